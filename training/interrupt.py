@@ -1,0 +1,30 @@
+"""Ctrl-C and SIGTERM end a run between two steps, so that what is saved is whole."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class StopRequest:
+    """Whether a signal has asked the run to stop; a second Ctrl-C stops at once."""
+
+    def __init__(self) -> None:
+        self.received = False
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        if self.received:
+            raise KeyboardInterrupt
+        self.received = True
+
+
+@contextmanager
+def stop_on_signal() -> Iterator[StopRequest]:
+    """Turn SIGINT and SIGTERM into a request that the loop reads; the former handlers come back at the end."""
+    request = StopRequest()
+    former = {number: signal.signal(number, request._receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield request
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

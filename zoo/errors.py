@@ -1,0 +1,60 @@
+"""Every error that the zoo raises on purpose. Each message names the value, the limit and the remedy."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class ZooError(Exception):
+    """Base of all errors raised on purpose; the command line prints its message without a traceback."""
+
+
+class UnknownNameError(ZooError, LookupError):
+    """A variant, model, class or data set name that is not there."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        known = sorted(known)
+        close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"there are: {', '.join(known) or 'none'}"
+        super().__init__(f"no {kind} is called {name!r}; {hint}")
+        self.name = name
+        self.close = close
+
+
+class DuplicateVariantError(ZooError, ValueError):
+    """A second variant was registered under a name that is taken."""
+
+
+class BarePathError(ZooError, ValueError):
+    """A path was given where a name was expected."""
+
+
+class PackageError(ZooError, ValueError):
+    """A model directory that is incomplete or whose files contradict each other."""
+
+
+class WeightsMismatchError(PackageError):
+    """Weights whose tensor names or shapes are not those of the network."""
+
+
+class DigestError(PackageError):
+    """A file whose SHA-256 digest is not the recorded one."""
+
+
+class MissingDependencyError(ZooError, ImportError):
+    """An optional dependency that this action needs is not installed."""
+
+
+class InputError(ZooError, ValueError):
+    """An array or an argument of the wrong shape, type or range."""
+
+
+class ImageError(ZooError, ValueError):
+    """Bytes that cannot be turned into a picture."""
+
+
+class UnsupportedImageError(ImageError):
+    """Bytes that are not a picture of a listed format."""
+
+
+class ImageTooLargeError(ImageError):
+    """A picture with more pixels, or more bytes, than the limit."""

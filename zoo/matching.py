@@ -1,0 +1,66 @@
+"""Template matching: scores of K templates -> an assignment of each patch -> a mixture of semantic vectors.
+
+Picking the best of K templates, or none of them when none beats a slack mu, is the linear programme
+
+    max over p, q >= 0 with q + sum_k p_k = 1 of   q mu + sum_k p_k a_k
+
+for scores a_k. With an entropy term of weight epsilon its solution is a soft-max over the K scores and one more entry,
+`none`, for the slack (Görgün, Gürbüz, Alatan, BMVC 2022). Every assignment below is a module
+
+    scores [N, K, h, w]  ->  assignment [N, K + 1, h, w],   the `none` entry last,
+
+with 2K weights: an inverse temperature `gamma` and a negative slack `beta` for each template.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from zoo.errors import UnknownNameError
+from zoo.registry import AssignmentName
+
+
+class SlackSoftmax(nn.Module):
+    """Soft-max over {none, 1..K} of {0, gamma_k a_k + beta_k}: a distribution, so it sums to 1 over its K + 1 entries."""
+
+    def __init__(self, templates: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.ones(templates))
+        self.beta = nn.Parameter(torch.zeros(templates))
+
+    def forward(self, scores: Tensor) -> Tensor:
+        logits = torch.addcmul(self.beta[:, None, None], scores, self.gamma[:, None, None])
+        none = torch.zeros_like(logits[:, :1])
+        return torch.cat([logits, none], dim=1).softmax(dim=1)
+
+
+class BatchNormRelu(nn.Module):
+    """ReLU(BN(a)): what a convolution block does in place of the soft-max, kept for comparison.
+
+    Batch statistics set the slack and the temperature, and the ReLU drops what does not beat the slack. The entries are
+    not a distribution; `none` holds what is missing to a sum of 1, and 0 when nothing is.
+    """
+
+    def __init__(self, templates: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(templates)
+
+    def forward(self, scores: Tensor) -> Tensor:
+        matched = self.norm(scores).relu()
+        none = (1 - matched.sum(dim=1, keepdim=True)).relu()
+        return torch.cat([matched, none], dim=1)
+
+
+ASSIGNMENTS: dict[str, Callable[[int], nn.Module]] = {"softmax": SlackSoftmax, "bn_relu": BatchNormRelu}
+
+
+def make_assignment(name: AssignmentName, templates: int) -> nn.Module:
+    """The assignment called `name` for `templates` templates.
+
+    Raises:
+        UnknownNameError: there is no such assignment.
+    """
+    if name not in ASSIGNMENTS:
+        raise UnknownNameError("assignment", name, ASSIGNMENTS)
+    return ASSIGNMENTS[name](templates)

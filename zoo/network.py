@@ -1,0 +1,129 @@
+"""What every network of the zoo is: pixels -> stem -> three stages -> block -> last stage -> head."""
+
+import math
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from zoo.errors import InputError
+from zoo.preprocess import Normalization
+
+SemanticSource = Literal["semantic block", "auxiliary head", "class activation map"]
+
+
+class Semantics(NamedTuple):
+    """A network's answer with what it saw in each patch; C classes on an h x w patch grid."""
+
+    logits: Tensor
+    """[N, C], the class logits."""
+    patch_logits: Tensor
+    """[N, C, h, w], class logits of each patch."""
+    assignment: Tensor | None
+    """[N, C + 1, h, w], the share of each class in the patch, `none` last; None where the variant has no block."""
+    source: SemanticSource
+    """Where the patch logits come from."""
+
+
+class Normalize(nn.Module):
+    """Pixels [N, 3, H, W], uint8 in 0..255 or floating point in 0..1, to zero mean and unit variance a channel."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, normalization: Normalization) -> None:
+        super().__init__()
+        for name in ("mean", "std"):
+            value = torch.tensor(getattr(normalization, name), dtype=torch.float32)[:, None, None]
+            self.register_buffer(name, value, persistent=False)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        if pixels.dim() != 4 or pixels.shape[1] != 3:
+            raise InputError(f"expected pixels of shape [N, 3, H, W], got {list(pixels.shape)}")
+        if pixels.dtype == torch.uint8:
+            return (pixels.float() - 255 * self.mean) / (255 * self.std)
+        if not pixels.is_floating_point():
+            raise InputError(f"expected uint8 pixels in 0..255 or floating-point pixels in 0..1, got {pixels.dtype}")
+        return (pixels - self.mean) / self.std
+
+
+class Network(nn.Module):
+    """A classifier in four stages with a block before the last.
+
+    Arguments:
+        stem: pixels [N, 3, H, W], normalised, to features.
+        stages: the first three stages, to features [N, d, h, w] with h about H / 4.
+        block: one of `zoo.blocks`, features to a `Tap`.
+        last_stage: to features [N, features, h, w].
+        features: channels of the last stage.
+        num_classes: C.
+        normalization: of the pixels; part of the network, so that its input is always pixels.
+    """
+
+    def __init__(
+        self,
+        *,
+        stem: nn.Module,
+        stages: nn.Module,
+        block: nn.Module,
+        last_stage: nn.Module,
+        features: int,
+        num_classes: int,
+        normalization: Normalization,
+    ) -> None:
+        super().__init__()
+        self.normalize = Normalize(normalization)
+        self.stem = stem
+        self.stages = stages
+        self.block = block
+        self.last_stage = last_stage
+        self.norm = nn.BatchNorm2d(features)
+        self.classifier = nn.Linear(features, num_classes)
+        self.apply(_initialize)
+
+    @property
+    def num_classes(self) -> int:
+        return self.classifier.out_features
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Class logits [N, C] of pixels [N, 3, H, W], uint8 in 0..255 or floating point in 0..1."""
+        tap = self.block(self.stages(self.stem(self.normalize(pixels))))
+        return self.classify(self.head_features(tap.features))
+
+    def semantics(self, pixels: Tensor) -> Semantics:
+        """Class logits with what each patch looks like.
+
+        Variants without supervision of the patches answer with class activation maps: the head applied at every
+        location, so that the mean of the patch logits over the grid equals the class logits.
+        """
+        tap = self.block(self.stages(self.stem(self.normalize(pixels))))
+        features = self.head_features(tap.features)
+        logits = self.classify(features)
+        if tap.patch_logits is None:
+            weight = self.classifier.weight[:, :, None, None]
+            maps = F.conv2d(features, weight, self.classifier.bias)
+            return Semantics(logits, maps, None, "class activation map")
+        source: SemanticSource = "auxiliary head" if tap.assignment is None else "semantic block"
+        return Semantics(logits, tap.patch_logits, tap.assignment, source)
+
+    def head_features(self, x: Tensor) -> Tensor:
+        """Features [N, features, h, w] that the linear head averages."""
+        return self.norm(self.last_stage(x)).relu()
+
+    def classify(self, features: Tensor) -> Tensor:
+        return self.classifier(features.mean(dim=(2, 3)))
+
+
+def conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+    """A convolution without bias that keeps the size up to its stride."""
+    return nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2, bias=False)
+
+
+def _initialize(module: nn.Module) -> None:
+    # He's initialisation by fan-in; the linear layer keeps PyTorch's, which is scaled for no activation after it.
+    if isinstance(module, nn.Conv2d):
+        fan_in = module.weight[0].numel()
+        nn.init.normal_(module.weight, std=math.sqrt(2 / fan_in))
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -1,0 +1,169 @@
+"""A model directory: what training writes, export completes, the server reads and the Hub stores. No torch here.
+
+    model.safetensors   weights
+    config.json         the model's identity: `ModelConfig`
+    metrics.json        what was run, and the accuracy on the test split
+    README.md           the model card, generated
+    model.onnx          optional, from `zoo export`
+    parity.json         optional, from `zoo verify`
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from zoo.errors import DigestError, PackageError
+from zoo.preprocess import Normalization
+from zoo.registry import AssignmentName
+
+WEIGHTS_FILE = "model.safetensors"
+CONFIG_FILE = "config.json"
+METRICS_FILE = "metrics.json"
+CARD_FILE = "README.md"
+ONNX_FILE = "model.onnx"
+PARITY_FILE = "parity.json"
+
+MIN_INPUT_SIZE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """What a model is: variant + data set + weights."""
+
+    variant: str
+    data: str
+    """Short name of the data set."""
+    classes: tuple[str, ...]
+    input_size: int
+    """Height and width of the pixels that it was trained on."""
+    normalization: Normalization
+    weights_sha256: str
+    """Digest of `model.safetensors`, in hexadecimal."""
+    assignment: AssignmentName = "softmax"
+
+    def __post_init__(self) -> None:
+        if len(self.classes) < 2 or len(set(self.classes)) != len(self.classes):
+            raise ValueError(f"classes: expected at least two different names, got {list(self.classes)}")
+        if self.input_size < MIN_INPUT_SIZE:
+            raise ValueError(f"input_size = {self.input_size}: the smallest is {MIN_INPUT_SIZE}")
+
+    @property
+    def name(self) -> str:
+        """`variant.data`, the name of the model and of its directory."""
+        return f"{self.variant}.{self.data}"
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+    @staticmethod
+    def from_json(text: str | bytes, where: str = CONFIG_FILE) -> "ModelConfig":
+        """Read and check a configuration.
+
+        Raises:
+            PackageError: it is not JSON, or a field is missing, unknown or of the wrong type; names the field.
+        """
+        try:
+            return _config_adapter.validate_json(text)
+        except ValidationError as error:
+            problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+            raise PackageError(f"{where} is not a model configuration: {problems}") from None
+
+
+_config_adapter = TypeAdapter(ModelConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A model directory that is there and whose configuration is valid."""
+
+    path: Path
+    config: ModelConfig
+
+    @staticmethod
+    def open(path: Path) -> "Package":
+        """Open a model directory.
+
+        Raises:
+            PackageError: it does not exist, or has no valid `config.json`.
+        """
+        file = path / CONFIG_FILE
+        try:
+            text = file.read_bytes()
+        except OSError as error:
+            raise PackageError(f"{path} is not a model directory: {CONFIG_FILE}: {error.strerror}") from None
+        return Package(path, ModelConfig.from_json(text, str(file)))
+
+    @property
+    def onnx(self) -> Path | None:
+        """The ONNX file, if there is one."""
+        file = self.path / ONNX_FILE
+        return file if file.is_file() else None
+
+    def metrics(self) -> dict[str, Any]:
+        """What `metrics.json` says; empty when there is none."""
+        return self._read_json(METRICS_FILE)
+
+    def parity(self) -> dict[str, Any]:
+        """What `parity.json` says; empty when there is none."""
+        return self._read_json(PARITY_FILE)
+
+    def weights(self) -> Path:
+        """The weights file, its digest checked.
+
+        Raises:
+            PackageError: it is missing.
+            DigestError: it is not the file that `config.json` describes.
+        """
+        file = self.path / WEIGHTS_FILE
+        if not file.is_file():
+            raise PackageError(f"{self.path} has no {WEIGHTS_FILE}")
+        digest = sha256(file)
+        if digest != self.config.weights_sha256:
+            raise DigestError(
+                f"{file} has SHA-256 {digest}, but {CONFIG_FILE} says {self.config.weights_sha256}; "
+                "the file is damaged or was replaced: fetch the model directory again"
+            )
+        return file
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        file = self.path / name
+        if not file.is_file():
+            return {}
+        try:
+            value = json.loads(file.read_bytes())
+        except ValueError as error:
+            raise PackageError(f"{file} is not JSON: {error}") from None
+        if not isinstance(value, dict):
+            raise PackageError(f"{file} is not a JSON object")
+        return value
+
+
+def sha256(file: Path) -> str:
+    """SHA-256 digest of a file, in hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_json(file: Path, value: Any) -> None:
+    """Write a value as indented JSON, all or nothing."""
+    write_atomically(file, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def write_atomically(file: Path, data: bytes) -> None:
+    """Replace a file by new content: a reader, or a crash, sees the old file or the new one."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, file)
+    except BaseException:
+        os.unlink(temporary)
+        raise

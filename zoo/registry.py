@@ -1,0 +1,104 @@
+"""The table of variants: every fact about a variant is here, once.
+
+Counts, multiply-adds and accuracies of the ten variants of *Feature Embedding by Template Matching as a ResNet Block*
+(BMVC 2022). Documentation tables are generated from this module, and tests build every network to check it.
+Nothing here imports torch.
+"""
+
+import fnmatch
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+from zoo.errors import DuplicateVariantError, UnknownNameError
+
+Mechanism = Literal["plain", "aux", "residual", "concat"]
+"""What sits before the last stage: nothing, per-patch supervision only, or the semantic block added or concatenated."""
+
+AssignmentName = Literal["softmax", "bn_relu"]
+"""How the semantic block turns scores into an assignment; see `zoo.matching`."""
+
+DATA_SETS: Mapping[str, int] = MappingProxyType({"cifar10": 10, "cifar100": 100, "mini-imagenet": 100})
+"""The paper's data sets and their numbers of classes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One row of the paper's table."""
+
+    name: str
+    builder: str
+    """`module:function` that builds the network; imported only when a network is asked for."""
+    blocks: int
+    """Residual blocks, or dense layers, in each of the four stages."""
+    mechanism: Mechanism
+    fixed_parameters: int
+    """Trainable weights that do not depend on the number of classes C."""
+    parameters_per_class: int
+    """Trainable weights for each class: the total is `fixed_parameters + parameters_per_class * C`."""
+    multiply_adds: int
+    """Multiply-adds of the convolutions and linear layers, one 32x32 image, C = 10."""
+    paper_accuracy: Mapping[str, float] = field(default_factory=dict)
+    """Top-1 accuracy in percent printed in the paper, by data set; empty for a variant that the paper does not have."""
+
+    def parameters(self, num_classes: int) -> int:
+        """Number of trainable weights for `num_classes` classes."""
+        return self.fixed_parameters + self.parameters_per_class * num_classes
+
+
+_variants: dict[str, Variant] = {}
+
+
+def register(variant: Variant) -> Variant:
+    """Add a variant to the table.
+
+    Raises:
+        DuplicateVariantError: its name is taken.
+    """
+    if variant.name in _variants:
+        raise DuplicateVariantError(
+            f"a variant called {variant.name!r} is registered already ({_variants[variant.name].builder}); "
+            "choose another name"
+        )
+    _variants[variant.name] = variant
+    return variant
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Names of the registered variants that match a shell-style pattern, in the order of the paper's table."""
+    return [name for name in _variants if fnmatch.fnmatchcase(name, pattern)]
+
+
+def info(name: str) -> Variant:
+    """The facts about one variant.
+
+    Raises:
+        UnknownNameError: no variant has this name; close names are suggested.
+    """
+    try:
+        return _variants[name]
+    except KeyError:
+        raise UnknownNameError("variant", name, _variants) from None
+
+
+def _paper(cifar10: float, cifar100: float, mini_imagenet: float) -> Mapping[str, float]:
+    return MappingProxyType(dict(zip(DATA_SETS, (cifar10, cifar100, mini_imagenet), strict=True)))
+
+
+_RN, _WRN, _DN = "zoo.resnet:build", "zoo.wide_resnet:build", "zoo.densenet:build"
+
+for _variant in (
+    Variant("rn26", _RN, 2, "plain", 961_488, 257, 114_215_424, _paper(89.52, 65.94, 60.43)),
+    Variant("rn26-aux", _RN, 2, "aux", 961_488, 386, 114_297_344, _paper(90.57, 66.21, 60.70)),
+    Variant("rn26-ours", _RN, 2, "residual", 979_024, 516, 115_501_568, _paper(91.06, 66.78, 61.23)),
+    Variant("rn38", _RN, 3, "plain", 1_423_824, 257, 166_644_224, _paper(90.78, 68.15, 60.72)),
+    Variant("rn38-ours", _RN, 3, "residual", 1_441_360, 516, 167_930_368, _paper(91.36, 69.01, 63.83)),
+    Variant("wrn16", _WRN, 2, "plain", 1_281_232, 129, 138_855_680, _paper(90.52, 67.11, 60.73)),
+    Variant("wrn16-aux", _WRN, 2, "aux", 1_281_232, 258, 138_937_600),
+    Variant("wrn16-ours", _WRN, 2, "residual", 1_298_768, 388, 140_141_824, _paper(91.10, 67.36, 62.92)),
+    Variant("dn100", _DN, 16, "plain", 1_196_196, 535, 314_473_692, _paper(92.62, 71.65, 65.03)),
+    Variant("dn100-ours", _DN, 16, "residual", 1_316_238, 1222, 322_594_140, _paper(92.92, 71.25, 68.86)),
+    Variant("dn100-ours-c", _DN, 16, "concat", 1_364_286, 1264, 325_578_240, _paper(92.71, 72.14, 68.93)),
+):
+    register(_variant)
