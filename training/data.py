@@ -81,7 +81,7 @@ def _open(source: str, split: str) -> datasets.Dataset:
         if os.path.isdir(source):
             files = sorted(str(path) for path in Path(source).rglob(f"{split}-*.parquet"))
             if not files:
-                raise DataError(f"the folder {source} has no {split}-*.parquet file; give a data set in the Hub's layout")
+                raise DataError(f"the folder {source} has no {split}-*.parquet file as on the Hub")
             return datasets.load_dataset("parquet", data_files={split: files}, split=split)
         return datasets.load_dataset(HUB_IDS.get(source, source), split=split)
     except (OSError, ValueError) as error:

@@ -1,7 +1,7 @@
 """Training from the first step to the last, top to bottom.
 
-Notable: the whole data set sits as uint8 on the device and is cropped and flipped there, a batch at a time; every random
-choice is a function of the seed and the step alone, so that a run resumed from any step ends with the same weights.
+Notable: the whole data set sits as uint8 on the device and is cropped and flipped there, a batch at a time; every
+random choice is a function of the seed and the step alone, so that a run resumed from any step ends with the same weights.
 """
 
 import math
@@ -39,7 +39,13 @@ class TrainedNetwork:
 
 
 def train(
-    variant: str, data: LabelledImages, recipe: Recipe, run: Path, device: torch.device, *, stop_after: int | None = None
+    variant: str,
+    data: LabelledImages,
+    recipe: Recipe,
+    run: Path,
+    device: torch.device,
+    *,
+    stop_after: int | None = None,
 ) -> TrainedNetwork:
     """Train a variant, or go on where the run folder says it stopped.
 
@@ -54,8 +60,13 @@ def train(
     if device.type == "cpu":
         keep_freed_memory()
     torch.manual_seed(recipe.seed)
-    network = create(variant, num_classes=len(data.classes), normalization=data.normalization())
-    network.to(device, memory_format=torch.channels_last).train()
+    network = create(
+        variant,
+        num_classes=len(data.classes),
+        assignment=recipe.assignment,
+        normalization=data.normalization(),
+    )
+    network.to(device).to(memory_format=torch.channels_last).train()
     optimizer = make_optimizer(network, recipe)
     steps_per_epoch = len(data.labels) // recipe.batch_size
     total_steps = recipe.epochs * steps_per_epoch
@@ -72,7 +83,11 @@ def train(
         sums = EpochSums(**state["sums"])
 
     def save() -> None:
-        state = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "identity": identity}
+        state: dict[str, Any] = {
+            "network": network.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "identity": identity,
+        }
         state |= {"step": step, "seconds": seconds, "history": history, "sums": asdict(sums)}
         save_checkpoint(checkpoint, state)
 
@@ -98,7 +113,7 @@ def train(
             with torch.autocast(device.type, dtype=torch.bfloat16, enabled=recipe.precision == "bf16"):
                 semantics = network.semantics(pixels)
             loss = semantic_loss(semantics, labels[chosen], recipe.patch_weight)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch has no annotation for it
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
 

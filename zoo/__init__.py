@@ -1,0 +1,36 @@
+"""Small image classifiers that show what each patch of a picture looks like.
+
+    import zoo
+    model = zoo.load("wrn16-ours", pretrained=True)
+    answer = model.semantics(pixels)        # pixels [N, 3, H, W], uint8
+
+torch is imported when a network is first asked for.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from zoo.registry import Variant, info, list_models, register
+
+if TYPE_CHECKING:
+    from zoo.models import create, load
+    from zoo.network import Network, Semantics
+
+__all__ = ["Network", "Semantics", "Variant", "create", "info", "list_models", "load", "register"]
+
+_LAZY = {"create": "zoo.models", "load": "zoo.models", "Network": "zoo.network", "Semantics": "zoo.network"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+    import importlib
+
+    try:
+        module = importlib.import_module(_LAZY[name])
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        from zoo.errors import MissingDependencyError
+
+        raise MissingDependencyError(f"zoo.{name} needs PyTorch: pip install 'template-zoo[torch]'") from None
+    return getattr(module, name)

@@ -22,7 +22,7 @@ from zoo.registry import AssignmentName
 
 
 class SlackSoftmax(nn.Module):
-    """Soft-max over {none, 1..K} of {0, gamma_k a_k + beta_k}: a distribution, so it sums to 1 over its K + 1 entries."""
+    """Soft-max over {none, 1..K} of {0, gamma_k a_k + beta_k}: it sums to 1 over its K + 1 entries."""
 
     def __init__(self, templates: int) -> None:
         super().__init__()

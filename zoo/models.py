@@ -1,7 +1,17 @@
-"""Networks by name: created with random weights."""
+"""Networks by name: created with random weights, or loaded with trained ones."""
 
 import importlib
+from typing import cast
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from zoo.errors import InputError, WeightsMismatchError
+from zoo.hub import HUB_PREFIX, LOCAL_PREFIX, open_model, refuse_path
 from zoo.network import Network
+from zoo.package import Package
 from zoo.preprocess import CIFAR10_NORMALIZATION, Normalization
 from zoo.registry import AssignmentName, info
 
@@ -13,6 +23,78 @@ def create(
     assignment: AssignmentName = "softmax",
     normalization: Normalization = CIFAR10_NORMALIZATION,
 ) -> Network:
+    """A variant's network with random weights, in training mode.
+
+    Arguments:
+        name: a variant of `zoo.list_models()`.
+        num_classes: C, at least 2.
+        assignment: how the semantic block turns scores into an assignment; plain and aux variants have none.
+        normalization: of the pixels, applied as the network's first operation.
+
+    Raises:
+        UnknownNameError: no variant, or no assignment, has this name.
+        InputError: fewer than 2 classes.
+    """
+    refuse_path(name)
     variant = info(name)
+    if num_classes < 2:
+        raise InputError(f"num_classes = {num_classes}: a classifier needs at least 2")
     module, _, function = variant.builder.partition(":")
-    return getattr(importlib.import_module(module), function)(variant, num_classes, assignment, normalization)
+    build = getattr(importlib.import_module(module), function)
+    return cast(Network, build(variant, num_classes, assignment, normalization))
+
+
+def load(name: str, *, pretrained: bool | str = True, num_classes: int | None = None) -> Network:
+    """A network with trained weights, in evaluation mode; its identity is in `network.config`.
+
+    Arguments:
+        name: a variant, `VARIANT.DATA`, `local-dir:PATH` or `hf-hub:ORG/NAME@REVISION`.
+        pretrained: True for the weights that `name` means, the name of a data set for those trained on it, False for
+            random weights.
+        num_classes: another number of classes than the weights have: the tensors that depend on it keep their random
+            values, to be trained; the others are loaded.
+
+    Raises:
+        BarePathError, UnknownNameError: `name` is a path, or no variant.
+        PackageError: the weights are not there (`DigestError`: damaged; `WeightsMismatchError`: of another network).
+    """
+    if pretrained is False:
+        return create(name, num_classes=num_classes or 10).eval()
+    if isinstance(pretrained, str):
+        if name.startswith((LOCAL_PREFIX, HUB_PREFIX)) or "." in name:
+            raise InputError(f"{name!r} names its weights already; leave out pretrained={pretrained!r}")
+        name = f"{name}.{pretrained}"
+    package = open_model(name)
+    return load_package(package, num_classes)
+
+
+def load_package(package: Package, num_classes: int | None = None) -> Network:
+    """The network of a model directory, in evaluation mode; see `load`."""
+    config = package.config
+    classes = len(config.classes)
+    network = create(
+        config.variant,
+        num_classes=num_classes or classes,
+        assignment=config.assignment,
+        normalization=config.normalization,
+    )
+    weights = _read_weights(package)
+    if network.num_classes != classes:
+        own = network.state_dict()
+        by_class = network.class_tensors()
+        weights = {name: own[name] if name in by_class else value for name, value in weights.items()}
+    try:
+        network.load_state_dict(weights, strict=True)
+    except RuntimeError as error:
+        raise WeightsMismatchError(f"the weights in {package.path} do not fit {config.variant}: {error}") from None
+    network.config = config
+    return network.eval()
+
+
+def _read_weights(package: Package) -> dict[str, Tensor]:
+    file = package.weights()
+    try:
+        weights = load_file(file)
+    except SafetensorError as error:
+        raise WeightsMismatchError(f"{file} is not a safetensors file: {error}") from None
+    return {name: value.float() if value.dtype == torch.float16 else value for name, value in weights.items()}

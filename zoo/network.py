@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zoo.blocks import Block
 from zoo.errors import InputError
+from zoo.package import ModelConfig
 from zoo.preprocess import Normalization
 
 SemanticSource = Literal["semantic block", "auxiliary head", "class activation map"]
@@ -61,12 +63,15 @@ class Network(nn.Module):
         normalization: of the pixels; part of the network, so that its input is always pixels.
     """
 
+    config: ModelConfig | None = None
+    """The identity of the model whose weights were loaded."""
+
     def __init__(
         self,
         *,
         stem: nn.Module,
         stages: nn.Module,
-        block: nn.Module,
+        block: Block,
         last_stage: nn.Module,
         features: int,
         num_classes: int,
@@ -84,7 +89,13 @@ class Network(nn.Module):
 
     @property
     def num_classes(self) -> int:
+        """C, the number of classes."""
         return self.classifier.out_features
+
+    def class_tensors(self) -> set[str]:
+        """Names of the tensors whose shape depends on the number of classes."""
+        prefixes = ("classifier.", "block.keys.", "block.assign.", "block.values.")
+        return {name for name in self.state_dict() if name.startswith(prefixes)}
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Class logits [N, C] of pixels [N, 3, H, W], uint8 in 0..255 or floating point in 0..1."""

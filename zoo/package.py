@@ -1,18 +1,19 @@
 """A model directory: what training writes, export completes, the server reads and the Hub stores. No torch here.
 
-    model.safetensors   weights
-    config.json         the model's identity: `ModelConfig`
-    metrics.json        what was run, and the accuracy on the test split
-    README.md           the model card, generated
-    model.onnx          optional, from `zoo export`
-    parity.json         optional, from `zoo verify`
+model.safetensors   weights
+config.json         the model's identity: `ModelConfig`
+metrics.json        what was run, and the accuracy on the test split
+README.md           the model card, generated
+model.onnx          optional, from `zoo export`
+parity.json         optional, from `zoo verify`
 """
 
 import hashlib
 import json
 import os
 import tempfile
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,22 @@ class ModelConfig:
         except ValidationError as error:
             problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
             raise PackageError(f"{where} is not a model configuration: {problems}") from None
+
+
+def config_to_metadata(config: ModelConfig) -> dict[str, str]:
+    """A configuration as an ONNX file's metadata: the model's name, and each field as JSON."""
+    return {"name": config.name} | {key: json.dumps(value, ensure_ascii=False) for key, value in asdict(config).items()}
+
+
+def config_from_metadata(metadata: Mapping[str, str], where: str) -> ModelConfig:
+    """The configuration that an ONNX file carries.
+
+    Raises:
+        PackageError: it carries none.
+    """
+    known = {field.name for field in fields(ModelConfig)}
+    members = (f"{json.dumps(key)}: {value}" for key, value in metadata.items() if key in known)
+    return ModelConfig.from_json(f"{{{', '.join(members)}}}", f"the metadata of {where}")
 
 
 _config_adapter = TypeAdapter(ModelConfig)

@@ -1,4 +1,4 @@
-"""From a picture to pixels: the one definition that training, export and the server share. Nothing here imports torch."""
+"""From a picture to pixels: the one definition that training, export and the server share. No torch here."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

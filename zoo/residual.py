@@ -29,7 +29,7 @@ class PreActivationBlock(nn.Module):
 def stage(
     in_channels: int, out_channels: int, stride: int, blocks: int, body: Callable[[int, int], nn.Module]
 ) -> nn.Sequential:
-    """`blocks` residual blocks, the first of which changes channels and size; `body(in_channels, stride)` makes theirs."""
+    """`blocks` residual blocks, the first of which changes channels and size; `body` makes what is in them."""
     first = PreActivationBlock(in_channels, out_channels, stride, body(in_channels, stride))
     others = [PreActivationBlock(out_channels, out_channels, 1, body(out_channels, 1)) for _ in range(blocks - 1)]
     return nn.Sequential(first, *others)

@@ -1,0 +1,46 @@
+# Every verb sets itself up in .venv from nothing but python3.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test lint types format docs bench clean
+
+help:  ## Show the verbs
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+serve: $(VENV)/serve.installed  ## Start the inference server with the bundled model (no torch needed)
+	$(BIN)/zoo serve
+
+test: lint types  ## Lint, check types and run the tests
+	$(BIN)/python -m pytest -q
+
+lint: $(VENV)/dev.installed  ## Check style and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(VENV)/dev.installed  ## Check types
+	$(BIN)/mypy
+
+format: $(VENV)/dev.installed  ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/dev.installed  ## Write the tables that are made from the registry and the model directories
+	$(BIN)/python docs/tables.py
+
+bench: $(VENV)/dev.installed  ## Measure; raw results go to benchmarks/results
+	$(BIN)/python benchmarks/predictors.py
+
+clean:  ## Remove what the other verbs made
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/%.installed: pyproject.toml | $(VENV)
+	$(PIP) --editable '.[$*]'
+	touch $@
+
+$(VENV):
+	$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,106 @@
+"""The commands `zoo export` and `zoo verify`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Name = Annotated[
+    str,
+    typer.Argument(help="VARIANT, VARIANT.DATA, local-dir:PATH or hf-hub:ORG/NAME@REVISION.", show_default=False),
+]
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add this package's commands to the program."""
+    app.command("export")(export)
+    app.command("verify")(verify)
+
+
+def export(
+    name: Name,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Where the file goes; by default into the model directory.")
+    ] = None,
+    input_size: Annotated[
+        int | None,
+        typer.Option(help="Height and width in pixels of the pictures, if not the model's own; needs -o."),
+    ] = None,
+) -> None:
+    """Write a model's ONNX file, for ONNX Runtime and the server."""
+    with _export_extra():
+        from export.onnx_file import OPSET, export_onnx
+    from rich.console import Console
+    from rich.table import Table
+
+    from zoo.errors import InputError
+    from zoo.hub import open_model
+    from zoo.package import ONNX_FILE, sha256
+
+    package = open_model(name)
+    if output is None and input_size not in (None, package.config.input_size):
+        raise InputError(
+            f"--input-size {input_size}: {package.config.name} takes {package.config.input_size} pixels, and its "
+            "directory holds an ONNX file for that only; say with -o where this one goes"
+        )
+    file = output or package.path / ONNX_FILE
+    try:
+        config = export_onnx(package, file, input_size)
+    except OSError as error:
+        raise InputError(f"cannot write {file}: {error.strerror or error}") from None
+    table = Table(title=config.name, show_header=False)
+    table.add_row("file", str(file))
+    table.add_row("size", f"{file.stat().st_size / 1e6:.2f} MB")
+    table.add_row("SHA-256", sha256(file))
+    table.add_row("image", f"uint8 [N, 3, {config.input_size}, {config.input_size}]")
+    table.add_row("opset", str(OPSET))
+    Console().print(table)
+
+
+def verify(
+    name: Name,
+    data: Annotated[
+        Path, typer.Option(help="A folder of picture files, or of Parquet files in the Hub's layout.", show_default=False)
+    ],
+    images: Annotated[int, typer.Option(min=1, help="Pictures to compare, at most.")] = 1000,
+    tolerance: Annotated[float, typer.Option(min=0, help="Largest absolute difference of any number.")] = 1e-4,
+) -> None:
+    """Compare a model's ONNX file with its network, and record the result in the model directory."""
+    with _export_extra():
+        from export.verify import verify as compare
+    from rich.console import Console
+    from rich.table import Table
+
+    from export.images import read_pixels
+    from zoo.errors import InputError
+    from zoo.hub import open_model
+    from zoo.package import PARITY_FILE
+
+    package = open_model(name)
+    pixels = read_pixels(data, package.config.input_size, images)
+    try:
+        parity = compare(package, pixels, tolerance)
+    except OSError as error:
+        raise InputError(f"cannot write {package.path / PARITY_FILE}: {error.strerror or error}") from None
+    table = Table(
+        title=f"{package.config.name}: ONNX Runtime answers as PyTorch does",
+        caption=f"{parity.images} pictures in batches of {', '.join(map(str, parity.batch_sizes))}; "
+        f"tolerance {parity.tolerance:g}",
+    )
+    for heading in ("output", "largest absolute error", "same best class"):
+        table.add_column(heading, justify="left" if heading == "output" else "right")
+    for output, error in parity.max_abs_error.items():
+        table.add_row(output, f"{error:.2e}", f"{parity.agreement[output]:.3%}")
+    Console().print(table)
+
+
+@contextmanager
+def _export_extra() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        from zoo.errors import MissingDependencyError
+
+        raise MissingDependencyError(f"this needs PyTorch and ONNX ({error}): pip install 'template-zoo[export]'") from None

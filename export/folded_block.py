@@ -1,0 +1,84 @@
+"""The semantic block in the form that an ONNX file holds: convolutions, a soft-max and a sum."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import skip_init
+
+from zoo.blocks import SemanticBlock, Tap
+from zoo.matching import SlackSoftmax
+
+
+class FoldedBlock(nn.Module):
+    """`zoo.blocks.SemanticBlock` for inference: features [N, d, h, w] to the same tap.
+
+    `none` is one more template with score 0 and semantic vector 0, so that nothing is padded or cut on the way from
+    the keys to the values. 1x1 convolutions in a row are one: the keys take up the pointwise half of the encoder, the
+    compression takes up the values.
+    """
+
+    def __init__(self, block: SemanticBlock) -> None:
+        super().__init__()
+        self.concat = block.compress is not None
+        self.depthwise = block.depthwise
+        self.keys = _conv(_with_none(_matrix(block.keys) @ _matrix(block.pointwise)), _with_none(_bias(block.keys)))
+        self.assign = _FoldedSoftmax(block.assign) if isinstance(block.assign, SlackSoftmax) else _AsItIs(block.assign)
+        values = _matrix(block.values)
+        if block.compress is not None:
+            values = _matrix(block.compress) @ values
+        self.values = _conv(_with_none(values.T).T)
+
+    def forward(self, x: Tensor) -> Tap:
+        scores = self.keys(self.depthwise(x))
+        assignment = self.assign(scores)
+        mixture = self.values(assignment)
+        features = torch.cat([x, mixture], dim=1) if self.concat else x + mixture
+        return Tap(features, scores[:, :-1], assignment)
+
+
+class _FoldedSoftmax(nn.Module):
+    """`SlackSoftmax` of scores [N, C + 1, h, w], the last 0."""
+
+    gamma: Tensor
+    beta: Tensor
+
+    def __init__(self, assign: SlackSoftmax) -> None:
+        super().__init__()
+        self.register_buffer("gamma", _with_none(assign.gamma)[:, None, None])
+        self.register_buffer("beta", _with_none(assign.beta)[:, None, None])
+
+    def forward(self, scores: Tensor) -> Tensor:
+        return (scores * self.gamma + self.beta).softmax(dim=1)
+
+
+class _AsItIs(nn.Module):
+    """Any other assignment: it adds `none` to C scores itself."""
+
+    def __init__(self, assign: nn.Module) -> None:
+        super().__init__()
+        self.assign = assign
+
+    def forward(self, scores: Tensor) -> Tensor:
+        return self.assign(scores[:, :-1])
+
+
+def _matrix(conv: nn.Conv2d) -> Tensor:
+    """Weights [out, in] of a 1x1 convolution, in double precision so that a product of two is rounded once."""
+    return conv.weight.detach().flatten(1).double()
+
+
+def _bias(conv: nn.Conv2d) -> Tensor:
+    return torch.zeros(conv.out_channels) if conv.bias is None else conv.bias.detach()
+
+
+def _with_none(rows: Tensor) -> Tensor:
+    """The rows of C classes, and a row of zeros for `none`."""
+    return torch.cat([rows, torch.zeros_like(rows[:1])]).detach()
+
+
+def _conv(matrix: Tensor, bias: Tensor | None = None) -> nn.Conv2d:
+    """The 1x1 convolution with weights [out, in]."""
+    out_channels, in_channels = matrix.shape
+    conv = skip_init(nn.Conv2d, in_channels, out_channels, 1, bias=bias is not None)
+    tensors = {"weight": matrix[:, :, None, None]} | ({} if bias is None else {"bias": bias})
+    conv.load_state_dict(tensors)
+    return conv.requires_grad_(False)

@@ -1,0 +1,98 @@
+"""A network as an ONNX file: self-contained, named, and the same bytes every time."""
+
+import dataclasses
+import warnings
+from pathlib import Path
+
+import onnx
+import torch
+from torch import nn
+
+from export.fold import fold
+from zoo.errors import InputError
+from zoo.models import load_package
+from zoo.network import Network
+from zoo.package import MIN_INPUT_SIZE, ModelConfig, Package, config_to_metadata, write_atomically
+from zoo.predictor import OUTPUTS
+
+# The newest opset for which ONNX Runtime 1.22 has CUDA kernels of all operators here: opset 19 renews AveragePool and
+# 21 Cast, which that version would compute on the CPU. It is also the one that PyTorch's exporter writes by itself.
+OPSET = 18
+
+PRODUCER = "template-zoo"
+
+
+def export_onnx(package: Package, file: Path, input_size: int | None = None) -> ModelConfig:
+    """Write the ONNX file of a model.
+
+    Arguments:
+        package: the model directory.
+        file: where to write; replaced if it is there, all or nothing.
+        input_size: height and width of the pixels that the file takes, if not what the model was trained on. Such a
+            file has an identity of its own, so it cannot stand in the model directory.
+
+    Returns:
+        The identity that the file carries.
+
+    Raises:
+        InputError: the input size is below `zoo.package.MIN_INPUT_SIZE`.
+        PackageError: the weights are missing, damaged or of another network.
+    """
+    config = package.config
+    if input_size is not None:
+        if input_size < MIN_INPUT_SIZE:
+            raise InputError(f"input_size = {input_size}: the smallest is {MIN_INPUT_SIZE}")
+        config = dataclasses.replace(config, input_size=input_size)
+    export_network(load_package(package), config, file)
+    return config
+
+
+def export_network(network: Network, config: ModelConfig, file: Path) -> None:
+    """Write a network as an ONNX file with a model's identity; the network itself stays as it is.
+
+    The file takes `image`, uint8 pixels [N, 3, S, S] with N from 1 up and S the configuration's input size, and gives
+    `zoo.predictor.OUTPUTS`, of which variants without the semantic block have the first two.
+
+    Raises:
+        InputError: the configuration names more or fewer classes than the network has.
+    """
+    if len(config.classes) != network.num_classes:
+        raise InputError(f"the network has {network.num_classes} classes, its configuration {len(config.classes)}")
+    model = to_onnx(fold(network), config.input_size)
+    onnx.helper.set_model_props(model, config_to_metadata(config))
+    onnx.checker.check_model(model, full_check=True)
+    write_atomically(file, model.SerializeToString(deterministic=True))
+
+
+def to_onnx(module: nn.Module, size: int) -> onnx.ModelProto:
+    """A module from pixels [N, 3, size, size] to a tuple of tensors as an ONNX model, N symbolic, without metadata."""
+    pixels = torch.zeros(2, 3, size, size, dtype=torch.uint8)
+    with torch.inference_mode():
+        outputs = OUTPUTS[: len(module(pixels))]
+    with warnings.catch_warnings():
+        # They come from inside the exporter and name nothing that its caller could do otherwise.
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            module,
+            (pixels,),
+            input_names=["image"],
+            output_names=outputs,
+            dynamic_shapes=({0: torch.export.Dim("N")},),
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    model.producer_name, model.producer_version = PRODUCER, ""
+    _strip(model)
+    return model
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Remove what the exporter notes for its developers: stack traces, and with them paths of this machine."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        part.ClearField("doc_string")
+        part.ClearField("metadata_props")

@@ -1,0 +1,75 @@
+"""Errors of the server, and the one table that gives every error its HTTP status."""
+
+from collections.abc import Mapping
+
+from zoo.errors import ImageError, ImageTooLargeError, InputError, UnknownNameError, UnsupportedImageError, ZooError
+
+
+class RequestError(ZooError):
+    """A request that cannot be answered; `headers` go into the response."""
+
+    headers: Mapping[str, str] = {}
+
+
+class BadUploadError(RequestError):
+    """A request without pictures, or with too many."""
+
+
+class BodyTooLargeError(RequestError):
+    """A body above the byte limit."""
+
+    # What is left of the body is never read, so the connection cannot be used again.
+    headers: Mapping[str, str] = {"Connection": "close"}
+
+
+class UnsupportedTypeError(RequestError):
+    """A body of a content type that is not read."""
+
+
+class NotAcceptableError(RequestError):
+    """An `Accept` header that names nothing that the endpoint writes."""
+
+
+class QueueFullError(RequestError):
+    """More pictures are waiting than may wait."""
+
+    headers: Mapping[str, str] = {"Retry-After": "1"}
+
+
+class DeadlineError(RequestError):
+    """The answer would come later than the deadline."""
+
+
+class ShuttingDownError(RequestError):
+    """The server ends and takes no more work."""
+
+    headers: Mapping[str, str] = {"Connection": "close", "Retry-After": "5"}
+
+
+# The first class that matches counts, so that a subclass stands before its base.
+STATUS: Mapping[type[ZooError], int] = {
+    BodyTooLargeError: 413,
+    ImageTooLargeError: 413,
+    UnsupportedTypeError: 415,
+    UnsupportedImageError: 415,
+    NotAcceptableError: 406,
+    UnknownNameError: 404,
+    QueueFullError: 429,
+    DeadlineError: 504,
+    ShuttingDownError: 503,
+    BadUploadError: 422,
+    ImageError: 422,
+    InputError: 422,
+    ZooError: 500,
+}
+
+
+def status_of(error: ZooError) -> int:
+    """The HTTP status of an error."""
+    return next(status for kind, status in STATUS.items() if isinstance(error, kind))
+
+
+def code_of(error: ZooError) -> str:
+    """A short name of an error for programs: `QueueFullError` is `queue_full`."""
+    name = type(error).__name__.removesuffix("Error")
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")

@@ -1,0 +1,177 @@
+"""The models that a server has, and the way of a request through one of them."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from serve.batcher import Batcher, BatchReport, Timing
+from serve.errors import DeadlineError, ShuttingDownError
+from serve.metrics import Metrics
+from serve.settings import Settings
+from serve.upload import Upload
+from zoo.decode import decode
+from zoo.errors import ImageError, UnknownNameError
+from zoo.hub import open_model
+from zoo.onnx_predictor import OnnxPredictor
+from zoo.package import Package
+from zoo.predictor import Prediction, Predictor
+from zoo.preprocess import Box, Pixels, to_pixels
+from zoo.registry import info
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A model with its queue and session."""
+
+    package: Package
+    batcher: Batcher
+
+    @property
+    def name(self) -> str:
+        return self.package.config.name
+
+    @property
+    def patch_source(self) -> str:
+        """Where its patch logits come from."""
+        mechanism = info(self.package.config.variant).mechanism
+        return {"plain": "class activation map", "aux": "auxiliary head"}.get(mechanism, "semantic block")
+
+
+class Picture(NamedTuple):
+    """A decoded upload."""
+
+    name: str
+    image: Image.Image
+    """Upright, RGB."""
+    pixels: Pixels
+    box: Box
+    """The part of the picture that the pixels show."""
+
+
+class Result(NamedTuple):
+    """The answer to one request."""
+
+    pictures: list[Picture]
+    prediction: Prediction
+    timing: Timing
+
+
+class Service:
+    """The served models and the pool that decodes for them.
+
+    Arguments:
+        settings: of the server.
+        predictors: what computes for each model directory, the default model first.
+    """
+
+    def __init__(self, settings: Settings, predictors: Sequence[tuple[Package, Predictor]]) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.draining = False
+        self.models: Mapping[str, ServedModel] = {
+            package.config.name: ServedModel(package, self._batcher(predictor)) for package, predictor in predictors
+        }
+        self._decoders = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="decode")
+
+    @staticmethod
+    def open(settings: Settings) -> "Service":
+        """Load every model of the settings.
+
+        Raises:
+            ZooError: a model is not there, has no ONNX file, or its device is not there.
+        """
+        packages = [open_model(reference) for reference in settings.model]
+        return Service(
+            settings,
+            [(package, OnnxPredictor.open(package, settings.device, settings.threads)) for package in packages],
+        )
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests are taken and answered."""
+        return not self.draining and all(model.batcher.alive for model in self.models.values())
+
+    def model(self, name: str | None) -> ServedModel:
+        """The model called `name`, or the default one.
+
+        Raises:
+            UnknownNameError: it is not served here.
+        """
+        if name is None:
+            return next(iter(self.models.values()))
+        if name not in self.models:
+            raise UnknownNameError("model of this server", name, self.models)
+        return self.models[name]
+
+    async def answer(self, model: ServedModel, uploads: Sequence[Upload], arrived: float) -> Result:
+        """Decode pictures off the event loop, compute them with others, and wait for the answer.
+
+        Arguments:
+            model: of `self.models`.
+            uploads: at least one.
+            arrived: when the request came, on the clock of `time.monotonic`.
+
+        Raises:
+            ImageError: one of them is not a readable picture; the message names it, and none is computed.
+            QueueFullError, DeadlineError, ShuttingDownError: see `Batcher.submit`.
+        """
+        if self.draining:
+            raise ShuttingDownError("the server is shutting down; ask another one")
+        deadline = arrived + self.settings.deadline_ms / 1000
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                with self.metrics.decode.time():
+                    pictures = await self._decode(uploads, model.package.config.input_size)
+                pixels = np.stack([picture.pixels for picture in pictures])
+                answer = await asyncio.wrap_future(model.batcher.submit(pixels, deadline))
+        except TimeoutError:
+            raise DeadlineError(f"no answer within the deadline of {self.settings.deadline_ms:.0f} ms") from None
+        return Result(pictures, *answer)
+
+    def close(self) -> bool:
+        """Finish what waits, and end; whether everything was done within the limit."""
+        self.draining = True
+        deadline = time.monotonic() + self.settings.drain_seconds
+        done = [model.batcher.close(max(deadline - time.monotonic(), 0)) for model in self.models.values()]
+        self._decoders.shutdown(wait=False, cancel_futures=True)
+        return all(done)
+
+    async def _decode(self, uploads: Sequence[Upload], size: int) -> list[Picture]:
+        loop = asyncio.get_running_loop()
+        limit = self.settings.max_pixels
+        return await asyncio.gather(
+            *(loop.run_in_executor(self._decoders, _read_picture, upload, size, limit) for upload in uploads)
+        )
+
+    def _batcher(self, predictor: Predictor) -> Batcher:
+        name, metrics = predictor.config.name, self.metrics
+
+        def observe(report: BatchReport) -> None:
+            for seconds in report.queue:
+                metrics.queue.labels(name).observe(seconds)
+            metrics.compute.labels(name).observe(report.compute)
+            metrics.batch.labels(name).observe(report.batch)
+
+        batcher = Batcher(
+            predictor,
+            max_batch=self.settings.max_batch,
+            max_wait=self.settings.max_wait_ms / 1000,
+            max_queue=self.settings.max_queue,
+            observe=observe,
+        )
+        metrics.watch_queue(name, lambda: batcher.depth)
+        return batcher
+
+
+def _read_picture(upload: Upload, size: int, max_pixels: int) -> Picture:
+    try:
+        image = decode(upload.data, max_pixels)
+    except ImageError as error:
+        raise type(error)(f"{upload.name}: {error}") from None
+    return Picture(upload.name, image, *to_pixels(image, size))

@@ -1,0 +1,48 @@
+"""Every setting of the server, each with its one default and its one explanation."""
+
+import os
+from dataclasses import dataclass
+
+from zoo.decode import MAX_PIXELS
+from zoo.errors import InputError
+from zoo.hub import DEFAULT_MODEL
+from zoo.onnx_predictor import Device
+from zoo.options import option
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the server runs. For each field `zoo serve` has a flag, `--max-batch`, and a variable, `ZOO_MAX_BATCH`."""
+
+    model: tuple[str, ...] = option(
+        (DEFAULT_MODEL,), "Model to serve, several times for several; the first answers requests that name none."
+    )
+    host: str = option("127.0.0.1", "Address to listen on; 0.0.0.0 for every network interface.")
+    port: int = option(8000, "Port to listen on.")
+    device: Device = option("auto", "Where to compute; cuda refuses to start without one.")
+    threads: int = option(0, "CPU threads that compute one operation; 0 for one a core.")
+    max_batch: int = option(32, "Pictures computed together.")
+    max_wait_ms: float = option(2.0, "How long the first picture of a batch waits for others, in milliseconds.")
+    max_queue: int = option(256, "Pictures that may wait for a model; above it requests are refused with 429.")
+    deadline_ms: float = option(10_000.0, "Longest time from a request to its answer, in milliseconds; then 504.")
+    max_body_bytes: int = option(32 * 2**20, "Bytes in one request.")
+    max_pixels: int = option(MAX_PIXELS, "Width x height of one picture.")
+    max_files: int = option(32, "Pictures in one request.")
+    drain_seconds: float = option(10.0, "How long requests may take to end once the server was told to stop.")
+    decode_threads: int = option(os.cpu_count() or 1, "Pictures decoded at the same time.")
+
+    def __post_init__(self) -> None:
+        if not self.model:
+            raise InputError("model: name at least one model to serve")
+        for name in (
+            "max_batch", "max_queue", "deadline_ms", "max_body_bytes", "max_pixels", "max_files", "decode_threads",
+        ):  # fmt: skip
+            if getattr(self, name) <= 0:
+                raise InputError(f"{name} = {getattr(self, name)}: it must be above 0")
+        for name in ("max_wait_ms", "drain_seconds", "threads"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} = {getattr(self, name)}: it must not be negative")
+        if self.max_files > self.max_queue:
+            raise InputError(
+                f"max_files = {self.max_files} is above max_queue = {self.max_queue}: a full request would never fit"
+            )

@@ -1,0 +1,90 @@
+"""A running server as a predictor, so that `zoo eval` measures what users of the server get."""
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import numpy as np
+from PIL import Image
+
+from zoo.errors import ZooError
+from zoo.predictor import Array, Prediction
+from zoo.preprocess import Pixels
+
+FILES = 25
+"""Pictures in one request."""
+
+
+class ServerError(ZooError):
+    """A server that does not answer, or answers with an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerPredictor:
+    """Sends pixels as PNG files to a server's `/classify` and `/patch-semantics`.
+
+    The server answers with probabilities; their logarithms serve as logits, which differ from the network's by one
+    number a picture, or a patch, and rank the classes alike.
+    """
+
+    client: httpx.Client
+    model: str
+    classes: tuple[str, ...]
+
+    @staticmethod
+    def open(url: str, model: str) -> "ServerPredictor":
+        """A model of the server at `url`.
+
+        Raises:
+            ServerError: no server answers there, or it does not serve the model.
+        """
+        client = httpx.Client(base_url=url, timeout=60)
+        models = {entry["name"]: entry for entry in _request(client, "GET", "/models").json()}
+        if model not in models:
+            raise ServerError(f"the server at {url} does not serve {model!r}; it serves {', '.join(models)}")
+        return ServerPredictor(client, model, tuple(models[model]["classes"]))
+
+    def __call__(self, pixels: Pixels) -> Prediction:
+        parts = [self._ask(pixels[start : start + FILES]) for start in range(0, len(pixels), FILES)]
+        return Prediction.join(parts)
+
+    def _ask(self, pixels: Pixels) -> Prediction:
+        files = [("file", (f"{index}.png", _png(image), "image/png")) for index, image in enumerate(pixels)]
+        everything = {"model": self.model, "top_k": len(self.classes)}
+        answer = _request(self.client, "POST", "/classify", files=files, params=everything)
+        logits = np.array([self._log_probabilities(result["classes"]) for result in answer.json()["results"]])
+        array = _request(
+            self.client,
+            "POST",
+            "/patch-semantics",
+            files=files,
+            params={"model": self.model},
+            headers={"Accept": "application/x-npy"},
+        )
+        shares = np.load(io.BytesIO(array.content), allow_pickle=False)
+        return Prediction(logits, _log(shares[:, :-1]), shares)
+
+    def _log_probabilities(self, classes: list[dict[str, Any]]) -> Array:
+        probability = {entry["label"]: entry["probability"] for entry in classes}
+        return _log(np.array([probability[label] for label in self.classes], dtype=np.float32))
+
+
+def _log(probabilities: Array) -> Array:
+    return np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+
+
+def _png(image: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(image.transpose(1, 2, 0)).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def _request(client: httpx.Client, method: str, path: str, **arguments: Any) -> httpx.Response:
+    try:
+        response = client.request(method, path, **arguments)
+    except httpx.HTTPError as error:
+        raise ServerError(f"no answer from {client.base_url}: {error}; is the server running?") from None
+    if response.is_error:
+        raise ServerError(f"{client.base_url}{path.lstrip('/')} answered {response.status_code}: {response.text}")
+    return response

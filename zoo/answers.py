@@ -1,0 +1,85 @@
+"""From a prediction's arrays to what a person or a program asked: classes with probabilities, patch by patch."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from zoo.errors import InputError
+from zoo.predictor import Array, Prediction
+
+DEFAULT_TOP_K = 5
+
+NONE = "none"
+"""What the slack is called in answers and legends."""
+
+
+class ClassShare(NamedTuple):
+    """A class and its probability, or its share of a patch."""
+
+    label: str
+    probability: float
+
+
+class Patch(NamedTuple):
+    """What one patch looks like."""
+
+    label: str
+    """The strongest class."""
+    probability: float
+    """Its share."""
+    none: float
+    """The share that matches no class."""
+    top: tuple[ClassShare, ...]
+
+
+def softmax(logits: Array, axis: int) -> Array:
+    """Probabilities of logits along an axis."""
+    exponentials = np.exp(logits - logits.max(axis=axis, keepdims=True))
+    probabilities: Array = exponentials / exponentials.sum(axis=axis, keepdims=True)
+    return probabilities
+
+
+def patch_shares(prediction: Prediction) -> Array:
+    """The share of each class in each patch, [N, C + 1, h, w], `none` last, sums to 1.
+
+    This is the assignment where the variant has the block. Without it, it is the soft-max of the patch logits, and
+    `none` is 0.
+    """
+    if prediction.assignment is not None:
+        return prediction.assignment
+    shares = softmax(prediction.patch_logits, axis=1)
+    return np.concatenate([shares, np.zeros_like(shares[:, :1])], axis=1)
+
+
+def resolve_top_k(top_k: int | None, classes: tuple[str, ...]) -> int:
+    """How many classes to list: as asked, or the default for None.
+
+    Raises:
+        InputError: not 1 <= top_k <= C.
+    """
+    if top_k is None:
+        return min(DEFAULT_TOP_K, len(classes))
+    if not 1 <= top_k <= len(classes):
+        raise InputError(f"top_k = {top_k}: it must be between 1 and {len(classes)}, the number of classes")
+    return top_k
+
+
+def top_classes(logits: Array, classes: tuple[str, ...], top_k: int) -> tuple[ClassShare, ...]:
+    """The most probable classes of one picture, best first, from its class logits [C]."""
+    return _top(softmax(logits, axis=0), classes, top_k)
+
+
+def patches(shares: Array, classes: tuple[str, ...], top_k: int) -> list[list[Patch]]:
+    """What each patch of one picture looks like, row by row, from its shares [C + 1, h, w]."""
+    _, height, width = shares.shape
+    return [[_patch(shares[:, row, column], classes, top_k) for column in range(width)] for row in range(height)]
+
+
+def _patch(shares: Array, classes: tuple[str, ...], top_k: int) -> Patch:
+    top = _top(shares[:-1], classes, top_k)
+    return Patch(top[0].label, top[0].probability, float(shares[-1]), top)
+
+
+def _top(values: Array, classes: tuple[str, ...], top_k: int) -> tuple[ClassShare, ...]:
+    order = np.argsort(-values, kind="stable")[:top_k]
+    return tuple(ClassShare(classes[index], float(values[index])) for index in order)

@@ -1,0 +1,69 @@
+"""From a file's bytes to a picture: hostile, broken and unusual files included. Nothing here imports torch."""
+
+import io
+import struct
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from zoo.errors import ImageError, ImageTooLargeError, UnsupportedImageError
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
+"""The only formats whose decoders ever see a byte."""
+
+MAX_PIXELS = 50_000_000
+"""Default limit on width x height, from the header."""
+
+
+def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """A picture in RGB, upright.
+
+    EXIF orientation is applied; transparency is laid over white; 16-bit channels keep their upper 8 bits; of an
+    animation the first frame counts.
+
+    Arguments:
+        data: the whole file.
+        max_pixels: limit on width x height, checked on the header before anything is decoded.
+
+    Raises:
+        UnsupportedImageError: not a file of one of `FORMATS`.
+        ImageTooLargeError: more pixels than the limit.
+        ImageError: empty, truncated or damaged.
+    """
+    if not data:
+        raise ImageError("the file is empty (0 bytes); send a picture")
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError:
+        raise UnsupportedImageError(
+            f"the file is not a picture in one of the formats {', '.join(FORMATS)} ({len(data)} bytes); convert it"
+        ) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageTooLargeError(f"the picture is above the limit of {max_pixels} pixels: {error}; scale it") from None
+    except _DAMAGED as error:
+        raise ImageError(f"the picture is damaged: {error}") from None
+    if image.width * image.height > max_pixels:
+        raise ImageTooLargeError(
+            f"the picture is {image.width} x {image.height} = {image.width * image.height} pixels, "
+            f"above the limit of {max_pixels}; scale it down"
+        )
+    try:
+        image.load()
+        return _to_rgb(ImageOps.exif_transpose(image))
+    except _DAMAGED as error:
+        raise ImageError(f"the picture is truncated or damaged: {error}; send the whole file") from None
+
+
+_DAMAGED = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error, MemoryError)
+"""What Pillow's decoders raise on damaged files."""
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        # Pillow would clip 16-bit grey at 255; its upper byte is the picture.
+        grey = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255).astype(np.uint8)
+        return Image.fromarray(grey).convert("RGB")
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    return image.convert("RGB")

@@ -1,0 +1,24 @@
+"""The best of what can answer for a model here."""
+
+from zoo.errors import MissingDependencyError
+from zoo.onnx_predictor import OnnxPredictor
+from zoo.package import Package
+from zoo.predictor import Predictor
+
+
+def open_predictor(package: Package) -> Predictor:
+    """ONNX Runtime where the model directory has an ONNX file, else PyTorch.
+
+    Raises:
+        MissingDependencyError: what would compute is not installed.
+    """
+    if package.onnx is not None:
+        return OnnxPredictor.open(package)
+    try:
+        from zoo.torch_predictor import TorchPredictor
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"{package.config.name} has no ONNX file, and without one it needs PyTorch ({error}): "
+            "pip install 'template-zoo[torch]'"
+        ) from None
+    return TorchPredictor.open(package)
