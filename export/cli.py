@@ -62,7 +62,8 @@ def export(
 def verify(
     name: Name,
     data: Annotated[
-        Path, typer.Option(help="A folder of picture files, or of Parquet files in the Hub's layout.", show_default=False)
+        Path,
+        typer.Option(help="A folder of picture files, or of Parquet files in the Hub's layout.", show_default=False),
     ],
     images: Annotated[int, typer.Option(min=1, help="Pictures to compare, at most.")] = 1000,
     tolerance: Annotated[float, typer.Option(min=0, help="Largest absolute difference of any number.")] = 1e-4,
@@ -91,8 +92,8 @@ def verify(
     )
     for heading in ("output", "largest absolute error", "same best class"):
         table.add_column(heading, justify="left" if heading == "output" else "right")
-    for output, error in parity.max_abs_error.items():
-        table.add_row(output, f"{error:.2e}", f"{parity.agreement[output]:.3%}")
+    for output, difference in parity.max_abs_error.items():
+        table.add_row(output, f"{difference:.2e}", f"{parity.agreement[output]:.3%}")
     Console().print(table)
 
 
@@ -103,4 +104,6 @@ def _export_extra() -> Iterator[None]:
     except ImportError as error:
         from zoo.errors import MissingDependencyError
 
-        raise MissingDependencyError(f"this needs PyTorch and ONNX ({error}): pip install 'template-zoo[export]'") from None
+        raise MissingDependencyError(
+            f"this needs PyTorch and ONNX ({error}): pip install 'template-zoo[export]'"
+        ) from None

@@ -1,5 +1,6 @@
 """Parity: whether a model's ONNX file answers as its network does."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
@@ -11,7 +12,7 @@ from zoo.errors import InputError, PackageError, ZooError
 from zoo.models import load_package
 from zoo.onnx_predictor import OnnxPredictor
 from zoo.package import ONNX_FILE, PARITY_FILE, Package, sha256, write_json
-from zoo.predictor import OUTPUTS, Array, check_pixels
+from zoo.predictor import OUTPUTS, Prediction, check_pixels
 from zoo.preprocess import Pixels
 from zoo.torch_predictor import TorchPredictor
 
@@ -19,6 +20,8 @@ BATCH_SIZES = (1, 2, 7, 64)
 """The largest runs over all pictures, the others over as many as one of the largest holds."""
 
 TOLERANCE = 1e-4
+
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +75,20 @@ def verify(package: Package, pixels: Pixels, tolerance: float = TOLERANCE) -> Pa
         raise InputError(f"tolerance = {tolerance}: it must be 0 or more, such as {TOLERANCE}")
     candidate = OnnxPredictor.open(package, device="cpu")
     reference = TorchPredictor(load_package(package), package.config)
-    differences = {name: _Difference() for name in OUTPUTS}
-    batch_sizes = set()
-    largest = max(BATCH_SIZES)
+    comparison, largest = _Comparison(), max(BATCH_SIZES)
     for start in range(0, len(pixels), largest):
         images = pixels[start : start + largest]
-        prediction = reference(images)
+        expected = reference(images)
         for size in BATCH_SIZES if start == 0 else (largest,):
             for row in range(0, len(images), size):
-                batch = images[row : row + size]
-                batch_sizes.add(len(batch))
-                pairs = zip(prediction.rows(row, row + size), candidate(batch), strict=True)
-                for (name, difference), (expected, actual) in zip(differences.items(), pairs, strict=True):
-                    difference.add(expected, actual, f"{package.onnx}: {name}")
-    compared = {name: difference for name, difference in differences.items() if difference.entries}
+                comparison.add(expected.rows(row, row + size), candidate(images[row : row + size]))
     parity = Parity(
-        passed=all(difference.error <= tolerance for difference in compared.values()),
+        passed=all(error <= tolerance for error in comparison.errors.values()),
         tolerance=tolerance,
-        max_abs_error={name: difference.error for name, difference in compared.items()},
-        agreement={name: difference.same / difference.entries for name, difference in compared.items()},
+        max_abs_error=comparison.errors,
+        agreement={name: same / comparison.entries[name] for name, same in comparison.same.items()},
         images=len(pixels),
-        batch_sizes=tuple(sorted(batch_sizes)),
+        batch_sizes=tuple(sorted(comparison.batch_sizes)),
         provider=candidate.session.get_providers()[0],
         onnxruntime=onnxruntime.__version__,
         torch=torch.__version__,
@@ -105,22 +101,28 @@ def verify(package: Package, pixels: Pixels, tolerance: float = TOLERANCE) -> Pa
     return parity
 
 
-class _Difference:
-    """What one output differs by, gathered batch by batch."""
+class _Comparison:
+    """What two predictors' answers differ by, gathered batch by batch, for each output."""
 
     def __init__(self) -> None:
-        self.error = 0.0
-        self.same = 0
-        self.entries = 0
+        self.errors: dict[str, float] = {}
+        self.same: Counter[str] = Counter()
+        self.entries: Counter[str] = Counter()
+        self.batch_sizes: set[int] = set()
 
-    def add(self, expected: Array | None, actual: Array | None, where: str) -> None:
-        if np.shape(expected) != np.shape(actual):
-            raise PackageError(f"{where} is {np.shape(actual)}, PyTorch's {np.shape(expected)}; export the model again")
-        if expected is None or actual is None:
-            return
-        # JSON has no NaN and no infinity: both count as the largest number there is.
-        error = np.nan_to_num(np.abs(expected - actual), nan=np.finfo(np.float32).max)
-        self.error = max(self.error, float(error.max()))
-        same = expected.argmax(axis=1) == actual.argmax(axis=1)
-        self.same += int(same.sum())
-        self.entries += same.size
+    def add(self, expected: Prediction, actual: Prediction) -> None:
+        self.batch_sizes.add(len(expected.logits))
+        for name, wanted, got in zip(OUTPUTS, expected, actual, strict=True):
+            if wanted is None:
+                continue
+            if got is None or got.shape != wanted.shape:
+                raise PackageError(
+                    f"the ONNX file's {name} is {'missing' if got is None else list(got.shape)}, PyTorch's is "
+                    f"{list(wanted.shape)}: it is of another network; export the model again"
+                )
+            # JSON has no NaN and no infinity: both count as the largest number there is.
+            error = float(np.nan_to_num(np.abs(wanted - got), nan=_LARGEST, posinf=_LARGEST).max())
+            same = wanted.argmax(axis=1) == got.argmax(axis=1)
+            self.errors[name] = max(self.errors.get(name, 0.0), error)
+            self.same[name] += int(same.sum())
+            self.entries[name] += same.size

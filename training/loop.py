@@ -1,7 +1,7 @@
 """Training from the first step to the last, top to bottom.
 
 Notable: the whole data set sits as uint8 on the device and is cropped and flipped there, a batch at a time; every
-random choice is a function of the seed and the step alone, so that a run resumed from any step ends with the same weights.
+random choice is a function of the seed and the step alone, so that a resumed run ends with the same weights.
 """
 
 import math

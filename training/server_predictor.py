@@ -4,7 +4,7 @@ import io
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import httpx2
 import numpy as np
 from PIL import Image
 
@@ -28,7 +28,7 @@ class ServerPredictor:
     number a picture, or a patch, and rank the classes alike.
     """
 
-    client: httpx.Client
+    client: httpx2.Client
     model: str
     classes: tuple[str, ...]
 
@@ -39,7 +39,7 @@ class ServerPredictor:
         Raises:
             ServerError: no server answers there, or it does not serve the model.
         """
-        client = httpx.Client(base_url=url, timeout=60)
+        client = httpx2.Client(base_url=url, timeout=60)
         models = {entry["name"]: entry for entry in _request(client, "GET", "/models").json()}
         if model not in models:
             raise ServerError(f"the server at {url} does not serve {model!r}; it serves {', '.join(models)}")
@@ -80,10 +80,10 @@ def _png(image: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def _request(client: httpx.Client, method: str, path: str, **arguments: Any) -> httpx.Response:
+def _request(client: httpx2.Client, method: str, path: str, **arguments: Any) -> httpx2.Response:
     try:
         response = client.request(method, path, **arguments)
-    except httpx.HTTPError as error:
+    except httpx2.HTTPError as error:
         raise ServerError(f"no answer from {client.base_url}: {error}; is the server running?") from None
     if response.is_error:
         raise ServerError(f"{client.base_url}{path.lstrip('/')} answered {response.status_code}: {response.text}")

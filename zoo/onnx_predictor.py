@@ -71,8 +71,9 @@ class OnnxPredictor:
     def __call__(self, pixels: Pixels) -> Prediction:
         check_pixels(pixels, self.config, self.config.name)
         names = [output.name for output in self.session.get_outputs()]
-        arrays = dict(zip(names, self.session.run(None, {"image": pixels}), strict=True))
-        return Prediction(**{name: arrays.get(name) for name in OUTPUTS})
+        arrays: dict[str, Any] = dict.fromkeys(OUTPUTS)
+        arrays |= zip(names, self.session.run(None, {"image": pixels}), strict=True)
+        return Prediction(**arrays)
 
 
 def _open_session(ort: Any, file: Path, options: Any, device: Device) -> Any:

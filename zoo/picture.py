@@ -11,13 +11,15 @@ from zoo.predictor import Array
 from zoo.preprocess import Box
 
 PALETTE = (
-    "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
+    "#3f90da", "#ffa90e", "#bd1f01", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#92dadd", "#94a4a2", "#717581",
 )  # fmt: skip
 """Ten colours for people with colour-vision deficiencies too: M. Petroff, *Accessible Color Sequences* (2021)."""
 
 SIDE = 512
 """Least length in pixels of the drawn square's side, so that a small picture's cells can be seen."""
 MAX_SIDE = 1024
+MAX_OPACITY = 0.65
+"""Of a cell that is all one class: the picture must stay visible under it."""
 LEGEND_ROWS = 12
 INK, PAPER = "#202124", "#ffffff"
 
@@ -41,8 +43,8 @@ def class_colour(index: int) -> str:
 def draw_semantic_map(image: Image.Image, shares: Array, box: Box, classes: tuple[str, ...], title: str) -> Image.Image:
     """Draw what each patch looks like over the picture.
 
-    Each cell has the colour of its strongest class, as opaque as that class's share; cells are not smoothed. The part
-    of the picture that the network did not see is dimmed.
+    Each cell has the colour of its strongest class, its opacity in proportion to that class's share; cells are not
+    smoothed. The part of the picture that the network did not see is dimmed.
 
     Arguments:
         image: the picture, RGB.
@@ -77,7 +79,7 @@ def _cells(shares: Array, size: tuple[int, int]) -> Image.Image:
     """The grid as an RGBA picture of `size`."""
     strongest = shares[:-1].argmax(axis=0)
     colours = np.array([ImageColor.getrgb(class_colour(index))[:3] for index in range(len(shares) - 1)], dtype=np.uint8)
-    opacity = np.clip(255 * shares[:-1].max(axis=0), 0, 255).astype(np.uint8)
+    opacity = np.clip(255 * MAX_OPACITY * shares[:-1].max(axis=0), 0, 255).astype(np.uint8)
     return Image.fromarray(np.dstack([colours[strongest], opacity])).resize(size, Image.Resampling.NEAREST)
 
 
@@ -94,17 +96,16 @@ def _legend(shares: Array, classes: tuple[str, ...]) -> list[_Legend]:
 
 def _draw_legend(rows: list[_Legend], title: str) -> Image.Image:
     font, margin, line = ImageFont.load_default(18), 16, 32
-    texts = [f"{row.name}" for row in rows]
-    name_width = max(font.getlength(text) for text in texts)
+    name_width = max(font.getlength(row.name) for row in rows)
     width = round(max(margin * 2 + 34 + name_width + 80, margin * 2 + font.getlength(title)))
     legend = Image.new("RGB", (width, margin * 2 + line * (len(rows) + 1)), PAPER)
     pen = ImageDraw.Draw(legend)
     pen.text((margin, margin), title, fill=INK, font=font)
-    for index, (row, text) in enumerate(zip(rows, texts, strict=True), start=1):
+    for index, row in enumerate(rows, start=1):
         top = margin + index * line
         swatch = (margin, top, margin + 22, top + 22)
         pen.rectangle(swatch, fill=row.colour, outline=INK if row.colour is None else None)
-        pen.text((margin + 34, top), text, fill=INK, font=font)
+        pen.text((margin + 34, top), row.name, fill=INK, font=font)
         pen.text((width - margin, top), f"{row.share:.0%}", fill=INK, font=font, anchor="ra")
     return legend
 

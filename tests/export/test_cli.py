@@ -1,0 +1,66 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from export.cli import add_commands
+from export.verify import ParityError
+from zoo.errors import InputError, MissingDependencyError
+from zoo.package import ONNX_FILE
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+@pytest.fixture
+def zoo():
+    app = typer.Typer()
+    add_commands(app)
+    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_export_and_verify_complete_a_model_directory(zoo, package):
+    result = zoo("export", f"local-dir:{package.path}")
+    assert result.exit_code == 0, result.exception
+    assert "wrn16-ours.cifar10" in result.output
+    assert package.onnx is not None
+
+    result = zoo("verify", f"local-dir:{package.path}", "--data", DATA / "cifar10", "--images", 9)
+    assert result.exit_code == 0, result.exception
+    assert "assignment" in result.output
+    assert package.parity()["images"] == 9
+
+    result = zoo("verify", f"local-dir:{package.path}", "--data", DATA / "cifar10", "--images", 1, "--tolerance", 0)
+    assert isinstance(result.exception, ParityError)
+    assert package.parity()["passed"] is False
+
+
+def test_another_input_size_needs_another_place(zoo, package, tmp_path):
+    result = zoo("export", f"local-dir:{package.path}", "--input-size", 40)
+    assert isinstance(result.exception, InputError)
+    assert "-o" in str(result.exception)
+    assert package.onnx is None
+    result = zoo("export", f"local-dir:{package.path}", "--input-size", 40, "-o", tmp_path / "model.onnx")
+    assert result.exit_code == 0, result.exception
+    assert "[N, 3, 40, 40]" in result.output
+
+
+def test_a_place_that_cannot_be_written(zoo, package, tmp_path):
+    (tmp_path / "file").write_text("")
+    result = zoo("export", f"local-dir:{package.path}", "-o", tmp_path / "file" / ONNX_FILE)
+    assert isinstance(result.exception, InputError)
+    assert "cannot write" in str(result.exception)
+
+
+def test_a_missing_library_is_named_with_its_remedy(zoo, monkeypatch):
+    monkeypatch.setitem(sys.modules, "export.onnx_file", None)
+    result = zoo("export", "wrn16")
+    assert isinstance(result.exception, MissingDependencyError)
+    assert "template-zoo[export]" in str(result.exception)
+
+
+def test_the_commands_load_nothing_until_they_run():
+    code = "import sys, export.cli; sys.exit(bool({'torch', 'onnx', 'onnxruntime', 'numpy'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

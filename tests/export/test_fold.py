@@ -1,0 +1,76 @@
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from export.fold import fold
+from zoo.registry import info, list_models
+
+REMAINING_NORMS = {
+    # One before each residual block, whose input is a sum, and the head's; the first is folded into the stem.
+    "zoo.resnet:build": lambda blocks: 4 * blocks,
+    "zoo.wide_resnet:build": lambda blocks: 4 * blocks,
+    # One before each dense layer and each of two transitions, whose input is a concatenation, and the head's.
+    "zoo.densenet:build": lambda blocks: 4 * blocks + 3,
+}
+
+
+def outputs(network, pixels):
+    semantics = network.semantics(torch.from_numpy(pixels))
+    return [output for output in semantics[:3] if output is not None]
+
+
+def assert_equivalent(network, pixels):
+    with torch.inference_mode():
+        expected, actual = outputs(network, pixels), fold(network)(torch.from_numpy(pixels))
+    assert len(actual) == len(expected)
+    for a, b in zip(actual, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("variant", list_models())
+def test_a_folded_network_answers_as_the_network(variant, make_network, pixels):
+    assert_equivalent(make_network(variant), pixels(2))
+
+
+@pytest.mark.parametrize("variant", ["wrn16-ours", "dn100-ours-c"])
+def test_it_does_so_at_another_size(variant, make_network, pixels):
+    assert_equivalent(make_network(variant), pixels(1, 84))
+
+
+@pytest.mark.parametrize("variant", ["rn26-ours", "dn100-ours-c"])
+def test_it_does_so_with_bn_relu_for_the_assignment(variant, make_network, pixels):
+    assert_equivalent(make_network(variant, assignment="bn_relu"), pixels(2))
+
+
+def test_the_networks_of_the_fixture_have_ordinary_numbers(make_network, pixels):
+    with torch.inference_mode():
+        for variant in ("rn38-ours", "wrn16-aux", "dn100-ours-c"):
+            for output in outputs(make_network(variant), pixels(8))[:2]:
+                assert 1 < output.std() < 10
+
+
+@pytest.mark.parametrize("variant", list_models())
+def test_only_what_follows_a_sum_or_a_concatenation_stays_normalised(variant, make_network):
+    norms = [module for module in fold(make_network(variant)).modules() if isinstance(module, nn.BatchNorm2d)]
+    facts = info(variant)
+    assert len(norms) == REMAINING_NORMS[facts.builder](facts.blocks)
+
+
+def test_pooling_goes_before_the_transition_s_convolution(make_network):
+    transition = fold(make_network("dn100")).network.stages[1]
+    assert [type(layer) for layer in transition] == [nn.BatchNorm2d, nn.ReLU, nn.AvgPool2d, nn.Conv2d]
+
+
+def test_the_network_itself_is_not_changed(make_network):
+    network = copy.deepcopy(make_network("wrn16-ours")).train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    random_state = torch.get_rng_state()
+    folded = fold(network)
+    assert network.training
+    assert all(parameter.requires_grad for parameter in network.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), random_state)
+    assert not any(module.training for module in folded.modules())
+    assert not any(parameter.requires_grad for parameter in folded.parameters())

@@ -1,0 +1,65 @@
+import warnings
+
+import pytest
+import torch
+
+from export.folded_block import FoldedBlock
+from export.onnx_file import OPSET
+from zoo.blocks import SemanticBlock
+
+PROMISED = {"Conv", "Softmax", "MatMul", "Add", "Mul", "Concat", "Slice", "Split", "Gather"}
+
+
+def make_block(concat=False, assignment="softmax", classes=10):
+    torch.manual_seed(0)
+    block = SemanticBlock(32, classes, concat=concat, assignment=assignment).eval()
+    for name, value in block.state_dict().items():
+        if value.is_floating_point():
+            value.uniform_(0.5, 1.5) if name.endswith("var") else value.normal_()
+    return block
+
+
+def make_features(*shape):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0)) / 10
+
+
+@pytest.mark.parametrize("classes", [2, 100])
+@pytest.mark.parametrize("assignment", ["softmax", "bn_relu"])
+@pytest.mark.parametrize("concat", [False, True])
+def test_the_tap_is_the_same(concat, assignment, classes):
+    block, x = make_block(concat, assignment, classes), make_features(3, 32, 5, 7)
+    with torch.inference_mode():
+        expected, actual = block(x), FoldedBlock(block)(x)
+    for a, b in zip(actual, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+
+
+def test_the_assignment_is_a_distribution():
+    with torch.inference_mode():
+        assignment = FoldedBlock(make_block())(make_features(1, 32, 4, 4)).assignment
+    torch.testing.assert_close(assignment.sum(dim=1), torch.ones(1, 4, 4))
+
+
+def test_there_are_three_convolutions_and_no_others():
+    for concat in (False, True):
+        folded = FoldedBlock(make_block(concat))
+        convolutions = [module for module in folded.modules() if isinstance(module, torch.nn.Conv2d)]
+        assert [conv.out_channels for conv in convolutions] == [32, 11, 4 if concat else 32]
+
+
+@pytest.mark.parametrize("concat", [False, True])
+def test_its_graph_has_only_the_promised_operators(concat):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            FoldedBlock(make_block(concat)).eval(),
+            (make_features(2, 32, 8, 8),),
+            dynamic_shapes=({0: torch.export.Dim("N")},),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    operators = [node.op_type for node in program.model_proto.graph.node]
+    assert set(operators) <= PROMISED
+    assert operators.count("Conv") == 3
+    assert operators.count("Softmax") == 1

@@ -1,0 +1,76 @@
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from export.images import read_pixels
+from zoo.errors import ImageError, InputError, MissingDependencyError
+from zoo.preprocess import to_pixels
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+def test_pictures_of_a_folder_in_the_order_of_their_paths(tmp_path):
+    (tmp_path / "b").mkdir()
+    shutil.copy(DATA / "cat.jpg", tmp_path / "b" / "cat.JPG")
+    Image.new("RGB", (40, 50), "red").save(tmp_path / "a.png")
+    (tmp_path / "notes.txt").write_text("not a picture")
+    pixels = read_pixels(tmp_path, 32, 10)
+    assert pixels.dtype == np.uint8
+    assert pixels.shape == (2, 3, 32, 32)
+    assert (pixels[0] == np.array([255, 0, 0])[:, None, None]).all()
+    with Image.open(DATA / "cat.jpg") as cat:
+        assert (pixels[1] == to_pixels(cat, 32)[0]).all()
+
+
+def test_pictures_of_parquet_files():
+    pixels = read_pixels(DATA / "cifar10", 32, 300)
+    assert pixels.shape[1:] == (3, 32, 32)
+    assert 256 < len(pixels) <= 300
+    assert len(np.unique(pixels.reshape(len(pixels), -1), axis=0)) > 250
+
+
+def test_the_limit_is_kept():
+    assert len(read_pixels(DATA / "cifar10", 40, 3)) == 3
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(InputError, match="nowhere is not a folder"):
+        read_pixels(tmp_path / "nowhere", 32, 1)
+
+
+def test_a_folder_without_pictures(tmp_path):
+    with pytest.raises(InputError, match="holds no pictures"):
+        read_pixels(tmp_path, 32, 1)
+
+
+def test_a_damaged_picture_is_named(tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    with pytest.raises(ImageError, match=r"broken\.png: the file is not a picture"):
+        read_pixels(tmp_path, 32, 1)
+
+
+def test_a_damaged_parquet_file_is_named(tmp_path):
+    (tmp_path / "broken.parquet").write_bytes(b"no table")
+    with pytest.raises(InputError, match=r"broken\.parquet is not a readable Parquet file"):
+        read_pixels(tmp_path, 32, 1)
+
+
+def test_a_parquet_file_without_pictures(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    arrow = pytest.importorskip("pyarrow")
+    parquet.write_table(arrow.table({"label": [1]}), tmp_path / "labels.parquet")
+    with pytest.raises(InputError, match=r"no column of pictures .* only \['label'\]"):
+        read_pixels(tmp_path, 32, 1)
+    parquet.write_table(arrow.table({"image": [{"bytes": None, "path": "a.png"}]}), tmp_path / "labels.parquet")
+    with pytest.raises(InputError, match="row 0 has no picture"):
+        read_pixels(tmp_path, 32, 1)
+
+
+def test_parquet_files_need_pyarrow(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(MissingDependencyError, match="pip install pyarrow"):
+        read_pixels(DATA / "cifar10", 32, 1)

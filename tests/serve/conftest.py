@@ -1,0 +1,50 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+from support.serving import GatedPredictor, MakeClient
+
+from serve.api import create_app
+from serve.service import Service
+from serve.settings import Settings
+from zoo.hub import DEFAULT_MODEL, open_model
+from zoo.onnx_predictor import OnnxPredictor
+from zoo.predictor import Predictor
+
+
+@pytest.fixture
+def predictor() -> Iterator[GatedPredictor]:
+    gated = GatedPredictor()
+    yield gated
+    gated.gate.set()
+
+
+@pytest.fixture
+def make_client() -> Iterator[MakeClient]:
+    """A client of a running application; by default with the bundled model and ONNX Runtime."""
+    clients: list[TestClient] = []
+
+    def make(predictor: Predictor | None = None, **settings: object) -> TestClient:
+        chosen = replace(Settings(), threads=1, **settings)
+        package = open_model(DEFAULT_MODEL)
+        service = Service(chosen, [(package, predictor or OnnxPredictor.open(package, "cpu", threads=1))])
+        client = TestClient(create_app(service), raise_server_exceptions=False)
+        client.app_state["service"] = service
+        clients.append(client.__enter__())
+        return client
+
+    yield make
+    for client in clients:
+        client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def client(make_client: MakeClient) -> TestClient:
+    return make_client()
+
+
+@pytest.fixture
+def photo_file() -> Path:
+    return Path(__file__).parents[1] / "data" / "cat.jpg"

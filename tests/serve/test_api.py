@@ -1,0 +1,146 @@
+"""The endpoints as a client sees them, with the bundled model."""
+
+import io
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+from support.serving import CONFIG, GatedPredictor, MakeClient, encoded, send
+
+from zoo.hub import DEFAULT_MODEL, open_model
+from zoo.preprocess import to_pixels
+from zoo.torch_predictor import TorchPredictor
+
+CLASSES = len(CONFIG.classes)
+
+
+def test_classify_says_what_is_in_a_photograph(client: TestClient, photo_file: Path) -> None:
+    answer = send(client, "/classify", photo_file).json()
+    [result] = answer["results"]
+    assert result["file"] == "cat.jpg"
+    assert result["picture"] == {"width": 451, "height": 300}
+    assert result["box"] == [75.5, 0, 375.5, 300]
+    assert result["classes"][0]["label"] == "cat"
+    assert len(result["classes"]) == 5
+    assert answer["model"]["name"] == DEFAULT_MODEL
+    assert answer["model"]["weights_sha256"] == CONFIG.weights_sha256
+    assert answer["timing"]["batch"] == 1
+    assert answer["timing"]["queue_ms"] >= 0
+    assert answer["timing"]["compute_ms"] > 0
+
+
+def test_classify_answers_as_the_network_does(client: TestClient, photo_file: Path) -> None:
+    pixels, _ = to_pixels(Image.open(photo_file), CONFIG.input_size)
+    logits = TorchPredictor.open(open_model(DEFAULT_MODEL))(pixels[None]).logits[0].astype(np.float64)
+    expected = np.exp(logits) / np.exp(logits).sum()
+    [result] = send(client, "/classify", photo_file, params={"top_k": CLASSES}).json()["results"]
+    for entry in result["classes"]:
+        assert entry["probability"] == pytest.approx(expected[CONFIG.classes.index(entry["label"])], abs=1e-5)
+    assert sum(entry["probability"] for entry in result["classes"]) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_raw_body_is_a_picture_too(client: TestClient, photo_file: Path) -> None:
+    raw = client.post("/classify", content=photo_file.read_bytes(), headers={"Content-Type": "image/jpeg"}).json()
+    form = send(client, "/classify", photo_file).json()
+    assert raw["results"][0]["classes"] == form["results"][0]["classes"]
+
+
+def test_several_pictures_are_answered_in_order(client: TestClient, photo_file: Path) -> None:
+    black = ("black.png", encoded(Image.new("RGB", (64, 64))))
+    answer = send(client, "/classify", photo_file, black, photo_file).json()
+    assert [result["file"] for result in answer["results"]] == ["cat.jpg", "black.png", "cat.jpg"]
+    first, middle, last = (result["classes"] for result in answer["results"])
+    assert first == last != middle
+    assert answer["timing"]["batch"] == 3
+
+
+def test_patch_semantics_describes_each_patch(client: TestClient, photo_file: Path) -> None:
+    [result] = send(client, "/patch-semantics", photo_file, params={"top_k": CLASSES}).json()["results"]
+    assert result["grid"] == {"rows": 8, "columns": 8}
+    assert result["source"] == "semantic block"
+    assert [len(row) for row in result["patches"]] == [8] * 8
+    for row in result["patches"]:
+        for patch in row:
+            assert patch["top"][0] == {"label": patch["label"], "probability": patch["probability"]}
+            assert patch["none"] + sum(entry["probability"] for entry in patch["top"]) == pytest.approx(1, abs=1e-5)
+    assert result["patches"][4][4]["label"] == "cat"
+
+
+def test_patch_semantics_as_an_array_holds_the_same_numbers(client: TestClient, photo_file: Path) -> None:
+    [described] = send(client, "/patch-semantics", photo_file).json()["results"]
+    response = send(client, "/patch-semantics", photo_file, photo_file, headers={"Accept": "application/x-npy"})
+    assert response.headers["content-type"] == "application/x-npy"
+    shares = np.load(io.BytesIO(response.content), allow_pickle=False)
+    assert shares.shape == (2, CLASSES + 1, 8, 8)
+    assert shares.dtype == np.float32
+    np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-5)
+    patch = described["patches"][2][5]
+    assert shares[0, CONFIG.classes.index(patch["label"]), 2, 5] == pytest.approx(patch["probability"], abs=1e-6)
+    assert shares[0, -1, 2, 5] == pytest.approx(patch["none"], abs=1e-6)
+
+
+def test_patch_semantics_as_a_picture(client: TestClient, photo_file: Path) -> None:
+    response = send(client, "/patch-semantics", photo_file, headers={"Accept": "image/png"})
+    assert response.headers["content-type"] == "image/png"
+    with Image.open(io.BytesIO(response.content)) as picture:
+        assert picture.format == "PNG"
+        assert picture.height >= 512
+        assert picture.width > picture.height
+
+
+def test_a_picture_shows_one_file_only(client: TestClient, photo_file: Path) -> None:
+    response = send(client, "/patch-semantics", photo_file, photo_file, headers={"Accept": "image/png"})
+    assert response.status_code == 422
+    assert "2 were sent" in response.json()["error"]["message"]
+
+
+def test_models_describes_what_is_served(client: TestClient) -> None:
+    [model] = client.get("/models").json()
+    assert model["default"] is True
+    assert model["name"] == DEFAULT_MODEL
+    assert model["classes"] == list(CONFIG.classes)
+    assert model["parameters"] == 1_298_768 + 388 * CLASSES
+    assert model["device"] == "ONNX Runtime on the CPU"
+    assert model["parity"]["passed"] is True
+    assert model["metrics"]["test"]["torch"]["images"] == 10_000
+
+
+def test_a_model_can_be_named(client: TestClient, photo_file: Path) -> None:
+    assert send(client, "/classify", photo_file, params={"model": DEFAULT_MODEL}).status_code == 200
+
+
+def test_probes_and_documentation(client: TestClient) -> None:
+    assert client.get("/healthz").text == "ok\n"
+    assert client.get("/readyz").text == "ready\n"
+    assert client.get("/docs").status_code == 200
+    paths = client.get("/openapi.json").json()["paths"]
+    assert {"/classify", "/patch-semantics", "/models", "/healthz", "/readyz", "/metrics"} <= set(paths)
+    body = paths["/classify"]["post"]["requestBody"]["content"]
+    assert {"multipart/form-data", "image/jpeg", "image/png"} <= set(body)
+
+
+def test_metrics_count_requests_and_batches(client: TestClient, photo_file: Path) -> None:
+    send(client, "/classify", photo_file, photo_file)
+    send(client, "/classify", ("text.png", b"text"))
+    client.get("/no/such/path")
+    deadline = time.monotonic() + 5
+    while "zoo_batch_pictures_sum" not in (text := client.get("/metrics").text) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert 'zoo_requests_total{code="200",route="/classify"} 1.0' in text
+    assert 'zoo_requests_total{code="415",route="/classify"} 1.0' in text
+    assert 'zoo_requests_total{code="404",route="other"} 1.0' in text
+    assert f'zoo_batch_pictures_sum{{model="{DEFAULT_MODEL}"}} 2.0' in text
+    assert f'zoo_waiting_pictures{{model="{DEFAULT_MODEL}"}} 0.0' in text
+
+
+def test_requests_at_the_same_time_share_a_batch(make_client: MakeClient, predictor: GatedPredictor) -> None:
+    client = make_client(predictor, max_wait_ms=300, max_batch=2)
+    picture = ("grey.png", encoded(Image.new("RGB", (32, 32), (9, 9, 9))))
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda _: send(client, "/classify", picture).json(), range(2)))
+    assert [answer["timing"]["batch"] for answer in answers] == [2, 2]
+    assert predictor.batches == [2]

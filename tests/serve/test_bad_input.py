@@ -1,0 +1,298 @@
+"""Bad and unusual input of every kind, sent to a real application."""
+
+import struct
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+from support.serving import CONFIG, GatedPredictor, MakeClient, encoded, send
+
+from serve.service import Service
+
+BOTH = pytest.mark.parametrize("path", ["/classify", "/patch-semantics"])
+
+
+def problem(response: object) -> str:
+    error = response.json()["error"]  # type: ignore[attr-defined]
+    assert set(error) == {"code", "message"}
+    return str(error["message"])
+
+
+def photo(photo_file: Path, size: tuple[int, int] = (96, 64)) -> Image.Image:
+    return Image.open(photo_file).convert("RGB").resize(size)
+
+
+@BOTH
+def test_no_body(client: TestClient, path: str) -> None:
+    response = client.post(path)
+    assert response.status_code == 422
+    assert "no picture" in problem(response)
+
+
+@BOTH
+def test_a_form_without_a_file(client: TestClient, path: str) -> None:
+    response = client.post(path, files={"picture": ("a.png", b"x")})
+    assert response.status_code == 422
+    assert "no field 'file' (it has picture)" in problem(response)
+
+
+def test_a_form_whose_file_is_text(client: TestClient) -> None:
+    response = client.post("/classify", files={"file": (None, b"photo.jpg")})
+    assert response.status_code == 422
+    assert "holds text, not a file" in problem(response)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "message"),
+    [
+        ("multipart/form-data", b"--x", "the form cannot be read: Missing boundary"),
+        ("multipart/form-data; boundary=x", b"nonsense", "the form cannot be read: Invalid multipart data"),
+        ("multipart/form-data; boundary=x", b"--x\r\nhalf", "has no field 'file' (it has none)"),
+    ],
+)
+def test_a_broken_form(client: TestClient, content_type: str, body: bytes, message: str) -> None:
+    response = client.post("/classify", content=body, headers={"Content-Type": content_type})
+    assert response.status_code == 422
+    assert message in problem(response)
+
+
+@BOTH
+def test_an_empty_file(client: TestClient, path: str) -> None:
+    response = send(client, path, ("empty.jpg", b""))
+    assert response.status_code == 422
+    assert "empty.jpg: the file is empty" in problem(response)
+
+
+def test_an_empty_raw_body(client: TestClient) -> None:
+    response = client.post("/classify", content=b"", headers={"Content-Type": "image/png"})
+    assert response.status_code == 422
+    assert "the body is empty" in problem(response)
+
+
+@BOTH
+def test_text_called_png(client: TestClient, path: str) -> None:
+    response = send(client, path, ("notes.png", b"these are words"))
+    assert response.status_code == 415
+    assert "notes.png" in problem(response)
+    assert "JPEG, PNG, WEBP, GIF, BMP" in problem(response)
+
+
+def test_a_truncated_jpeg(client: TestClient, photo_file: Path) -> None:
+    data = photo_file.read_bytes()
+    response = send(client, "/classify", ("half.jpg", data[: len(data) // 2]))
+    assert response.status_code == 422
+    assert "half.jpg: the picture is truncated or damaged" in problem(response)
+
+
+def test_a_picture_of_one_pixel(client: TestClient) -> None:
+    answer = send(client, "/patch-semantics", ("dot.png", encoded(Image.new("RGB", (1, 1), "red")))).json()
+    assert answer["results"][0]["box"] == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("mode", ["I;16", "CMYK", "L", "1", "LA", "P", "RGBA"])
+def test_unusual_modes(client: TestClient, photo_file: Path, mode: str) -> None:
+    image = photo(photo_file)
+    if mode == "I;16":
+        grey = np.asarray(image.convert("L")).astype(np.uint16) << 8
+        image = Image.fromarray(grey)
+    else:
+        image = image.convert(mode)
+    response = send(client, "/classify", ("odd", encoded(image, "JPEG" if mode == "CMYK" else "PNG")))
+    assert response.status_code == 200
+    assert response.json()["results"][0]["picture"] == {"width": 96, "height": 64}
+
+
+def test_a_palette_with_transparency(client: TestClient, photo_file: Path) -> None:
+    image = photo(photo_file).quantize(16)
+    assert send(client, "/classify", ("p.gif", encoded(image, "PNG", transparency=3))).status_code == 200
+
+
+def test_an_animation_counts_as_its_first_frame(client: TestClient, photo_file: Path) -> None:
+    first, second = photo(photo_file).quantize(64), Image.new("RGB", (96, 64), "blue").quantize(64)
+    animated = encoded(first, "GIF", save_all=True, append_images=[second])
+    still = encoded(first, "GIF")
+    answers = [send(client, "/classify", ("a.gif", data)).json()["results"][0]["classes"] for data in (animated, still)]
+    assert answers[0] == answers[1]
+
+
+def test_exif_orientation_is_applied(client: TestClient, photo_file: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    lying = photo(photo_file).transpose(Image.Transpose.ROTATE_90)
+    data = encoded(lying, "JPEG", exif=exif, quality=95)
+    [result] = send(client, "/classify", ("phone.jpg", data)).json()["results"]
+    assert result["picture"] == {"width": 96, "height": 64}
+    assert result["classes"][0]["label"] == "cat"
+
+
+def test_a_body_announced_above_the_limit(make_client: MakeClient, photo_file: Path) -> None:
+    client = make_client(max_body_bytes=1000)
+    response = send(client, "/classify", photo_file)
+    assert response.status_code == 413
+    assert "above the limit of 1000" in problem(response)
+
+
+@pytest.mark.parametrize("content_type", ["image/jpeg", "multipart/form-data; boundary=edge"])
+def test_a_body_above_the_limit_is_stopped_while_it_streams(make_client: MakeClient, content_type: str) -> None:
+    client = make_client(max_body_bytes=10_000)
+    sent = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal sent
+        yield b'--edge\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n'
+        for _ in range(100):
+            sent += 1000
+            yield bytes(1000)
+
+    response = client.post("/classify", content=endless(), headers={"Content-Type": content_type})
+    assert response.status_code == 413
+    assert "above the limit of 10000 bytes" in problem(response)
+    assert response.headers["connection"] == "close"
+
+
+def huge_png(width: int, height: int) -> bytes:
+    """A small file whose header announces a large picture."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("side", [8_000, 12_000, 60_000])
+def test_a_header_above_the_pixel_limit(client: TestClient, side: int) -> None:
+    response = send(client, "/classify", ("bomb.png", huge_png(side, side)))
+    assert response.status_code == 413
+    assert "bomb.png" in problem(response)
+    assert "limit of 50000000" in problem(response)
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain", "image/tiff", "image/svg+xml"])
+def test_an_unsupported_type(client: TestClient, content_type: str) -> None:
+    response = client.post("/classify", content=b"data", headers={"Content-Type": content_type})
+    assert response.status_code == 415
+    assert content_type in problem(response)
+
+
+def test_a_tiff_is_not_decoded(client: TestClient, photo_file: Path) -> None:
+    assert send(client, "/classify", ("a.tif", encoded(photo(photo_file), "TIFF"))).status_code == 415
+
+
+@BOTH
+@pytest.mark.parametrize("top_k", [0, -1, len(CONFIG.classes) + 1, 10**30])
+def test_top_k_out_of_range(client: TestClient, photo_file: Path, path: str, top_k: int) -> None:
+    response = send(client, path, photo_file, params={"top_k": top_k})
+    assert response.status_code == 422
+    assert f"top_k = {top_k}: it must be between 1 and 10" in problem(response)
+
+
+def test_top_k_that_is_no_number(client: TestClient, photo_file: Path) -> None:
+    response = send(client, "/classify", photo_file, params={"top_k": "all"})
+    assert response.status_code == 422
+    assert "top_k = 'all'" in problem(response)
+
+
+@BOTH
+def test_an_unknown_model(client: TestClient, photo_file: Path, path: str) -> None:
+    response = send(client, path, photo_file, params={"model": "wrn16-ours.cifar1"})
+    assert response.status_code == 404
+    assert "did you mean wrn16-ours.cifar10?" in problem(response)
+
+
+def test_an_accept_header_that_cannot_be_served(client: TestClient, photo_file: Path) -> None:
+    response = send(client, "/patch-semantics", photo_file, headers={"Accept": "text/html"})
+    assert response.status_code == 406
+
+
+def test_an_unknown_path_and_a_wrong_method(client: TestClient) -> None:
+    assert "there is no /clasify" in problem(client.post("/clasify"))
+    assert client.get("/classify").status_code == 405
+    assert problem(client.get("/classify"))
+
+
+def test_one_bad_file_among_several_is_named_and_nothing_is_computed(
+    make_client: MakeClient, predictor: GatedPredictor, photo_file: Path
+) -> None:
+    client = make_client(predictor)
+    response = send(client, "/classify", photo_file, ("broken.jpg", photo_file.read_bytes()[:200]), photo_file)
+    assert response.status_code == 422
+    assert problem(response).startswith("broken.jpg: ")
+    assert predictor.batches == []
+
+
+def test_too_many_files(make_client: MakeClient, photo_file: Path) -> None:
+    client = make_client(max_files=2)
+    assert send(client, "/classify", *[photo_file] * 2).status_code == 200
+    for count in (3, 4, 9):
+        response = send(client, "/classify", *[photo_file] * count)
+        assert response.status_code == 422
+        assert "Maximum number of files is 2" in problem(response)
+
+
+def test_a_full_queue(make_client: MakeClient, predictor: GatedPredictor, photo_file: Path) -> None:
+    client = make_client(predictor, max_queue=2, max_files=2, max_wait_ms=0)
+    predictor.gate.clear()
+    running = threading.Thread(target=send, args=(client, "/classify", photo_file))
+    running.start()
+    assert predictor.entered.wait(10)
+    waiting = threading.Thread(target=send, args=(client, "/classify", photo_file))
+    waiting.start()
+    service: Service = client.app_state["service"]
+    [model] = service.models.values()
+    while model.batcher.depth < 1:
+        time.sleep(0.005)
+    response = send(client, "/classify", photo_file, photo_file)
+    assert response.status_code == 429
+    assert response.headers["retry-after"] == "1"
+    assert "do not fit the queue of 2" in problem(response)
+    predictor.gate.set()
+    running.join(10)
+    waiting.join(10)
+
+
+def test_a_deadline_passed(make_client: MakeClient, predictor: GatedPredictor, photo_file: Path) -> None:
+    client = make_client(predictor, deadline_ms=200, max_wait_ms=0)
+    predictor.gate.clear()
+    response = send(client, "/classify", photo_file)
+    assert response.status_code == 504
+    assert "deadline of 200 ms" in problem(response)
+    predictor.gate.set()
+    assert send(client, "/classify", photo_file).status_code == 200
+
+
+def test_shutting_down(make_client: MakeClient, photo_file: Path) -> None:
+    client = make_client()
+    client.app_state["service"].draining = True
+    response = send(client, "/classify", photo_file)
+    assert response.status_code == 503
+    assert "shutting down" in problem(response)
+    assert response.headers["connection"] == "close"
+    assert client.get("/readyz").status_code == 503
+    assert client.get("/healthz").status_code == 200
+
+
+def test_a_failing_predictor_shows_nothing_of_itself(
+    make_client: MakeClient, predictor: GatedPredictor, photo_file: Path
+) -> None:
+    client = make_client(predictor)
+    predictor.error = RuntimeError("/secret/path")
+    response = send(client, "/classify", photo_file)
+    assert response.status_code == 500
+    assert problem(response) == "the server failed to answer; its log says why"
+    predictor.error = None
+    assert send(client, "/classify", photo_file).status_code == 200
+
+
+def test_random_bytes_are_refused_politely(client: TestClient, photo_file: Path) -> None:
+    data = bytearray(photo_file.read_bytes())
+    for position in range(0, 4000, 97):
+        data[position] ^= 0xFF
+        response = send(client, "/classify", ("fuzz.jpg", bytes(data)))
+        assert response.status_code in (200, 413, 415, 422)

@@ -1,0 +1,26 @@
+import pytest
+
+from serve.settings import Settings
+from zoo.errors import InputError
+
+
+@pytest.mark.parametrize("name", ["max_batch", "max_queue", "deadline_ms", "max_body_bytes", "max_files"])
+def test_limits_must_be_above_zero(name: str) -> None:
+    with pytest.raises(InputError, match=f"{name} = 0"):
+        Settings(**{name: 0})
+
+
+@pytest.mark.parametrize("name", ["max_wait_ms", "drain_seconds", "threads"])
+def test_times_must_not_be_negative(name: str) -> None:
+    with pytest.raises(InputError, match=f"{name} = -1"):
+        Settings(**{name: -1})
+
+
+def test_a_model_is_needed() -> None:
+    with pytest.raises(InputError, match="at least one model"):
+        Settings(model=())
+
+
+def test_a_full_request_must_fit_the_queue() -> None:
+    with pytest.raises(InputError, match="max_files = 5 is above max_queue = 4"):
+        Settings(max_files=5, max_queue=4)
