@@ -20,6 +20,7 @@ lint: $(VENV)/dev.installed  ## Check style and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	[ ! -x $(BIN)/hadolint ] || $(BIN)/hadolint Dockerfile
 
 types: $(VENV)/dev.installed  ## Check types
 	$(BIN)/mypy

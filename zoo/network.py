@@ -4,13 +4,14 @@ import math
 from typing import Literal, NamedTuple
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.blocks import Block
 from zoo.errors import InputError
-from zoo.package import ModelConfig
-from zoo.preprocess import Normalization
+from zoo.package import MIN_INPUT_SIZE, ModelConfig
+from zoo.preprocess import Normalization, to_pixels
 
 SemanticSource = Literal["semantic block", "auxiliary head", "class activation map"]
 
@@ -91,6 +92,11 @@ class Network(nn.Module):
     def num_classes(self) -> int:
         """C, the number of classes."""
         return self.classifier.out_features
+
+    def pixels(self, image: Image.Image, size: int | None = None) -> Tensor:
+        """A picture as the network's input [1, 3, size, size], uint8; by default of the size it was trained on."""
+        size = size or (self.config.input_size if self.config else MIN_INPUT_SIZE)
+        return torch.from_numpy(to_pixels(image, size)[0])[None].to(self.classifier.weight.device)
 
     def class_tensors(self) -> set[str]:
         """Names of the tensors whose shape depends on the number of classes."""
