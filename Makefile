@@ -40,6 +40,7 @@ clean:  ## Remove what the other verbs made
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/%.installed: pyproject.toml | $(VENV)
+	@echo "installing what '$*' needs into $(VENV)"
 	$(PIP) --editable '.[$*]'
 	touch $@
 

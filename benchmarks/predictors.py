@@ -2,8 +2,8 @@
 
     python benchmarks/predictors.py [MODEL ...]
 
-Both answer in turn, so that a busy machine slows both; a row gives medians over `REPEATS` turns after a warm-up. Raw times
-go to benchmarks/results/predictors.json. On a noisy machine read the ratios, not the times.
+Both answer in turn, so that a busy machine slows both; a row gives medians over `REPEATS` turns after a warm-up. Raw
+times go to benchmarks/results/predictors.json. On a noisy machine read the ratios, not the times.
 """
 
 import os

@@ -1,6 +1,7 @@
 """The HTTP interface."""
 
 import io
+import json
 import logging
 import time
 from collections.abc import AsyncIterator
@@ -15,7 +16,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from serve.errors import BadUploadError, code_of, status_of
+from serve.errors import code_of, status_of
 from serve.middleware import Measure
 from serve.negotiation import negotiate
 from serve.schemas import (
@@ -33,6 +34,8 @@ from zoo.errors import ZooError
 from zoo.picture import draw_semantic_map
 
 JSON, NPY, PNG = "application/json", "application/x-npy", "image/png"
+BOXES = "X-Boxes"
+"""Header of answers that are not JSON too: for each picture, the box that the network saw, as `box` in JSON answers."""
 
 ModelName = Annotated[str | None, Query(description="A name of `/models`; the default model if none is given.")]
 TopK = Annotated[int | None, Query(description=f"Classes to list, 1 to C; {DEFAULT_TOP_K} if none is given.")]
@@ -90,9 +93,9 @@ def create_app(service: Service) -> FastAPI:
     app.add_exception_handler(Exception, _unexpected_error)
     settings = service.settings
 
-    async def ask(request: Request, model: ServedModel) -> Result:
+    async def ask(request: Request, model: ServedModel, max_files: int = settings.max_files) -> Result:
         arrived = time.monotonic()
-        uploads = await read_uploads(request, settings.max_body_bytes, settings.max_files)
+        uploads = await read_uploads(request, settings.max_body_bytes, max_files)
         return await service.answer(model, uploads, arrived)
 
     @app.post("/classify", responses=_PROBLEMS, openapi_extra=_PICTURES)
@@ -109,7 +112,7 @@ def create_app(service: Service) -> FastAPI:
         | {
             200: {
                 "description": "JSON; the shares as an array [N, C + 1, h, w] of float32, `none` last; or the map "
-                "drawn over the picture, as `Accept` says.",
+                "drawn over one picture, as `Accept` says. The header `X-Boxes` has the box of each picture.",
                 "content": {NPY: {}, PNG: {}},
             },
             406: {"model": ErrorAnswer, "description": "`Accept` names no format that is written."},
@@ -121,11 +124,11 @@ def create_app(service: Service) -> FastAPI:
         served = service.model(model)
         top_k = resolve_top_k(top_k, served.package.config.classes)
         kind = negotiate(request.headers.get("accept"), (JSON, NPY, PNG))
-        result = await ask(request, served)
-        if kind == PNG and len(result.pictures) != 1:
-            raise BadUploadError(f"{PNG} shows one picture, and {len(result.pictures)} were sent; send one at a time")
+        result = await ask(request, served, 1 if kind == PNG else settings.max_files)
         body = await run_in_threadpool(_write, kind, served, result, top_k)
-        return Response(body, media_type=kind)
+        return Response(
+            body, media_type=kind, headers={BOXES: json.dumps([picture.box for picture in result.pictures])}
+        )
 
     @app.get("/models")
     def models() -> list[ModelDescription]:

@@ -1,11 +1,13 @@
 """Networks and model directories that behave like trained ones, made without training."""
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -15,8 +17,9 @@ import zoo
 from export.onnx_file import export_network
 from zoo.matching import SlackSoftmax
 from zoo.network import Network
-from zoo.package import CONFIG_FILE, ONNX_FILE, WEIGHTS_FILE, ModelConfig, Package, sha256
+from zoo.package import CONFIG_FILE, ONNX_FILE, WEIGHTS_FILE, ModelConfig, Package, config_to_metadata, sha256
 from zoo.preprocess import CIFAR10_NORMALIZATION, Pixels
+from zoo.registry import AssignmentName
 
 MakeNetwork = Callable[..., Network]
 MakePixels = Callable[..., Pixels]
@@ -31,9 +34,18 @@ class Exported:
     file: Path
 
 
-def make_config(variant: str, classes: int, size: int = 32, digest: str = "0" * 64) -> ModelConfig:
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    # The threads of these small networks wait for each other more than they compute, tenfold so on a busy machine.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def make_config(variant: str, classes: int = 10, assignment: AssignmentName = "softmax") -> ModelConfig:
     names = tuple(f"class {index}" for index in range(classes))
-    return ModelConfig(variant, "cifar10", names, size, CIFAR10_NORMALIZATION, digest)
+    return ModelConfig(variant, "cifar10", names, 32, CIFAR10_NORMALIZATION, "0" * 64, assignment)
 
 
 def pixels(count: int, size: int = 32) -> Pixels:
@@ -44,7 +56,7 @@ def pixels(count: int, size: int = 32) -> Pixels:
 
 
 @cache
-def make_network(variant: str, classes: int = 10, assignment: str = "softmax") -> Network:
+def make_network(variant: str, classes: int = 10, assignment: AssignmentName = "softmax") -> Network:
     """A network whose every tensor is random and whose numbers are of ordinary size."""
     torch.manual_seed(0)
     network = zoo.create(variant, num_classes=classes, assignment=assignment)
@@ -66,10 +78,10 @@ def make_network(variant: str, classes: int = 10, assignment: str = "softmax") -
         keys = getattr(network.block, "keys", None)
         if keys is not None:
             nn.init.normal_(keys.bias)
-            keys.weight /= network.semantics(torch.from_numpy(pixels(8))).patch_logits.std() / 3
+            keys.weight /= network.semantics(torch.from_numpy(pixels(8))).patch_logits.std()
         answer = network.semantics(torch.from_numpy(pixels(8)))
         largest = answer.patch_logits if keys is None else answer.logits
-        network.classifier.weight /= largest.std() / 3
+        network.classifier.weight /= largest.std()
     return network
 
 
@@ -87,32 +99,39 @@ def make_network_fixture() -> MakeNetwork:
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Exported]:
-    """`exported(variant, classes=10)`: a network and its file, exported once."""
+    """`exported(variant, classes=10, assignment="softmax")`: a network and its file, exported once."""
     folder = tmp_path_factory.mktemp("onnx")
 
     @cache
-    def export(variant: str, classes: int = 10) -> Exported:
-        network, config = make_network(variant, classes), make_config(variant, classes)
-        file = folder / f"{variant}-{classes}.onnx"
+    def export(variant: str, classes: int = 10, assignment: AssignmentName = "softmax") -> Exported:
+        network, config = make_network(variant, classes, assignment), make_config(variant, classes, assignment)
+        file = folder / f"{variant}-{classes}-{assignment}.onnx"
         export_network(network, config, file)
         return Exported(network, config, file)
 
     return export
 
 
-@pytest.fixture
-def package(tmp_path: Path) -> Package:
-    """A model directory of `wrn16-ours` with weights, and without an ONNX file."""
-    folder = tmp_path / "wrn16-ours.cifar10"
-    folder.mkdir()
-    save_file(make_network("wrn16-ours").state_dict(), folder / WEIGHTS_FILE)
-    config = make_config("wrn16-ours", 10, digest=sha256(folder / WEIGHTS_FILE))
-    (folder / CONFIG_FILE).write_text(config.to_json())
-    return Package.open(folder)
+@pytest.fixture(scope="session")
+def make_package(exported: Callable[..., Exported]) -> Callable[[Path, str], Package]:
+    """`make_package(folder, variant)`: a model directory, complete with its ONNX file."""
+
+    def make(folder: Path, variant: str) -> Package:
+        folder.mkdir()
+        save_file(make_network(variant).state_dict(), folder / WEIGHTS_FILE)
+        config = dataclasses.replace(make_config(variant), weights_sha256=sha256(folder / WEIGHTS_FILE))
+        (folder / CONFIG_FILE).write_text(config.to_json())
+        # An export takes seconds; but for its identity, this file is what it would give.
+        model = onnx.load(exported(variant).file)
+        del model.metadata_props[:]
+        onnx.helper.set_model_props(model, config_to_metadata(config))
+        onnx.save(model, folder / ONNX_FILE)
+        return Package.open(folder)
+
+    return make
 
 
 @pytest.fixture
-def verifiable(package: Package) -> Package:
-    """A model directory with an ONNX file."""
-    export_network(make_network("wrn16-ours"), package.config, package.path / ONNX_FILE)
-    return package
+def package(make_package: Callable[[Path, str], Package], tmp_path: Path) -> Package:
+    """A model directory of `wrn16-ours`, complete with its ONNX file."""
+    return make_package(tmp_path / "wrn16-ours.cifar10", "wrn16-ours")

@@ -2,6 +2,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import onnx
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -21,7 +22,21 @@ def zoo():
     return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
+@pytest.fixture
+def quick_export(exported, monkeypatch):
+    """The exporter takes seconds; here its result lies ready, for whatever size is asked."""
+    sizes = []
+
+    def to_onnx(module, size):
+        sizes.append(size)
+        return onnx.load(exported("wrn16-ours").file)
+
+    monkeypatch.setattr("export.onnx_file.to_onnx", to_onnx)
+    return sizes
+
+
 def test_export_and_verify_complete_a_model_directory(zoo, package):
+    package.onnx.unlink()
     result = zoo("export", f"local-dir:{package.path}")
     assert result.exit_code == 0, result.exception
     assert "wrn16-ours.cifar10" in result.output
@@ -37,17 +52,21 @@ def test_export_and_verify_complete_a_model_directory(zoo, package):
     assert package.parity()["passed"] is False
 
 
-def test_another_input_size_needs_another_place(zoo, package, tmp_path):
+def test_another_input_size_needs_another_place(zoo, package, tmp_path, quick_export):
+    before = package.onnx.read_bytes()
     result = zoo("export", f"local-dir:{package.path}", "--input-size", 40)
     assert isinstance(result.exception, InputError)
     assert "-o" in str(result.exception)
-    assert package.onnx is None
+    assert package.onnx.read_bytes() == before
+
     result = zoo("export", f"local-dir:{package.path}", "--input-size", 40, "-o", tmp_path / "model.onnx")
     assert result.exit_code == 0, result.exception
     assert "[N, 3, 40, 40]" in result.output
+    assert quick_export == [40]
+    assert (tmp_path / "model.onnx").is_file()
 
 
-def test_a_place_that_cannot_be_written(zoo, package, tmp_path):
+def test_a_place_that_cannot_be_written(zoo, package, tmp_path, quick_export):
     (tmp_path / "file").write_text("")
     result = zoo("export", f"local-dir:{package.path}", "-o", tmp_path / "file" / ONNX_FILE)
     assert isinstance(result.exception, InputError)

@@ -4,10 +4,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-import torch
 
 from export.onnx_file import OPSET, export_network, export_onnx
 from zoo.errors import DigestError, InputError, PackageError
+from zoo.models import load_package
 from zoo.onnx_predictor import OnnxPredictor
 from zoo.package import ONNX_FILE, WEIGHTS_FILE, config_from_metadata
 from zoo.registry import info, list_models
@@ -20,17 +20,20 @@ def dimensions(value):
     return [dimension.dim_param or dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
 
 
+def assert_parity(network, config, file, *batches):
+    reference, candidate = TorchPredictor(network, config), OnnxPredictor.open_file(file, "cpu", threads=1)
+    assert candidate.config == config
+    for images in batches:
+        for expected, actual in zip(reference(images), candidate(images), strict=True):
+            assert (expected is None) == (actual is None)
+            if expected is not None:
+                np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-4)
+
+
 @pytest.mark.parametrize("variant", list_models())
 def test_onnx_runtime_answers_as_pytorch(variant, exported, pixels):
     model = exported(variant)
-    reference, candidate = TorchPredictor(model.network, model.config), OnnxPredictor.open_file(model.file, "cpu")
-    for count in (1, 2, 7):
-        images = pixels(count)
-        for expected, actual in zip(reference(images), candidate(images), strict=True):
-            if expected is None:
-                assert actual is None
-            else:
-                np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-4)
+    assert_parity(model.network, model.config, model.file, pixels(1), pixels(2), pixels(7))
 
 
 @pytest.mark.parametrize("variant", list_models())
@@ -68,8 +71,7 @@ def test_nothing_of_the_machine_is_in_the_file(variant, exported):
         str(Path.cwd()).encode(),
         str(Path.home()).encode(),
     ):
-        assert part == b"/" or part not in data
-    assert b"pytorch" not in data
+        assert part not in data
 
 
 def test_the_same_network_gives_the_same_bytes(exported, tmp_path):
@@ -79,41 +81,17 @@ def test_the_same_network_gives_the_same_bytes(exported, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["again.onnx"]
 
 
-def test_a_hundred_classes(exported, pixels):
-    model = exported("wrn16-ours", 100)
-    prediction = OnnxPredictor.open_file(model.file, "cpu")(pixels(2))
-    expected = TorchPredictor(model.network, model.config)(pixels(2))
-    assert prediction.assignment.shape == (2, 101, 8, 8)
-    for a, b in zip(prediction, expected, strict=True):
-        np.testing.assert_allclose(a, b, rtol=0, atol=1e-4)
+@pytest.mark.parametrize(("classes", "assignment"), [(100, "softmax"), (10, "bn_relu")])
+def test_other_classes_and_the_other_assignment(classes, assignment, exported, pixels):
+    model = exported("wrn16-ours", classes, assignment)
+    assert_parity(model.network, model.config, model.file, pixels(2))
 
 
-def test_bn_relu_for_the_assignment(make_network, exported, pixels, tmp_path):
-    network = make_network("wrn16-ours", assignment="bn_relu")
-    config = dataclasses.replace(exported("wrn16-ours").config, assignment="bn_relu")
-    export_network(network, config, tmp_path / "model.onnx")
-    prediction = OnnxPredictor.open_file(tmp_path / "model.onnx", "cpu")(pixels(2))
-    for a, b in zip(prediction, TorchPredictor(network, config)(pixels(2)), strict=True):
-        np.testing.assert_allclose(a, b, rtol=0, atol=1e-4)
-
-
-def test_a_model_directory_is_completed(package, pixels):
-    assert export_onnx(package, package.path / ONNX_FILE) == package.config
-    assert OnnxPredictor.open(package, "cpu")(pixels(1)).logits.shape == (1, 10)
-
-
-def test_another_input_size_is_another_identity(package, pixels, tmp_path):
+def test_a_model_at_another_input_size_has_another_identity(package, pixels, tmp_path):
     file = tmp_path / "large.onnx"
     config = export_onnx(package, file, input_size=84)
     assert config == dataclasses.replace(package.config, input_size=84)
-    predictor = OnnxPredictor.open_file(file, "cpu")
-    assert predictor.config == config
-    images = pixels(1, 84)
-    with torch.inference_mode():
-        expected = TorchPredictor.open(package).network.semantics(torch.from_numpy(images))
-    assert predictor(images).assignment.shape == (1, 11, 21, 21)
-    for a, b in zip(predictor(images), expected[:3], strict=True):
-        np.testing.assert_allclose(a, b.cpu(), rtol=0, atol=1e-4)
+    assert_parity(load_package(package), config, file, pixels(1, 84))
 
     (package.path / ONNX_FILE).write_bytes(file.read_bytes())
     with pytest.raises(PackageError, match="not exported from this model directory"):
@@ -137,9 +115,12 @@ def test_damaged_weights_are_refused(package, tmp_path):
         export_onnx(package, tmp_path / "model.onnx")
 
 
-def test_a_failed_export_leaves_the_old_file(make_network, exported, tmp_path, monkeypatch):
-    (tmp_path / "model.onnx").write_bytes(b"old")
-    monkeypatch.setattr(onnx.checker, "check_model", lambda *_, **__: (_ for _ in ()).throw(RuntimeError("broken")))
-    with pytest.raises(RuntimeError, match="broken"):
-        export_network(make_network("wrn16-ours"), exported("wrn16-ours").config, tmp_path / "model.onnx")
-    assert (tmp_path / "model.onnx").read_bytes() == b"old"
+def test_a_failed_export_leaves_the_old_file(exported, tmp_path, monkeypatch):
+    model, file = exported("wrn16-ours"), tmp_path / "model.onnx"
+    file.write_bytes(b"old")
+    broken = onnx.load(model.file)
+    del broken.graph.node[3]
+    monkeypatch.setattr("export.onnx_file.to_onnx", lambda *_: broken)
+    with pytest.raises(onnx.checker.ValidationError):
+        export_network(model.network, model.config, file)
+    assert file.read_bytes() == b"old"

@@ -6,7 +6,8 @@ from onnx import numpy_helper
 
 from export.verify import ParityError, verify
 from zoo.errors import DigestError, InputError, PackageError
-from zoo.package import CONFIG_FILE, ONNX_FILE, PARITY_FILE, WEIGHTS_FILE, Package, sha256
+from zoo.onnx_predictor import OnnxPredictor
+from zoo.package import ONNX_FILE, PARITY_FILE, WEIGHTS_FILE, sha256
 
 
 def tamper(package, tensor, change):
@@ -18,8 +19,8 @@ def tamper(package, tensor, change):
     onnx.save(model, file)
 
 
-def test_parity_is_measured_and_recorded(verifiable, pixels):
-    parity = verify(verifiable, pixels(66))
+def test_parity_is_measured_and_recorded(package, pixels):
+    parity = verify(package, pixels(66))
     assert parity.passed
     assert parity.images == 66
     assert parity.batch_sizes == (1, 2, 7, 64)
@@ -27,10 +28,10 @@ def test_parity_is_measured_and_recorded(verifiable, pixels):
     assert all(0 < error <= 1e-4 for error in parity.max_abs_error.values())
     assert all(share > 0.999 for share in parity.agreement.values())
     assert parity.provider == "CPUExecutionProvider"
-    assert parity.onnx_sha256 == sha256(verifiable.onnx)
-    assert parity.weights_sha256 == verifiable.config.weights_sha256
+    assert parity.onnx_sha256 == sha256(package.onnx)
+    assert parity.weights_sha256 == package.config.weights_sha256
 
-    record = verifiable.parity()
+    record = package.parity()
     assert record["passed"] is True
     assert record["tolerance"] == 1e-4
     assert record["max_abs_error"] == parity.max_abs_error
@@ -38,96 +39,89 @@ def test_parity_is_measured_and_recorded(verifiable, pixels):
     assert set(record) == set(parity.__dataclass_fields__)
 
 
-def test_every_picture_is_compared(verifiable, pixels, monkeypatch):
+def test_every_picture_is_compared(package, pixels, monkeypatch):
     seen = []
-    call = verify.__globals__["OnnxPredictor"].__call__
-    monkeypatch.setattr(
-        verify.__globals__["OnnxPredictor"],
-        "__call__",
-        lambda self, images: (seen.append(images), call(self, images))[1],
-    )
-    monkeypatch.setitem(verify.__globals__, "BATCH_SIZES", (1, 2, 4))
+    predict = OnnxPredictor.__call__
+
+    def record(self, images):
+        seen.append(images)
+        return predict(self, images)
+
+    monkeypatch.setattr(OnnxPredictor, "__call__", record)
+    monkeypatch.setattr("export.verify.BATCH_SIZES", (1, 2, 4))
     images = pixels(11)
-    parity = verify(verifiable, images)
+    parity = verify(package, images)
     assert [len(batch) for batch in seen] == [1, 1, 1, 1, 2, 2, 4, 4, 3]
     assert parity.batch_sizes == (1, 2, 3, 4)
     assert (seen[-1] == images[8:]).all()
 
 
-def test_a_network_without_the_block_has_no_assignment(exported, tmp_path, make_network, pixels):
-    from safetensors.torch import save_file
-
-    from export.onnx_file import export_onnx
-
-    save_file(make_network("wrn16").state_dict(), tmp_path / WEIGHTS_FILE)
-    config = exported("wrn16").config
-    text = config.to_json().replace(config.weights_sha256, sha256(tmp_path / WEIGHTS_FILE))
-    (tmp_path / CONFIG_FILE).write_text(text)
-    package = Package.open(tmp_path)
-    export_onnx(package, tmp_path / ONNX_FILE)
+def test_a_variant_without_the_block_has_no_assignment(make_package, tmp_path, pixels):
+    package = make_package(tmp_path / "wrn16", "wrn16")
     assert list(verify(package, pixels(3)).max_abs_error) == ["logits", "patch_logits"]
 
 
-def test_a_difference_above_the_tolerance_fails_and_is_recorded(verifiable, pixels):
-    tamper(verifiable, "classifier.bias", lambda bias: bias + 0.01)
+def test_a_difference_above_the_tolerance_fails_and_is_recorded(package, pixels):
+    tamper(package, "classifier.bias", lambda bias: bias + 0.01)
     with pytest.raises(
         ParityError, match=r"logits differs from PyTorch's by up to 0\.01, above the tolerance of 0\.0001"
     ):
-        verify(verifiable, pixels(3))
-    record = verifiable.parity()
+        verify(package, pixels(3))
+    record = package.parity()
     assert record["passed"] is False
     assert record["max_abs_error"]["logits"] == pytest.approx(0.01, rel=0.01)
     assert record["max_abs_error"]["assignment"] <= 1e-4
 
 
-def test_a_larger_tolerance_lets_it_pass(verifiable, pixels):
-    tamper(verifiable, "classifier.bias", lambda bias: bias + 0.01)
-    assert verify(verifiable, pixels(3), tolerance=0.02).passed
-    assert verifiable.parity()["tolerance"] == 0.02
+def test_a_larger_tolerance_lets_it_pass(package, pixels):
+    tamper(package, "classifier.bias", lambda bias: bias + 0.01)
+    assert verify(package, pixels(3), tolerance=0.02).passed
+    assert package.parity()["tolerance"] == 0.02
 
 
-def test_nan_fails_and_the_record_is_still_json(verifiable, pixels):
-    tamper(verifiable, "classifier.bias", lambda bias: bias * float("nan"))
+def test_nan_fails_and_the_record_is_still_json(package, pixels):
+    tamper(package, "classifier.bias", lambda bias: bias * float("nan"))
     with pytest.raises(ParityError) as error:
-        verify(verifiable, pixels(1))
+        verify(package, pixels(1))
     assert not error.value.parity.passed
-    json.loads((verifiable.path / PARITY_FILE).read_text(), parse_constant=pytest.fail)
+    json.loads((package.path / PARITY_FILE).read_text(), parse_constant=pytest.fail)
 
 
-def test_other_outputs_are_refused(verifiable, pixels):
-    file = verifiable.path / ONNX_FILE
+def test_other_outputs_are_refused(package, pixels):
+    file = package.path / ONNX_FILE
     model = onnx.load(file)
     del model.graph.output[2]
     onnx.save(model, file)
     with pytest.raises(PackageError, match="assignment is missing"):
-        verify(verifiable, pixels(1))
+        verify(package, pixels(1))
 
 
-def test_damaged_weights_are_refused(verifiable, pixels):
-    (verifiable.path / WEIGHTS_FILE).write_bytes(b"damaged")
+def test_damaged_weights_are_refused(package, pixels):
+    (package.path / WEIGHTS_FILE).write_bytes(b"damaged")
     with pytest.raises(DigestError):
-        verify(verifiable, pixels(1))
+        verify(package, pixels(1))
 
 
-def test_a_file_of_other_weights_is_refused(verifiable, pixels, exported):
-    (verifiable.path / ONNX_FILE).write_bytes(exported("wrn16-ours").file.read_bytes())
+def test_a_file_of_other_weights_is_refused(package, pixels, exported):
+    (package.path / ONNX_FILE).write_bytes(exported("wrn16-ours").file.read_bytes())
     with pytest.raises(PackageError, match="not exported from this model directory"):
-        verify(verifiable, pixels(1))
-    assert not (verifiable.path / PARITY_FILE).exists()
+        verify(package, pixels(1))
+    assert not (package.path / PARITY_FILE).exists()
 
 
 def test_a_directory_without_an_onnx_file_is_refused(package, pixels):
+    (package.path / ONNX_FILE).unlink()
     with pytest.raises(PackageError, match="zoo export"):
         verify(package, pixels(1))
 
 
 @pytest.mark.parametrize(("count", "size"), [(0, 32), (1, 40)])
-def test_pixels_of_another_shape_are_refused(verifiable, pixels, count, size):
+def test_pixels_of_another_shape_are_refused(package, pixels, count, size):
     with pytest.raises(InputError, match=r"takes uint8 pixels \[N, 3, 32, 32\] with N >= 1"):
-        verify(verifiable, pixels(count, size))
+        verify(package, pixels(count, size))
 
 
 @pytest.mark.parametrize("tolerance", [-1e-4, float("nan")])
-def test_a_tolerance_below_zero_is_refused(verifiable, pixels, tolerance):
+def test_a_tolerance_below_zero_is_refused(package, pixels, tolerance):
     with pytest.raises(InputError, match="tolerance"):
-        verify(verifiable, pixels(1), tolerance)
+        verify(package, pixels(1), tolerance)

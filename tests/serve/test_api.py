@@ -1,6 +1,7 @@
 """The endpoints as a client sees them, with the bundled model."""
 
 import io
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -86,6 +87,7 @@ def test_patch_semantics_as_an_array_holds_the_same_numbers(client: TestClient, 
 def test_patch_semantics_as_a_picture(client: TestClient, photo_file: Path) -> None:
     response = send(client, "/patch-semantics", photo_file, headers={"Accept": "image/png"})
     assert response.headers["content-type"] == "image/png"
+    assert json.loads(response.headers["x-boxes"]) == [[75.5, 0, 375.5, 300]]
     with Image.open(io.BytesIO(response.content)) as picture:
         assert picture.format == "PNG"
         assert picture.height >= 512
@@ -95,7 +97,7 @@ def test_patch_semantics_as_a_picture(client: TestClient, photo_file: Path) -> N
 def test_a_picture_shows_one_file_only(client: TestClient, photo_file: Path) -> None:
     response = send(client, "/patch-semantics", photo_file, photo_file, headers={"Accept": "image/png"})
     assert response.status_code == 422
-    assert "2 were sent" in response.json()["error"]["message"]
+    assert "Maximum number of files is 1" in response.json()["error"]["message"]
 
 
 def test_models_describes_what_is_served(client: TestClient) -> None:
