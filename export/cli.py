@@ -37,7 +37,7 @@ def export(
 
     from zoo.errors import InputError
     from zoo.hub import open_model
-    from zoo.package import ONNX_FILE, sha256
+    from zoo.package import ONNX_FILE, PARITY_FILE, sha256
 
     package = open_model(name)
     if output is None and input_size not in (None, package.config.input_size):
@@ -50,6 +50,9 @@ def export(
         config = export_onnx(package, file, input_size)
     except OSError as error:
         raise InputError(f"cannot write {file}: {error.strerror or error}") from None
+    if file == package.path / ONNX_FILE and package.parity().get("onnx_sha256") != sha256(file):
+        # What was proved of another file is not known of this one.
+        (package.path / PARITY_FILE).unlink(missing_ok=True)
     table = Table(title=config.name, show_header=False)
     table.add_row("file", str(file))
     table.add_row("size", f"{file.stat().st_size / 1e6:.2f} MB")
@@ -77,14 +80,12 @@ def verify(
     from export.images import read_pixels
     from zoo.errors import InputError
     from zoo.hub import open_model
-    from zoo.package import PARITY_FILE
 
     package = open_model(name)
-    pixels = read_pixels(data, package.config.input_size, images)
     try:
-        parity = compare(package, pixels, tolerance)
+        parity = compare(package, read_pixels(data, package.config.input_size, images), tolerance)
     except OSError as error:
-        raise InputError(f"cannot write {package.path / PARITY_FILE}: {error.strerror or error}") from None
+        raise InputError(f"cannot read or write {error.filename}: {error.strerror or error}") from None
     table = Table(
         title=f"{package.config.name}: ONNX Runtime answers as PyTorch does",
         caption=f"{parity.images} pictures in batches of {', '.join(map(str, parity.batch_sizes))}; "

@@ -61,8 +61,8 @@ class _AsItIs(nn.Module):
 
 
 def _matrix(conv: nn.Conv2d) -> Tensor:
-    """Weights [out, in] of a 1x1 convolution."""
-    return conv.weight.detach().flatten(1)
+    """Weights [out, in] of a 1x1 convolution, in double precision so that a product of two is rounded once."""
+    return conv.weight.detach().flatten(1).double()
 
 
 def _bias(conv: nn.Conv2d) -> Tensor:
@@ -77,7 +77,7 @@ def _with_none(rows: Tensor) -> Tensor:
 def _conv(matrix: Tensor, bias: Tensor | None = None) -> nn.Conv2d:
     """The 1x1 convolution with weights [out, in]."""
     out_channels, in_channels = matrix.shape
-    tensors = {"weight": matrix[:, :, None, None]} | ({} if bias is None else {"bias": bias})
+    tensors = {"weight": matrix.float()[:, :, None, None]} | ({} if bias is None else {"bias": bias})
     conv = nn.Conv2d(in_channels, out_channels, 1, bias=bias is not None, device="meta")
     conv.load_state_dict(tensors, assign=True)
     return conv.requires_grad_(False)

@@ -56,13 +56,15 @@ def _pictures(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 def _rows(file: Path) -> Iterator[tuple[str, bytes]]:
     try:
-        import pyarrow.parquet  # type: ignore[import-untyped]  # it comes without types
+        import pyarrow.parquet
     except ImportError as error:
-        raise MissingDependencyError(f"reading {file} needs pyarrow ({error}): pip install pyarrow") from None
+        raise MissingDependencyError(
+            f"reading {file} needs pyarrow ({error}): pip install 'template-zoo[export]'"
+        ) from None
     try:
         with pyarrow.parquet.ParquetFile(file) as table:
             columns = [column.path for column in map(table.schema.column, range(len(table.schema)))]
-            column = next((column for column in columns if column.endswith(".bytes")), None)
+            column = next((name for name in columns if name.partition(".")[2] == "bytes"), None)
             if column is None:
                 raise InputError(f"{file} has no column of pictures (a structure with `bytes`), only {columns}")
             index = 0

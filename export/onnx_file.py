@@ -15,8 +15,8 @@ from zoo.network import Network
 from zoo.package import MIN_INPUT_SIZE, ModelConfig, Package, config_to_metadata, write_atomically
 from zoo.predictor import OUTPUTS
 
-# The newest opset for which ONNX Runtime 1.22 has CUDA kernels of all operators here: opset 19 renews AveragePool and
-# 21 Cast, which that version would compute on the CPU. It is also the one that PyTorch's exporter writes by itself.
+# What PyTorch's exporter writes without a conversion. Newer opsets renew operators without need (19: AveragePool,
+# 21: Cast, 22: Conv), and ONNX Runtime computes on the CPU what its CUDA provider has not registered anew.
 OPSET = 18
 
 PRODUCER = "template-zoo"

@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM end a run between two steps, so that what is saved is whole."""
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -22,6 +23,9 @@ class StopRequest:
 def stop_on_signal() -> Iterator[StopRequest]:
     """Turn SIGINT and SIGTERM into a request that the loop reads; the former handlers come back at the end."""
     request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request  # Python lets only the main thread set handlers
+        return
     former = {number: signal.signal(number, request._receive) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield request

@@ -21,10 +21,15 @@ from training.interrupt import stop_on_signal
 from training.loss import semantic_loss
 from training.memory import keep_freed_memory
 from training.recipe import Recipe
+from zoo.errors import ZooError
 from zoo.models import create
 from zoo.network import Network
 
 CHECKPOINT_SECONDS = 60
+
+
+class TrainingStoppedError(ZooError):
+    """A signal asked the run to stop, and it was saved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,10 @@ def train(
         run: folder of the checkpoint, `checkpoint.pt`.
         device: where to compute.
         stop_after: stop early after so many steps, as if killed there; for tests.
+
+    Raises:
+        TrainingStoppedError: Ctrl-C or SIGTERM came; everything up to then is saved.
+        CheckpointError: the run folder belongs to another run.
     """
     if device.type == "cpu":
         keep_freed_memory()
@@ -129,7 +138,9 @@ def train(
                 save()
                 saved = time.monotonic()
             if stop.received:
-                raise KeyboardInterrupt
+                raise TrainingStoppedError(
+                    f"stopped after step {step} of {total_steps}, saved in {checkpoint}; the same command goes on there"
+                )
             if step == stop_after:
                 break
     return TrainedNetwork(network.eval(), seconds, history)

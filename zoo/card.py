@@ -47,7 +47,7 @@ def model_card(package: Package) -> str:
     )
     parts = [
         f"---\n{data.to_yaml()}\n---\n\n# {config.name}\n",
-        f"An image classifier of the [template-zoo](https://pypi.org/project/template-zoo): `{config.variant}`, "
+        f"An image classifier of the template-zoo: `{config.variant}`, "
         f"{_MECHANISMS[variant.mechanism]}. {variant.parameters(len(config.classes)):,} weights, "
         f"{config.input_size}x{config.input_size} pixels, {len(config.classes)} classes"
         + (f": {', '.join(config.classes)}.\n" if len(config.classes) <= 20 else ".\n"),

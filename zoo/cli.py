@@ -35,16 +35,16 @@ def list_(pattern: Annotated[str, typer.Argument(help="Shell-style pattern of na
     from zoo.hub import local_models
     from zoo.registry import info, list_models
 
-    table = Table(title="Variants (C classes; multiply-adds at 32x32)")
-    for heading in ("name", "mechanism", "parameters", "multiply-adds", "models here"):
-        table.add_column(heading, justify="right" if heading in ("parameters", "multiply-adds") else "left")
-    models = local_models()
+    table = Table("name", "mechanism", title="Variants; C classes, multiply-adds at 32x32")
+    table.add_column("weights", justify="right", no_wrap=True)
+    table.add_column("multiply-adds", justify="right")
     for name in list_models(pattern):
         variant = info(name)
-        parameters = f"{variant.fixed_parameters:,} + {variant.parameters_per_class:,} C"
-        here = ", ".join(model for model in models if model.partition(".")[0] == name)
-        table.add_row(name, variant.mechanism, parameters, f"{variant.multiply_adds / 1e6:.1f} M", here)
-    Console().print(table)
+        weights = f"{variant.fixed_parameters:,} + {variant.parameters_per_class:,} C"
+        table.add_row(name, variant.mechanism, weights, f"{variant.multiply_adds / 1e6:.1f} M")
+    console = Console()
+    console.print(table)
+    console.print(f"models here: {', '.join(local_models()) or 'none'}")
 
 
 @app.command("info")

@@ -49,7 +49,8 @@ def open_model(reference: str) -> Package:
         return _fetch(f"{ORGANIZATION}/{name}", None)
     except PackageError as error:
         raise PackageError(
-            f"there is no model {name!r} here (there are: {', '.join(local_models()) or 'none'}) and {error}"
+            f"there is no model {name!r} here (there are: {', '.join(local_models()) or 'none'}) and {error}; "
+            f"to train it yourself: zoo train {name.partition('.')[0]}"
         ) from error
 
 

@@ -113,8 +113,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Exported
 
 
 @pytest.fixture(scope="session")
-def make_package(exported: Callable[..., Exported]) -> Callable[[Path, str], Package]:
-    """`make_package(folder, variant)`: a model directory, complete with its ONNX file."""
+def complete_package(exported: Callable[..., Exported]) -> Callable[[Path, str], Package]:
+    """`complete_package(folder, variant)`: a model directory, complete with its ONNX file."""
 
     def make(folder: Path, variant: str) -> Package:
         folder.mkdir()
@@ -132,6 +132,6 @@ def make_package(exported: Callable[..., Exported]) -> Callable[[Path, str], Pac
 
 
 @pytest.fixture
-def package(make_package: Callable[[Path, str], Package], tmp_path: Path) -> Package:
+def package(complete_package: Callable[[Path, str], Package], tmp_path: Path) -> Package:
     """A model directory of `wrn16-ours`, complete with its ONNX file."""
-    return make_package(tmp_path / "wrn16-ours.cifar10", "wrn16-ours")
+    return complete_package(tmp_path / "wrn16-ours.cifar10", "wrn16-ours")

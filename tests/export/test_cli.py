@@ -1,6 +1,5 @@
 import subprocess
 import sys
-from pathlib import Path
 
 import onnx
 import pytest
@@ -11,8 +10,6 @@ from export.cli import add_commands
 from export.verify import ParityError
 from zoo.errors import InputError, MissingDependencyError
 from zoo.package import ONNX_FILE
-
-DATA = Path(__file__).parents[1] / "data"
 
 
 @pytest.fixture
@@ -35,19 +32,19 @@ def quick_export(exported, monkeypatch):
     return sizes
 
 
-def test_export_and_verify_complete_a_model_directory(zoo, package):
+def test_export_and_verify_complete_a_model_directory(zoo, package, cifar):
     package.onnx.unlink()
     result = zoo("export", f"local-dir:{package.path}")
     assert result.exit_code == 0, result.exception
     assert "wrn16-ours.cifar10" in result.output
     assert package.onnx is not None
 
-    result = zoo("verify", f"local-dir:{package.path}", "--data", DATA / "cifar10", "--images", 9)
+    result = zoo("verify", f"local-dir:{package.path}", "--data", cifar, "--images", 9)
     assert result.exit_code == 0, result.exception
     assert "assignment" in result.output
     assert package.parity()["images"] == 9
 
-    result = zoo("verify", f"local-dir:{package.path}", "--data", DATA / "cifar10", "--images", 1, "--tolerance", 0)
+    result = zoo("verify", f"local-dir:{package.path}", "--data", cifar, "--images", 1, "--tolerance", 0)
     assert isinstance(result.exception, ParityError)
     assert package.parity()["passed"] is False
 
@@ -71,6 +68,16 @@ def test_a_place_that_cannot_be_written(zoo, package, tmp_path, quick_export):
     result = zoo("export", f"local-dir:{package.path}", "-o", tmp_path / "file" / ONNX_FILE)
     assert isinstance(result.exception, InputError)
     assert "cannot write" in str(result.exception)
+
+
+def test_a_record_that_cannot_be_written(zoo, package, cifar, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied", "parity.json")
+
+    monkeypatch.setattr("export.verify.write_json", refuse)
+    result = zoo("verify", f"local-dir:{package.path}", "--data", cifar, "--images", 1)
+    assert isinstance(result.exception, InputError)
+    assert str(result.exception) == "cannot read or write parity.json: Permission denied"
 
 
 def test_a_missing_library_is_named_with_its_remedy(zoo, monkeypatch):

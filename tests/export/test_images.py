@@ -1,6 +1,5 @@
 import shutil
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,31 +9,29 @@ from export.images import read_pixels
 from zoo.errors import ImageError, InputError, MissingDependencyError
 from zoo.preprocess import to_pixels
 
-DATA = Path(__file__).parents[1] / "data"
 
-
-def test_pictures_of_a_folder_in_the_order_of_their_paths(tmp_path):
+def test_pictures_of_a_folder_in_the_order_of_their_paths(tmp_path, photo_file):
     (tmp_path / "b").mkdir()
-    shutil.copy(DATA / "cat.jpg", tmp_path / "b" / "cat.JPG")
+    shutil.copy(photo_file, tmp_path / "b" / "cat.JPG")
     Image.new("RGB", (40, 50), "red").save(tmp_path / "a.png")
     (tmp_path / "notes.txt").write_text("not a picture")
     pixels = read_pixels(tmp_path, 32, 10)
     assert pixels.dtype == np.uint8
     assert pixels.shape == (2, 3, 32, 32)
     assert (pixels[0] == np.array([255, 0, 0])[:, None, None]).all()
-    with Image.open(DATA / "cat.jpg") as cat:
+    with Image.open(photo_file) as cat:
         assert (pixels[1] == to_pixels(cat, 32)[0]).all()
 
 
-def test_pictures_of_parquet_files():
-    pixels = read_pixels(DATA / "cifar10", 32, 300)
+def test_pictures_of_parquet_files(cifar):
+    pixels = read_pixels(cifar, 32, 300)
     assert pixels.shape[1:] == (3, 32, 32)
     assert 256 < len(pixels) <= 300
     assert len(np.unique(pixels.reshape(len(pixels), -1), axis=0)) > 250
 
 
-def test_the_limit_is_kept():
-    assert len(read_pixels(DATA / "cifar10", 40, 3)) == 3
+def test_the_limit_is_kept(cifar):
+    assert len(read_pixels(cifar, 40, 3)) == 3
 
 
 def test_a_folder_that_is_not_there(tmp_path):
@@ -70,7 +67,7 @@ def test_a_parquet_file_without_pictures(tmp_path):
         read_pixels(tmp_path, 32, 1)
 
 
-def test_parquet_files_need_pyarrow(monkeypatch):
+def test_parquet_files_need_pyarrow(monkeypatch, cifar):
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(MissingDependencyError, match="pip install pyarrow"):
-        read_pixels(DATA / "cifar10", 32, 1)
+        read_pixels(cifar, 32, 1)

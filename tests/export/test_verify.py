@@ -56,8 +56,8 @@ def test_every_picture_is_compared(package, pixels, monkeypatch):
     assert (seen[-1] == images[8:]).all()
 
 
-def test_a_variant_without_the_block_has_no_assignment(make_package, tmp_path, pixels):
-    package = make_package(tmp_path / "wrn16", "wrn16")
+def test_a_variant_without_the_block_has_no_assignment(complete_package, tmp_path, pixels):
+    package = complete_package(tmp_path / "wrn16", "wrn16")
     assert list(verify(package, pixels(3)).max_abs_error) == ["logits", "patch_logits"]
 
 
