@@ -1,0 +1,109 @@
+"""What many tests share. No test reaches the network, and none sees the caches or the models of who runs it."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import hypothesis
+import pytest
+
+import zoo
+from zoo.cli import main
+from zoo.package import CONFIG_FILE, WEIGHTS_FILE, ModelConfig, Package, sha256
+from zoo.preprocess import CIFAR10_NORMALIZATION
+
+DATA = Path(__file__).parent / "data"
+
+# Read when huggingface_hub and datasets are imported; nothing above imports them.
+_cache = tempfile.TemporaryDirectory(prefix="zoo-tests-", ignore_cleanup_errors=True)
+os.environ["HF_HOME"] = _cache.name
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
+for _variable in ("HF_HUB_CACHE", "HF_DATASETS_CACHE", "HF_ENDPOINT"):
+    os.environ.pop(_variable, None)
+
+# The tests' tensors are so small that on a busy machine threads would mostly wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A loaded machine makes single examples slow; that says nothing about the code.
+hypothesis.settings.register_profile("zoo", deadline=None, max_examples=50, database=None)
+hypothesis.settings.load_profile("zoo")
+
+
+def pytest_unconfigure() -> None:
+    _cache.cleanup()
+
+
+@pytest.fixture(autouse=True)
+def _no_chosen_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ZOO_WEIGHTS", raising=False)
+
+
+@pytest.fixture(scope="session")
+def photo_file() -> Path:
+    """A photograph of a cat, JPEG, 451 x 300."""
+    return DATA / "cat.jpg"
+
+
+@pytest.fixture(scope="session")
+def photo(photo_file: Path) -> bytes:
+    """The photograph's file."""
+    return photo_file.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def cifar() -> Path:
+    """A folder of Parquet files in the Hub's layout, named as the data set: 256 rows of each split of CIFAR-10."""
+    return DATA / "cifar10"
+
+
+@pytest.fixture
+def make_package(tmp_path: Path) -> Callable[..., Package]:
+    """Save a model directory with random weights, `tmp_path/VARIANT.DATA` unless `folder` says where."""
+
+    def make(
+        variant: str = "wrn16-ours",
+        *,
+        classes: tuple[str, ...] = tuple(f"class {index}" for index in range(10)),
+        data: str = "cifar10",
+        size: int = 32,
+        half: bool = False,
+        folder: Path | None = None,
+    ) -> Package:
+        # Imported late: the server's tests need no PyTorch.
+        from safetensors.torch import save_file
+
+        network = zoo.create(variant, num_classes=len(classes))
+        if half:
+            network = network.half()
+        folder = folder or tmp_path / f"{variant}.{data}"
+        folder.mkdir(parents=True)
+        save_file(network.state_dict(), folder / WEIGHTS_FILE)
+        digest = sha256(folder / WEIGHTS_FILE)
+        config = ModelConfig(variant, data, classes, size, CIFAR10_NORMALIZATION, digest)
+        (folder / CONFIG_FILE).write_text(config.to_json())
+        return Package.open(folder)
+
+    return make
+
+
+@pytest.fixture
+def run_zoo(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., CompletedProcess[str]]:
+    """Run the program `zoo` with arguments, in this process."""
+    # Wide enough that no table is folded.
+    monkeypatch.setenv("COLUMNS", "250")
+
+    def run(*arguments: object) -> CompletedProcess[str]:
+        monkeypatch.setattr(sys, "argv", ["zoo", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        output = capsys.readouterr()
+        return CompletedProcess(sys.argv, int(ended.value.code or 0), output.out, output.err)
+
+    return run

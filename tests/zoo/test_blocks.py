@@ -1,0 +1,89 @@
+import pytest
+import torch
+from torch import Tensor
+
+from zoo.blocks import AuxiliaryHead, PassThrough, SemanticBlock, make_block
+from zoo.registry import Mechanism
+
+CHANNELS, CLASSES = 16, 5
+
+
+@pytest.fixture
+def x() -> Tensor:
+    return torch.randn(2, CHANNELS, 7, 6, generator=torch.Generator().manual_seed(0))
+
+
+def mixture(block: SemanticBlock, assignment: Tensor) -> Tensor:
+    """The sum of the semantic vectors, each with its class's share."""
+    vectors = block.values.weight[:, :, 0, 0]
+    return torch.einsum("dc,nchw->ndhw", vectors, assignment[:, :CLASSES])
+
+
+def test_the_residual_form_adds_the_mixture(x: Tensor) -> None:
+    block = SemanticBlock(CHANNELS, CLASSES)
+    tap = block(x)
+    assert block.out_channels == CHANNELS
+    torch.testing.assert_close(tap.features, x + mixture(block, tap.assignment))
+
+
+def test_the_concat_form_appends_the_mixture_in_an_eighth_of_the_channels(x: Tensor) -> None:
+    block = SemanticBlock(CHANNELS, CLASSES, concat=True)
+    tap = block(x)
+    assert block.out_channels == tap.features.shape[1] == 18
+    compressed = torch.einsum("ed,ndhw->nehw", block.compress.weight[:, :, 0, 0], mixture(block, tap.assignment))
+    torch.testing.assert_close(tap.features[:, :CHANNELS], x)
+    torch.testing.assert_close(tap.features[:, CHANNELS:], compressed)
+
+
+def test_the_concat_form_of_342_channels_appends_42() -> None:
+    assert make_block("concat", 342, 10, "softmax").out_channels == 384
+
+
+@pytest.mark.parametrize("concat", [False, True])
+def test_the_assignment_is_made_from_the_patch_logits(x: Tensor, concat: bool) -> None:
+    block = SemanticBlock(CHANNELS, CLASSES, concat=concat)
+    tap = block(x)
+    assert tap.patch_logits.shape == (2, CLASSES, 7, 6)
+    torch.testing.assert_close(tap.assignment, block.assign(tap.patch_logits))
+    torch.testing.assert_close(tap.assignment.sum(dim=1), torch.ones(2, 7, 6))
+
+
+def test_a_patch_is_3_by_3(x: Tensor) -> None:
+    block = SemanticBlock(CHANNELS, CLASSES).eval()
+    changed = x.clone()
+    changed[:, :, 3, 3] += 1
+    differs = (block(changed).patch_logits != block(x).patch_logits).any(dim=1)[0]
+    rows, columns = differs.nonzero(as_tuple=True)
+    assert set(rows.tolist()) == {2, 3, 4}
+    assert set(columns.tolist()) == {2, 3, 4}
+
+
+def test_the_auxiliary_head_passes_features_unchanged(x: Tensor) -> None:
+    block = AuxiliaryHead(CHANNELS, CLASSES)
+    features, patch_logits, assignment = block(x)
+    assert features is x
+    assert assignment is None
+    expected = torch.einsum("cd,ndhw->nchw", block.keys.weight[:, :, 0, 0], x) + block.keys.bias[:, None, None]
+    torch.testing.assert_close(patch_logits, expected)
+
+
+def test_no_block_passes_features_and_says_nothing(x: Tensor) -> None:
+    features, patch_logits, assignment = PassThrough(CHANNELS)(x)
+    assert features is x
+    assert patch_logits is None
+    assert assignment is None
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "weights"),
+    [
+        ("plain", 0),
+        ("aux", 129 * 10),
+        ("residual", 9 * 128 + 128**2 + 129 * 10 + 2 * 10 + 128 * 10),
+        ("concat", 9 * 128 + 128**2 + 129 * 10 + 2 * 10 + 128 * 10 + 128 * 16),
+    ],
+)
+@pytest.mark.parametrize("assignment", ["softmax", "bn_relu"])
+def test_weights_of_a_block(mechanism: Mechanism, assignment: str, weights: int) -> None:
+    block = make_block(mechanism, 128, 10, assignment)
+    assert sum(weight.numel() for weight in block.parameters()) == weights

@@ -1,0 +1,147 @@
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+import zoo
+from zoo.errors import InputError
+from zoo.network import Normalize
+from zoo.preprocess import CIFAR10_NORMALIZATION, Normalization
+
+Networks = Callable[..., zoo.Network]
+Pixels = Callable[..., Tensor]
+
+VARIANTS = zoo.list_models()
+SOURCES = {
+    "plain": "class activation map",
+    "aux": "auxiliary head",
+    "residual": "semantic block",
+    "concat": "semantic block",
+}
+
+
+def variants(*mechanisms: str) -> list[str]:
+    return [name for name in VARIANTS if zoo.info(name).mechanism in mechanisms]
+
+
+@pytest.mark.parametrize(("size", "grid"), [(32, {8}), (84, {21}), (33, {8, 9}), (40, {10})])
+@pytest.mark.parametrize("variant", VARIANTS)
+@torch.inference_mode()
+def test_shapes(variant: str, size: int, grid: set[int], network: Networks, pixels: Pixels) -> None:
+    logits, patch_logits, assignment, source = network(variant).semantics(pixels(1, size))
+    side = patch_logits.shape[-1]
+    assert side in grid
+    assert logits.shape == (1, 10)
+    assert patch_logits.shape == (1, 10, side, side)
+    assert source == SOURCES[zoo.info(variant).mechanism]
+    if source == "semantic block":
+        assert assignment.shape == (1, 11, side, side)
+    else:
+        assert assignment is None
+
+
+@torch.inference_mode()
+def test_a_picture_need_not_be_square(network: Networks, pixels: Pixels) -> None:
+    assert network("wrn16-ours").semantics(pixels(1, 40)[:, :, :24]).patch_logits.shape == (1, 10, 6, 10)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@torch.inference_mode()
+def test_both_ways_to_ask_give_the_same_class_logits(variant: str, network: Networks, pixels: Pixels) -> None:
+    torch.testing.assert_close(network(variant)(pixels(2)), network(variant).semantics(pixels(2)).logits)
+
+
+@pytest.mark.parametrize("variant", variants("plain"))
+@torch.inference_mode()
+def test_class_activation_maps_average_to_the_class_logits(variant: str, network: Networks, pixels: Pixels) -> None:
+    semantics = network(variant).semantics(pixels(3))
+    assert semantics.patch_logits.std(dim=(2, 3)).min() > 1e-3
+    torch.testing.assert_close(semantics.patch_logits.mean(dim=(2, 3)), semantics.logits, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("variant", variants("residual", "concat"))
+@torch.inference_mode()
+def test_the_assignment_is_a_distribution(variant: str, network: Networks, pixels: Pixels) -> None:
+    assignment = network(variant).semantics(pixels(2)).assignment
+    assert assignment.min() >= 0
+    torch.testing.assert_close(assignment.sum(dim=1), torch.ones(2, 8, 8))
+
+
+@pytest.mark.parametrize("variant", variants("residual", "concat"))
+@torch.inference_mode()
+def test_the_class_logits_depend_on_the_assignment(variant: str, pixels: Pixels) -> None:
+    made = zoo.create(variant).eval()
+    before = made(pixels(1))
+    made.block.assign.gamma.fill_(0)
+    made.block.assign.beta.fill_(-100)  # no template matches any more
+    semantics = made.semantics(pixels(1))
+    torch.testing.assert_close(semantics.assignment[:, -1], torch.ones(1, 8, 8))
+    assert not torch.allclose(semantics.logits, before)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_gradient_reaches_every_weight(variant: str, pixels: Pixels) -> None:
+    torch.manual_seed(0)
+    made = zoo.create(variant)
+    semantics = made.semantics(pixels(2, 16))
+    loss = (semantics.logits * torch.randn(10)).sum() + (semantics.patch_logits * torch.randn(10, 1, 1)).sum()
+    loss.backward()
+    unreached = [name for name, weight in made.named_parameters() if weight.grad is None or not weight.grad.any()]
+    assert unreached == []
+
+
+@pytest.mark.parametrize("variant", ["rn26", "wrn16-ours", "dn100-ours-c"])
+@torch.inference_mode()
+def test_integer_and_floating_point_pixels_mean_the_same(variant: str, network: Networks, pixels: Pixels) -> None:
+    expected = network(variant)(pixels(2))
+    torch.testing.assert_close(network(variant)(pixels(2).float() / 255), expected, rtol=1e-4, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_pixels_may_have_double_precision(network: Networks, pixels: Pixels) -> None:
+    """As NumPy makes them."""
+    logits = network("wrn16-ours")(pixels(2).double() / 255)
+    torch.testing.assert_close(logits.float(), network("wrn16-ours")(pixels(2)), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@torch.inference_mode()
+def test_a_picture_is_answered_alike_alone_and_in_a_batch(variant: str, network: Networks, pixels: Pixels) -> None:
+    batch = network(variant).semantics(pixels(3))
+    alone = network(variant).semantics(pixels(3)[1:2])
+    torch.testing.assert_close(alone.logits[0], batch.logits[1], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(alone.patch_logits[0], batch.patch_logits[1], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(3, 32, 32), (1, 1, 32, 32), (1, 32, 32, 3), (2, 4, 32, 32), (1, 2, 3, 32, 32)])
+def test_pixels_of_a_wrong_shape(shape: tuple[int, ...], network: Networks) -> None:
+    with pytest.raises(InputError, match=rf"expected pixels of shape \[N, 3, H, W\], got \[{shape[0]}, "):
+        network("wrn16-ours")(torch.zeros(shape, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int8, torch.bool])
+def test_pixels_of_a_wrong_type(dtype: torch.dtype, network: Networks) -> None:
+    with pytest.raises(InputError, match=f"uint8 pixels .* got {dtype}"):
+        network("wrn16-ours")(torch.zeros(1, 3, 32, 32, dtype=dtype))
+
+
+def test_normalization_gives_zero_mean_and_unit_variance() -> None:
+    pixels = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8)
+    scaled = pixels.double() / 255
+    mean, std = scaled.mean(dim=(0, 2, 3)), scaled.std(dim=(0, 2, 3), unbiased=False)
+    normalized = Normalize(Normalization(mean=tuple(mean.tolist()), std=tuple(std.tolist())))(pixels)
+    torch.testing.assert_close(normalized.mean(dim=(0, 2, 3)), torch.zeros(3), rtol=0, atol=1e-5)
+    torch.testing.assert_close(normalized.var(dim=(0, 2, 3), unbiased=False), torch.ones(3), rtol=1e-4, atol=0)
+
+
+def test_normalization_is_not_among_the_weights(network: Networks) -> None:
+    assert not any(name.startswith("normalize") for name in network("wrn16-ours").state_dict())
+    assert network("wrn16-ours").normalize.mean.flatten().tolist() == pytest.approx(CIFAR10_NORMALIZATION.mean)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_class_tensors_are_those_whose_shape_depends_on_the_classes(variant: str, network: Networks) -> None:
+    few, many = network(variant).state_dict(), zoo.create(variant, num_classes=23).state_dict()
+    assert network(variant).class_tensors() == {name for name in few if few[name].shape != many[name].shape}
+    assert network(variant).num_classes == 10

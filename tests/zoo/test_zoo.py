@@ -1,0 +1,43 @@
+"""The package's public names, and that they cost no PyTorch before it is needed."""
+
+import subprocess
+import sys
+
+import pytest
+
+import zoo
+
+
+def run_python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+
+
+def test_nothing_that_serving_needs_imports_torch() -> None:
+    ended = run_python(
+        "import sys, zoo, zoo.answers, zoo.card, zoo.cli, zoo.decode, zoo.hub, zoo.onnx_predictor, zoo.package\n"
+        "import zoo.open_predictor, zoo.options, zoo.picture, zoo.preprocess\n"
+        "zoo.cli._add_commands(); zoo.list_models(); zoo.info('rn26')\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize("name", ["load", "create", "Network"])
+def test_without_torch_a_network_says_what_to_install(name: str) -> None:
+    ended = run_python(
+        "import sys; sys.modules['torch'] = None\n"
+        "import zoo; from zoo.errors import MissingDependencyError\n"
+        f"try: zoo.{name}\n"
+        "except MissingDependencyError as error: print(error)"
+    )
+    assert ended.stdout == f"zoo.{name} needs PyTorch: pip install 'template-zoo[torch]'\n", ended.stderr
+
+
+def test_every_public_name_is_there() -> None:
+    for name in zoo.__all__:
+        assert callable(getattr(zoo, name))
+
+
+def test_a_name_that_is_not_there() -> None:
+    with pytest.raises(AttributeError, match="module 'zoo' has no attribute 'laod'"):
+        zoo.laod  # noqa: B018
