@@ -69,5 +69,5 @@ def test_a_parquet_file_without_pictures(tmp_path):
 
 def test_parquet_files_need_pyarrow(monkeypatch, cifar):
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    with pytest.raises(MissingDependencyError, match="pip install pyarrow"):
+    with pytest.raises(MissingDependencyError, match=r"template-zoo\[export\]"):
         read_pixels(cifar, 32, 1)
