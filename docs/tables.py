@@ -43,10 +43,9 @@ def models_table() -> str:
                 f"{test['patch_accuracy']:.2f}",
                 str(training["recipe"]["epochs"]),
                 str(training["recipe"]["seed"]),
-                f"{training['minutes']:.0f} min, {training['machine']['device'].partition(',')[0]}",
             ]
         )
-    return markdown(["model", "accuracy, %", "paper, %", "patches, %", "epochs", "seed", "training"], "lrrrrrr", rows)
+    return markdown(["model", "accuracy, %", "paper, %", "patches, %", "epochs", "seed"], "lrrrrr", rows)
 
 
 def markdown(headings: Iterable[str], alignment: str, rows: Iterable[Iterable[str]]) -> str:

@@ -93,10 +93,11 @@ def create_app(service: Service) -> FastAPI:
     app.add_exception_handler(Exception, _unexpected_error)
     settings = service.settings
 
-    async def ask(request: Request, model: ServedModel, max_files: int = settings.max_files) -> Result:
+    async def ask(request: Request, model: ServedModel, draw: bool = False) -> Result:
         arrived = time.monotonic()
+        max_files = 1 if draw else settings.max_files
         uploads = await read_uploads(request, settings.max_body_bytes, max_files)
-        return await service.answer(model, uploads, arrived)
+        return await service.answer(model, uploads, arrived, keep_images=draw)
 
     @app.post("/classify", responses=_PROBLEMS, openapi_extra=_PICTURES)
     async def classify(request: Request, model: ModelName = None, top_k: TopK = None) -> ClassifyAnswer:
@@ -124,7 +125,7 @@ def create_app(service: Service) -> FastAPI:
         served = service.model(model)
         top_k = resolve_top_k(top_k, served.package.config.classes)
         kind = negotiate(request.headers.get("accept"), (JSON, NPY, PNG))
-        result = await ask(request, served, 1 if kind == PNG else settings.max_files)
+        result = await ask(request, served, draw=kind == PNG)
         body = await run_in_threadpool(_write, kind, served, result, top_k)
         return Response(
             body, media_type=kind, headers={BOXES: json.dumps([picture.box for picture in result.pictures])}
@@ -168,6 +169,7 @@ def _write(kind: str, model: ServedModel, result: Result, top_k: int) -> bytes:
         np.save(buffer, shares)
     else:
         picture = result.pictures[0]
+        assert picture.image is not None
         classes = model.package.config.classes
         draw_semantic_map(picture.image, shares[0], picture.box, classes, model.name).save(buffer, "PNG")
     return buffer.getvalue()

@@ -161,7 +161,7 @@ def _pictures(result: Result) -> list[dict[str, Any]]:
     return [
         {
             "file": picture.name,
-            "picture": Size(width=picture.image.width, height=picture.image.height),
+            "picture": Size(width=picture.width, height=picture.height),
             "box": tuple(picture.box),
         }
         for picture in result.pictures

@@ -47,11 +47,14 @@ class Picture(NamedTuple):
     """A decoded upload."""
 
     name: str
-    image: Image.Image
-    """Upright, RGB."""
+    width: int
+    height: int
+    """Of the upright picture, in its pixels."""
     pixels: Pixels
     box: Box
-    """The part of the picture that the pixels show."""
+    """The part of the upright picture that the pixels show."""
+    image: Image.Image | None
+    """The upright picture in RGB, where it was asked for: it may have a thousand times the pixels' bytes."""
 
 
 class Result(NamedTuple):
@@ -109,13 +112,16 @@ class Service:
             raise UnknownNameError("model of this server", name, self.models)
         return self.models[name]
 
-    async def answer(self, model: ServedModel, uploads: Sequence[Upload], arrived: float) -> Result:
+    async def answer(
+        self, model: ServedModel, uploads: Sequence[Upload], arrived: float, keep_images: bool = False
+    ) -> Result:
         """Decode pictures off the event loop, compute them with others, and wait for the answer.
 
         Arguments:
             model: of `self.models`.
             uploads: at least one.
             arrived: when the request came, on the clock of `time.monotonic`.
+            keep_images: whether the result holds the decoded pictures.
 
         Raises:
             ImageError: one of them is not a readable picture; the message names it, and none is computed.
@@ -127,7 +133,7 @@ class Service:
         try:
             async with asyncio.timeout(deadline - time.monotonic()):
                 with self.metrics.decode.time():
-                    pictures = await self._decode(uploads, model.package.config.input_size)
+                    pictures = await self._decode(uploads, model.package.config.input_size, keep_images)
                 pixels = np.stack([picture.pixels for picture in pictures])
                 answer = await asyncio.wrap_future(model.batcher.submit(pixels, deadline))
         except TimeoutError:
@@ -142,11 +148,13 @@ class Service:
         self._decoders.shutdown(wait=False, cancel_futures=True)
         return all(done)
 
-    async def _decode(self, uploads: Sequence[Upload], size: int) -> list[Picture]:
-        loop = asyncio.get_running_loop()
-        limit = self.settings.max_pixels
+    async def _decode(self, uploads: Sequence[Upload], size: int, keep_images: bool) -> list[Picture]:
+        loop, limit = asyncio.get_running_loop(), self.settings.max_pixels
         return await asyncio.gather(
-            *(loop.run_in_executor(self._decoders, _read_picture, upload, size, limit) for upload in uploads)
+            *(
+                loop.run_in_executor(self._decoders, _read_picture, upload, size, limit, keep_images)
+                for upload in uploads
+            )
         )
 
     def _batcher(self, predictor: Predictor) -> Batcher:
@@ -169,9 +177,10 @@ class Service:
         return batcher
 
 
-def _read_picture(upload: Upload, size: int, max_pixels: int) -> Picture:
+def _read_picture(upload: Upload, size: int, max_pixels: int, keep_image: bool) -> Picture:
     try:
         image = decode(upload.data, max_pixels)
     except ImageError as error:
         raise type(error)(f"{upload.name}: {error}") from None
-    return Picture(upload.name, image, *to_pixels(image, size))
+    pixels, box = to_pixels(image, size)
+    return Picture(upload.name, image.width, image.height, pixels, box, image if keep_image else None)
