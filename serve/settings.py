@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from typing import get_args
 
 from zoo.decode import MAX_PIXELS
 from zoo.errors import InputError
@@ -42,6 +43,8 @@ class Settings:
         for name in ("max_wait_ms", "drain_seconds", "threads"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} = {getattr(self, name)}: it must not be negative")
+        if self.device not in get_args(Device):
+            raise InputError(f"device = {self.device!r}: it is one of {', '.join(get_args(Device))}")
         if self.max_files > self.max_queue:
             raise InputError(
                 f"max_files = {self.max_files} is above max_queue = {self.max_queue}: a full request would never fit"

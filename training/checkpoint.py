@@ -37,7 +37,7 @@ def load_checkpoint(file: Path, identity: dict[str, Any]) -> dict[str, Any] | No
         state = torch.load(file, map_location="cpu", weights_only=True)
         saved = state["identity"]
     except Exception as error:
-        raise CheckpointError(f"{file} is not a checkpoint: {error}; delete it to start again") from error
+        raise CheckpointError(f"{file} is not a checkpoint; delete it to start again") from error
     if saved != identity:
         differing = ", ".join(
             f"{key}: {saved.get(key)} there, {identity.get(key)} now"

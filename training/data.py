@@ -1,6 +1,5 @@
 """Labelled images in the Hugging Face Hub's Parquet layout, decoded once to a tensor of pixels."""
 
-import io
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,10 +8,10 @@ from pathlib import Path
 import datasets
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-from zoo.errors import ZooError
+from zoo.decode import decode
+from zoo.errors import ImageError, InputError, ZooError
 from zoo.preprocess import Normalization, to_pixels
 
 HUB_IDS: Mapping[str, str] = {"cifar10": "uoft-cs/cifar10", "cifar100": "uoft-cs/cifar100"}
@@ -58,6 +57,8 @@ def load_split(source: str, split: str, size: int = 32, limit: int | None = None
     Raises:
         DataError: there is no such data set or split, or it has no image or label column.
     """
+    if limit is not None and limit < 1:
+        raise InputError(f"limit = {limit}: it must be above 0")
     rows = _open(source, split)
     image_column = _one_column(rows, datasets.Image, source)
     label_column = _one_column(rows, datasets.ClassLabel, source)
@@ -102,9 +103,10 @@ def _one_column(rows: datasets.Dataset, kind: type, source: str) -> str:
 
 
 def _decode(value: Mapping[str, bytes | str | None], size: int, where: str) -> np.ndarray:
-    data = value["bytes"] if isinstance(value["bytes"], bytes) else Path(str(value["path"])).read_bytes()
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            return to_pixels(image, size)[0]
-    except OSError as error:
+        if value is None:
+            raise ImageError("it is null")
+        data = value["bytes"] if isinstance(value["bytes"], bytes) else Path(str(value["path"])).read_bytes()
+        return to_pixels(decode(data), size)[0]
+    except (OSError, ImageError) as error:
         raise DataError(f"{where} is not a readable picture: {error}") from error

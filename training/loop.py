@@ -21,7 +21,7 @@ from training.interrupt import stop_on_signal
 from training.loss import semantic_loss
 from training.memory import keep_freed_memory
 from training.recipe import Recipe
-from zoo.errors import ZooError
+from zoo.errors import InputError, ZooError
 from zoo.models import create
 from zoo.network import Network
 
@@ -30,6 +30,10 @@ CHECKPOINT_SECONDS = 60
 
 class TrainingStoppedError(ZooError):
     """A signal asked the run to stop, and it was saved."""
+
+
+class DivergedError(ZooError):
+    """The loss is no number any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,12 @@ def train(
     Raises:
         TrainingStoppedError: Ctrl-C or SIGTERM came; everything up to then is saved.
         CheckpointError: the run folder belongs to another run.
+        DivergedError: the loss of an epoch is not finite.
+        InputError: there are fewer images than a batch takes.
     """
+    steps_per_epoch = len(data.labels) // recipe.batch_size
+    if not steps_per_epoch:
+        raise InputError(f"batch_size = {recipe.batch_size} is above the number of images, {len(data.labels)}")
     if device.type == "cpu":
         keep_freed_memory()
     torch.manual_seed(recipe.seed)
@@ -77,7 +86,6 @@ def train(
     )
     network.to(device).to(memory_format=torch.channels_last).train()
     optimizer = make_optimizer(network, recipe)
-    steps_per_epoch = len(data.labels) // recipe.batch_size
     total_steps = recipe.epochs * steps_per_epoch
     checkpoint = run / "checkpoint.pt"
     identity = {"variant": variant, "images": len(data.labels), **asdict(recipe)}
@@ -133,6 +141,11 @@ def train(
                 progress.update(task, completed=step, status=f"epoch {epoch + 1}/{recipe.epochs}, {sums}")
             if batch + 1 == steps_per_epoch:
                 history.append({"epoch": epoch + 1, "input_size": size, **sums.means()})
+                if not math.isfinite(history[-1]["loss"]):
+                    raise DivergedError(
+                        f"the loss of epoch {epoch + 1} is not finite with peak_learning_rate = "
+                        f"{recipe.peak_learning_rate}; delete {checkpoint} and train with a lower one"
+                    )
                 sums = EpochSums()
             if stop.received or step in (stop_after, total_steps) or time.monotonic() - saved > CHECKPOINT_SECONDS:
                 save()

@@ -1,7 +1,7 @@
 """How a network is trained: one frozen dataclass, a field a choice, and an option of `zoo train` each."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from zoo.errors import InputError
 from zoo.options import option
@@ -45,6 +45,8 @@ class Recipe:
         for name in ("warmup", "momentum", "patch_weight"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name} = {getattr(self, name)}: it must be at least 0 and below 1")
+        if self.precision not in get_args(Precision):
+            raise InputError(f"precision = {self.precision!r}: it is one of {', '.join(get_args(Precision))}")
         sizes = self.input_sizes
         if not sizes or list(sizes) != sorted(sizes) or sizes[0] < MIN_TRAINING_SIZE or len(sizes) > self.epochs:
             raise InputError(

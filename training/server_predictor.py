@@ -40,10 +40,16 @@ class ServerPredictor:
             ServerError: no server answers there, or it does not serve the model.
         """
         client = httpx2.Client(base_url=url, timeout=60)
-        models = {entry["name"]: entry for entry in _request(client, "GET", "/models").json()}
-        if model not in models:
-            raise ServerError(f"the server at {url} does not serve {model!r}; it serves {', '.join(models)}")
-        return ServerPredictor(client, model, tuple(models[model]["classes"]))
+        try:
+            classes = {entry["name"]: tuple(entry["classes"]) for entry in _request(client, "GET", "/models").json()}
+            if model not in classes:
+                raise ServerError(f"the server at {url} does not serve {model!r}; it serves {', '.join(classes)}")
+        except BaseException as error:
+            client.close()
+            if isinstance(error, ValueError | TypeError | KeyError):
+                raise ServerError(f"what answers at {url} is not a zoo server: {error!r}") from None
+            raise
+        return ServerPredictor(client, model, classes[model])
 
     def __call__(self, pixels: Pixels) -> Prediction:
         parts = [self._ask(pixels[start : start + FILES]) for start in range(0, len(pixels), FILES)]

@@ -33,8 +33,9 @@ def model_card(package: Package) -> str:
         tags=["image-classification", "interpretability", "template-matching"],
         datasets=[config.data],
         model_name=config.name,
-        eval_results=accuracy
-        and [
+        eval_results=None
+        if accuracy is None
+        else [
             EvalResult(
                 task_type="image-classification",
                 dataset_type=config.data,

@@ -50,14 +50,15 @@ def list_(pattern: Annotated[str, typer.Argument(help="Shell-style pattern of na
 @app.command("info")
 def info_(name: Annotated[str, typer.Argument(help="A variant or a model.", show_default=False)]) -> None:
     """The facts about a variant, or about a model and how it was trained, as JSON."""
-    from dataclasses import asdict
+    from dataclasses import asdict, fields
 
     from zoo.hub import open_model
     from zoo.registry import info, list_models
 
     if name in list_models():
         variant = info(name)
-        facts = asdict(variant) | {"paper_accuracy": dict(variant.paper_accuracy)}
+        facts = {item.name: getattr(variant, item.name) for item in fields(variant)}
+        facts["paper_accuracy"] = dict(variant.paper_accuracy)
     else:
         package = open_model(name)
         facts = {"name": package.config.name, "path": str(package.path)} | asdict(package.config)
@@ -76,6 +77,7 @@ def classify(
     """The most probable classes of pictures."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from zoo.answers import resolve_top_k, top_classes
     from zoo.hub import open_model
@@ -94,7 +96,7 @@ def classify(
     table = Table("picture", "class", "probability", title=package.config.name)
     for file, answer in zip(images, answers, strict=True):
         for rank, share in enumerate(answer):
-            table.add_row("" if rank else str(file), share.label, f"{share.probability:.1%}")
+            table.add_row(Text("" if rank else str(file)), Text(share.label), f"{share.probability:.1%}")
         table.add_section()
     return Console().print(table)
 
@@ -130,7 +132,9 @@ def patches(
             draw_semantic_map(picture, shares, box, package.config.classes, package.config.name).save(output)
     except OSError as error:
         raise InputError(f"cannot write {output}: {error.strerror or error}") from None
-    Console().print(f"{output}: {shares.shape[1]} x {shares.shape[2]} patches of {image}, {package.config.name}")
+    rows, columns = shares.shape[1:]
+    done = f"{output}: {rows} x {columns} patches of {image}, {package.config.name}"
+    Console(soft_wrap=True).print(done, markup=False, emoji=False)
 
 
 def _predict(files: list[Path], package: Any) -> Any:

@@ -4,7 +4,7 @@ import io
 import struct
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from zoo.errors import ImageError, ImageTooLargeError, UnsupportedImageError
 
@@ -49,13 +49,31 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
         )
     try:
         image.load()
-        return _to_rgb(ImageOps.exif_transpose(image))
+        return _to_rgb(_upright(image))
     except _DAMAGED as error:
         raise ImageError(f"the picture is truncated or damaged: {error}; send the whole file") from None
 
 
 _DAMAGED = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error, MemoryError)
 """What Pillow's decoders raise on damaged files."""
+
+
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    # Not `ImageOps.exif_transpose`: it writes the EXIF block anew, and fails where a field has an odd type.
+    turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    return image if turn is None else image.transpose(turn)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

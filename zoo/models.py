@@ -59,7 +59,7 @@ def load(name: str, *, pretrained: bool | str = True, num_classes: int | None = 
         PackageError: the weights are not there (`DigestError`: damaged; `WeightsMismatchError`: of another network).
     """
     if pretrained is False:
-        return create(name, num_classes=num_classes or 10).eval()
+        return create(name, num_classes=10 if num_classes is None else num_classes).eval()
     if isinstance(pretrained, str):
         if name.startswith((LOCAL_PREFIX, HUB_PREFIX)) or "." in name:
             raise InputError(f"{name!r} names its weights already; leave out pretrained={pretrained!r}")
@@ -74,7 +74,7 @@ def load_package(package: Package, num_classes: int | None = None) -> Network:
     classes = len(config.classes)
     network = create(
         config.variant,
-        num_classes=num_classes or classes,
+        num_classes=classes if num_classes is None else num_classes,
         assignment=config.assignment,
         normalization=config.normalization,
     )
@@ -86,7 +86,8 @@ def load_package(package: Package, num_classes: int | None = None) -> Network:
     try:
         network.load_state_dict(weights, strict=True)
     except RuntimeError as error:
-        raise WeightsMismatchError(f"the weights in {package.path} do not fit {config.variant}: {error}") from None
+        reason = " ".join(str(error).split())
+        raise WeightsMismatchError(f"the weights in {package.path} do not fit {config.variant}: {reason}") from None
     network.config = config
     return network.eval()
 

@@ -45,10 +45,10 @@ class Normalize(nn.Module):
         if pixels.dim() != 4 or pixels.shape[1] != 3:
             raise InputError(f"expected pixels of shape [N, 3, H, W], got {list(pixels.shape)}")
         if pixels.dtype == torch.uint8:
-            return (pixels.float() - 255 * self.mean) / (255 * self.std)
+            return ((pixels.float() - 255 * self.mean) / (255 * self.std)).to(self.mean.dtype)
         if not pixels.is_floating_point():
             raise InputError(f"expected uint8 pixels in 0..255 or floating-point pixels in 0..1, got {pixels.dtype}")
-        return (pixels - self.mean) / self.std
+        return (pixels.to(self.mean.dtype) - self.mean) / self.std
 
 
 class Network(nn.Module):

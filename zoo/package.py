@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from zoo.errors import DigestError, PackageError
 from zoo.preprocess import Normalization
@@ -33,6 +33,7 @@ PARITY_FILE = "parity.json"
 MIN_INPUT_SIZE = 32
 
 
+@with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
     """What a model is: variant + data set + weights."""

@@ -35,8 +35,8 @@ def class_colour(index: int) -> str:
     red, green, blue = (value / 255 for value in ImageColor.getrgb(PALETTE[index % len(PALETTE)])[:3])
     cycle = index // len(PALETTE)
     hue, lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
-    lightness += (0, 0.16, -0.16, 0.24, -0.24)[cycle % 5]
-    shade = colorsys.hls_to_rgb(hue, min(max(lightness, 0.12), 0.88), saturation)
+    lightness += (0, 0.16, -0.16, 0.24, -0.24, 0.08, -0.08, 0.2, -0.2, 0.12)[cycle % 10]
+    shade = colorsys.hls_to_rgb(hue, min(max(lightness, 0.05), 0.95), saturation)
     return "#" + "".join(f"{round(255 * value):02x}" for value in shade)
 
 
@@ -61,7 +61,8 @@ def draw_semantic_map(image: Image.Image, shares: Array, box: Box, classes: tupl
         scale = 2 * MAX_SIDE / max(image.size)
     size = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
     canvas = image.resize(size, Image.Resampling.NEAREST if scale > 2 else Image.Resampling.LANCZOS)
-    edges = [round(value * scale) for value in box]
+    left, top = (min(round(start * scale), side - 1) for start, side in zip(box[:2], size, strict=True))
+    edges = [left, top, max(round(box.right * scale), left + 1), max(round(box.bottom * scale), top + 1)]
     canvas = _dim_outside(canvas, edges)
     overlay = _cells(shares, (edges[2] - edges[0], edges[3] - edges[1]))
     canvas.paste(overlay, (edges[0], edges[1]), overlay)

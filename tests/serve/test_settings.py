@@ -24,3 +24,8 @@ def test_a_model_is_needed() -> None:
 def test_a_full_request_must_fit_the_queue() -> None:
     with pytest.raises(InputError, match="max_files = 5 is above max_queue = 4"):
         Settings(max_files=5, max_queue=4)
+
+
+def test_an_unknown_device_is_an_error() -> None:
+    with pytest.raises(InputError, match="device = 'gpu': it is one of auto, cpu, cuda"):
+        Settings(device="gpu")

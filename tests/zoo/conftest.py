@@ -24,6 +24,7 @@ def network() -> Callable[..., zoo.Network]:
     """`network(variant, classes=10)`: random weights, and statistics that fit them; not to be changed."""
 
     @cache
+    @torch.inference_mode(False)  # the first test to ask may be in it
     def make(variant: str, classes: int = 10) -> zoo.Network:
         torch.manual_seed(0)
         made = zoo.create(variant, num_classes=classes)

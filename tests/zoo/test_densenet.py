@@ -16,8 +16,12 @@ def test_a_stage_grows_by_its_layers() -> None:
     assert dense_stage(24, 3)(torch.randn(2, 24, 5, 5)).shape == (2, 60, 5, 5)
 
 
-def test_a_transition_halves_channels_and_size() -> None:
-    assert transition(24)(torch.randn(2, 24, 8, 8)).shape == (2, 12, 4, 4)
+def test_a_transition_halves_channels_and_size_by_averaging() -> None:
+    layers = transition(24).eval()
+    x = torch.randn(2, 24, 8, 8)
+    activated = (x / (1 + 1e-5) ** 0.5).relu()  # the statistics of a new norm are 0 and 1
+    mixed = torch.einsum("dc,nchw->ndhw", layers[2].weight[:, :, 0, 0], activated)
+    torch.testing.assert_close(layers(x), mixed.reshape(2, 12, 4, 2, 4, 2).mean(dim=(3, 5)))
 
 
 @pytest.mark.parametrize(("variant", "last"), [("dn100", 534), ("dn100-ours", 534), ("dn100-ours-c", 576)])

@@ -1,13 +1,17 @@
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 import zoo
 from zoo.errors import InputError
 from zoo.network import Normalize
-from zoo.preprocess import CIFAR10_NORMALIZATION, Normalization
+from zoo.package import Package
+from zoo.preprocess import CIFAR10_NORMALIZATION, Normalization, to_pixels
 
 Networks = Callable[..., zoo.Network]
 Pixels = Callable[..., Tensor]
@@ -145,3 +149,17 @@ def test_class_tensors_are_those_whose_shape_depends_on_the_classes(variant: str
     few, many = network(variant).state_dict(), zoo.create(variant, num_classes=23).state_dict()
     assert network(variant).class_tensors() == {name for name in few if few[name].shape != many[name].shape}
     assert network(variant).num_classes == 10
+
+
+@pytest.mark.parametrize(("size", "expected"), [(None, 32), (84, 84)])
+def test_pixels_of_a_picture(size: int | None, expected: int, network: Networks, photo_file: Path) -> None:
+    with Image.open(photo_file) as image:
+        pixels = network("wrn16-ours").pixels(image, size)
+        np.testing.assert_array_equal(pixels[0], to_pixels(image, expected)[0])
+    assert pixels.dtype == torch.uint8
+    assert network("wrn16-ours")(pixels).shape == (1, 10)
+
+
+def test_pixels_have_the_size_of_the_loaded_model(make_package: Callable[..., Package]) -> None:
+    loaded = zoo.load(f"local-dir:{make_package('wrn16', size=40).path}")
+    assert loaded.pixels(Image.new("RGB", (50, 60))).shape == (1, 3, 40, 40)

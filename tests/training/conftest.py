@@ -1,0 +1,31 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from training.data import LabelledImages, load_split
+from training.recipe import Recipe
+
+
+@pytest.fixture(scope="session")
+def images(cifar: Path) -> LabelledImages:
+    """The shipped 256 training images."""
+    return load_split(str(cifar), "train")
+
+
+@pytest.fixture(scope="session")
+def first(images: LabelledImages) -> Callable[[int], LabelledImages]:
+    """`first(count)`: the first so many of them."""
+    return lambda count: LabelledImages(images.images[:count], images.labels[:count], images.classes)
+
+
+@pytest.fixture
+def tiny() -> Recipe:
+    """Four steps an epoch for 64 images, three epochs at two sizes; so few steps bear no high learning rate."""
+    return Recipe(epochs=3, batch_size=16, peak_learning_rate=0.02, input_sizes=(16, 24), precision="fp32")
+
+
+@pytest.fixture
+def cpu() -> torch.device:
+    return torch.device("cpu")

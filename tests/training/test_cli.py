@@ -1,0 +1,142 @@
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+import zoo
+from zoo.hub import DEFAULT_MODEL, open_model
+from zoo.package import CARD_FILE, METRICS_FILE, Package
+
+RunZoo = Callable[..., CompletedProcess[str]]
+
+SHORT = ("--epochs", 2, "--input-sizes", 16, "--input-sizes", 32, "--batch-size", 32, "--peak-learning-rate", 0.02)
+
+
+def fails(ended: CompletedProcess[str], message: str) -> None:
+    """The program ended with one line that says why."""
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: ")
+    assert ended.stderr.count("\n") == 1
+    assert re.search(message, ended.stderr), ended.stderr
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Package:
+    """A copy of the shipped model."""
+    package = open_model(DEFAULT_MODEL)
+    shutil.copytree(package.path, tmp_path / "model")
+    return Package.open(tmp_path / "model")
+
+
+def test_train_writes_a_model_directory(
+    run_zoo: RunZoo, cifar: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = run_zoo("train", "wrn16-ours", "--data", cifar, *SHORT, "--limit", 128, "--device", "cpu")
+    assert ended.returncode == 0, ended.stderr
+    assert "computing on cpu: as asked" in ended.stdout
+    folder = tmp_path / "runs" / "wrn16-ours.cifar10" / "model"
+    package = Package.open(folder)
+    metrics = package.metrics()
+    assert f"{metrics['test']['torch']['accuracy']:.2f}% of 256 test images" in ended.stdout
+    assert metrics["test"]["torch"]["images"] == 256
+    assert metrics["training"]["images"] == 128
+    assert [entry["input_size"] for entry in metrics["training"]["history"]] == [16, 32]
+    assert "## Accuracy" in (folder / CARD_FILE).read_text()
+    network = zoo.load(f"local-dir:{folder}")
+    assert network.config.name == "wrn16-ours.cifar10"
+    assert network.config.input_size == 32
+
+
+def test_train_into_chosen_folders(run_zoo: RunZoo, cifar: Path, tmp_path: Path) -> None:
+    run, out = tmp_path / "run", tmp_path / "out"
+    arguments = ("--data", cifar, "--epochs", 1, "--batch-size", 16, "--limit", 16, "--run", run, "--out", out)
+    assert run_zoo("train", "wrn16", *arguments).returncode == 0
+    assert (run / "checkpoint.pt").is_file()
+    assert Package.open(out).config.variant == "wrn16"
+    fails(run_zoo("train", "wrn16", *arguments, "--seed", 5), "belongs to another run .*seed: 0 there, 5 now")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("wrn61",), "'wrn61'; did you mean wrn16"),
+        (("wrn16", "--epochs", 0), "epochs = 0: it must be above 0"),
+        (("wrn16", "--input-sizes", 32, "--input-sizes", 16), "input_sizes = .* ascending"),
+        (("wrn16", "--device", "tpu"), "device 'tpu' cannot be used"),
+        (("wrn16", "--data", "/nowhere/data"), "cannot load the train split of '/nowhere/data'"),
+        (("wrn16", "--limit", 100), "batch_size = 128"),
+        (("wrn16", "--limit", 0), "limit = 0"),
+    ],
+)
+def test_train_says_what_is_wrong(
+    arguments: tuple[object, ...], message: str, run_zoo: RunZoo, cifar: Path, tmp_path: Path
+) -> None:
+    data = () if "--data" in arguments else ("--data", cifar)
+    fails(run_zoo("train", *arguments, *data, "--run", tmp_path), message)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("through", ["torch", "onnx"])
+def test_eval_prints_the_accuracy(through: str, run_zoo: RunZoo, cifar: Path) -> None:
+    ended = run_zoo("eval", DEFAULT_MODEL, "--data", cifar, "--through", through, "--limit", 64)
+    assert ended.returncode == 0, ended.stderr
+    found = re.search(
+        rf"{DEFAULT_MODEL} through {through}: ([\d.]+)% of 64 test images of cifar10 \(patches [\d.]+%, loss [\d.]+\)",
+        ended.stdout,
+    )
+    assert found is not None, ended.stdout
+    assert float(found[1]) > 80
+
+
+def test_eval_of_the_training_images(run_zoo: RunZoo, cifar: Path) -> None:
+    ended = run_zoo("eval", DEFAULT_MODEL, "--data", cifar, "--split", "train", "--through", "onnx", "--limit", 9)
+    assert "of 9 train images" in ended.stdout
+
+
+def test_eval_records_a_whole_split(run_zoo: RunZoo, cifar: Path, copied: Package) -> None:
+    ended = run_zoo("eval", f"local-dir:{copied.path}", "--data", cifar, "--through", "onnx", "--record")
+    assert ended.returncode == 0, ended.stderr
+    assert copied.metrics()["test"]["onnx"]["images"] == 256
+    assert "| onnx | 256 |" in (copied.path / CARD_FILE).read_text()
+
+
+def test_eval_records_no_part_of_a_split(run_zoo: RunZoo, cifar: Path, copied: Package) -> None:
+    before = (copied.path / METRICS_FILE).read_bytes()
+    ended = run_zoo("eval", f"local-dir:{copied.path}", "--data", cifar, "--record", "--limit", 64)
+    fails(ended, "--record is for a whole split of cifar10")
+    assert (copied.path / METRICS_FILE).read_bytes() == before
+
+
+def test_eval_records_no_other_data_set(run_zoo: RunZoo, cifar: Path, copied: Package, tmp_path: Path) -> None:
+    shutil.copytree(cifar, tmp_path / "other")
+    ended = run_zoo("eval", f"local-dir:{copied.path}", "--data", tmp_path / "other", "--record")
+    fails(ended, "--record is for a whole split of cifar10, the model's own data set")
+
+
+def test_eval_of_other_classes(run_zoo: RunZoo, cifar: Path, make_package: Callable[..., Package]) -> None:
+    package = make_package("wrn16", classes=("cat", "dog"))
+    fails(run_zoo("eval", f"local-dir:{package.path}", "--data", cifar), r"has other classes than wrn16\.cifar10")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--through", "magic"), "through = 'magic'"),
+        (("--split", "validation"), r"has no validation-\*\.parquet file"),
+        (("--limit", 0), "limit = 0"),
+        (("--through", "http://127.0.0.1:1"), "is the server running"),
+    ],
+)
+def test_eval_says_what_is_wrong(arguments: tuple[object, ...], message: str, run_zoo: RunZoo, cifar: Path) -> None:
+    fails(run_zoo("eval", DEFAULT_MODEL, "--data", cifar, *arguments), message)
+
+
+def test_eval_of_a_model_without_an_onnx_file(
+    run_zoo: RunZoo, cifar: Path, make_package: Callable[..., Package]
+) -> None:
+    package = make_package("wrn16")
+    fails(run_zoo("eval", f"local-dir:{package.path}", "--data", cifar, "--through", "onnx"), "has no ONNX file")

@@ -1,0 +1,95 @@
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from training.data import LabelledImages, load_split
+from training.evaluate import Evaluation, evaluate, open_through
+from zoo.errors import InputError
+from zoo.hub import DEFAULT_MODEL, open_model
+from zoo.onnx_predictor import OnnxPredictor
+from zoo.predictor import Prediction
+from zoo.torch_predictor import TorchPredictor
+
+
+class Echo:
+    """Is sure of the class that the first pixel names; of the patches, the left one is sure of it too."""
+
+    def __init__(self) -> None:
+        self.seen: list[np.ndarray] = []
+
+    def __call__(self, pixels: np.ndarray) -> Prediction:
+        self.seen.append(pixels)
+        named = np.eye(3, dtype=np.float32)[pixels[:, 0, 0, 0]]
+        patch_logits = np.zeros((len(pixels), 3, 1, 2), dtype=np.float32)
+        patch_logits[:, :, 0, 0] = named
+        patch_logits[:, 2, 0, 1] = 1
+        return Prediction(np.log(named * 0.7 + 0.1), patch_logits, None)
+
+
+def make_images(pixels: list[int], labels: list[int]) -> LabelledImages:
+    values = torch.tensor(pixels, dtype=torch.uint8)[:, None, None, None].expand(-1, 3, 2, 2).contiguous()
+    return LabelledImages(values, torch.tensor(labels), ("a", "b", "c"))
+
+
+def test_by_hand() -> None:
+    evaluation = evaluate(Echo(), make_images([0, 1, 2, 0], [0, 1, 2, 1]))
+    assert evaluation.images == 4
+    assert evaluation.accuracy == 75
+    # The left patches are right three times, the right ones for the third image.
+    assert evaluation.patch_accuracy == pytest.approx(100 * 4 / 8)
+    assert evaluation.loss == pytest.approx(-(3 * math.log(0.8) + math.log(0.1)) / 4, rel=1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 100, 101, 250])
+def test_every_image_counts_once(count: int) -> None:
+    numbers = [index % 3 for index in range(count)]
+    predictor, progress = Echo(), []
+    evaluation = evaluate(predictor, make_images(numbers, numbers), progress.append)
+    assert evaluation.images == count
+    assert evaluation.accuracy == 100
+    assert np.concatenate(predictor.seen)[:, 0, 0, 0].tolist() == numbers
+    assert progress == sorted(progress)
+    assert progress[-1] == count
+
+
+def test_large_logits_have_a_finite_loss() -> None:
+    data = make_images([0], [1])
+    logits = np.array([[1000, -1000, 0]], dtype=np.float32)
+    evaluation = evaluate(lambda pixels: Prediction(logits, logits[:, :, None, None], None), data)
+    assert evaluation.loss == pytest.approx(2000)
+
+
+def test_as_json_numbers_are_rounded() -> None:
+    assert Evaluation(3, 100 / 3, 50.0, 1.23456).to_json() == {
+        "images": 3,
+        "accuracy": 33.3333,
+        "patch_accuracy": 50.0,
+        "loss": 1.2346,
+    }
+
+
+@pytest.mark.parametrize(("through", "kind"), [("torch", TorchPredictor), ("onnx", OnnxPredictor)])
+def test_what_answers(through: str, kind: type) -> None:
+    name, predictor = open_through(through, open_model(DEFAULT_MODEL))
+    assert name == through
+    assert isinstance(predictor, kind)
+
+
+@pytest.mark.parametrize("through", ["tensorflow", "", "localhost:8000"])
+def test_what_does_not(through: str) -> None:
+    with pytest.raises(InputError, match="it is torch, onnx or the URL of a running server"):
+        open_through(through, open_model(DEFAULT_MODEL))
+
+
+def test_the_shipped_model_knows_pictures_that_it_was_not_trained_on(
+    cifar: Path, record_property: Callable[[str, object], None]
+) -> None:
+    _, predictor = open_through("onnx", open_model(DEFAULT_MODEL))
+    evaluation = evaluate(predictor, load_split(str(cifar), "test"))
+    record_property("accuracy", evaluation.accuracy)
+    assert evaluation.accuracy > 84
+    assert evaluation.patch_accuracy > 75

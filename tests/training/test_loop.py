@@ -1,0 +1,241 @@
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import zoo
+from training import loop
+from training.checkpoint import CheckpointError, load_checkpoint
+from training.data import LabelledImages
+from training.loop import (
+    DivergedError,
+    EpochSums,
+    TrainedNetwork,
+    TrainingStoppedError,
+    learning_rate,
+    make_optimizer,
+    train,
+)
+from training.recipe import Recipe
+from zoo.errors import InputError, UnknownNameError
+
+First = Callable[[int], LabelledImages]
+DuringStep = Callable[[int, Callable[[], None]], None]
+
+
+def assert_same(one: TrainedNetwork, other: TrainedNetwork) -> None:
+    """Bit by bit."""
+    expected, actual = one.network.state_dict(), other.network.state_dict()
+    assert expected.keys() == actual.keys()
+    assert [name for name in expected if not torch.equal(expected[name], actual[name])] == []
+    assert one.history == other.history
+
+
+def test_the_loss_falls(first: First, tmp_path: Path, cpu: torch.device) -> None:
+    recipe = Recipe(epochs=5, batch_size=64, peak_learning_rate=0.02, input_sizes=(16,), precision="fp32")
+    trained = train("wrn16-ours", first(256), recipe, tmp_path, cpu)
+    assert [entry["epoch"] for entry in trained.history] == [1, 2, 3, 4, 5]
+    assert trained.history[-1]["loss"] < trained.history[0]["loss"] - 0.3
+    assert trained.history[-1]["accuracy"] > trained.history[0]["accuracy"]
+    assert not trained.network.training
+    assert trained.seconds > 0
+
+
+def test_a_stopped_run_goes_on_to_the_same_weights(
+    first: First, tiny: Recipe, tmp_path: Path, cpu: torch.device
+) -> None:
+    """In the middle of an epoch, at its end, and where the size of the images changes."""
+    whole = train("wrn16-ours", first(70), tiny, tmp_path / "whole", cpu)
+    assert [entry["input_size"] for entry in whole.history] == [16, 16, 24]
+    for steps in (2, 4, 8, 9):
+        stopped = train("wrn16-ours", first(70), tiny, tmp_path / "parts", cpu, stop_after=steps)
+        assert len(stopped.history) == steps // 4
+    assert_same(train("wrn16-ours", first(70), tiny, tmp_path / "parts", cpu), whole)
+
+
+@pytest.mark.parametrize("variant", ["rn26-aux", "dn100"])
+def test_other_variants_go_on_too(variant: str, first: First, tmp_path: Path, cpu: torch.device) -> None:
+    recipe = Recipe(epochs=1, batch_size=8, peak_learning_rate=0.02, input_sizes=(16,))
+    whole = train(variant, first(24), recipe, tmp_path / "whole", cpu)
+    train(variant, first(24), recipe, tmp_path / "parts", cpu, stop_after=1)
+    assert_same(train(variant, first(24), recipe, tmp_path / "parts", cpu), whole)
+
+
+def test_a_finished_run_trains_no_more(first: First, tiny: Recipe, tmp_path: Path, cpu: torch.device) -> None:
+    recipe = replace(tiny, epochs=1, input_sizes=(16,))
+    whole = train("wrn16", first(32), recipe, tmp_path, cpu)
+    again = train("wrn16", first(32), recipe, tmp_path, cpu)
+    assert_same(again, whole)
+    assert again.seconds == whole.seconds
+
+
+def test_the_seed_decides(first: First, tiny: Recipe, tmp_path: Path, cpu: torch.device) -> None:
+    def weights(seed: int, run: str) -> Tensor:
+        trained = train("wrn16", first(16), replace(tiny, seed=seed), tmp_path / run, cpu, stop_after=1)
+        return trained.network.stem.weight
+
+    assert torch.equal(weights(1, "a"), weights(1, "b"))
+    assert not torch.equal(weights(1, "a"), weights(2, "c"))
+
+
+def test_the_network_has_the_datas_classes_and_normalization(
+    first: First, tiny: Recipe, tmp_path: Path, cpu: torch.device
+) -> None:
+    data = LabelledImages(first(16).images, first(16).labels % 2, ("no", "yes"))
+    recipe = replace(tiny, assignment="bn_relu")
+    network = train("wrn16-ours", data, recipe, tmp_path, cpu, stop_after=1).network
+    assert network.num_classes == 2
+    assert network.normalize.mean.flatten().tolist() == pytest.approx(data.normalization().mean)
+    assert network.block.assign.norm.num_features == 2
+
+
+def test_a_run_folder_belongs_to_one_run(first: First, tiny: Recipe, tmp_path: Path, cpu: torch.device) -> None:
+    train("wrn16", first(32), tiny, tmp_path, cpu, stop_after=1)
+    with pytest.raises(CheckpointError, match="variant: wrn16 there, wrn16-ours now"):
+        train("wrn16-ours", first(32), tiny, tmp_path, cpu)
+    with pytest.raises(CheckpointError, match=r"peak_learning_rate: 0\.02 there, 0\.1 now"):
+        train("wrn16", first(32), replace(tiny, peak_learning_rate=0.1), tmp_path, cpu)
+    with pytest.raises(CheckpointError, match="images: 32 there, 31 now"):
+        train("wrn16", first(31), tiny, tmp_path, cpu)
+
+
+def test_fewer_images_than_a_batch(first: First, tiny: Recipe, tmp_path: Path, cpu: torch.device) -> None:
+    """There would be no step, and an untrained network."""
+    with pytest.raises(InputError, match="batch_size = 16"):
+        train("wrn16", first(15), tiny, tmp_path, cpu)
+
+
+def test_an_unknown_variant(first: First, tiny: Recipe, tmp_path: Path, cpu: torch.device) -> None:
+    with pytest.raises(UnknownNameError, match="did you mean wrn16"):
+        train("wrn61", first(16), tiny, tmp_path, cpu)
+
+
+@pytest.fixture
+def during_step(monkeypatch: pytest.MonkeyPatch) -> DuringStep:
+    """`during_step(step, act)`: do something in the middle of a step, counted from 1."""
+
+    def prepare(step: int, act: Callable[[], None]) -> None:
+        steps, compute = iter(range(1, 1000)), loop.semantic_loss
+
+        def acting(*arguments: Any) -> Tensor:
+            if next(steps) == step:
+                act()
+            return compute(*arguments)
+
+        monkeypatch.setattr(loop, "semantic_loss", acting)
+
+    return prepare
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_after_the_step_and_saves(
+    number: signal.Signals,
+    during_step: DuringStep,
+    first: First,
+    tiny: Recipe,
+    tmp_path: Path,
+    cpu: torch.device,
+) -> None:
+    recipe = replace(tiny, epochs=2)
+    whole = train("wrn16", first(48), recipe, tmp_path / "whole", cpu)
+    handler = signal.getsignal(number)
+    during_step(2, lambda: signal.raise_signal(number))
+    with pytest.raises(TrainingStoppedError, match=r"stopped after step 2 of 6, saved in .*checkpoint\.pt"):
+        train("wrn16", first(48), recipe, tmp_path / "parts", cpu)
+    assert signal.getsignal(number) is handler
+    assert torch.load(tmp_path / "parts" / "checkpoint.pt", weights_only=True)["step"] == 2
+    assert_same(train("wrn16", first(48), recipe, tmp_path / "parts", cpu), whole)
+
+
+def test_training_in_a_thread(first: First, tiny: Recipe, tmp_path: Path, cpu: torch.device) -> None:
+    done: list[TrainedNetwork] = []
+    thread = threading.Thread(target=lambda: done.append(train("wrn16", first(16), tiny, tmp_path, cpu, stop_after=1)))
+    thread.start()
+    thread.join(60)
+    assert len(done) == 1
+
+
+@pytest.mark.parametrize(("seconds", "saved"), [(-1, 2), (1000, None)])
+def test_what_is_lost_in_a_power_failure(
+    seconds: int,
+    saved: int | None,
+    during_step: DuringStep,
+    first: First,
+    tiny: Recipe,
+    tmp_path: Path,
+    cpu: torch.device,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What came after the last checkpoint; there is one every so many seconds."""
+
+    def fail() -> None:
+        raise RuntimeError("power failure")
+
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", seconds)
+    during_step(3, fail)
+    with pytest.raises(RuntimeError, match="power failure"):
+        train("wrn16", first(64), tiny, tmp_path, cpu)
+    state = load_checkpoint(tmp_path / "checkpoint.pt", {"variant": "wrn16", "images": 64, **asdict(tiny)})
+    assert (state and state["step"]) == saved
+
+
+def test_the_learning_rate_rises_along_a_line_and_falls_along_a_cosine() -> None:
+    recipe = Recipe(peak_learning_rate=0.4, warmup=0.25)
+    assert 0 < learning_rate(0, recipe) < 0.001
+    assert learning_rate(0.125, recipe) == pytest.approx(0.2)
+    assert learning_rate(0.25, recipe) == pytest.approx(0.4)
+    assert learning_rate(0.25 + 0.75 / 3, recipe) == pytest.approx(0.3)
+    assert learning_rate(0.625, recipe) == pytest.approx(0.2)
+    assert learning_rate(1, recipe) == pytest.approx(0)
+
+
+def test_the_learning_rate_has_one_peak() -> None:
+    rates = [learning_rate(step / 100, Recipe()) for step in range(101)]
+    assert rates[:26] == sorted(rates[:26])
+    assert rates[25:] == sorted(rates[25:], reverse=True)
+    assert max(rates) == pytest.approx(Recipe().peak_learning_rate)
+
+
+def test_without_warmup_the_learning_rate_starts_at_its_peak() -> None:
+    assert learning_rate(0, Recipe(warmup=0, peak_learning_rate=0.3)) == pytest.approx(0.3)
+
+
+def test_weight_decay_is_on_matrices_only() -> None:
+    network = zoo.create("wrn16-ours")
+    decayed, free = make_optimizer(network, Recipe(weight_decay=0.01, momentum=0.8)).param_groups
+    assert decayed["weight_decay"] == 0.01
+    assert free["weight_decay"] == 0
+    assert {weight.dim() for weight in decayed["params"]} == {2, 4}
+    assert {weight.dim() for weight in free["params"]} == {1}
+    for group in (decayed, free):
+        assert group["momentum"] == 0.8
+        assert group["nesterov"]
+
+
+def test_every_weight_is_optimized_once() -> None:
+    network = zoo.create("wrn16-ours")
+    groups = make_optimizer(network, Recipe()).param_groups
+    assert sorted(id(weight) for group in groups for weight in group["params"]) == sorted(map(id, network.parameters()))
+
+
+def test_sums_of_an_epoch() -> None:
+    sums = EpochSums()
+    labels = torch.tensor([0, 1])
+    patch_logits = torch.zeros(2, 2, 1, 2)
+    patch_logits[0, 0] = 1
+    patch_logits[1, 1, 0, 0] = 1
+    sums.add(torch.tensor(2.0), torch.tensor([[1.0, 0.0], [1.0, 0.0]]), patch_logits, labels)
+    sums.add(torch.tensor(1.0), torch.tensor([[1.0, 0.0], [0.0, 1.0]]), patch_logits, labels)
+    assert sums.means() == {"loss": 1.5, "accuracy": 0.75, "patch_accuracy": 0.75}
+    assert str(sums) == "loss 1.500, accuracy 75.0%, patches 75.0%"
+
+
+def test_a_loss_that_is_no_number_ends_the_run(first: First, tiny: Recipe, tmp_path: Path, cpu: torch.device) -> None:
+    with pytest.raises(DivergedError, match="peak_learning_rate = 1e\\+20"):
+        train("wrn16", first(64), replace(tiny, peak_learning_rate=1e20, warmup=0.0), tmp_path, cpu)

@@ -1,0 +1,221 @@
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import zoo
+from zoo.answers import patch_shares, top_classes
+from zoo.decode import decode
+from zoo.hub import DEFAULT_MODEL, local_models, open_model
+from zoo.open_predictor import open_predictor
+from zoo.package import CONFIG_FILE, METRICS_FILE, Package
+from zoo.preprocess import to_pixels
+
+RunZoo = Callable[..., subprocess.CompletedProcess[str]]
+MakePackage = Callable[..., Package]
+
+
+def fails(ended: subprocess.CompletedProcess[str], message: str) -> None:
+    """The program ended with one line that says why."""
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr.startswith("error: ")
+    assert ended.stderr.count("\n") == 1
+    assert re.search(message, ended.stderr), ended.stderr
+
+
+def test_the_installed_program(photo_file: Path) -> None:
+    program = Path(sys.executable).with_name("zoo")
+    ended = subprocess.run([program, "classify", photo_file], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    assert DEFAULT_MODEL in ended.stdout
+    assert "cat" in ended.stdout
+
+
+def test_an_error_of_the_installed_program(tmp_path: Path) -> None:
+    program = Path(sys.executable).with_name("zoo")
+    ended = subprocess.run([program, "classify", tmp_path / "no.png"], capture_output=True, text=True, timeout=60)
+    fails(ended, r"no\.png: No such file or directory")
+
+
+def test_help_names_the_commands_of_all_packages(run_zoo: RunZoo) -> None:
+    ended = run_zoo("--help")
+    assert ended.returncode == 0
+    for command in ("list", "info", "classify", "patches", "train", "eval", "export", "verify", "serve"):
+        assert f" {command} " in ended.stdout
+
+
+def test_list(run_zoo: RunZoo) -> None:
+    ended = run_zoo("list")
+    assert ended.returncode == 0
+    rows = {line.split("│")[1].strip(): line for line in ended.stdout.splitlines() if line.startswith("│")}
+    assert list(rows) == zoo.list_models()
+    assert "1,298,768 + 388 C" in rows["wrn16-ours"]
+    assert "140.1 M" in rows["wrn16-ours"]
+    assert f"models here: {', '.join(local_models())}\n" in ended.stdout
+
+
+def test_list_by_pattern(run_zoo: RunZoo) -> None:
+    output = run_zoo("list", "rn26*").stdout
+    assert "rn26-ours" in output
+    assert "dn100" not in output
+
+
+def test_info_of_a_variant(run_zoo: RunZoo) -> None:
+    facts = json.loads(run_zoo("info", "dn100-ours-c").stdout)
+    assert facts["fixed_parameters"] == 1_364_286
+    assert facts["paper_accuracy"]["cifar100"] == 72.14
+
+
+def test_info_of_a_model(run_zoo: RunZoo) -> None:
+    facts = json.loads(run_zoo("info", DEFAULT_MODEL).stdout)
+    package = open_model(DEFAULT_MODEL)
+    assert facts["name"] == DEFAULT_MODEL
+    assert facts["path"] == str(package.path)
+    assert facts["parameters"] == 1_298_768 + 3880
+    assert facts["classes"] == list(package.config.classes)
+    assert facts["metrics"] == package.metrics()
+    assert facts["parity"] == package.parity()
+
+
+def test_info_of_nothing(run_zoo: RunZoo) -> None:
+    fails(run_zoo("info", "wrn16-hours"), "'wrn16-hours'; did you mean wrn16-ours")
+
+
+def test_info_of_a_bare_path(run_zoo: RunZoo) -> None:
+    fails(run_zoo("info", "weights/x"), "write local-dir:weights/x")
+
+
+def test_info_of_a_model_with_broken_metrics(run_zoo: RunZoo, make_package: MakePackage) -> None:
+    package = make_package()
+    (package.path / METRICS_FILE).write_text("{")
+    fails(run_zoo("info", f"local-dir:{package.path}"), "is not JSON")
+
+
+def test_classify_as_a_table(run_zoo: RunZoo, photo_file: Path) -> None:
+    output = run_zoo("classify", photo_file, "--top-k", 2).stdout
+    rows = [[cell.strip() for cell in line.split("│")[1:4]] for line in output.splitlines() if line.startswith("│")]
+    assert [row[0] for row in rows] == [str(photo_file), ""]
+    assert rows[0][1] == "cat"
+    assert float(rows[0][2].rstrip("%")) > float(rows[1][2].rstrip("%"))
+
+
+def test_classify_as_json(run_zoo: RunZoo, photo_file: Path, photo: bytes) -> None:
+    answer = json.loads(run_zoo("classify", photo_file, photo_file, "--json").stdout)
+    assert answer["model"] == DEFAULT_MODEL
+    package = open_model(DEFAULT_MODEL)
+    prediction = open_predictor(package)(to_pixels(decode(photo), 32)[0][None])
+    expected = top_classes(prediction.logits[0], package.config.classes, 5)
+    for result in answer["results"]:
+        assert result["file"] == str(photo_file)
+        assert [entry["label"] for entry in result["classes"]] == [share.label for share in expected]
+        probabilities = [entry["probability"] for entry in result["classes"]]
+        assert probabilities == pytest.approx([share.probability for share in expected], abs=1e-4)
+
+
+@pytest.mark.parametrize("top_k", [0, -1, 11])
+def test_classify_refuses_a_top_k_that_cannot_be(top_k: int, run_zoo: RunZoo, photo_file: Path) -> None:
+    fails(run_zoo("classify", photo_file, "--top-k", top_k), f"top_k = {top_k}: it must be between 1 and 10")
+
+
+def test_classify_names_the_bad_one_of_several_files(run_zoo: RunZoo, photo_file: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "text.png"
+    bad.write_text("this is text")
+    fails(run_zoo("classify", photo_file, bad), r"text\.png: the file is not a picture in one of the formats")
+
+
+def test_classify_a_file_that_is_not_there_or_a_folder(run_zoo: RunZoo, tmp_path: Path) -> None:
+    fails(run_zoo("classify", tmp_path / "no.png"), r"no\.png: No such file or directory")
+    fails(run_zoo("classify", tmp_path), "Is a directory")
+
+
+def test_classify_with_weights_that_do_not_fit(run_zoo: RunZoo, photo_file: Path, make_package: MakePackage) -> None:
+    package = make_package("wrn16-ours")
+    (package.path / CONFIG_FILE).write_text(replace(package.config, variant="rn26").to_json())
+    fails(run_zoo("classify", photo_file, "-m", f"local-dir:{package.path}"), "do not fit rn26")
+
+
+def test_classify_with_a_model_without_an_onnx_file(
+    run_zoo: RunZoo, photo_file: Path, make_package: MakePackage
+) -> None:
+    package = make_package("wrn16", classes=("yes", "no"), data="other", size=40)
+    answer = json.loads(run_zoo("classify", photo_file, "--json", "-m", f"local-dir:{package.path}").stdout)
+    assert answer["model"] == "wrn16.other"
+    assert {entry["label"] for entry in answer["results"][0]["classes"]} == {"yes", "no"}
+
+
+@pytest.mark.parametrize("name", ["cat [bold]x.jpg", "cat [/x].jpg", ":cat:.jpg", "Katze ö 猫.jpg"])
+def test_classify_shows_any_file_name_as_it_is(
+    name: str, run_zoo: RunZoo, photo_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    shutil.copy(photo_file, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert name in run_zoo("classify", name).stdout
+
+
+def test_patches_as_a_picture(run_zoo: RunZoo, photo_file: Path, tmp_path: Path) -> None:
+    output = tmp_path / "map.png"
+    ended = run_zoo("patches", photo_file, "-o", output)
+    assert ended.returncode == 0, ended.stderr
+    assert "8 x 8 patches" in ended.stdout
+    with Image.open(output) as picture:
+        assert picture.format == "PNG"
+        assert picture.width > 600
+
+
+def test_patches_as_an_array(run_zoo: RunZoo, photo_file: Path, photo: bytes, tmp_path: Path) -> None:
+    output = tmp_path / "map.npy"
+    assert run_zoo("patches", photo_file, "-o", output).returncode == 0
+    shares = np.load(output, allow_pickle=False)
+    prediction = open_predictor(open_model(DEFAULT_MODEL))(to_pixels(decode(photo), 32)[0][None])
+    np.testing.assert_allclose(shares, patch_shares(prediction)[0], atol=1e-4)
+
+
+def test_patches_of_a_plain_variant(
+    run_zoo: RunZoo, photo_file: Path, tmp_path: Path, make_package: MakePackage
+) -> None:
+    output = tmp_path / "map.npy"
+    assert run_zoo("patches", photo_file, "-o", output, "-m", f"local-dir:{make_package('rn26').path}").returncode == 0
+    shares = np.load(output)
+    np.testing.assert_allclose(shares.sum(axis=0), np.ones((8, 8)), atol=1e-5)
+    np.testing.assert_array_equal(shares[-1], 0)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2000, 1), (10_000, 1)])
+def test_patches_of_an_extreme_picture(size: tuple[int, int], run_zoo: RunZoo, tmp_path: Path) -> None:
+    Image.new("RGB", size).save(tmp_path / "in.png")
+    assert run_zoo("patches", tmp_path / "in.png", "-o", tmp_path / "out.png").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["map.jpg", "map", "map.npz"])
+def test_patches_knows_two_kinds_of_output(name: str, run_zoo: RunZoo, photo_file: Path, tmp_path: Path) -> None:
+    fails(run_zoo("patches", photo_file, "-o", tmp_path / name), r"the name must end in \.png .* or \.npy")
+    assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("name", ["map.png", "map.npy"])
+def test_patches_to_where_nothing_can_be_written(name: str, run_zoo: RunZoo, photo_file: Path, tmp_path: Path) -> None:
+    fails(run_zoo("patches", photo_file, "-o", tmp_path / "no" / name), f"cannot write .*{name}: No such file")
+
+
+def test_patches_of_a_damaged_picture(run_zoo: RunZoo, photo: bytes, tmp_path: Path) -> None:
+    (tmp_path / "cut.jpg").write_bytes(photo[:5000])
+    fails(run_zoo("patches", tmp_path / "cut.jpg", "-o", tmp_path / "map.png"), r"cut\.jpg: .*truncated or damaged")
+
+
+def test_patches_shows_any_file_name_as_it_is(
+    run_zoo: RunZoo, photo_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(photo_file, tmp_path / "in [bold].jpg")
+    monkeypatch.chdir(tmp_path)
+    output = run_zoo("patches", "in [bold].jpg", "-o", "out [red].npy").stdout
+    assert "out [red].npy: 8 x 8 patches of in [bold].jpg" in output

@@ -1,0 +1,109 @@
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from zoo.errors import InputError, PackageError
+from zoo.hub import DEFAULT_MODEL, open_model
+from zoo.onnx_predictor import DeviceError, OnnxPredictor
+from zoo.package import ONNX_FILE, Package
+
+MakePackage = Callable[..., Package]
+
+HAS_GPU = Path("/proc/driver/nvidia/version").exists() or Path("/dev/dxg").exists()
+
+
+@pytest.fixture(scope="module")
+def predictor() -> OnnxPredictor:
+    return OnnxPredictor.open(open_model(DEFAULT_MODEL), "cpu", threads=1)
+
+
+def noise(count: int) -> np.ndarray:
+    return np.random.default_rng(count).integers(0, 256, (count, 3, 32, 32), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_shapes(count: int, predictor: OnnxPredictor) -> None:
+    logits, patch_logits, assignment = predictor(noise(count))
+    assert logits.shape == (count, 10)
+    assert patch_logits.shape == (count, 10, 8, 8)
+    assert assignment.shape == (count, 11, 8, 8)
+    np.testing.assert_allclose(assignment.sum(axis=1), 1, atol=1e-5)
+
+
+def test_a_picture_is_answered_alike_alone_and_in_a_batch(predictor: OnnxPredictor) -> None:
+    pixels = noise(4)
+    for whole, alone in zip(predictor(pixels), predictor(pixels[2:3]), strict=True):
+        np.testing.assert_allclose(alone[0], whole[2], atol=1e-4)
+
+
+def test_it_knows_its_model_and_device(predictor: OnnxPredictor) -> None:
+    assert predictor.config == open_model(DEFAULT_MODEL).config
+    assert predictor.device == "ONNX Runtime on the CPU"
+
+
+def test_pixels_of_another_size_are_refused(predictor: OnnxPredictor) -> None:
+    with pytest.raises(InputError, match=r"wrn16-ours\.cifar10 takes uint8 pixels \[N, 3, 32, 32\]"):
+        predictor(np.zeros((1, 3, 40, 40), dtype=np.uint8))
+
+
+def test_a_directory_without_an_onnx_file(make_package: MakePackage) -> None:
+    with pytest.raises(PackageError, match="has no ONNX file; make one with `zoo export`"):
+        OnnxPredictor.open(make_package())
+
+
+def test_an_onnx_file_of_other_weights(make_package: MakePackage) -> None:
+    package, shipped = make_package("wrn16-ours"), open_model(DEFAULT_MODEL)
+    shutil.copy(shipped.onnx, package.path / ONNX_FILE)
+    with pytest.raises(PackageError, match="was not exported from this model directory") as caught:
+        OnnxPredictor.open(package)
+    assert package.config.weights_sha256 in str(caught.value)
+    assert shipped.config.weights_sha256 in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"not ONNX"])
+def test_a_file_that_is_not_onnx(content: bytes, make_package: MakePackage) -> None:
+    package = make_package()
+    (package.path / ONNX_FILE).write_bytes(content)
+    with pytest.raises(PackageError, match=rf"ONNX Runtime cannot open .*{ONNX_FILE}"):
+        OnnxPredictor.open(package)
+
+
+def test_an_onnx_file_of_another_program(tmp_path: Path) -> None:
+    model = onnx.load(open_model(DEFAULT_MODEL).onnx)
+    del model.metadata_props[:]
+    onnx.save(model, tmp_path / ONNX_FILE)
+    with pytest.raises(PackageError, match=rf"the metadata of .*{ONNX_FILE} is not a model configuration"):
+        OnnxPredictor.open_file(tmp_path / ONNX_FILE)
+
+
+@pytest.mark.skipif(HAS_GPU, reason="this machine has a GPU")
+def test_cuda_where_there_is_none_says_why() -> None:
+    with pytest.raises(DeviceError) as caught:
+        OnnxPredictor.open(open_model(DEFAULT_MODEL), "cuda")
+    built_with = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    assert ("there is no NVIDIA driver" if built_with else "was built without it") in str(caught.value)
+    assert "ask for the CPU" in str(caught.value)
+
+
+@pytest.mark.skipif(HAS_GPU, reason="this machine has a GPU")
+def test_auto_takes_the_cpu_where_there_is_nothing_else() -> None:
+    assert OnnxPredictor.open(open_model(DEFAULT_MODEL), "auto").device == "ONNX Runtime on the CPU"
+
+
+def test_without_onnx_runtime_it_says_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['onnxruntime'] = None\n"
+        "from zoo.errors import MissingDependencyError\n"
+        "from zoo.hub import open_model; from zoo.onnx_predictor import OnnxPredictor\n"
+        "try: OnnxPredictor.open(open_model('wrn16-ours'))\n"
+        "except MissingDependencyError as error: print(error)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert "pip install 'template-zoo[onnx]'" in ended.stdout, ended.stderr

@@ -1,0 +1,84 @@
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from zoo.errors import InputError
+from zoo.options import option, with_options
+
+
+@dataclass(frozen=True)
+class Kitchen:
+    guests: int = option(4, "How many eat.")
+    dish: Literal["soup", "pie"] = option("soup", "What they eat.")
+    salt: bool = option(True, "Whether there is salt.")
+    hours: tuple[int, ...] = option((12, 18), "When they eat.")
+    secret: str = "no flag"
+
+    def __post_init__(self) -> None:
+        if self.guests < 1:
+            raise InputError(f"guests = {self.guests}: it must be above 0")
+
+
+@pytest.fixture
+def cook() -> Callable[..., tuple[Result, list[object]]]:
+    """Run a program with the options, and see what its command was called with."""
+
+    def run(*arguments: str, environment: dict[str, str] | None = None) -> tuple[Result, list[object]]:
+        app, calls = typer.Typer(), []
+
+        @app.command()
+        @with_options(Kitchen, environment="KITCHEN_")
+        def command(kitchen: Kitchen, where: str, loud: Annotated[bool, typer.Option("--loud")] = False) -> None:
+            """Cook a meal."""
+            calls.extend([kitchen, where, loud])
+
+        return CliRunner().invoke(app, arguments, env={"COLUMNS": "200", **(environment or {})}), calls
+
+    return run
+
+
+Cook = Callable[..., tuple[Result, list[object]]]
+
+
+def test_defaults_come_from_the_dataclass(cook: Cook) -> None:
+    result, calls = cook("home")
+    assert result.exit_code == 0, result.output
+    assert calls == [Kitchen(), "home", False]
+
+
+def test_every_field_has_an_option(cook: Cook) -> None:
+    _, calls = cook("--guests", "2", "--dish", "pie", "--no-salt", "--hours", "9", "--hours", "21", "home", "--loud")
+    assert calls == [Kitchen(2, "pie", False, (9, 21)), "home", True]
+
+
+def test_variables_set_options_and_flags_win(cook: Cook) -> None:
+    variables = {"KITCHEN_GUESTS": "7", "KITCHEN_DISH": "pie"}
+    assert cook("home", environment=variables)[1][0] == Kitchen(7, "pie")
+    assert cook("--guests", "3", "home", environment=variables)[1][0] == Kitchen(3, "pie")
+
+
+def test_a_value_that_is_not_a_choice(cook: Cook) -> None:
+    result, calls = cook("--dish", "cake", "home")
+    assert result.exit_code == 2
+    assert "'soup', 'pie'" in result.output
+    assert calls == []
+
+
+def test_the_dataclass_checks_the_values(cook: Cook) -> None:
+    result, calls = cook("--guests", "0", "home")
+    assert isinstance(result.exception, InputError)
+    assert calls == []
+
+
+def test_a_field_without_an_explanation_has_no_flag(cook: Cook) -> None:
+    assert cook("--secret", "x", "home")[0].exit_code == 2
+
+
+def test_help_shows_explanations_and_defaults(cook: Cook) -> None:
+    output = cook("--help")[0].output
+    for text in ("Cook a meal.", "How many eat.", "default: 4", "KITCHEN_GUESTS", "When they eat."):
+        assert text in output
