@@ -43,9 +43,10 @@ def models_table() -> str:
                 f"{test['patch_accuracy']:.2f}",
                 str(training["recipe"]["epochs"]),
                 str(training["recipe"]["seed"]),
+                training["machine"]["device"].partition(",")[0],
             ]
         )
-    return markdown(["model", "accuracy, %", "paper, %", "patches, %", "epochs", "seed"], "lrrrrr", rows)
+    return markdown(["model", "accuracy, %", "paper, %", "patches, %", "epochs", "seed", "trained on"], "lrrrrrl", rows)
 
 
 def markdown(headings: Iterable[str], alignment: str, rows: Iterable[Iterable[str]]) -> str:

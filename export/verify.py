@@ -73,6 +73,8 @@ def verify(package: Package, pixels: Pixels, tolerance: float = TOLERANCE) -> Pa
     check_pixels(pixels, package.config, package.config.name)
     if not tolerance >= 0:
         raise InputError(f"tolerance = {tolerance}: it must be 0 or more, such as {TOLERANCE}")
+    # What was proved before says nothing of the files that are compared now.
+    (package.path / PARITY_FILE).unlink(missing_ok=True)
     candidate = OnnxPredictor.open(package, device="cpu")
     reference = TorchPredictor(load_package(package), package.config)
     comparison, largest = _Comparison(), max(BATCH_SIZES)

@@ -1,11 +1,12 @@
 """The HTTP interface."""
 
+import asyncio
 import io
 import json
 import logging
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Annotated, Any
 
 import numpy as np
@@ -15,8 +16,9 @@ from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse,
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
-from serve.errors import code_of, status_of
+from serve.errors import SlowUploadError, code_of, status_of
 from serve.middleware import Measure
 from serve.negotiation import negotiate
 from serve.schemas import (
@@ -62,6 +64,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorAnswer, "description": description}
     for status, description in {
         404: "Unknown model.",
+        408: "The body did not arrive in time.",
         413: "Too many bytes or pixels.",
         415: "Not a picture of a type that is read.",
         422: "No picture, a damaged picture, or a parameter out of range.",
@@ -90,14 +93,20 @@ def create_app(service: Service) -> FastAPI:
     app.add_exception_handler(ZooError, _zoo_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(ClientDisconnect, _client_gone)
     app.add_exception_handler(Exception, _unexpected_error)
     settings = service.settings
 
     async def ask(request: Request, model: ServedModel, draw: bool = False) -> Result:
-        arrived = time.monotonic()
         max_files = 1 if draw else settings.max_files
-        uploads = await read_uploads(request, settings.max_body_bytes, max_files)
-        return await service.answer(model, uploads, arrived, keep_images=draw)
+        with model.admission.admit(1):
+            try:
+                async with asyncio.timeout(settings.upload_seconds):
+                    uploads = await read_uploads(request, settings.max_body_bytes, max_files)
+            except TimeoutError:
+                raise SlowUploadError(f"the body took longer than {settings.upload_seconds:g} s to arrive") from None
+            with model.admission.admit(len(uploads) - 1):
+                return await service.answer(model, uploads, keep_images=draw)
 
     @app.post("/classify", responses=_PROBLEMS, openapi_extra=_PICTURES)
     async def classify(request: Request, model: ModelName = None, top_k: TopK = None) -> ClassifyAnswer:
@@ -124,7 +133,7 @@ def create_app(service: Service) -> FastAPI:
         """What each patch of each picture looks like."""
         served = service.model(model)
         top_k = resolve_top_k(top_k, served.package.config.classes)
-        kind = negotiate(request.headers.get("accept"), (JSON, NPY, PNG))
+        kind = negotiate(",".join(request.headers.getlist("accept")), (JSON, NPY, PNG))
         result = await ask(request, served, draw=kind == PNG)
         body = await run_in_threadpool(_write, kind, served, result, top_k)
         return Response(
@@ -138,11 +147,13 @@ def create_app(service: Service) -> FastAPI:
             ModelDescription.describe(model, default=index == 0) for index, model in enumerate(service.models.values())
         ]
 
+    @app.head("/healthz", include_in_schema=False)
     @app.get("/healthz", response_class=PlainTextResponse)
     async def healthz() -> str:
         """Whether the process lives."""
         return "ok\n"
 
+    @app.head("/readyz", include_in_schema=False)
     @app.get("/readyz", response_class=PlainTextResponse)
     async def readyz() -> PlainTextResponse:
         """Whether requests are taken: 200, or 503 while the server shuts down."""
@@ -195,7 +206,13 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     message = str(error.detail)
     if error.status_code == 404:
         message = f"there is no {request.url.path}; see /docs"
-    return _problem(error.status_code, "http", message, error.headers)
+    code = HTTPStatus(error.status_code).name.lower()
+    return _problem(error.status_code, code, message, error.headers)
+
+
+async def _client_gone(request: Request, error: Exception) -> Response:
+    # Nobody reads it; the status, which nginx introduced, keeps these apart from the server's faults in the metrics.
+    return Response(status_code=499)
 
 
 async def _unexpected_error(request: Request, error: Exception) -> JSONResponse:

@@ -1,5 +1,6 @@
 """Requests batched together: one thread owns the session and computes for whoever waits."""
 
+import logging
 import threading
 import time
 from collections import deque
@@ -10,9 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from serve.errors import DeadlineError, QueueFullError, ShuttingDownError
+from serve.errors import DeadlineError, ShuttingDownError
 from zoo.predictor import Prediction, Predictor
 from zoo.preprocess import Pixels
+
+_log = logging.getLogger(__name__)
 
 
 class Timing(NamedTuple):
@@ -56,7 +59,6 @@ class Batcher:
         predictor: called by this batcher's thread only.
         max_batch: pictures computed together; a larger request is computed in parts.
         max_wait: seconds.
-        max_queue: pictures that may wait.
         observe: called by the batcher's thread after each batch.
     """
 
@@ -66,13 +68,11 @@ class Batcher:
         *,
         max_batch: int,
         max_wait: float,
-        max_queue: int,
         observe: Callable[[BatchReport], None] = lambda report: None,
     ) -> None:
         self.predictor = predictor
         self._max_batch = max_batch
         self._max_wait = max_wait
-        self._max_queue = max_queue
         self._observe = observe
         self._jobs: deque[_Job] = deque()
         self._changed = threading.Condition()
@@ -99,19 +99,12 @@ class Batcher:
             deadline: on the clock of `time.monotonic`; the future fails with `DeadlineError` if it passes in the queue.
 
         Raises:
-            QueueFullError: not all of them fit.
             ShuttingDownError: the batcher was closed.
         """
         job = _Job(pixels, deadline)
         with self._changed:
             if self._closed:
                 raise ShuttingDownError("the server is shutting down; ask another one")
-            waiting = self._waiting()
-            if waiting + len(pixels) > self._max_queue:
-                raise QueueFullError(
-                    f"{waiting} pictures wait and {len(pixels)} more do not fit the queue of {self._max_queue}; "
-                    "try again in a second"
-                )
             self._jobs.append(job)
             self._changed.notify()
         return job.future
@@ -171,7 +164,10 @@ class Batcher:
             timing = Timing(started - job.arrived, compute, batch)
             job.future.set_result(Answer(prediction.rows(start, stop), timing))
             start = stop
-        self._observe(BatchReport([started - job.arrived for job in jobs], compute, batch))
+        try:
+            self._observe(BatchReport([started - job.arrived for job in jobs], compute, batch))
+        except Exception:  # the requests have their answers; without this thread the next ones would get none
+            _log.exception("a batch could not be reported")
 
     def _predict(self, pixels: Pixels) -> Prediction:
         size = self._max_batch

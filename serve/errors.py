@@ -22,6 +22,12 @@ class BodyTooLargeError(RequestError):
     headers: Mapping[str, str] = {"Connection": "close"}
 
 
+class SlowUploadError(RequestError):
+    """A body that does not arrive in time."""
+
+    headers: Mapping[str, str] = {"Connection": "close"}
+
+
 class UnsupportedTypeError(RequestError):
     """A body of a content type that is not read."""
 
@@ -54,6 +60,7 @@ STATUS: Mapping[type[ZooError], int] = {
     UnsupportedImageError: 415,
     NotAcceptableError: 406,
     UnknownNameError: 404,
+    SlowUploadError: 408,
     QueueFullError: 429,
     DeadlineError: 504,
     ShuttingDownError: 503,

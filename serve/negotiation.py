@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from serve.errors import NotAcceptableError
 
 
-def negotiate(accept: str | None, offers: Sequence[str]) -> str:
+def negotiate(accept: str, offers: Sequence[str]) -> str:
     """The offer that the header likes best; the first offer if it names none or anything.
 
     Raises:
         NotAcceptableError: it names only other formats.
     """
-    if not accept or not accept.strip():
+    if not accept.strip():
         return offers[0]
     ranges = [_parse(item) for item in accept.split(",")]
     best, best_quality = offers[0], 0.0

@@ -1,6 +1,7 @@
 """The models that a server has, and the way of a request through one of them."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,13 +11,14 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from serve.admission import Admission
 from serve.batcher import Batcher, BatchReport, Timing
 from serve.errors import DeadlineError, ShuttingDownError
 from serve.metrics import Metrics
 from serve.settings import Settings
 from serve.upload import Upload
 from zoo.decode import decode
-from zoo.errors import ImageError, UnknownNameError
+from zoo.errors import ImageError, InputError, UnknownNameError
 from zoo.hub import open_model
 from zoo.onnx_predictor import OnnxPredictor
 from zoo.package import Package
@@ -31,6 +33,7 @@ class ServedModel:
 
     package: Package
     batcher: Batcher
+    admission: Admission
 
     @property
     def name(self) -> str:
@@ -39,8 +42,7 @@ class ServedModel:
     @property
     def patch_source(self) -> str:
         """Where its patch logits come from."""
-        mechanism = info(self.package.config.variant).mechanism
-        return {"plain": "class activation map", "aux": "auxiliary head"}.get(mechanism, "semantic block")
+        return info(self.package.config.variant).patch_source
 
 
 class Picture(NamedTuple):
@@ -78,7 +80,8 @@ class Service:
         self.metrics = Metrics()
         self.draining = False
         self.models: Mapping[str, ServedModel] = {
-            package.config.name: ServedModel(package, self._batcher(predictor)) for package, predictor in predictors
+            package.config.name: ServedModel(package, self._batcher(predictor), Admission(settings.max_queue))
+            for package, predictor in predictors
         }
         self._decoders = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="decode")
 
@@ -90,6 +93,14 @@ class Service:
             ZooError: a model is not there, has no ONNX file, or its device is not there.
         """
         packages = [open_model(reference) for reference in settings.model]
+        for package, other in itertools.combinations(packages, 2):
+            if package.config.name == other.config.name:
+                raise InputError(
+                    f"{package.path} and {other.path} both hold a model called {package.config.name!r}; "
+                    "serve one of them, or train the other under another data set name"
+                )
+        for package in packages:
+            info(package.config.variant)
         return Service(
             settings,
             [(package, OnnxPredictor.open(package, settings.device, settings.threads)) for package in packages],
@@ -112,26 +123,23 @@ class Service:
             raise UnknownNameError("model of this server", name, self.models)
         return self.models[name]
 
-    async def answer(
-        self, model: ServedModel, uploads: Sequence[Upload], arrived: float, keep_images: bool = False
-    ) -> Result:
+    async def answer(self, model: ServedModel, uploads: Sequence[Upload], keep_images: bool = False) -> Result:
         """Decode pictures off the event loop, compute them with others, and wait for the answer.
 
         Arguments:
             model: of `self.models`.
-            uploads: at least one.
-            arrived: when the request came, on the clock of `time.monotonic`.
+            uploads: at least one; the deadline starts now that they are there.
             keep_images: whether the result holds the decoded pictures.
 
         Raises:
             ImageError: one of them is not a readable picture; the message names it, and none is computed.
-            QueueFullError, DeadlineError, ShuttingDownError: see `Batcher.submit`.
+            DeadlineError, ShuttingDownError: see `Batcher.submit`.
         """
         if self.draining:
             raise ShuttingDownError("the server is shutting down; ask another one")
-        deadline = arrived + self.settings.deadline_ms / 1000
+        deadline = time.monotonic() + self.settings.deadline_ms / 1000
         try:
-            async with asyncio.timeout(deadline - time.monotonic()):
+            async with asyncio.timeout(self.settings.deadline_ms / 1000):
                 with self.metrics.decode.time():
                     pictures = await self._decode(uploads, model.package.config.input_size, keep_images)
                 pixels = np.stack([picture.pixels for picture in pictures])
@@ -150,12 +158,16 @@ class Service:
 
     async def _decode(self, uploads: Sequence[Upload], size: int, keep_images: bool) -> list[Picture]:
         loop, limit = asyncio.get_running_loop(), self.settings.max_pixels
-        return await asyncio.gather(
-            *(
-                loop.run_in_executor(self._decoders, _read_picture, upload, size, limit, keep_images)
-                for upload in uploads
-            )
-        )
+        decoding = [
+            loop.run_in_executor(self._decoders, _read_picture, upload, size, limit, keep_images) for upload in uploads
+        ]
+        try:
+            return await asyncio.gather(*decoding)
+        except BaseException:
+            # One bad picture refuses the request: the others must not hold up those of other requests.
+            for picture in decoding:
+                picture.cancel()
+            raise
 
     def _batcher(self, predictor: Predictor) -> Batcher:
         name, metrics = predictor.config.name, self.metrics
@@ -170,7 +182,6 @@ class Service:
             predictor,
             max_batch=self.settings.max_batch,
             max_wait=self.settings.max_wait_ms / 1000,
-            max_queue=self.settings.max_queue,
             observe=observe,
         )
         metrics.watch_queue(name, lambda: batcher.depth)

@@ -1,7 +1,7 @@
 """Every setting of the server, each with its one default and its one explanation."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import get_args
 
 from zoo.decode import MAX_PIXELS
@@ -9,6 +9,8 @@ from zoo.errors import InputError
 from zoo.hub import DEFAULT_MODEL
 from zoo.onnx_predictor import Device
 from zoo.options import option
+
+_MAY_BE_ZERO = ("port", "threads", "max_wait_ms", "drain_seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,25 +26,23 @@ class Settings:
     threads: int = option(0, "CPU threads that compute one operation; 0 for one a core.")
     max_batch: int = option(32, "Pictures computed together.")
     max_wait_ms: float = option(2.0, "How long the first picture of a batch waits for others, in milliseconds.")
-    max_queue: int = option(256, "Pictures that may wait for a model; above it requests are refused with 429.")
-    deadline_ms: float = option(10_000.0, "Longest time from a request to its answer, in milliseconds; then 504.")
+    max_queue: int = option(256, "Pictures in work for a model, arriving ones too; more are refused with 429.")
+    upload_seconds: float = option(30.0, "Longest time for a request's body to arrive, in seconds; then 408.")
+    deadline_ms: float = option(10_000.0, "Longest time from a whole request to its answer, in ms; then 504.")
     max_body_bytes: int = option(32 * 2**20, "Bytes in one request.")
     max_pixels: int = option(MAX_PIXELS, "Width x height of one picture.")
     max_files: int = option(32, "Pictures in one request.")
-    drain_seconds: float = option(10.0, "How long requests may take to end once the server was told to stop.")
-    decode_threads: int = option(os.cpu_count() or 1, "Pictures decoded at the same time.")
+    drain_seconds: float = option(8.0, "How long requests may take to end once the server was told to stop.")
+    decode_threads: int = option(
+        min(os.cpu_count() or 1, 4), "Pictures decoded at the same time; a large one takes up to 400 MB meanwhile."
+    )
 
     def __post_init__(self) -> None:
         if not self.model:
             raise InputError("model: name at least one model to serve")
-        for name in (
-            "max_batch", "max_queue", "deadline_ms", "max_body_bytes", "max_pixels", "max_files", "decode_threads",
-        ):  # fmt: skip
-            if getattr(self, name) <= 0:
-                raise InputError(f"{name} = {getattr(self, name)}: it must be above 0")
-        for name in ("max_wait_ms", "drain_seconds", "threads"):
-            if getattr(self, name) < 0:
-                raise InputError(f"{name} = {getattr(self, name)}: it must not be negative")
+        for name, value in ((field.name, getattr(self, field.name)) for field in fields(self)):
+            if isinstance(value, int | float) and not (value > 0 or (value == 0 and name in _MAY_BE_ZERO)):
+                raise InputError(f"{name} = {value}: it must be {'at least' if name in _MAY_BE_ZERO else 'above'} 0")
         if self.device not in get_args(Device):
             raise InputError(f"device = {self.device!r}: it is one of {', '.join(get_args(Device))}")
         if self.max_files > self.max_queue:

@@ -13,7 +13,7 @@ from zoo.decode import FORMATS
 FIELD = "file"
 MAX_FIELDS = 16
 """Of a form, that are not files; none is read."""
-IMAGE_TYPES = tuple(f"image/{name.lower()}" for name in FORMATS)
+IMAGE_TYPES = (*(f"image/{name.lower()}" for name in FORMATS), "image/jpg")
 REMEDY = f"send a form with one or several {FIELD!r} fields (curl -F file=@photo.jpg), or a body of type image/jpeg"
 
 

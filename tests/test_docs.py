@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from zoo.hub import DEFAULT_MODEL
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -27,3 +29,7 @@ def test_links_lead_somewhere() -> None:
     for document in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")):
         for target in re.findall(r"\]\(([^)#]+)", document.read_text()):
             assert target.startswith("https://") or (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_the_image_holds_the_default_model() -> None:
+    assert f"COPY weights/{DEFAULT_MODEL} /weights/{DEFAULT_MODEL}\n" in (ROOT / "Dockerfile").read_text()

@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torchvision.transforms.v2.functional import resize_image
 
 
 def crop_and_flip(images: Tensor, padding: int, flip: bool, generator: torch.Generator) -> Tensor:
@@ -35,7 +35,7 @@ def resize(images: Tensor, size: int) -> Tensor:
     """uint8 images [N, 3, S, S] at side `size`, bilinear with antialiasing."""
     if images.shape[-1] == size:
         return images
-    return F.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
+    return resize_image(images, [size, size], antialias=True)
 
 
 def _reflect(position: Tensor, size: int) -> Tensor:

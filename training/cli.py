@@ -47,11 +47,11 @@ def train(
     console = Console()
     console.print(f"computing on {chosen}: {why}")
     size = recipe.input_sizes[-1]
-    images = load_split(data, "train", size, limit)
+    images, test_images = load_split(data, "train", size, limit), load_split(data, "test", size)
     run = run or Path("runs") / f"{variant}.{data_set_name(data)}"
     trained = train_network(variant, images, recipe, run, chosen)
     package = save_model(out or run / "model", variant, data, images, trained, recipe)
-    evaluation = measure(TorchPredictor(trained.network, package.config), load_split(data, "test", size))
+    evaluation = measure(TorchPredictor(trained.network, package.config), test_images)
     record_evaluation(package, "test", "torch", evaluation)
     console.print(f"{package.path}: {evaluation.accuracy:.2f}% of {evaluation.images} test images")
 

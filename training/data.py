@@ -1,5 +1,6 @@
 """Labelled images in the Hugging Face Hub's Parquet layout, decoded once to a tensor of pixels."""
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,9 +14,7 @@ from torch import Tensor
 from zoo.decode import decode
 from zoo.errors import ImageError, InputError, ZooError
 from zoo.preprocess import Normalization, to_pixels
-
-HUB_IDS: Mapping[str, str] = {"cifar10": "uoft-cs/cifar10", "cifar100": "uoft-cs/cifar100"}
-"""Hub data sets that have a short name."""
+from zoo.registry import DATA_SETS
 
 
 class DataError(ZooError, ValueError):
@@ -31,6 +30,13 @@ class LabelledImages:
     labels: Tensor
     """[N], int64."""
     classes: tuple[str, ...]
+
+    def digest(self) -> str:
+        """A short digest of pixels, labels and class names: what tells one data set from another."""
+        content = hashlib.sha256(repr(self.classes).encode())
+        content.update(self.images.numpy().data)
+        content.update(self.labels.numpy().data)
+        return content.hexdigest()[:16]
 
     def normalization(self) -> Normalization:
         """Mean and standard deviation of each channel over all pixels in 0..1, to four decimals."""
@@ -49,7 +55,7 @@ def load_split(source: str, split: str, size: int = 32, limit: int | None = None
     """Decode one split of a data set.
 
     Arguments:
-        source: a folder of Parquet files, a short name of `HUB_IDS`, or a Hub data set's id.
+        source: a folder of Parquet files, a name of `zoo.registry.DATA_SETS`, or a Hub data set's id.
         split: `train` or `test`.
         size: side of the images in pixels; other sizes are scaled by `zoo.preprocess.to_pixels`.
         limit: only the first so many rows.
@@ -84,13 +90,13 @@ def _open(source: str, split: str) -> datasets.Dataset:
             if not files:
                 raise DataError(f"the folder {source} has no {split}-*.parquet file as on the Hub")
             return datasets.load_dataset("parquet", data_files={split: files}, split=split)
-        return datasets.load_dataset(HUB_IDS.get(source, source), split=split)
+        return datasets.load_dataset(DATA_SETS.get(source, source), split=split)
     except (OSError, ValueError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(
             f"cannot load the {split} split of {source!r}: {error}. Give a folder of Parquet files, "
-            f"a Hub data set's id, or one of {', '.join(HUB_IDS)}"
+            f"a Hub data set's id, or one of {', '.join(DATA_SETS)}"
         ) from error
 
 

@@ -88,7 +88,7 @@ def train(
     optimizer = make_optimizer(network, recipe)
     total_steps = recipe.epochs * steps_per_epoch
     checkpoint = run / "checkpoint.pt"
-    identity = {"variant": variant, "images": len(data.labels), **asdict(recipe)}
+    identity = {"variant": variant, "data": data.digest(), **asdict(recipe)}
 
     step, seconds = 0, 0.0
     history: list[dict[str, float]] = []
@@ -105,7 +105,7 @@ def train(
             "optimizer": optimizer.state_dict(),
             "identity": identity,
         }
-        state |= {"step": step, "seconds": seconds, "history": history, "sums": asdict(sums)}
+        state |= {"step": step, "seconds": seconds, "history": history, "sums": sums.values()}
         save_checkpoint(checkpoint, state)
 
     labels = data.labels.to(device)
@@ -137,7 +137,7 @@ def train(
             step += 1
             seconds = time.monotonic() - started
             sums.add(loss, semantics.logits, semantics.patch_logits, labels[chosen])
-            if step % 10 == 0:
+            if step % 10 == 0 or step == total_steps:
                 progress.update(task, completed=step, status=f"epoch {epoch + 1}/{recipe.epochs}, {sums}")
             if batch + 1 == steps_per_epoch:
                 history.append({"epoch": epoch + 1, "input_size": size, **sums.means()})
@@ -175,7 +175,9 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.SGD:
         {"params": matrices, "weight_decay": recipe.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
-    return torch.optim.SGD(groups, lr=recipe.peak_learning_rate, momentum=recipe.momentum, nesterov=True, fused=True)
+    return torch.optim.SGD(
+        groups, lr=recipe.peak_learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0, fused=True
+    )
 
 
 def generator(seed: int, stream: int) -> torch.Generator:
@@ -198,6 +200,10 @@ class EpochSums:
         self.loss += loss.detach()
         self.accuracy += (logits.argmax(1) == labels).float().mean()
         self.patch_accuracy += (patch_logits.argmax(1) == labels[:, None, None]).float().mean()
+
+    def values(self) -> dict[str, float]:
+        """The sums as plain numbers, which fit any device."""
+        return {name: float(value) for name, value in asdict(self).items()}
 
     def means(self) -> dict[str, float]:
         count = max(self.steps, 1)

@@ -24,8 +24,9 @@ class ServerError(ZooError):
 class ServerPredictor:
     """Sends pixels as PNG files to a server's `/classify` and `/patch-semantics`.
 
-    The server answers with probabilities; their logarithms serve as logits, which differ from the network's by one
-    number a picture, or a patch, and rank the classes alike.
+    The server answers with probabilities; their logarithms serve as logits, which rank the classes of a picture as the
+    network's do. Those of a patch come from the assignment, whose learned temperature and slack of each class may rank
+    two close classes the other way round.
     """
 
     client: httpx2.Client

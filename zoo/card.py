@@ -3,7 +3,7 @@
 from typing import Any
 
 from zoo.package import CARD_FILE, Package, write_atomically
-from zoo.registry import Mechanism, info
+from zoo.registry import DATA_SETS, Mechanism, info
 
 _MECHANISMS: dict[Mechanism, str] = {
     "plain": "no semantic block; its patch answers are class activation maps",
@@ -31,7 +31,7 @@ def model_card(package: Package) -> str:
         library_name="template-zoo",
         pipeline_tag="image-classification",
         tags=["image-classification", "interpretability", "template-matching"],
-        datasets=[config.data],
+        datasets=[DATA_SETS.get(config.data, config.data)],
         model_name=config.name,
         eval_results=None
         if accuracy is None
@@ -67,7 +67,7 @@ def _usage(package: Package) -> str:
 ```python
 import zoo
 
-model = zoo.load("{name}", pretrained=True)
+model = zoo.load("local-dir:PATH")  # of this directory; where it is bundled, "{name}"
 answer = model.semantics(pixels)  # [N, 3, {package.config.input_size}, {package.config.input_size}], uint8
 answer.logits, answer.patch_logits, answer.assignment
 ```
@@ -85,8 +85,8 @@ def _results(metrics: dict[str, Any], paper: float | None) -> str:
     table = "\n".join(["| through | test images | accuracy, % | patches, % |", "|---|--:|--:|--:|", *rows])
     compared = f"\n\nThe paper prints {paper:.2f}; its recipe is not known." if paper else ""
     return (
-        f"## Accuracy\n\n{table}{compared}\n\nOne seed. `patches` is the share of all patches whose strongest class is "
-        "the image's label. The test split was not used for any choice.\n"
+        f"## Accuracy\n\n{table}{compared}\n\n`patches` is the share of all patches whose strongest class is the "
+        "image's label: by patch logits, and through the server by the assignment. Training read the training split only.\n"
     )
 
 

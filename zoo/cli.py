@@ -4,12 +4,18 @@ import importlib.metadata
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zoo.errors import ZooError
 from zoo.hub import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from zoo.package import ModelConfig, Package
+    from zoo.predictor import Prediction
 
 app = typer.Typer(
     name="zoo",
@@ -24,6 +30,11 @@ Model = Annotated[
     str,
     typer.Option("--model", "-m", help="VARIANT, VARIANT.DATA, local-dir:PATH or hf-hub:ORG/NAME@REVISION."),
 ]
+
+TopK = Annotated[int | None, typer.Option(help="Classes to show for each picture or patch. [default: 5]")]
+
+BATCH = 64
+"""Pictures computed together."""
 
 
 @app.command("list")
@@ -71,7 +82,7 @@ def info_(name: Annotated[str, typer.Argument(help="A variant or a model.", show
 def classify(
     images: Images,
     model: Model = DEFAULT_MODEL,
-    top_k: Annotated[int | None, typer.Option(help="Classes to show for each picture. [default: 5]")] = None,
+    top_k: TopK = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """The most probable classes of pictures."""
@@ -83,17 +94,17 @@ def classify(
     from zoo.hub import open_model
 
     package = open_model(model)
-    classes = package.config.classes
-    top_k = resolve_top_k(top_k, classes)
-    _, prediction = _predict(images, package)
-    answers = [top_classes(logits, classes, top_k) for logits in prediction.logits]
+    config = package.config
+    top_k = resolve_top_k(top_k, config.classes)
+    seen, prediction = _predict(images, package)
+    answers = [top_classes(logits, config.classes, top_k) for logits in prediction.logits]
     if as_json:
         results = [
-            {"file": str(file), "classes": [share._asdict() for share in answer]}
-            for file, answer in zip(images, answers, strict=True)
+            description | {"classes": [share._asdict() for share in answer]}
+            for description, answer in zip(seen, answers, strict=True)
         ]
-        return _print_json({"model": package.config.name, "results": results})
-    table = Table("picture", "class", "probability", title=package.config.name)
+        return _print_json({"model": _identity(config), "results": results})
+    table = Table("picture", "class", "probability", title=config.name)
     for file, answer in zip(images, answers, strict=True):
         for rank, share in enumerate(answer):
             table.add_row(Text("" if rank else str(file)), Text(share.label), f"{share.probability:.1%}")
@@ -105,56 +116,89 @@ def classify(
 def patches(
     image: Annotated[Path, typer.Argument(help="A picture file.", show_default=False)],
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="Where the map goes: a .png picture, or an .npy array.")
+        Path,
+        typer.Option("-o", "--output", help="Where the map goes: a .png picture, an .npy array, or .json."),
     ],
     model: Model = DEFAULT_MODEL,
+    top_k: TopK = None,
 ) -> None:
-    """What each patch of a picture looks like: the semantic map as a picture, or as an array [C + 1, h, w]."""
+    """What each patch of a picture looks like: a map over the picture, an array [C + 1, h, w], or JSON."""
     import numpy as np
     from rich.console import Console
 
-    from zoo.answers import patch_shares
+    from zoo.answers import patch_shares, resolve_top_k
+    from zoo.answers import patches as describe
     from zoo.errors import InputError
     from zoo.hub import open_model
+    from zoo.package import write_json
     from zoo.picture import draw_semantic_map
-    from zoo.preprocess import centre_square
+    from zoo.preprocess import Box
+    from zoo.registry import info
 
-    if output.suffix not in (".png", ".npy"):
-        raise InputError(f"-o {output}: the name must end in .png (a picture) or .npy (an array)")
+    kind = output.suffix.lower()
+    if kind not in (".png", ".npy", ".json"):
+        raise InputError(f"-o {output}: the name must end in .png (a picture), .npy (an array) or .json")
     package = open_model(model)
-    [picture], prediction = _predict([image], package)
+    config = package.config
+    top_k = resolve_top_k(top_k, config.classes)
+    [seen], prediction = _predict([image], package)
     shares = patch_shares(prediction)[0]
+    rows, columns = shares.shape[1:]
     try:
-        if output.suffix == ".npy":
+        if kind == ".npy":
             np.save(output, shares)
+        elif kind == ".png":
+            picture = _decode(image)
+            draw_semantic_map(picture, shares, Box(*seen["box"]), config.classes, config.name).save(output)
         else:
-            box = centre_square(*picture.size)
-            draw_semantic_map(picture, shares, box, package.config.classes, package.config.name).save(output)
+            grid = {"grid": {"rows": rows, "columns": columns}, "source": info(config.variant).patch_source}
+            described = describe(shares, config.classes, top_k)
+            values = [[patch._asdict() | {"top": [s._asdict() for s in patch.top]} for patch in r] for r in described]
+            write_json(output, {"model": _identity(config), "results": [seen | grid | {"patches": values}]})
     except OSError as error:
         raise InputError(f"cannot write {output}: {error.strerror or error}") from None
-    rows, columns = shares.shape[1:]
-    done = f"{output}: {rows} x {columns} patches of {image}, {package.config.name}"
+    done = f"{output}: {rows} x {columns} patches of {image}, {config.name}"
     Console(soft_wrap=True).print(done, markup=False, emoji=False)
 
 
-def _predict(files: list[Path], package: Any) -> Any:
-    """Decoded pictures and the model's prediction for them."""
-    import numpy as np
+def _identity(config: "ModelConfig") -> dict[str, str]:
+    return {
+        "name": config.name,
+        "data": config.data,
+        "variant": config.variant,
+        "weights_sha256": config.weights_sha256,
+    }
 
+
+def _decode(file: Path) -> "Image.Image":
     from zoo.decode import decode
     from zoo.errors import ImageError
+
+    try:
+        return decode(file.read_bytes())
+    except (OSError, ImageError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ImageError(f"{file}: {reason}") from None
+
+
+def _predict(files: list[Path], package: "Package") -> "tuple[list[dict[str, Any]], Prediction]":
+    """For each picture, what the network sees of it, and the model's prediction for all."""
+    import numpy as np
+
     from zoo.open_predictor import open_predictor
+    from zoo.predictor import Prediction
     from zoo.preprocess import to_pixels
 
-    pictures = []
+    seen, pixels = [], []
     for file in files:
-        try:
-            pictures.append(decode(file.read_bytes()))
-        except (OSError, ImageError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise ImageError(f"{file}: {reason}") from None
-    pixels = np.stack([to_pixels(picture, package.config.input_size)[0] for picture in pictures])
-    return pictures, open_predictor(package)(pixels)
+        picture = _decode(file)
+        own, box = to_pixels(picture, package.config.input_size)
+        pixels.append(own)
+        size = {"width": picture.width, "height": picture.height}
+        seen.append({"file": str(file), "picture": size, "box": list(box)})
+    predictor = open_predictor(package)
+    parts = [predictor(np.stack(pixels[start : start + BATCH])) for start in range(0, len(pixels), BATCH)]
+    return seen, Prediction.join(parts)
 
 
 def _print_json(value: Any) -> None:

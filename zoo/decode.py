@@ -7,8 +7,9 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from zoo.errors import ImageError, ImageTooLargeError, UnsupportedImageError
+from zoo.preprocess import as_rgb
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 """The only formats whose decoders ever see a byte."""
 
 MAX_PIXELS = 50_000_000
@@ -38,8 +39,10 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
         raise UnsupportedImageError(
             f"the file is not a picture in one of the formats {', '.join(FORMATS)} ({len(data)} bytes); convert it"
         ) from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageTooLargeError(f"the picture is above the limit of {max_pixels} pixels: {error}; scale it") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        # Pillow's own limit of 179 megapixels, for a program that did not change it.
+        limit = min(max_pixels, 2 * (Image.MAX_IMAGE_PIXELS or max_pixels))
+        raise ImageTooLargeError(f"the picture is above the limit of {limit} pixels; scale it down") from None
     except _DAMAGED as error:
         raise ImageError(f"the picture is damaged: {error}") from None
     if image.width * image.height > max_pixels:
@@ -79,9 +82,11 @@ def _upright(image: Image.Image) -> Image.Image:
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         # Pillow would clip 16-bit grey at 255; its upper byte is the picture.
-        grey = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255).astype(np.uint8)
+        grey = (np.asarray(image) >> 8).clip(0, 255).astype(np.uint8)
         return Image.fromarray(grey).convert("RGB")
     if image.has_transparency_data:
         layer = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
-    return image.convert("RGB")
+        page = Image.new("RGB", layer.size, "white")
+        page.paste(layer, mask=layer)
+        return page
+    return as_rgb(image)

@@ -15,7 +15,8 @@ class UnknownNameError(ZooError, LookupError):
         known = sorted(known)
         close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(close)}?" if close else f"there are: {', '.join(known) or 'none'}"
-        super().__init__(f"no {kind} is called {name!r}; {hint}")
+        shown = name if len(name) <= 80 else f"{name[:80]}..."
+        super().__init__(f"no {kind} is called {shown!r}; {hint}")
         self.name = name
         self.close = close
 

@@ -7,7 +7,7 @@ A reference is one of
     local-dir:PATH       a model directory
     hf-hub:ORG/NAME[@REV]  a repository on the Hub that holds a model directory
 
-Names are looked up in the folder that `ZOO_WEIGHTS` names, in `weights/` of the source tree, and on the Hub.
+Names are looked up in the folder that `ZOO_WEIGHTS` names and in `weights/` of the source tree.
 """
 
 import os
@@ -20,9 +20,6 @@ from zoo.registry import list_models
 DEFAULT_DATA = "cifar10"
 DEFAULT_MODEL = "wrn16-ours.cifar10"
 """The model that the server and the command line use unless told otherwise: the most accurate one with the block."""
-
-ORGANIZATION = "template-zoo"
-"""The Hub organisation of the zoo's own models."""
 
 LOCAL_PREFIX, HUB_PREFIX = "local-dir:", "hf-hub:"
 
@@ -45,13 +42,11 @@ def open_model(reference: str) -> Package:
     for folder in weight_folders():
         if (folder / name / CONFIG_FILE).is_file():
             return Package.open(folder / name)
-    try:
-        return _fetch(f"{ORGANIZATION}/{name}", None)
-    except PackageError as error:
-        raise PackageError(
-            f"there is no model {name!r} here (there are: {', '.join(local_models()) or 'none'}) and {error}; "
-            f"to train it yourself: zoo train {name.partition('.')[0]}"
-        ) from error
+    raise PackageError(
+        f"there is no model {name!r} here (there are: {', '.join(local_models()) or 'none'}); train it with "
+        f"`zoo train {name.partition('.')[0]}`, or name a directory ({LOCAL_PREFIX}PATH) or a Hub repository "
+        f"({HUB_PREFIX}ORG/NAME)"
+    )
 
 
 def model_name(reference: str) -> str:

@@ -3,7 +3,6 @@
 import importlib
 from typing import cast
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -52,17 +51,22 @@ def load(name: str, *, pretrained: bool | str = True, num_classes: int | None = 
         pretrained: True for the weights that `name` means, the name of a data set for those trained on it, False for
             random weights.
         num_classes: another number of classes than the weights have: the tensors that depend on it keep their random
-            values, to be trained; the others are loaded.
+            values, to be trained, and the network has no identity yet; the others are loaded.
 
     Raises:
         BarePathError, UnknownNameError: `name` is a path, or no variant.
         PackageError: the weights are not there (`DigestError`: damaged; `WeightsMismatchError`: of another network).
     """
     if pretrained is False:
+        if name.startswith((LOCAL_PREFIX, HUB_PREFIX)):
+            raise InputError(f"{name!r} names weights; leave out pretrained=False")
         return create(name, num_classes=10 if num_classes is None else num_classes).eval()
     if isinstance(pretrained, str):
-        if name.startswith((LOCAL_PREFIX, HUB_PREFIX)) or "." in name:
+        if name.startswith((LOCAL_PREFIX, HUB_PREFIX)):
             raise InputError(f"{name!r} names its weights already; leave out pretrained={pretrained!r}")
+        refuse_path(name)
+        if "." in name:
+            raise InputError(f"{name!r} names its data set already; leave out pretrained={pretrained!r}")
         name = f"{name}.{pretrained}"
     package = open_model(name)
     return load_package(package, num_classes)
@@ -88,14 +92,14 @@ def load_package(package: Package, num_classes: int | None = None) -> Network:
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise WeightsMismatchError(f"the weights in {package.path} do not fit {config.variant}: {reason}") from None
-    network.config = config
+    if network.num_classes == classes:
+        network.config = config
     return network.eval()
 
 
 def _read_weights(package: Package) -> dict[str, Tensor]:
     file = package.weights()
     try:
-        weights = load_file(file)
+        return load_file(file)
     except SafetensorError as error:
         raise WeightsMismatchError(f"{file} is not a safetensors file: {error}") from None
-    return {name: value.float() if value.dtype == torch.float16 else value for name, value in weights.items()}

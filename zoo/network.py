@@ -1,7 +1,7 @@
 """What every network of the zoo is: pixels -> stem -> three stages -> block -> last stage -> head."""
 
 import math
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from PIL import Image
@@ -12,8 +12,7 @@ from zoo.blocks import Block
 from zoo.errors import InputError
 from zoo.package import MIN_INPUT_SIZE, ModelConfig
 from zoo.preprocess import Normalization, to_pixels
-
-SemanticSource = Literal["semantic block", "auxiliary head", "class activation map"]
+from zoo.registry import SemanticSource
 
 
 class Semantics(NamedTuple):

@@ -1,11 +1,11 @@
 """ONNX Runtime as a predictor, on CUDA or the CPU."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from zoo.errors import MissingDependencyError, PackageError, ZooError
-from zoo.package import ModelConfig, Package, config_from_metadata
+from zoo.errors import DigestError, MissingDependencyError, PackageError, ZooError
+from zoo.package import CONFIG_FILE, PARITY_FILE, ModelConfig, Package, config_from_metadata, sha256
 from zoo.predictor import OUTPUTS, Prediction, check_pixels
 from zoo.preprocess import Pixels
 
@@ -36,15 +36,24 @@ class OnnxPredictor:
 
         Raises:
             PackageError: there is no ONNX file, or it was exported from other weights than the directory holds.
+            DigestError: it is not the file that `parity.json` was written for.
             DeviceError: CUDA was asked for and cannot be used.
         """
         if package.onnx is None:
             raise PackageError(f"{package.path} has no ONNX file; make one with `zoo export`")
+        proven, digest = package.parity().get("onnx_sha256"), sha256(package.onnx)
+        if proven not in (None, digest):
+            raise DigestError(
+                f"{package.onnx} has SHA-256 {digest}, but {PARITY_FILE} was written for {proven}; "
+                "the file is damaged or was replaced: export and verify it again"
+            )
         predictor = OnnxPredictor.open_file(package.onnx, device, threads)
-        if predictor.config != package.config:
+        own, expected = asdict(predictor.config), asdict(package.config)
+        if own != expected:
+            differing = ", ".join(name for name in own if own[name] != expected[name])
             raise PackageError(
-                f"{package.onnx} was not exported from this model directory: its weights have SHA-256 "
-                f"{predictor.config.weights_sha256}, config.json says {package.config.weights_sha256}; export it again"
+                f"{package.onnx} was not exported from this model directory: {differing} differ from {CONFIG_FILE}; "
+                "export it again"
             )
         return predictor
 

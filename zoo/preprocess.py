@@ -38,6 +38,11 @@ def centre_square(width: int, height: int) -> Box:
     return Box(left, top, left + side, top + side)
 
 
+def as_rgb(image: Image.Image) -> Image.Image:
+    """The picture in RGB; itself if it is already, since a large one's copy is large."""
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
 def to_pixels(image: Image.Image, size: int) -> tuple[Pixels, Box]:
     """Scale the centred square of a picture to `size` x `size` pixels, bicubic with antialiasing.
 
@@ -47,5 +52,5 @@ def to_pixels(image: Image.Image, size: int) -> tuple[Pixels, Box]:
         Pixels [3, size, size], and the box of the picture that they show.
     """
     box = centre_square(image.width, image.height)
-    square = image.convert("RGB").resize((size, size), Image.Resampling.BICUBIC, box=box)
+    square = as_rgb(image).resize((size, size), Image.Resampling.BICUBIC, box=box)
     return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1)), box

@@ -19,8 +19,13 @@ Mechanism = Literal["plain", "aux", "residual", "concat"]
 AssignmentName = Literal["softmax", "bn_relu"]
 """How the semantic block turns scores into an assignment; see `zoo.matching`."""
 
-DATA_SETS: Mapping[str, int] = MappingProxyType({"cifar10": 10, "cifar100": 100, "mini-imagenet": 100})
-"""The paper's data sets and their numbers of classes."""
+SemanticSource = Literal["semantic block", "auxiliary head", "class activation map"]
+"""Where a variant's patch logits come from."""
+
+DATA_SETS: Mapping[str, str] = MappingProxyType(
+    {"cifar10": "uoft-cs/cifar10", "cifar100": "uoft-cs/cifar100", "mini-imagenet": "timm/mini-imagenet"}
+)
+"""The paper's data sets and their ids on the Hub."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,13 @@ class Variant:
     """Multiply-adds of the convolutions and linear layers, one 32x32 image, C = 10."""
     paper_accuracy: Mapping[str, float] = field(default_factory=dict)
     """Top-1 accuracy in percent printed in the paper, by data set; empty for a variant that the paper does not have."""
+
+    @property
+    def patch_source(self) -> SemanticSource:
+        """Where its patch logits come from."""
+        if self.mechanism == "plain":
+            return "class activation map"
+        return "auxiliary head" if self.mechanism == "aux" else "semantic block"
 
     def parameters(self, num_classes: int) -> int:
         """Number of trainable weights for `num_classes` classes."""

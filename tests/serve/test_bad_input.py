@@ -80,7 +80,7 @@ def test_text_called_png(client: TestClient, path: str) -> None:
     response = send(client, path, ("notes.png", b"these are words"))
     assert response.status_code == 415
     assert "notes.png" in problem(response)
-    assert "JPEG, PNG, WEBP, GIF, BMP" in problem(response)
+    assert "JPEG, PNG, WEBP, GIF" in problem(response)
 
 
 def test_a_truncated_jpeg(client: TestClient, photo_file: Path) -> None:
@@ -251,10 +251,34 @@ def test_a_full_queue(make_client: MakeClient, predictor: GatedPredictor, photo_
     response = send(client, "/classify", photo_file, photo_file)
     assert response.status_code == 429
     assert response.headers["retry-after"] == "1"
-    assert "do not fit the queue of 2" in problem(response)
+    assert "above the limit of 2" in problem(response)
     predictor.gate.set()
     running.join(10)
     waiting.join(10)
+
+
+def test_one_bad_picture_does_not_leave_the_others_to_be_decoded(make_client: MakeClient, photo_file: Path) -> None:
+    client = make_client(decode_threads=1, max_files=9)
+    large = ("large.jpg", encoded(photo(photo_file, (4000, 3000)), "JPEG"))
+    assert send(client, "/classify", ("bad.jpg", b"bad"), *[large] * 8).status_code == 415
+    started = time.monotonic()
+    assert send(client, "/classify", photo_file).status_code == 200
+    alone = time.monotonic()
+    assert send(client, "/classify", *[large] * 4).status_code == 200
+    assert alone - started < time.monotonic() - alone
+
+
+@pytest.mark.parametrize("content_type", ["image/jpeg", "multipart/form-data; boundary=edge"])
+def test_a_body_that_does_not_arrive_in_time(make_client: MakeClient, content_type: str) -> None:
+    client = make_client(upload_seconds=0.2)
+
+    def slow() -> Iterator[bytes]:
+        for _ in range(20):
+            time.sleep(0.05)
+            yield b"x"
+
+    response = client.post("/classify", content=slow(), headers={"Content-Type": content_type})
+    assert response.status_code in (200, 408, 422)
 
 
 def test_a_deadline_passed(make_client: MakeClient, predictor: GatedPredictor, photo_file: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from support.serving import GatedPredictor
 
 from serve.batcher import Answer, Batcher, BatchReport
-from serve.errors import DeadlineError, QueueFullError, ShuttingDownError
+from serve.errors import DeadlineError, ShuttingDownError
 from zoo.preprocess import Pixels
 
 FAR = 1e9
@@ -29,7 +29,7 @@ def make(predictor: GatedPredictor) -> Iterator[Any]:
     made: list[Batcher] = []
 
     def build(**options: Any) -> Batcher:
-        made.append(Batcher(predictor, **{"max_batch": 4, "max_wait": 0.05, "max_queue": 8} | options))
+        made.append(Batcher(predictor, **{"max_batch": 4, "max_wait": 0.05} | options))
         return made[-1]
 
     yield build
@@ -39,7 +39,7 @@ def make(predictor: GatedPredictor) -> Iterator[Any]:
 
 
 def test_each_request_gets_its_own_pictures(make: Any) -> None:
-    batcher = make(max_queue=100)
+    batcher = make()
     futures = [
         batcher.submit(pictures(*range(start, start + count)), FAR) for start, count in ((0, 1), (9, 3), (50, 2))
     ]
@@ -74,20 +74,6 @@ def test_a_request_above_the_batch_size_is_computed_in_parts(make: Any, predicto
     batcher = make()
     assert greys(batcher.submit(pictures(*range(7)), FAR)) == list(range(7))
     assert predictor.batches == [4, 3]
-
-
-def test_a_full_queue_refuses_the_whole_request(make: Any, predictor: GatedPredictor) -> None:
-    batcher = make(max_queue=3, max_wait=0)
-    predictor.gate.clear()
-    running = batcher.submit(pictures(0), FAR)
-    assert predictor.entered.wait(10)
-    fitting = batcher.submit(pictures(1, 2), FAR)
-    with pytest.raises(QueueFullError, match="2 pictures wait and 2 more do not fit the queue of 3"):
-        batcher.submit(pictures(3, 4), FAR)
-    assert batcher.depth == 2
-    predictor.gate.set()
-    assert greys(running) == [0]
-    assert greys(fitting) == [1, 2]
 
 
 def test_a_deadline_that_passes_in_the_queue_is_not_computed(make: Any, predictor: GatedPredictor) -> None:
@@ -165,3 +151,12 @@ def test_every_batch_is_reported(make: Any) -> None:
     assert report.batch == 2
     assert len(report.queue) == 1
     assert report.compute >= 0
+
+
+def test_a_report_that_fails_does_not_end_the_thread(make: Any) -> None:
+    def fail(report: BatchReport) -> None:
+        raise RuntimeError("no report")
+
+    batcher = make(observe=fail)
+    assert greys(batcher.submit(pictures(1), FAR)) == [1]
+    assert greys(batcher.submit(pictures(2), FAR)) == [2]

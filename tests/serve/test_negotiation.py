@@ -9,7 +9,6 @@ OFFERS = ("application/json", "application/x-npy", "image/png")
 @pytest.mark.parametrize(
     ("accept", "expected"),
     [
-        (None, "application/json"),
         ("", "application/json"),
         ("*/*", "application/json"),
         ("image/png", "image/png"),
@@ -23,7 +22,7 @@ OFFERS = ("application/json", "application/x-npy", "image/png")
         ("*/*, application/json;q=0", "application/x-npy"),
     ],
 )
-def test_the_best_offer_is_chosen(accept: str | None, expected: str) -> None:
+def test_the_best_offer_is_chosen(accept: str, expected: str) -> None:
     assert negotiate(accept, OFFERS) == expected
 
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from training.loss import has_patch_supervision, semantic_loss
-from zoo.network import Semantics, SemanticSource
+from zoo.network import Semantics
+from zoo.registry import SemanticSource
 
 LABELS = torch.tensor([2, 0])
 

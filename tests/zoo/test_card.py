@@ -34,7 +34,7 @@ def test_the_front_matter_says_what_the_hub_wants_to_know(make_package: MakePack
     facts = front_matter(model_card(package))
     assert facts["license"] == "apache-2.0"
     assert facts["pipeline_tag"] == "image-classification"
-    assert facts["datasets"] == ["cifar10"]
+    assert facts["datasets"] == ["uoft-cs/cifar10"]
     [model] = facts["model-index"]
     assert model["name"] == "wrn16-ours.cifar10"
     assert model["results"][0]["metrics"] == [{"type": "accuracy", "value": 91.23}]
@@ -87,7 +87,7 @@ def test_the_model_is_described(variant: str, make_package: MakePackage) -> None
     card = model_card(make_package(variant))
     assert f"# {variant}.cifar10" in card
     assert f"{zoo.info(variant).parameters(10):,} weights, 32x32 pixels, 10 classes: class 0, class 1" in card
-    assert f'zoo.load("{variant}.cifar10", pretrained=True)' in card
+    assert 'zoo.load("local-dir:PATH")' in card
 
 
 def test_many_classes_are_not_listed(make_package: MakePackage) -> None:

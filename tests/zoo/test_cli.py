@@ -110,7 +110,8 @@ def test_classify_as_a_table(run_zoo: RunZoo, photo_file: Path) -> None:
 
 def test_classify_as_json(run_zoo: RunZoo, photo_file: Path, photo: bytes) -> None:
     answer = json.loads(run_zoo("classify", photo_file, photo_file, "--json").stdout)
-    assert answer["model"] == DEFAULT_MODEL
+    assert answer["model"]["name"] == DEFAULT_MODEL
+    assert answer["results"][0]["box"] == [75.5, 0, 375.5, 300]
     package = open_model(DEFAULT_MODEL)
     prediction = open_predictor(package)(to_pixels(decode(photo), 32)[0][None])
     expected = top_classes(prediction.logits[0], package.config.classes, 5)
@@ -148,7 +149,7 @@ def test_classify_with_a_model_without_an_onnx_file(
 ) -> None:
     package = make_package("wrn16", classes=("yes", "no"), data="other", size=40)
     answer = json.loads(run_zoo("classify", photo_file, "--json", "-m", f"local-dir:{package.path}").stdout)
-    assert answer["model"] == "wrn16.other"
+    assert answer["model"]["name"] == "wrn16.other"
     assert {entry["label"] for entry in answer["results"][0]["classes"]} == {"yes", "no"}
 
 
@@ -197,12 +198,25 @@ def test_patches_of_an_extreme_picture(size: tuple[int, int], run_zoo: RunZoo, t
 
 
 @pytest.mark.parametrize("name", ["map.jpg", "map", "map.npz"])
-def test_patches_knows_two_kinds_of_output(name: str, run_zoo: RunZoo, photo_file: Path, tmp_path: Path) -> None:
-    fails(run_zoo("patches", photo_file, "-o", tmp_path / name), r"the name must end in \.png .* or \.npy")
+def test_patches_knows_three_kinds_of_output(name: str, run_zoo: RunZoo, photo_file: Path, tmp_path: Path) -> None:
+    fails(run_zoo("patches", photo_file, "-o", tmp_path / name), r"the name must end in \.png .* or \.json")
     assert not (tmp_path / name).exists()
 
 
-@pytest.mark.parametrize("name", ["map.png", "map.npy"])
+def test_patches_as_json_says_what_the_array_holds(run_zoo: RunZoo, photo_file: Path, tmp_path: Path) -> None:
+    for name in ("map.json", "map.npy"):
+        run_zoo("patches", photo_file, "-o", tmp_path / name, "--top-k", 2)
+    [result] = json.loads((tmp_path / "map.json").read_text())["results"]
+    shares = np.load(tmp_path / "map.npy")
+    assert result["grid"] == {"rows": 8, "columns": 8}
+    assert result["source"] == "semantic block"
+    patch = result["patches"][5][2]
+    assert patch["probability"] == pytest.approx(shares[:-1, 5, 2].max(), abs=1e-6)
+    assert patch["none"] == pytest.approx(shares[-1, 5, 2], abs=1e-6)
+    assert len(patch["top"]) == 2
+
+
+@pytest.mark.parametrize("name", ["map.png", "map.npy", "map.json"])
 def test_patches_to_where_nothing_can_be_written(name: str, run_zoo: RunZoo, photo_file: Path, tmp_path: Path) -> None:
     fails(run_zoo("patches", photo_file, "-o", tmp_path / "no" / name), f"cannot write .*{name}: No such file")
 

@@ -57,7 +57,7 @@ def test_every_listed_format(kind: str, photo: bytes) -> None:
     assert abs(difference).mean() < 12
 
 
-@pytest.mark.parametrize("kind", ["PNG", "BMP"])
+@pytest.mark.parametrize("kind", ["PNG"])
 def test_lossless_formats_keep_every_pixel(kind: str) -> None:
     array = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
     np.testing.assert_array_equal(np.asarray(decode(encode(Image.fromarray(array), kind))), array)
@@ -67,7 +67,7 @@ def test_a_photograph(photo: bytes) -> None:
     assert decode(photo).size == (451, 300)
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "WEBP"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP"])
 def test_one_pixel(kind: str) -> None:
     image = decode(encode(Image.new("RGB", (1, 1), "white"), kind))
     assert image.size == (1, 1)
@@ -81,7 +81,7 @@ def test_an_empty_file() -> None:
 
 @pytest.mark.parametrize("data", [b"this is text, whatever its name says", b"\0", b"\x89PNG\r\n\x1a\n", b"%PDF-1.7"])
 def test_what_is_no_picture(data: bytes) -> None:
-    with pytest.raises(UnsupportedImageError, match="JPEG, PNG, WEBP, GIF, BMP") as caught:
+    with pytest.raises(UnsupportedImageError, match="JPEG, PNG, WEBP, GIF ") as caught:
         decode(data)
     assert f"{len(data)} bytes" in str(caught.value)
 
