@@ -86,7 +86,8 @@ def _results(metrics: dict[str, Any], paper: float | None) -> str:
     compared = f"\n\nThe paper prints {paper:.2f}; its recipe is not known." if paper else ""
     return (
         f"## Accuracy\n\n{table}{compared}\n\n`patches` is the share of all patches whose strongest class is the "
-        "image's label: by patch logits, and through the server by the assignment. Training read the training split only.\n"
+        "image's label: by patch logits, and through the server by the assignment. "
+        "Training read the training split only.\n"
     )
 
 

@@ -130,7 +130,6 @@ def patches(
     from zoo.answers import patches as describe
     from zoo.errors import InputError
     from zoo.hub import open_model
-    from zoo.package import write_json
     from zoo.picture import draw_semantic_map
     from zoo.preprocess import Box
     from zoo.registry import info
@@ -154,7 +153,8 @@ def patches(
             grid = {"grid": {"rows": rows, "columns": columns}, "source": info(config.variant).patch_source}
             described = describe(shares, config.classes, top_k)
             values = [[patch._asdict() | {"top": [s._asdict() for s in patch.top]} for patch in r] for r in described]
-            write_json(output, {"model": _identity(config), "results": [seen | grid | {"patches": values}]})
+            answer = {"model": _identity(config), "results": [seen | grid | {"patches": values}]}
+            output.write_text(_json(answer))
     except OSError as error:
         raise InputError(f"cannot write {output}: {error.strerror or error}") from None
     done = f"{output}: {rows} x {columns} patches of {image}, {config.name}"
@@ -202,7 +202,11 @@ def _predict(files: list[Path], package: "Package") -> "tuple[list[dict[str, Any
 
 
 def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(_json(value))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
 def _add_commands() -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from zoo.hub import DEFAULT_MODEL
+
 PROGRAM = Path(sys.executable).with_name("zoo")
 ROOT = Path(__file__).parents[2]
 
@@ -65,6 +67,42 @@ def test_settings_come_from_the_environment(photo_file: Path) -> None:
         response = httpx2.post(f"{url}/classify", files={"file": photo_file.read_bytes()})
         assert response.status_code == 413
         assert "above the limit of 1000" in response.json()["error"]["message"]
+
+
+def half_a_request(url: str) -> socket.socket:
+    """A connection that has announced a picture and sent a part of it."""
+    host, port = url.removeprefix("http://").split(":")
+    connection = socket.create_connection((host, int(port)), timeout=30)
+    head = f"POST /classify HTTP/1.1\r\nHost: {host}\r\nContent-Type: image/jpeg\r\nContent-Length: 1000\r\n\r\n"
+    connection.sendall(head.encode() + b"half")
+    return connection
+
+
+def test_a_body_that_does_not_arrive_in_time() -> None:
+    with serving("--upload-seconds", "0.3") as (_, url), half_a_request(url) as connection:
+        answer = connection.recv(65536).decode()
+        assert answer.startswith("HTTP/1.1 408")
+        assert "the body took longer than 0.3 s to arrive" in answer
+        assert "connection: close" in answer.lower()
+
+
+def test_a_client_that_leaves_is_no_fault_of_the_server(photo_file: Path) -> None:
+    with serving() as (process, url):
+        half_a_request(url).close()
+        deadline = time.monotonic() + 20
+        while 'code="499"' not in (metrics := httpx2.get(f"{url}/metrics").text) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert 'zoo_requests_total{code="499",route="/classify"} 1.0' in metrics
+        assert httpx2.post(f"{url}/classify", files={"file": photo_file.read_bytes()}).status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert "Traceback" not in process.communicate(timeout=30)[0]
+
+
+def test_two_models_of_one_name_are_an_error() -> None:
+    folder = ROOT / "weights" / DEFAULT_MODEL
+    result = run("--port", str(free_port()), "--model", DEFAULT_MODEL, "--model", f"local-dir:{folder}")
+    assert result.returncode == 1
+    assert "both hold a model called" in result.stderr
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
