@@ -26,10 +26,9 @@ def package(trained: TrainedNetwork, images: LabelledImages, tmp_path: Path) -> 
     return save_model(tmp_path / "model", "wrn16-ours", "/somewhere/cifar10", images, trained, RECIPE)
 
 
-def test_the_saved_network_is_loaded_again(package: Package, trained: TrainedNetwork, images: LabelledImages) -> None:
+def test_the_saved_network_is_loaded_again(package: Package, trained: TrainedNetwork) -> None:
     network = zoo.load(f"local-dir:{package.path}")
-    with torch.inference_mode():
-        torch.testing.assert_close(network(images.images[:4]), trained.network(images.images[:4]))
+    torch.testing.assert_close(network.state_dict(), trained.network.state_dict(), rtol=0, atol=0)
 
 
 def test_the_identity(package: Package, images: LabelledImages) -> None:
