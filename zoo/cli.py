@@ -49,13 +49,15 @@ def list_(pattern: Annotated[str, typer.Argument(help="Shell-style pattern of na
     table = Table("name", "mechanism", title="Variants; C classes, multiply-adds at 32x32")
     table.add_column("weights", justify="right", no_wrap=True)
     table.add_column("multiply-adds", justify="right")
-    for name in list_models(pattern):
+    names = list_models(pattern)
+    for name in names:
         variant = info(name)
         weights = f"{variant.fixed_parameters:,} + {variant.parameters_per_class:,} C"
         table.add_row(name, variant.mechanism, weights, f"{variant.multiply_adds / 1e6:.1f} M")
     console = Console()
     console.print(table)
-    console.print(f"models here: {', '.join(local_models()) or 'none'}")
+    here = [model for model in local_models() if model.partition(".")[0] in names]
+    console.print(f"models here: {', '.join(here) or 'none'}")
 
 
 @app.command("info")
