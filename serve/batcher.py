@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from serve.errors import DeadlineError, ShuttingDownError
-from zoo.predictor import Prediction, Predictor
+from zoo.predictor import Prediction, Predictor, predict_in_parts
 from zoo.preprocess import Pixels
 
 _log = logging.getLogger(__name__)
@@ -151,7 +151,8 @@ class Batcher:
     def _compute(self, jobs: list[_Job]) -> None:
         started = time.monotonic()
         try:
-            prediction = self._predict(np.concatenate([job.pixels for job in jobs]))
+            pixels = np.concatenate([job.pixels for job in jobs])
+            prediction = predict_in_parts(self.predictor, pixels, self._max_batch)
         except Exception as error:  # whatever it is, the requests must learn of it and the thread go on
             for job in jobs:
                 job.future.set_exception(error)
@@ -168,8 +169,3 @@ class Batcher:
             self._observe(BatchReport([started - job.arrived for job in jobs], compute, batch))
         except Exception:  # the requests have their answers; without this thread the next ones would get none
             _log.exception("a batch could not be reported")
-
-    def _predict(self, pixels: Pixels) -> Prediction:
-        size = self._max_batch
-        parts = [self.predictor(pixels[start : start + size]) for start in range(0, len(pixels), size)]
-        return parts[0] if len(parts) == 1 else Prediction.join(parts)

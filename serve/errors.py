@@ -37,7 +37,7 @@ class NotAcceptableError(RequestError):
 
 
 class QueueFullError(RequestError):
-    """More pictures are waiting than may wait."""
+    """More pictures are in work than may be."""
 
     headers: Mapping[str, str] = {"Retry-After": "1"}
 

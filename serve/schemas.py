@@ -19,10 +19,7 @@ class ModelIdentity(BaseModel):
 
     @staticmethod
     def of(model: ServedModel) -> "ModelIdentity":
-        config = model.package.config
-        return ModelIdentity(
-            name=config.name, variant=config.variant, data=config.data, weights_sha256=config.weights_sha256
-        )
+        return ModelIdentity(**model.package.config.identity())
 
 
 class Timing(BaseModel):
@@ -106,7 +103,7 @@ class ModelDescription(ModelIdentity):
     def describe(model: ServedModel, default: bool) -> "ModelDescription":
         config = model.package.config
         return ModelDescription(
-            **ModelIdentity.of(model).model_dump(),
+            **config.identity(),
             default=default,
             classes=list(config.classes),
             input_size=config.input_size,

@@ -91,9 +91,9 @@ def _open(source: str, split: str) -> datasets.Dataset:
                 raise DataError(f"the folder {source} has no {split}-*.parquet file as on the Hub")
             return datasets.load_dataset("parquet", data_files={split: files}, split=split)
         return datasets.load_dataset(DATA_SETS.get(source, source), split=split)
+    except DataError:
+        raise
     except (OSError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
         raise DataError(
             f"cannot load the {split} split of {source!r}: {error}. Give a folder of Parquet files, "
             f"a Hub data set's id, or one of {', '.join(DATA_SETS)}"
@@ -108,7 +108,7 @@ def _one_column(rows: datasets.Dataset, kind: type, source: str) -> str:
     return max(names, key=lambda name: getattr(rows.features[name], "num_classes", 0) or 0)
 
 
-def _decode(value: Mapping[str, bytes | str | None], size: int, where: str) -> np.ndarray:
+def _decode(value: Mapping[str, bytes | str | None] | None, size: int, where: str) -> np.ndarray:
     try:
         if value is None:
             raise ImageError("it is null")

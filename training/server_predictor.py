@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from zoo.errors import ZooError
-from zoo.predictor import Array, Prediction
+from zoo.predictor import Array, Prediction, predict_in_parts
 from zoo.preprocess import Pixels
 
 FILES = 25
@@ -53,8 +53,7 @@ class ServerPredictor:
         return ServerPredictor(client, model, classes[model])
 
     def __call__(self, pixels: Pixels) -> Prediction:
-        parts = [self._ask(pixels[start : start + FILES]) for start in range(0, len(pixels), FILES)]
-        return Prediction.join(parts)
+        return predict_in_parts(self._ask, pixels, FILES)
 
     def _ask(self, pixels: Pixels) -> Prediction:
         files = [("file", (f"{index}.png", _png(image), "image/png")) for index, image in enumerate(pixels)]

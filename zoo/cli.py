@@ -1,8 +1,8 @@
 """The command-line program `zoo`: what needs only the zoo; the other packages add their own commands."""
 
 import importlib.metadata
-import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +14,7 @@ from zoo.hub import DEFAULT_MODEL
 if TYPE_CHECKING:
     from PIL import Image
 
-    from zoo.package import ModelConfig, Package
+    from zoo.package import Package
     from zoo.predictor import Prediction
 
 app = typer.Typer(
@@ -98,14 +98,15 @@ def classify(
     package = open_model(model)
     config = package.config
     top_k = resolve_top_k(top_k, config.classes)
-    seen, prediction = _predict(images, package)
+    # One by one: a decoded picture may have a thousand times the bytes of its pixels.
+    seen, prediction = _predict(((file, _decode(file)) for file in images), package)
     answers = [top_classes(logits, config.classes, top_k) for logits in prediction.logits]
     if as_json:
         results = [
             description | {"classes": [share._asdict() for share in answer]}
             for description, answer in zip(seen, answers, strict=True)
         ]
-        return _print_json({"model": _identity(config), "results": results})
+        return _print_json({"model": config.identity(), "results": results})
     table = Table("picture", "class", "probability", title=config.name)
     for file, answer in zip(images, answers, strict=True):
         for rank, share in enumerate(answer):
@@ -132,6 +133,7 @@ def patches(
     from zoo.answers import patches as describe
     from zoo.errors import InputError
     from zoo.hub import open_model
+    from zoo.package import json_text
     from zoo.picture import draw_semantic_map
     from zoo.preprocess import Box
     from zoo.registry import info
@@ -142,34 +144,25 @@ def patches(
     package = open_model(model)
     config = package.config
     top_k = resolve_top_k(top_k, config.classes)
-    [seen], prediction = _predict([image], package)
+    picture = _decode(image)
+    [seen], prediction = _predict([(image, picture)], package)
     shares = patch_shares(prediction)[0]
     rows, columns = shares.shape[1:]
     try:
         if kind == ".npy":
             np.save(output, shares)
         elif kind == ".png":
-            picture = _decode(image)
             draw_semantic_map(picture, shares, Box(*seen["box"]), config.classes, config.name).save(output)
         else:
             grid = {"grid": {"rows": rows, "columns": columns}, "source": info(config.variant).patch_source}
             described = describe(shares, config.classes, top_k)
             values = [[patch._asdict() | {"top": [s._asdict() for s in patch.top]} for patch in r] for r in described]
-            answer = {"model": _identity(config), "results": [seen | grid | {"patches": values}]}
-            output.write_text(_json(answer))
+            answer = {"model": config.identity(), "results": [seen | grid | {"patches": values}]}
+            output.write_text(json_text(answer))
     except OSError as error:
         raise InputError(f"cannot write {output}: {error.strerror or error}") from None
     done = f"{output}: {rows} x {columns} patches of {image}, {config.name}"
     Console(soft_wrap=True).print(done, markup=False, emoji=False)
-
-
-def _identity(config: "ModelConfig") -> dict[str, str]:
-    return {
-        "name": config.name,
-        "data": config.data,
-        "variant": config.variant,
-        "weights_sha256": config.weights_sha256,
-    }
 
 
 def _decode(file: Path) -> "Image.Image":
@@ -183,32 +176,29 @@ def _decode(file: Path) -> "Image.Image":
         raise ImageError(f"{file}: {reason}") from None
 
 
-def _predict(files: list[Path], package: "Package") -> "tuple[list[dict[str, Any]], Prediction]":
+def _predict(
+    pictures: "Iterable[tuple[Path, Image.Image]]", package: "Package"
+) -> "tuple[list[dict[str, Any]], Prediction]":
     """For each picture, what the network sees of it, and the model's prediction for all."""
     import numpy as np
 
     from zoo.open_predictor import open_predictor
-    from zoo.predictor import Prediction
+    from zoo.predictor import predict_in_parts
     from zoo.preprocess import to_pixels
 
     seen, pixels = [], []
-    for file in files:
-        picture = _decode(file)
+    for file, picture in pictures:
         own, box = to_pixels(picture, package.config.input_size)
         pixels.append(own)
         size = {"width": picture.width, "height": picture.height}
         seen.append({"file": str(file), "picture": size, "box": list(box)})
-    predictor = open_predictor(package)
-    parts = [predictor(np.stack(pixels[start : start + BATCH])) for start in range(0, len(pixels), BATCH)]
-    return seen, Prediction.join(parts)
+    return seen, predict_in_parts(open_predictor(package), np.stack(pixels), BATCH)
 
 
 def _print_json(value: Any) -> None:
-    sys.stdout.write(_json(value))
+    from zoo.package import json_text
 
-
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    sys.stdout.write(json_text(value))
 
 
 def _add_commands() -> None:

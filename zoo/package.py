@@ -60,8 +60,17 @@ class ModelConfig:
         """`variant.data`, the name of the model and of its directory."""
         return f"{self.variant}.{self.data}"
 
+    def identity(self) -> dict[str, str]:
+        """What names the model in answers: which weights these are."""
+        return {
+            "name": self.name,
+            "variant": self.variant,
+            "data": self.data,
+            "weights_sha256": self.weights_sha256,
+        }
+
     def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+        return json_text(asdict(self))
 
     @staticmethod
     def from_json(text: str | bytes, where: str = CONFIG_FILE) -> "ModelConfig":
@@ -168,9 +177,14 @@ def sha256(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def json_text(value: Any) -> str:
+    """A value as JSON for people to read too."""
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
 def write_json(file: Path, value: Any) -> None:
     """Write a value as indented JSON, all or nothing."""
-    write_atomically(file, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+    write_atomically(file, json_text(value).encode())
 
 
 def write_atomically(file: Path, data: bytes) -> None:

@@ -1,6 +1,6 @@
 """What answers for a model: pixels in, arrays out, whatever computes between them. Nothing here imports torch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -56,6 +56,12 @@ class Predictor(Protocol):
 
     def __call__(self, pixels: Pixels) -> Prediction:
         """Answer for pixels [N, 3, H, W] of the model's input size; N may be anything from 1 up."""
+
+
+def predict_in_parts(predict: Callable[[Pixels], Prediction], pixels: Pixels, size: int) -> Prediction:
+    """Answer for any number of pictures, at most `size` of them at once."""
+    parts = [predict(pixels[start : start + size]) for start in range(0, len(pixels), size)]
+    return parts[0] if len(parts) == 1 else Prediction.join(parts)
 
 
 def check_pixels(pixels: Pixels, config: ModelConfig, where: str | Path) -> None:
