@@ -35,7 +35,7 @@ class FoldedBlock(nn.Module):
 
 
 class _FoldedSoftmax(nn.Module):
-    """`SlackSoftmax` of scores [N, C + 1, h, w], the last 0."""
+    """`SlackSoftmax`, or its subclass without slack, of scores [N, C + 1, h, w], the last 0."""
 
     gamma: Tensor
     beta: Tensor
@@ -43,7 +43,7 @@ class _FoldedSoftmax(nn.Module):
     def __init__(self, assign: SlackSoftmax) -> None:
         super().__init__()
         self.register_buffer("gamma", _with_none(assign.gamma)[:, None, None])
-        self.register_buffer("beta", _with_none(assign.beta)[:, None, None])
+        self.register_buffer("beta", _with_none(assign.beta, assign.none_logit)[:, None, None])
 
     def forward(self, scores: Tensor) -> Tensor:
         return (scores * self.gamma + self.beta).softmax(dim=1)
@@ -69,9 +69,9 @@ def _bias(conv: nn.Conv2d) -> Tensor:
     return torch.zeros(conv.out_channels) if conv.bias is None else conv.bias.detach()
 
 
-def _with_none(rows: Tensor) -> Tensor:
-    """The rows of C classes, and a row of zeros for `none`."""
-    return torch.cat([rows, torch.zeros_like(rows[:1])]).detach()
+def _with_none(rows: Tensor, none: float = 0) -> Tensor:
+    """The rows of C classes, and a row for `none`: of zeros, or of another number."""
+    return torch.cat([rows, torch.full_like(rows[:1], none)]).detach()
 
 
 def _conv(matrix: Tensor, bias: Tensor | None = None) -> nn.Conv2d:

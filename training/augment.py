@@ -1,41 +1,90 @@
-"""Random crops and flips of whole batches, where the batch lies."""
+"""Augmentation of whole batches where they lie: what is drawn comes in, so that a seed means the same everywhere."""
 
+import numpy as np
 import torch
 from torch import Tensor
 from torchvision.transforms.v2.functional import resize_image
 
+CHUNK = 4096
+"""Images resized at once: the floating-point copy of all would not fit a small GPU."""
 
-def crop_and_flip(images: Tensor, padding: int, flip: bool, generator: torch.Generator) -> Tensor:
-    """Shift each image by up to `padding` pixels each way over a reflected border, and mirror half of them.
+
+def crop_and_flip(images: Tensor, shift: Tensor, mirrored: Tensor) -> Tensor:
+    """Shift images over a reflected border, and mirror some of them.
 
     One gather does all of it: each output pixel looks up its source row and column.
 
     Arguments:
         images: [N, 3, S, S].
-        generator: on the CPU, so that a seed gives the same crops on every device.
+        shift: [2, N], rows and columns in pixels, each less than S.
+        mirrored: [N], bool.
 
     Returns:
         [N, 3, S, S] in channels_last memory format.
     """
-    count, _, size, _ = images.shape
-    shift = torch.randint(-padding, padding + 1, (2, count, 1), generator=generator)
+    size = images.shape[-1]
     position = torch.arange(size)
-    rows = _reflect(position + shift[0], size)
-    columns = _reflect(position + shift[1], size)
-    if flip:
-        mirrored = torch.rand(count, 1, generator=generator) < 0.5
-        columns = torch.where(mirrored, columns.flip(1), columns)
+    rows = _reflect(position + shift[0, :, None], size)
+    columns = _reflect(position + shift[1, :, None], size)
+    columns = torch.where(mirrored[:, None], columns.flip(1), columns)
     rows, columns = rows.to(images.device), columns.to(images.device)
-    image = torch.arange(count, device=images.device)
+    image = torch.arange(len(images), device=images.device)
     # Advanced indices around a slice come first in the result: [N, S, S, 3], which is channels_last.
     return images[image[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def flip(images: Tensor, mirrored: Tensor) -> Tensor:
+    """Mirror the images [N, 3, H, W] for which `mirrored` [N] is true."""
+    return torch.where(mirrored.to(images.device)[:, None, None, None], images.flip(3), images)
+
+
+def cutout(images: Tensor, side: int, centre: Tensor, fill: Tensor) -> Tensor:
+    """Paint a square over each image (DeVries and Taylor, 2017); at the border a part of it falls outside.
+
+    Arguments:
+        images: [N, 3, S, S].
+        side: of the square, in pixels.
+        centre: [2, N], row and column of the square's centre.
+        fill: [3], the colour.
+    """
+    position = torch.arange(images.shape[-1])
+    covered = (position - centre[:, :, None] + side // 2 >= 0) & (position - centre[:, :, None] + side // 2 < side)
+    square = (covered[0, :, :, None] & covered[1, :, None, :]).to(images.device)
+    return torch.where(square[:, None], fill.to(images)[:, None, None], images)
+
+
+def mixup(images: Tensor, targets: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+    """Mix each image and its label with its neighbour's (Zhang et al., 2018): 0 with 1, 2 with 3 and so on.
+
+    The order of the images is random, so neighbours are; and they stay together when processes share a batch.
+
+    Arguments:
+        images: [N, 3, S, S], uint8.
+        targets: [N, C].
+        share: [N], what an image keeps of itself, in 0..1.
+
+    Returns:
+        Images in floating point in 0..1, and targets.
+    """
+    neighbour = torch.arange(len(images), device=images.device) ^ 1
+    neighbour[-1] = min(int(neighbour[-1]), len(images) - 1)
+    share = share.to(images.device)
+    pixels = images.float() / 255
+    mixed = torch.lerp(pixels[neighbour], pixels, share[:, None, None, None])
+    return mixed.contiguous(memory_format=torch.channels_last), torch.lerp(targets[neighbour], targets, share[:, None])
+
+
+def beta(alpha: float, count: int, seed: int) -> Tensor:
+    """`count` draws from Beta(alpha, alpha), one for both images of each pair of neighbours."""
+    draws = np.random.default_rng(seed).beta(alpha, alpha, -(-count // 2)).astype(np.float32)
+    return torch.from_numpy(draws).repeat_interleave(2)[:count]
 
 
 def resize(images: Tensor, size: int) -> Tensor:
     """uint8 images [N, 3, S, S] at side `size`, bilinear with antialiasing."""
     if images.shape[-1] == size:
         return images
-    return resize_image(images, [size, size], antialias=True)
+    return torch.cat([resize_image(chunk, [size, size], antialias=True) for chunk in images.split(CHUNK)])
 
 
 def _reflect(position: Tensor, size: int) -> Tensor:

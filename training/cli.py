@@ -1,59 +1,83 @@
-"""The commands `zoo train` and `zoo eval`."""
+"""The commands `zoo train`, `zoo eval` and `zoo reproduce`."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 
+from training import recipes
 from training.recipe import Recipe
+from training.reproduce import reproduce
 from zoo.errors import InputError, MissingDependencyError
-from zoo.options import with_options
+from zoo.options import with_changes
 
 Data = Annotated[
-    str, typer.Option(help="A folder of Parquet files in the Hub's layout, a Hub data set's id, cifar10 or cifar100.")
+    str,
+    typer.Option(
+        help="A folder of pictures with a folder a class, a folder of Parquet files in the Hub's layout, a Hub data "
+        "set's id, cifar10, cifar100 or mini-imagenet."
+    ),
 ]
 
 
 def add_commands(app: typer.Typer) -> None:
-    """Add `train` and `eval` to the program."""
+    """Add `train`, `eval` and `reproduce` to the program."""
     app.command()(train)
     app.command("eval")(evaluate)
+    app.command()(reproduce)
 
 
-@with_options(Recipe)
+@with_changes(Recipe)
 def train(
-    recipe: Recipe,
+    changes: dict[str, Any],
     variant: Annotated[str, typer.Argument(help="A name of `zoo list`.", show_default=False)],
     data: Data = "cifar10",
-    run: Annotated[Path | None, typer.Option(help="Folder of the checkpoint. [default: runs/VARIANT.DATA]")] = None,
+    recipe: Annotated[str, typer.Option(help=f"{', '.join(recipes.RECIPES)}; the other options change it.")] = "fast",
+    hold_out: Annotated[
+        bool, typer.Option("--hold-out", help="Measure on a tenth of the training images; the test split stays unread.")
+    ] = False,
+    unreadable: Annotated[
+        Literal["stop", "skip"], typer.Option(help="What to do about files that are no readable pictures.")
+    ] = "stop",
+    run: Annotated[
+        Path | None, typer.Option("--run-folder", help="Of checkpoint and log. [default: runs/VARIANT.DATA]")
+    ] = None,  # not `--run`, which torchrun would take for an abbreviation of an option of its own
     out: Annotated[Path | None, typer.Option(help="The model directory to write. [default: RUN/model]")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that decode pictures too large to hold. [default: one a core]")
+    ] = None,
+    compile: Annotated[bool, typer.Option("--compile", help="Use torch.compile: minutes at first, faster then.")] = False,
     limit: Annotated[int | None, typer.Option(help="Train on the first so many images only.")] = None,
 ) -> None:
-    """Train a variant and write its model directory; a run that was stopped goes on where it was."""
+    """Train a variant and write its model directory; a run that was stopped goes on where it was.
+
+    The same command works under `torchrun`, on several GPUs and several machines.
+    """
+    chosen = replace(recipes.get(recipe), **changes)
     _require_torch()
     from rich.console import Console
 
-    from training.data import data_set_name, load_split
-    from training.device import choose_device
-    from training.evaluate import evaluate as measure
-    from training.loop import train as train_network
-    from training.run import record_evaluation, save_model
-    from zoo.registry import info
-    from zoo.torch_predictor import TorchPredictor
+    from training.job import Job, run_job
+    from training.pictures import data_set_name
 
-    info(variant)
-    chosen, why = choose_device(device)
-    console = Console()
-    console.print(f"computing on {chosen}: {why}")
-    size = recipe.input_sizes[-1]
-    images, test_images = load_split(data, "train", size, limit), load_split(data, "test", size)
     run = run or Path("runs") / f"{variant}.{data_set_name(data)}"
-    trained = train_network(variant, images, recipe, run, chosen)
-    package = save_model(out or run / "model", variant, data, images, trained, recipe)
-    evaluation = measure(TorchPredictor(trained.network, package.config), test_images)
-    record_evaluation(package, "test", "torch", evaluation)
-    console.print(f"{package.path}: {evaluation.accuracy:.2f}% of {evaluation.images} test images")
+    job = Job(
+        variant=variant,
+        source=data,
+        recipe=chosen,
+        recipe_name=recipe,
+        run=run,
+        out=out or run / "model",
+        hold_out=hold_out,
+        limit=limit,
+        unreadable=unreadable,
+        workers=workers,
+        device=device,
+        compiled=compile,
+    )
+    run_job(job, Console(soft_wrap=True, highlight=False).print)
 
 
 def evaluate(
@@ -68,11 +92,12 @@ def evaluate(
     _require_torch()
     from rich.console import Console
 
-    from training.data import data_set_name, load_split
+    from training.data import load_split
     from training.evaluate import evaluate as measure
     from training.evaluate import open_through
-    from training.loop import progress_bar
-    from training.run import record_evaluation
+    from training.pictures import data_set_name
+    from training.progress import progress_bar
+    from training.save import record_evaluation
     from zoo.hub import open_model
 
     package = open_model(model)
@@ -96,6 +121,6 @@ def evaluate(
 def _require_torch() -> None:
     try:
         import datasets  # noqa: F401
-        import torch  # noqa: F401
+        import lightning_fabric  # noqa: F401
     except ModuleNotFoundError as error:
         raise MissingDependencyError(f"this needs {error.name}: pip install 'template-zoo[train]'") from None

@@ -1,24 +1,21 @@
-"""Labelled images in the Hugging Face Hub's Parquet layout, decoded once to a tensor of pixels."""
+"""Labelled images held in memory, as a tensor of pixels."""
 
 import hashlib
-import os
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-import datasets
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from zoo.decode import decode
-from zoo.errors import ImageError, InputError, ZooError
-from zoo.preprocess import Normalization, to_pixels
-from zoo.registry import DATA_SETS
+from training.decode_all import decode_all
+from training.pictures import open_split
+from training.source import DataError
+from zoo.errors import InputError
+from zoo.preprocess import Normalization, Pixels
 
-
-class DataError(ZooError, ValueError):
-    """A data set that cannot be found or has no images and labels."""
+EVALUATION_BATCH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +28,11 @@ class LabelledImages:
     """[N], int64."""
     classes: tuple[str, ...]
 
+    @property
+    def size(self) -> int:
+        """Side of the images in pixels."""
+        return self.images.shape[-1]
+
     def digest(self) -> str:
         """A short digest of pixels, labels and class names: what tells one data set from another."""
         content = hashlib.sha256(repr(self.classes).encode())
@@ -40,79 +42,68 @@ class LabelledImages:
 
     def normalization(self) -> Normalization:
         """Mean and standard deviation of each channel over all pixels in 0..1, to four decimals."""
-        mean, std = [], []
-        for channel in range(3):
-            histogram = torch.bincount(self.images[:, channel].flatten().int(), minlength=256).double()
-            values = torch.arange(256, dtype=torch.float64) / 255
-            share = histogram / histogram.sum()
-            average = (share * values).sum()
-            mean.append(round(float(average), 4))
-            std.append(round(float((share * (values - average) ** 2).sum().sqrt()), 4))
-        return Normalization(mean=(mean[0], mean[1], mean[2]), std=(std[0], std[1], std[2]))
+        histogram = torch.zeros(3, 256, dtype=torch.int64)
+        # By parts: the integers that are counted take several times the images' memory.
+        for part in torch.split(self.images, 1000):
+            for channel in range(3):
+                histogram[channel] += torch.bincount(part[:, channel].flatten().int(), minlength=256)
+        return normalization_of(histogram)
+
+    def batches(self, part: slice = slice(None)) -> Iterator[tuple[Pixels, NDArray[np.int64]]]:
+        """Pixels [B, 3, S, S] and labels [B], in order, for evaluation.
+
+        Arguments:
+            part: of the images; `slice(rank, None, world)` parts them among processes.
+        """
+        images, labels = self.images.numpy()[part], self.labels.numpy()[part]
+        for start in range(0, len(labels), EVALUATION_BATCH):
+            chosen = slice(start, start + EVALUATION_BATCH)
+            yield np.ascontiguousarray(images[chosen]), labels[chosen]
+
+
+def normalization_of(histogram: Tensor) -> Normalization:
+    """Mean and standard deviation of channels to four decimals, from how often each has each value: [3, 256]."""
+    mean, std = [], []
+    values = torch.arange(256, dtype=torch.float64) / 255
+    for counts in histogram.double():
+        share = counts / counts.sum()
+        average = (share * values).sum()
+        mean.append(round(float(average), 4))
+        std.append(round(float((share * (values - average) ** 2).sum().sqrt()), 4))
+    return Normalization(mean=(mean[0], mean[1], mean[2]), std=(std[0], std[1], std[2]))
 
 
 def load_split(source: str, split: str, size: int = 32, limit: int | None = None) -> LabelledImages:
     """Decode one split of a data set.
 
     Arguments:
-        source: a folder of Parquet files, a name of `zoo.registry.DATA_SETS`, or a Hub data set's id.
-        split: `train` or `test`.
+        source: as for `training.pictures.open_splits`.
+        split: `train`, `test` or another name that the source has.
         size: side of the images in pixels; other sizes are scaled by `zoo.preprocess.to_pixels`.
-        limit: only the first so many rows.
+        limit: only the first so many pictures.
 
     Raises:
-        DataError: there is no such data set or split, or it has no image or label column.
+        DataError: there is no such data set or split, it has no pictures or labels, or a picture cannot be read.
     """
     if limit is not None and limit < 1:
         raise InputError(f"limit = {limit}: it must be above 0")
-    rows = _open(source, split)
-    image_column = _one_column(rows, datasets.Image, source)
-    label_column = _one_column(rows, datasets.ClassLabel, source)
+    pictures = open_split(source, split)
     if limit is not None:
-        rows = rows.select(range(min(limit, len(rows))))
-    encoded = rows.select_columns([image_column]).cast_column(image_column, datasets.Image(decode=False))
-    pixels = np.empty((len(rows), 3, size, size), dtype=np.uint8)
-    for index, row in enumerate(encoded):
-        pixels[index] = _decode(row[image_column], size, f"{source}, {split} row {index}")
-    labels = torch.tensor(rows.with_format("numpy")[label_column][:], dtype=torch.int64)
-    return LabelledImages(torch.from_numpy(pixels), labels, tuple(rows.features[label_column].names))
+        pictures = pictures.select(range(min(limit, len(pictures))))
+    pixels = np.empty((len(pictures), 3, size, size), dtype=np.uint8)
+    problems = []
+    for index, decoded in enumerate(decode_all(pictures, size)):
+        if isinstance(decoded, DataError):
+            problems.append(str(decoded))
+        else:
+            pixels[index] = decoded
+    if problems:
+        raise DataError(unreadable_message(problems, len(pictures), "repair or remove them"))
+    return LabelledImages(torch.from_numpy(pixels), pictures.labels, pictures.classes)
 
 
-def data_set_name(source: str) -> str:
-    """A short name for a data set: of `cifar10`, `uoft-cs/cifar10` and `/data/cifar10` alike, `cifar10`."""
-    return Path(source).name or source
-
-
-def _open(source: str, split: str) -> datasets.Dataset:
-    try:
-        if os.path.isdir(source):
-            files = sorted(str(path) for path in Path(source).rglob(f"{split}-*.parquet"))
-            if not files:
-                raise DataError(f"the folder {source} has no {split}-*.parquet file as on the Hub")
-            return datasets.load_dataset("parquet", data_files={split: files}, split=split)
-        return datasets.load_dataset(DATA_SETS.get(source, source), split=split)
-    except DataError:
-        raise
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"cannot load the {split} split of {source!r}: {error}. Give a folder of Parquet files, "
-            f"a Hub data set's id, or one of {', '.join(DATA_SETS)}"
-        ) from error
-
-
-def _one_column(rows: datasets.Dataset, kind: type, source: str) -> str:
-    """The column of a kind; of several label columns, the one with the most classes."""
-    names = [name for name, feature in rows.features.items() if isinstance(feature, kind)]
-    if not names:
-        raise DataError(f"{source} has no {kind.__name__} column; its columns are {', '.join(rows.column_names)}")
-    return max(names, key=lambda name: getattr(rows.features[name], "num_classes", 0) or 0)
-
-
-def _decode(value: Mapping[str, bytes | str | None] | None, size: int, where: str) -> np.ndarray:
-    try:
-        if value is None:
-            raise ImageError("it is null")
-        data = value["bytes"] if isinstance(value["bytes"], bytes) else Path(str(value["path"])).read_bytes()
-        return to_pixels(decode(data), size)[0]
-    except (OSError, ImageError) as error:
-        raise DataError(f"{where} is not a readable picture: {error}") from error
+def unreadable_message(problems: list[str], count: int, remedy: str) -> str:
+    """A message on the pictures that cannot be read: the first 20 of them, how many of `count`, and what to do."""
+    shown = "".join(f"\n  {problem}" for problem in problems[:20])
+    more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
+    return f"{len(problems)} of {count} pictures cannot be read; {remedy}:{shown}{more}"

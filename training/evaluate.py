@@ -1,21 +1,22 @@
 """Accuracy on a split, every image once, through anything that answers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import torch
+from lightning_fabric import Fabric
 
 from training.data import LabelledImages
 from training.server_predictor import ServerPredictor
+from training.stream import StreamedImages
 from zoo.errors import InputError
 from zoo.onnx_predictor import OnnxPredictor
 from zoo.package import Package
 from zoo.predictor import Prediction, Predictor
 from zoo.preprocess import Pixels
 from zoo.torch_predictor import TorchPredictor
-
-BATCH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +36,36 @@ class Evaluation:
 
 
 def evaluate(
-    predict: Callable[[Pixels], Prediction], data: LabelledImages, progress: Callable[[int], None] = lambda done: None
+    predict: Callable[[Pixels], Prediction],
+    images: LabelledImages | StreamedImages,
+    progress: Callable[[int], None] = lambda done: None,
+    fabric: Fabric | None = None,
 ) -> Evaluation:
     """Compare answers with labels.
 
     Arguments:
         predict: pixels [N, 3, S, S] to their prediction.
-        data: the split.
-        progress: called with the number of images done.
+        images: the split.
+        progress: called with the number of images done, in this process.
+        fabric: the processes that share the work, each image in one of them; None for this one alone.
     """
-    correct = correct_patches = patches = done = 0
-    loss = 0.0
-    for pixels, labels in _batches(data):
+    part = slice(None) if fabric is None else slice(fabric.global_rank, None, fabric.world_size)
+    sums = np.zeros(5)
+    for pixels, labels in images.batches(part):
         logits, patch_logits, _ = predict(pixels)
         shifted = logits - logits.max(axis=1, keepdims=True)
         log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-        loss -= float(log_probabilities[np.arange(len(labels)), labels].sum())
-        correct += int((logits.argmax(axis=1) == labels).sum())
-        correct_patches += int((patch_logits.argmax(axis=1) == labels[:, None, None]).sum())
-        patches += patch_logits[:, 0].size
-        done += len(labels)
-        progress(done)
-    return Evaluation(done, 100 * correct / done, 100 * correct_patches / patches, loss / done)
+        loss = -log_probabilities[np.arange(len(labels)), labels].sum(dtype=np.float64)
+        correct = (logits.argmax(axis=1) == labels).sum()
+        correct_patches = (patch_logits.argmax(axis=1) == labels[:, None, None]).sum()
+        sums += (len(labels), correct, loss, patch_logits[:, 0].size, correct_patches)
+        progress(int(sums[0]))
+    if fabric is not None:
+        reduced = fabric.all_reduce(torch.from_numpy(sums).to(fabric.device), reduce_op="sum")
+        assert isinstance(reduced, torch.Tensor)
+        sums = reduced.cpu().numpy()
+    count, correct, loss, patches, correct_patches = sums.tolist()
+    return Evaluation(int(count), 100 * correct / count, 100 * correct_patches / patches, loss / count)
 
 
 def open_through(through: str, package: Package) -> tuple[str, Predictor | ServerPredictor]:
@@ -72,9 +81,3 @@ def open_through(through: str, package: Package) -> tuple[str, Predictor | Serve
     if through.startswith(("http://", "https://")):
         return "server", ServerPredictor.open(through, package.config.name)
     raise InputError(f"through = {through!r}: it is torch, onnx or the URL of a running server")
-
-
-def _batches(data: LabelledImages) -> Iterator[tuple[Pixels, np.ndarray]]:
-    images, labels = data.images.numpy(), data.labels.numpy()
-    for start in range(0, len(labels), BATCH):
-        yield images[start : start + BATCH], labels[start : start + BATCH]

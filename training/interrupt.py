@@ -2,21 +2,32 @@
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+
+SAME_SECONDS = 1.0
+"""A signal that comes again within this time is the same one: `torchrun` repeats what the terminal has sent already."""
 
 
 class StopRequest:
     """Whether a signal has asked the run to stop; a second Ctrl-C stops at once."""
 
     def __init__(self) -> None:
-        self.received = False
+        self._received_at: float | None = None
+
+    @property
+    def received(self) -> bool:
+        return self._received_at is not None
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self.received:
+        now = time.monotonic()
+        if self._received_at is None:
+            self._received_at = now
+        elif now - self._received_at > SAME_SECONDS:
             raise KeyboardInterrupt
-        self.received = True
 
 
 @contextmanager

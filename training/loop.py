@@ -1,31 +1,40 @@
 """Training from the first step to the last, top to bottom.
 
-Notable: the whole data set sits as uint8 on the device and is cropped and flipped there, a batch at a time; every
-random choice is a function of the seed and the step alone, so that a resumed run ends with the same weights.
+Notable: one file for one process, several GPUs and several machines, through Lightning Fabric; every random choice is a
+function of the seed and the step alone (`training.feed`), so that a resumed run ends with the same weights.
 """
 
 import math
 import time
-from dataclasses import asdict, dataclass
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from training.augment import crop_and_flip, resize
 from training.checkpoint import load_checkpoint, save_checkpoint
-from training.data import LabelledImages
+from training.feed import Batch, Feed
 from training.interrupt import stop_on_signal
-from training.loss import semantic_loss
+from training.log import Log
+from training.loss import balanced_weights, semantic_loss
 from training.memory import keep_freed_memory
+from training.norms import share_batch_norms
+from training.processes import largest_in_any
+from training.progress import progress_bar
 from training.recipe import Recipe
 from zoo.errors import InputError, ZooError
-from zoo.models import create
-from zoo.network import Network
+from zoo.network import Network, Semantics
 
+CHECKPOINT_FILE = "checkpoint.pt"
 CHECKPOINT_SECONDS = 60
+LOG_STEPS = 50
+"""Steps between two entries of the log."""
+TALK_STEPS = 10
+"""Steps between two exchanges about the progress; several processes also agree then whether to stop."""
 
 
 class TrainingStoppedError(ZooError):
@@ -48,23 +57,25 @@ class TrainedNetwork:
 
 
 def train(
-    variant: str,
-    data: LabelledImages,
-    recipe: Recipe,
+    fabric: Fabric,
+    network: Network,
+    feed: Feed,
     run: Path,
-    device: torch.device,
+    identity: dict[str, Any],
     *,
+    compiled: bool = False,
     stop_after: int | None = None,
 ) -> TrainedNetwork:
-    """Train a variant, or go on where the run folder says it stopped.
+    """Train a network, or go on where the run folder says it stopped.
 
     Arguments:
-        variant: its name.
-        data: the training split.
-        recipe: how.
-        run: folder of the checkpoint, `checkpoint.pt`.
-        device: where to compute.
-        stop_after: stop early after so many steps, as if killed there; for tests.
+        fabric: the processes that train together.
+        network: with the weights to start from, the same in every process.
+        feed: the batches, and the recipe.
+        run: folder of the checkpoint and the log.
+        identity: what tells this run from others, in plain values; a checkpoint of another run is refused.
+        compiled: whether `torch.compile` makes the network faster code first.
+        stop_after: stop early after so many steps, as if killed there; for tests and measurements.
 
     Raises:
         TrainingStoppedError: Ctrl-C or SIGTERM came; everything up to then is saved.
@@ -72,91 +83,106 @@ def train(
         DivergedError: the loss of an epoch is not finite.
         InputError: there are fewer images than a batch takes.
     """
-    steps_per_epoch = len(data.labels) // recipe.batch_size
-    if not steps_per_epoch:
-        raise InputError(f"batch_size = {recipe.batch_size} is above the number of images, {len(data.labels)}")
+    recipe, device, alone = feed.recipe, fabric.device, fabric.world_size == 1
+    if not feed.steps:
+        raise InputError(f"batch_size = {recipe.batch_size} is above the number of images, {len(feed.images.labels)}")
     if device.type == "cpu":
         keep_freed_memory()
-    torch.manual_seed(recipe.seed)
-    network = create(
-        variant,
-        num_classes=len(data.classes),
-        assignment=recipe.assignment,
-        normalization=data.normalization(),
-    )
-    network.to(device).to(memory_format=torch.channels_last).train()
+    network.to(device=device, memory_format=torch.channels_last).train()
+    if not alone:
+        share_batch_norms(network, device)
     optimizer = make_optimizer(network, recipe)
-    total_steps = recipe.epochs * steps_per_epoch
-    checkpoint = run / "checkpoint.pt"
-    identity = {"variant": variant, "data": data.digest(), **asdict(recipe)}
+    average = None
+    if recipe.ema_decay:
+        average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay), use_buffers=True)
+    class_weights = None
+    if recipe.balance:
+        class_weights = balanced_weights(feed.images.labels, len(feed.images.classes)).to(device)
 
-    step, seconds = 0, 0.0
+    step, seconds, sums = 0, 0.0, EpochSums.zero(device)
     history: list[dict[str, float]] = []
-    sums = EpochSums()
+    checkpoint = run / CHECKPOINT_FILE
     if state := load_checkpoint(checkpoint, identity):
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
+        if average is not None:
+            average.load_state_dict(state["average"])
         step, seconds, history = state["step"], state["seconds"], state["history"]
-        sums = EpochSums(**state["sums"])
+        sums = EpochSums(torch.tensor(state["sums"], device=device))
 
     def save() -> None:
-        state: dict[str, Any] = {
-            "network": network.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "identity": identity,
-        }
-        state |= {"step": step, "seconds": seconds, "history": history, "sums": sums.values()}
+        means = sums.over_processes(fabric)  # every process takes part in this
+        if not fabric.is_global_zero:
+            return
+        state: dict[str, Any] = {"identity": identity, "network": network.state_dict()}
+        state |= {"optimizer": optimizer.state_dict(), "average": None if average is None else average.state_dict()}
+        state |= {"step": step, "seconds": seconds, "history": history, "sums": means.values.tolist()}
         save_checkpoint(checkpoint, state)
 
-    labels = data.labels.to(device)
-    images, order, ordered_epoch = torch.empty(0), torch.empty(0), -1
-    started, saved = time.monotonic() - seconds, time.monotonic()
-    with progress_bar() as progress, stop_on_signal() as stop:
-        task = progress.add_task(variant, total=total_steps, completed=step, status="")
-        while step < total_steps:
-            epoch, batch = divmod(step, steps_per_epoch)
-            size = recipe.input_size(epoch)
-            if size != images.shape[-1]:
-                images = resize(data.images, size).to(device)
-            if epoch != ordered_epoch:
-                order = torch.randperm(len(labels), generator=generator(recipe.seed, epoch)).to(device)
-                ordered_epoch = epoch
-            chosen = order[batch * recipe.batch_size : (batch + 1) * recipe.batch_size]
-            padding = math.ceil(recipe.crop_padding * size / recipe.input_sizes[-1])
-            pixels = crop_and_flip(images[chosen], padding, recipe.flip, generator(recipe.seed, recipe.epochs + step))
+    module: Any = _Answer(network)
+    module, stepper = fabric.setup(torch.compile(module) if compiled else module, optimizer)
+    started, saved, first = time.monotonic() - seconds, time.monotonic(), step
+    with (
+        Log(run if fabric.is_global_zero else None, step) as log,
+        progress_bar(fabric.is_global_zero) as progress,
+        stop_on_signal() as stop,
+        closing(feed.batches(step)) as batches,
+    ):
+        task = progress.add_task(identity["variant"], total=feed.steps, completed=step, status="")
+        resumed = time.monotonic()
+        for batch in batches:
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step / total_steps, recipe)
+                group["lr"] = learning_rate(step / feed.steps, recipe)
+            semantics = module(batch.pixels)
+            loss = semantic_loss(
+                semantics, batch.targets, recipe.patch_weight, recipe.label_smoothing, class_weights
+            )
+            fabric.backward(loss)
+            if recipe.clip_norm:
+                fabric.clip_gradients(module, stepper, max_norm=recipe.clip_norm, error_if_nonfinite=False)
+            stepper.step()
+            stepper.zero_grad(set_to_none=True)
+            if average is not None:
+                average.update_parameters(network)
 
-            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=recipe.precision == "bf16"):
-                semantics = network.semantics(pixels)
-            loss = semantic_loss(semantics, labels[chosen], recipe.patch_weight)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch has no annotation for it
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-
+            sums.add(loss, semantics, batch)
             step += 1
             seconds = time.monotonic() - started
-            sums.add(loss, semantics.logits, semantics.patch_logits, labels[chosen])
-            if step % 10 == 0 or step == total_steps:
-                progress.update(task, completed=step, status=f"epoch {epoch + 1}/{recipe.epochs}, {sums}")
-            if batch + 1 == steps_per_epoch:
-                history.append({"epoch": epoch + 1, "input_size": size, **sums.means()})
-                if not math.isfinite(history[-1]["loss"]):
+            epoch, in_epoch = divmod(step, feed.steps_per_epoch)
+            stop_now, save_now = stop.received, time.monotonic() - saved > CHECKPOINT_SECONDS
+            if not alone:  # what one process wants, all do, at the same step
+                talk = step % TALK_STEPS == 0
+                stop_now = talk and bool(largest_in_any(fabric, stop_now))
+                save_now = talk and bool(largest_in_any(fabric, save_now))
+            if in_epoch == 0 or step % LOG_STEPS == 0:
+                means = sums.over_processes(fabric).means()
+                speed = (step - first) * recipe.batch_size / (time.monotonic() - resumed)
+                rate = optimizer.param_groups[0]["lr"]
+                log.write(step, epoch=step / feed.steps_per_epoch, **means, learning_rate=rate, images_per_second=speed)
+            if in_epoch == 0 or step % TALK_STEPS == 0:
+                speed = (step - first) * recipe.batch_size / (time.monotonic() - resumed)
+                status = f"epoch {min(epoch + 1, recipe.epochs)}/{recipe.epochs}, {sums}, {speed:.0f} images/s"
+                progress.update(task, completed=step, status=status)
+            if in_epoch == 0:
+                history.append({"epoch": epoch, "input_size": batch.pixels.shape[-1], **means})
+                progress.console.print(f"epoch {epoch} of {recipe.epochs}: {sums}")
+                if not math.isfinite(means["loss"]):
                     raise DivergedError(
-                        f"the loss of epoch {epoch + 1} is not finite with peak_learning_rate = "
+                        f"the loss of epoch {epoch} is not finite with peak_learning_rate = "
                         f"{recipe.peak_learning_rate}; delete {checkpoint} and train with a lower one"
                     )
-                sums = EpochSums()
-            if stop.received or step in (stop_after, total_steps) or time.monotonic() - saved > CHECKPOINT_SECONDS:
+                sums = EpochSums.zero(device)
+            if stop_now or save_now or step in (stop_after, feed.steps):
                 save()
                 saved = time.monotonic()
-            if stop.received:
+            if stop_now:
                 raise TrainingStoppedError(
-                    f"stopped after step {step} of {total_steps}, saved in {checkpoint}; the same command goes on there"
+                    f"stopped after step {step} of {feed.steps}, saved in {checkpoint}; the same command goes on there"
                 )
             if step == stop_after:
                 break
-    return TrainedNetwork(network.eval(), seconds, history)
+    trained = network if average is None else average.module
+    return TrainedNetwork(trained.eval(), seconds, history)
 
 
 def learning_rate(progress: float, recipe: Recipe) -> float:
@@ -180,47 +206,47 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.SGD:
     )
 
 
-def generator(seed: int, stream: int) -> torch.Generator:
-    """Random numbers that depend on the seed and the number of a stream only."""
-    return torch.Generator().manual_seed(seed * 1_000_003 + stream)
+class _Answer(nn.Module):
+    """A network whose call gives the logits of image and patches: what is compiled and shared among processes."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor) -> Semantics:
+        return self.network.semantics(pixels)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class EpochSums:
-    """Running sums over the steps of an epoch, in 32-bit floating point; read only when shown."""
+    """Running sums over the steps of an epoch, on the device; read only when shown."""
 
-    steps: int = 0
-    loss: float | Tensor = 0.0
-    accuracy: float | Tensor = 0.0
-    patch_accuracy: float | Tensor = 0.0
+    values: Tensor
+    """[4]: steps, and the sums of loss, accuracy and patch accuracy."""
+
+    @staticmethod
+    def zero(device: torch.device) -> "EpochSums":
+        return EpochSums(torch.zeros(4, device=device))
 
     @torch.no_grad()
-    def add(self, loss: Tensor, logits: Tensor, patch_logits: Tensor, labels: Tensor) -> None:
-        self.steps += 1
-        self.loss += loss.detach()
-        self.accuracy += (logits.argmax(1) == labels).float().mean()
-        self.patch_accuracy += (patch_logits.argmax(1) == labels[:, None, None]).float().mean()
+    def add(self, loss: Tensor, semantics: Semantics, batch: Batch) -> None:
+        right = semantics.logits.argmax(1) == batch.labels
+        right_patches = semantics.patch_logits.argmax(1) == batch.labels[:, None, None]
+        one = torch.ones((), device=loss.device)
+        self.values.add_(torch.stack([one, loss.detach(), right.float().mean(), right_patches.float().mean()]))
 
-    def values(self) -> dict[str, float]:
-        """The sums as plain numbers, which fit any device."""
-        return {name: float(value) for name, value in asdict(self).items()}
+    def over_processes(self, fabric: Fabric) -> "EpochSums":
+        """The mean of all processes' sums; every process must ask for it."""
+        if fabric.world_size == 1:
+            return self
+        reduced = fabric.all_reduce(self.values.clone(), reduce_op="mean")
+        assert isinstance(reduced, Tensor)
+        return EpochSums(reduced)
 
     def means(self) -> dict[str, float]:
-        count = max(self.steps, 1)
-        return {name: float(getattr(self, name)) / count for name in ("loss", "accuracy", "patch_accuracy")}
+        steps, *sums = self.values.tolist()
+        return dict(zip(("loss", "accuracy", "patch_accuracy"), (value / max(steps, 1) for value in sums), strict=True))
 
     def __str__(self) -> str:
         means = self.means()
         return f"loss {means['loss']:.3f}, accuracy {means['accuracy']:.1%}, patches {means['patch_accuracy']:.1%}"
-
-
-def progress_bar() -> Progress:
-    """A bar with the steps, the time and what the task says of itself."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[status]}"),
-    )

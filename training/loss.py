@@ -1,5 +1,6 @@
 """The paper's loss: cross-entropy of the image and, with weight lambda, of every patch with the image's label."""
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -11,17 +12,37 @@ def has_patch_supervision(semantics: Semantics) -> bool:
     return semantics.source != "class activation map"
 
 
-def semantic_loss(semantics: Semantics, labels: Tensor, patch_weight: float) -> Tensor:
+def semantic_loss(
+    semantics: Semantics,
+    targets: Tensor,
+    patch_weight: float,
+    label_smoothing: float = 0.0,
+    class_weights: Tensor | None = None,
+) -> Tensor:
     """(1 - lambda) CE(class logits, y) + lambda / (w h) sum over patches of CE(patch logits, y), mean over images.
 
     Arguments:
         semantics: a network's answer for N images.
-        labels: [N], class numbers y.
+        targets: [N, C], the share of each class in the label y, summing to 1 an image.
         patch_weight: lambda, in 0..1. Variants without patch supervision have the first term alone, with weight 1.
+        label_smoothing: share of each label that is spread evenly over the classes.
+        class_weights: [C], factors of the classes' terms; see `balanced_weights`.
     """
-    image_loss = F.cross_entropy(semantics.logits.float(), labels)
+    image_loss = F.cross_entropy(
+        semantics.logits.float(), targets, weight=class_weights, label_smoothing=label_smoothing
+    )
     if not has_patch_supervision(semantics):
         return image_loss
     patch_logits = semantics.patch_logits.float()
-    patch_labels = labels[:, None, None].expand(-1, *patch_logits.shape[2:])
-    return (1 - patch_weight) * image_loss + patch_weight * F.cross_entropy(patch_logits, patch_labels)
+    patch_targets = targets[:, :, None, None].expand_as(patch_logits)
+    patch_loss = F.cross_entropy(
+        patch_logits, patch_targets, weight=class_weights, label_smoothing=label_smoothing
+    )
+    return (1 - patch_weight) * image_loss + patch_weight * patch_loss
+
+
+def balanced_weights(labels: Tensor, classes: int) -> Tensor:
+    """Weights [C] inverse to the number of images of each class, with mean 1 over the images; 0 for absent classes."""
+    counts = torch.bincount(labels, minlength=classes).float()
+    present = int((counts > 0).sum())
+    return torch.where(counts > 0, len(labels) / (present * counts.clamp(min=1)), 0)

@@ -1,59 +1,92 @@
 """How a network is trained: one frozen dataclass, a field a choice, and an option of `zoo train` each."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from zoo.errors import InputError
 from zoo.options import option
+from zoo.package import MIN_INPUT_SIZE
 from zoo.registry import AssignmentName
 
 Precision = Literal["bf16", "fp32"]
 
+Flip = Literal["none", "random", "alternating"]
+
 MIN_TRAINING_SIZE = 16
+"""Smallest side of the first epochs' images, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """Stochastic gradient descent with a one-cycle learning rate and the paper's loss.
 
-    Every variant is trained with the same recipe, so that a difference in accuracy is the block's.
+    The recipes with names are in `training.recipes`; each field can be changed on the command line.
     """
 
     epochs: int = option(10, "Passes over the training images.")
-    batch_size: int = option(128, "Images in a step.")
+    batch_size: int = option(128, "Images in a step, over all processes.")
     peak_learning_rate: float = option(0.15, "Highest learning rate of the one-cycle schedule.")
     warmup: float = option(0.25, "Share of the steps in which the rate rises; in the others it falls along a cosine.")
     momentum: float = option(0.9, "Nesterov's momentum.")
     weight_decay: float = option(5e-4, "On weights of convolutions and linear layers; vectors have none.")
+    clip_norm: float = option(0.0, "Largest norm of a step's gradient; 0 for no limit.")
+    ema_decay: float = option(0.0, "Of the moving average of the weights, a step; 0 keeps the last weights.")
+    label_smoothing: float = option(0.0, "Share of a label's weight that is spread over all classes.")
+    balance: bool = option(False, "Weight each class by the inverse of its number of images.")
     patch_weight: float = option(0.25, "The loss's lambda, the share of the per-patch loss; not printed in the paper.")
     assignment: AssignmentName = option("softmax", "How the semantic block turns scores into an assignment.")
-    crop_padding: int = option(4, "Reflected border, in pixels, in which a random crop moves.")
-    flip: bool = option(True, "Mirror half of the images.")
-    input_sizes: tuple[int, ...] = option(
-        (32,), "Side of the images in pixels; several, ascending, share the epochs: the first epochs cost less."
+    input_size: int = option(0, "Side of the images in pixels; the patch grid is a quarter of it. 0: the pictures' own.")
+    growth: tuple[float, ...] = option(
+        (1.0,), "Share of the input size; several, ascending to 1, share the epochs: the first epochs cost less."
     )
+    crop_padding: int = option(4, "Reflected border, in pixels, in which a random crop moves; for images in memory.")
+    flip: Flip = option("random", "Mirror half of the images; alternating: each image in every other epoch.")
+    cutout: int = option(0, "Side in pixels of a square that is painted over; 0 for none.")
+    mixup: float = option(0.0, "Alpha of the Beta distribution by which pairs of images are mixed; 0 for none.")
     precision: Precision = option("bf16", "bf16 computes under autocast; weights and losses stay in single precision.")
-    seed: int = option(0, "Of the weights, the order of the images, the crops and the flips.")
+    start_from: str = option("", "A model to start from, as in `zoo info`; `released`: the variant's. None: at random.")
+    seed: int = option(0, "Of the weights, the order of the images and what is drawn for each.")
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "peak_learning_rate"):
-            if getattr(self, name) <= 0:
-                raise InputError(f"{name} = {getattr(self, name)}: it must be above 0")
-        for name in ("weight_decay", "crop_padding", "seed"):
-            if getattr(self, name) < 0:
-                raise InputError(f"{name} = {getattr(self, name)}: it must not be negative")
-        for name in ("warmup", "momentum", "patch_weight"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"{name} = {getattr(self, name)}: it must be at least 0 and below 1")
-        if self.precision not in get_args(Precision):
-            raise InputError(f"precision = {self.precision!r}: it is one of {', '.join(get_args(Precision))}")
-        sizes = self.input_sizes
-        if not sizes or list(sizes) != sorted(sizes) or sizes[0] < MIN_TRAINING_SIZE or len(sizes) > self.epochs:
-            raise InputError(
-                f"input_sizes = {sizes}: give 1 to {self.epochs} (epochs) sides, ascending, "
-                f"from {MIN_TRAINING_SIZE} pixels up"
-            )
+            self._require(name, getattr(self, name) > 0, "it must be above 0")
+        for name in ("weight_decay", "clip_norm", "crop_padding", "cutout", "mixup", "seed"):
+            self._require(name, getattr(self, name) >= 0, "it must not be negative")
+        for name in ("warmup", "momentum", "patch_weight", "label_smoothing", "ema_decay"):
+            self._require(name, 0 <= getattr(self, name) < 1, "it must be at least 0 and below 1")
+        for name, kind in (("precision", Precision), ("flip", Flip), ("assignment", AssignmentName)):
+            self._require(name, getattr(self, name) in get_args(kind), f"it is one of {', '.join(get_args(kind))}")
+        self._require(
+            "input_size",
+            self.input_size == 0 or self.input_size >= MIN_INPUT_SIZE,
+            f"give 0 for the pictures' own size, or at least {MIN_INPUT_SIZE} pixels",
+        )
+        ascending = list(self.growth) == sorted(self.growth) and all(share > 0 for share in self.growth)
+        self._require(
+            "growth",
+            ascending and 1 <= len(self.growth) <= self.epochs and self.growth[-1] == 1,
+            f"give 1 to {self.epochs} (epochs) shares above 0, ascending, the last 1",
+        )
 
-    def input_size(self, epoch: int) -> int:
-        """Side in pixels of the training images in an epoch, counted from 0."""
-        return self.input_sizes[epoch * len(self.input_sizes) // self.epochs]
+    def _require(self, name: str, holds: bool, rule: str) -> None:
+        if not holds:
+            raise InputError(f"{name} = {getattr(self, name)!r}: {rule}")
+
+    def side(self, epoch: int) -> int:
+        """Side in pixels of the training images in an epoch, counted from 0: a multiple of 4, as the patch grid."""
+        share = self.growth[epoch * len(self.growth) // self.epochs]
+        return self.input_size if share == 1 else max(MIN_TRAINING_SIZE, round(share * self.input_size / 4) * 4)
+
+    def fitted(self, input_size: int, images: int, processes: int = 1) -> "Recipe":
+        """The recipe for a data set: with an input size, and a batch that is no larger than the data set.
+
+        Raises:
+            InputError: the batch cannot be divided among the processes.
+        """
+        batch_size = min(self.batch_size, images - images % processes)
+        if batch_size < 1 or batch_size % processes:
+            raise InputError(
+                f"batch_size = {self.batch_size} with {images} images: it must be a multiple of the number of "
+                f"processes, {processes}"
+            )
+        return replace(self, input_size=input_size, batch_size=batch_size)

@@ -9,9 +9,11 @@ for scores a_k. With an entropy term of weight epsilon its solution is a soft-ma
 
     scores [N, K, h, w]  ->  assignment [N, K + 1, h, w],   the `none` entry last,
 
-with 2K weights: an inverse temperature `gamma` and a negative slack `beta` for each template.
+with 2K weights, a factor and an offset for each template: in `SlackSoftmax` an inverse temperature `gamma` and a
+negative slack `beta`.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -24,6 +26,8 @@ from zoo.registry import AssignmentName
 class SlackSoftmax(nn.Module):
     """Soft-max over {none, 1..K} of {0, gamma_k a_k + beta_k}: it sums to 1 over its K + 1 entries."""
 
+    none_logit = 0.0
+
     def __init__(self, templates: int) -> None:
         super().__init__()
         self.gamma = nn.Parameter(torch.ones(templates))
@@ -31,8 +35,17 @@ class SlackSoftmax(nn.Module):
 
     def forward(self, scores: Tensor) -> Tensor:
         logits = torch.addcmul(self.beta[:, None, None], scores, self.gamma[:, None, None])
-        none = torch.zeros_like(logits[:, :1])
+        none = torch.full_like(logits[:, :1], self.none_logit)
         return torch.cat([logits, none], dim=1).softmax(dim=1)
+
+
+class NoSlackSoftmax(SlackSoftmax):
+    """Soft-max over {1..K} of gamma_k a_k + beta_k: it never picks `none`, whose entry is 0; kept for comparison.
+
+    `beta` still favours one template over another, but a constant added to all of it changes nothing.
+    """
+
+    none_logit = -math.inf
 
 
 class BatchNormRelu(nn.Module):
@@ -52,7 +65,11 @@ class BatchNormRelu(nn.Module):
         return torch.cat([matched, none], dim=1)
 
 
-ASSIGNMENTS: dict[str, Callable[[int], nn.Module]] = {"softmax": SlackSoftmax, "bn_relu": BatchNormRelu}
+ASSIGNMENTS: dict[str, Callable[[int], nn.Module]] = {
+    "softmax": SlackSoftmax,
+    "softmax_no_slack": NoSlackSoftmax,
+    "bn_relu": BatchNormRelu,
+}
 
 
 def make_assignment(name: AssignmentName, templates: int) -> nn.Module:

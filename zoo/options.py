@@ -26,17 +26,36 @@ def with_options(config: type[Any], environment: str | None = None) -> Callable[
         environment: prefix of environment variables that set the options too; None for no such variables.
     """
     hints = get_type_hints(config)
-    own = {item.name: item for item in fields(config) if "help" in item.metadata}
+    made = [_parameter(item, hints[item.name], item.default, environment) for item in _options(config)]
+    return _take(made, lambda values: config(**values))
+
+
+def with_changes(config: type[Any]) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """As `with_options`, for a dataclass whose defaults come from elsewhere: the first argument is a dictionary that
+    has the values of the options that were given, and no others.
+    """
+    hints = get_type_hints(config)
+    made = [_parameter(item, hints[item.name], None, None) for item in _options(config)]
+    return _take(made, lambda values: {name: value for name, value in values.items() if value not in (None, ())})
+
+
+def _options(config: type[Any]) -> list[Field[Any]]:
+    return [item for item in fields(config) if "help" in item.metadata]
+
+
+def _take(
+    made: list[inspect.Parameter], first_argument: Callable[[dict[str, Any]], Any]
+) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """A decorator that adds parameters to a command and hands their values over as its first argument."""
 
     def decorate(command: Callable[..., T]) -> Callable[..., T]:
         others = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
-        made = [_parameter(item, hints[item.name], environment) for item in own.values()]
 
         @functools.wraps(command)
         def with_config(**values: Any) -> T:
-            chosen = {name: values.pop(name) for name in own}
-            settings = config(**{name: tuple(v) if isinstance(v, list) else v for name, v in chosen.items()})
-            return command(settings, **values)
+            chosen = {item.name: values.pop(item.name) for item in made}
+            tuples = {name: tuple(value) if isinstance(value, list) else value for name, value in chosen.items()}
+            return command(first_argument(tuples), **values)
 
         parameters = [item.replace(kind=inspect.Parameter.KEYWORD_ONLY) for item in (*others, *made)]
         del with_config.__wrapped__
@@ -47,13 +66,13 @@ def with_options(config: type[Any], environment: str | None = None) -> Callable[
     return decorate
 
 
-def _parameter(item: Field[Any], hint: Any, environment: str | None) -> inspect.Parameter:
-    several = get_origin(hint) is tuple
-    default: Any = item.default
+def _parameter(item: Field[Any], hint: Any, default: Any, environment: str | None) -> inspect.Parameter:
+    """The option of a field; with the default None it need not be given."""
+    kind = list[get_args(hint)[0]] if get_origin(hint) is tuple else hint  # type: ignore[misc]
     settings = typer.Option(help=item.metadata["help"], envvar=environment and f"{environment}{item.name.upper()}")
     return inspect.Parameter(
         item.name,
         inspect.Parameter.KEYWORD_ONLY,
-        default=list(default) if several else default,
-        annotation=Annotated[list[get_args(hint)[0]] if several else hint, settings],  # type: ignore[misc]
+        default=list(default) if isinstance(default, tuple) else default,
+        annotation=Annotated[kind if default is not None else kind | None, settings],
     )

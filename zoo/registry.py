@@ -16,8 +16,9 @@ from zoo.errors import DuplicateVariantError, UnknownNameError
 Mechanism = Literal["plain", "aux", "residual", "concat"]
 """What sits before the last stage: nothing, per-patch supervision only, or the semantic block added or concatenated."""
 
-AssignmentName = Literal["softmax", "bn_relu"]
-"""How the semantic block turns scores into an assignment; see `zoo.matching`."""
+AssignmentName = Literal["softmax", "softmax_no_slack", "bn_relu"]
+"""How the semantic block turns scores into an assignment: a soft-max with the slack, one without it, or the batch
+normalisation and ReLU of a convolution block; see `zoo.matching`."""
 
 SemanticSource = Literal["semantic block", "auxiliary head", "class activation map"]
 """Where a variant's patch logits come from."""

@@ -39,9 +39,10 @@ def test_it_does_so_at_another_size(variant, make_network, pixels):
     assert_equivalent(make_network(variant), pixels(1, 84))
 
 
+@pytest.mark.parametrize("assignment", ["softmax_no_slack", "bn_relu"])
 @pytest.mark.parametrize("variant", ["rn26-ours", "dn100-ours-c"])
-def test_it_does_so_with_bn_relu_for_the_assignment(variant, make_network, pixels):
-    assert_equivalent(make_network(variant, assignment="bn_relu"), pixels(2))
+def test_it_does_so_with_another_assignment(variant, assignment, make_network, pixels):
+    assert_equivalent(make_network(variant, assignment=assignment), pixels(2))
 
 
 def test_the_networks_of_the_fixture_have_ordinary_numbers(make_network, pixels):

@@ -6,6 +6,7 @@ import torch
 from export.folded_block import FoldedBlock
 from export.onnx_file import OPSET
 from zoo.blocks import SemanticBlock
+from zoo.matching import ASSIGNMENTS
 
 PROMISED = {"Conv", "Softmax", "MatMul", "Add", "Mul", "Concat", "Slice", "Split", "Gather"}
 
@@ -24,7 +25,7 @@ def make_features(*shape):
 
 
 @pytest.mark.parametrize("classes", [2, 100])
-@pytest.mark.parametrize("assignment", ["softmax", "bn_relu"])
+@pytest.mark.parametrize("assignment", ASSIGNMENTS)
 @pytest.mark.parametrize("concat", [False, True])
 def test_the_tap_is_the_same(concat, assignment, classes):
     block, x = make_block(concat, assignment, classes), make_features(3, 32, 5, 7)
@@ -34,10 +35,16 @@ def test_the_tap_is_the_same(concat, assignment, classes):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
 
 
-def test_the_assignment_is_a_distribution():
+@pytest.mark.parametrize("assignment", ["softmax", "softmax_no_slack"])
+def test_the_assignment_is_a_distribution(assignment):
     with torch.inference_mode():
-        assignment = FoldedBlock(make_block())(make_features(1, 32, 4, 4)).assignment
-    torch.testing.assert_close(assignment.sum(dim=1), torch.ones(1, 4, 4))
+        shares = FoldedBlock(make_block(assignment=assignment))(make_features(1, 32, 4, 4)).assignment
+    torch.testing.assert_close(shares.sum(dim=1), torch.ones(1, 4, 4))
+
+
+@pytest.mark.parametrize("assignment", ASSIGNMENTS)
+def test_none_has_the_semantic_vector_0(assignment):
+    assert not FoldedBlock(make_block(assignment=assignment)).values.weight[:, -1].any()
 
 
 def test_there_are_three_convolutions_and_no_others():
@@ -47,12 +54,12 @@ def test_there_are_three_convolutions_and_no_others():
         assert [conv.out_channels for conv in convolutions] == [32, 11, 4 if concat else 32]
 
 
-@pytest.mark.parametrize("concat", [False, True])
-def test_its_graph_has_only_the_promised_operators(concat):
+@pytest.mark.parametrize(("concat", "assignment"), [(False, "softmax"), (True, "softmax"), (False, "softmax_no_slack")])
+def test_its_graph_has_only_the_promised_operators(concat, assignment):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            FoldedBlock(make_block(concat)).eval(),
+            FoldedBlock(make_block(concat, assignment)).eval(),
             (make_features(2, 32, 8, 8),),
             dynamic_shapes=({0: torch.export.Dim("N")},),
             opset_version=OPSET,

@@ -81,10 +81,16 @@ def test_the_same_network_gives_the_same_bytes(exported, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["again.onnx"]
 
 
-@pytest.mark.parametrize(("classes", "assignment"), [(100, "softmax"), (10, "bn_relu")])
-def test_other_classes_and_the_other_assignment(classes, assignment, exported, pixels):
+@pytest.mark.parametrize(("classes", "assignment"), [(100, "softmax"), (10, "softmax_no_slack"), (10, "bn_relu")])
+def test_other_classes_and_the_other_assignments(classes, assignment, exported, pixels):
     model = exported("wrn16-ours", classes, assignment)
     assert_parity(model.network, model.config, model.file, pixels(2))
+
+
+def test_without_slack_onnx_runtime_gives_nothing_to_none(exported, pixels):
+    model = exported("wrn16-ours", 10, "softmax_no_slack")
+    assignment = OnnxPredictor.open_file(model.file, "cpu", threads=1)(pixels(7)).assignment
+    np.testing.assert_array_equal(assignment[:, -1], 0)
 
 
 def test_a_model_at_another_input_size_has_another_identity(package, pixels, tmp_path):

@@ -2,7 +2,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
 from training.data import LabelledImages, load_split
 from training.recipe import Recipe
@@ -23,9 +22,6 @@ def first(images: LabelledImages) -> Callable[[int], LabelledImages]:
 @pytest.fixture
 def tiny() -> Recipe:
     """Four steps an epoch for 64 images, three epochs at two sizes; so few steps bear no high learning rate."""
-    return Recipe(epochs=3, batch_size=16, peak_learning_rate=0.02, input_sizes=(16, 24), precision="fp32")
-
-
-@pytest.fixture
-def cpu() -> torch.device:
-    return torch.device("cpu")
+    return Recipe(
+        epochs=3, batch_size=16, peak_learning_rate=0.02, input_size=32, growth=(0.5, 1.0), precision="fp32"
+    )

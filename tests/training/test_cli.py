@@ -12,7 +12,7 @@ from zoo.package import CARD_FILE, METRICS_FILE, Package
 
 RunZoo = Callable[..., CompletedProcess[str]]
 
-SHORT = ("--epochs", 2, "--input-sizes", 16, "--input-sizes", 32, "--batch-size", 32, "--peak-learning-rate", 0.02)
+SHORT = ("--epochs", 2, "--growth", 0.5, "--growth", 1, "--batch-size", 32, "--peak-learning-rate", 0.02)
 
 
 def fails(ended: CompletedProcess[str], message: str) -> None:
@@ -53,7 +53,7 @@ def test_train_writes_a_model_directory(
 
 def test_train_into_chosen_folders(run_zoo: RunZoo, cifar: Path, tmp_path: Path) -> None:
     run, out = tmp_path / "run", tmp_path / "out"
-    arguments = ("--data", cifar, "--epochs", 1, "--batch-size", 16, "--limit", 16, "--run", run, "--out", out)
+    arguments = ("--data", cifar, "--recipe", "smoke", "--batch-size", 16, "--limit", 16, "--run-folder", run, "--out", out)
     assert run_zoo("train", "wrn16", *arguments).returncode == 0
     assert (run / "checkpoint.pt").is_file()
     assert Package.open(out).config.variant == "wrn16"
@@ -65,10 +65,12 @@ def test_train_into_chosen_folders(run_zoo: RunZoo, cifar: Path, tmp_path: Path)
     [
         (("wrn61",), "'wrn61'; did you mean wrn16"),
         (("wrn16", "--epochs", 0), "epochs = 0: it must be above 0"),
-        (("wrn16", "--input-sizes", 32, "--input-sizes", 16), "input_sizes = .* ascending"),
+        (("wrn16", "--growth", 1, "--growth", 0.5), "growth = .* ascending"),
         (("wrn16", "--device", "tpu"), "device 'tpu' cannot be used"),
-        (("wrn16", "--data", "/nowhere/data"), "cannot load the train split of '/nowhere/data'"),
-        (("wrn16", "--limit", 100), "batch_size = 128"),
+        (("wrn16", "--data", "/nowhere/data"), "there is no folder /nowhere/data"),
+        (("wrn16", "--recipe", "quick"), "no recipe is called 'quick'; there are: fast, finetune, paper, smoke"),
+        (("rn26", "--recipe", "finetune"), "there is no model 'rn26.cifar10' here"),
+        (("wrn16", "--start-from", "wrn16-ours"), "start_from = 'wrn16-ours' is a wrn16-ours, and wrn16 is to be"),
         (("wrn16", "--limit", 0), "limit = 0"),
     ],
 )
@@ -76,7 +78,7 @@ def test_train_says_what_is_wrong(
     arguments: tuple[object, ...], message: str, run_zoo: RunZoo, cifar: Path, tmp_path: Path
 ) -> None:
     data = () if "--data" in arguments else ("--data", cifar)
-    fails(run_zoo("train", *arguments, *data, "--run", tmp_path), message)
+    fails(run_zoo("train", *arguments, *data, "--run-folder", tmp_path), message)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -126,7 +128,7 @@ def test_eval_of_other_classes(run_zoo: RunZoo, cifar: Path, make_package: Calla
     ("arguments", "message"),
     [
         (("--through", "magic"), "through = 'magic'"),
-        (("--split", "validation"), r"has no validation-\*\.parquet file"),
+        (("--split", "validation"), "has no validation split; it has test, train"),
         (("--limit", 0), "limit = 0"),
         (("--through", "http://127.0.0.1:1"), "is the server running"),
     ],

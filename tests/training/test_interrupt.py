@@ -3,6 +3,7 @@ import threading
 
 import pytest
 
+from training import interrupt
 from training.interrupt import stop_on_signal
 
 
@@ -14,11 +15,19 @@ def test_a_signal_becomes_a_request(number: signal.Signals) -> None:
         assert stop.received
 
 
-def test_a_second_signal_stops_at_once() -> None:
+def test_a_second_signal_stops_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interrupt, "SAME_SECONDS", 0.0)
     with stop_on_signal():
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+
+
+def test_a_signal_that_comes_twice_within_a_moment_is_one() -> None:
+    with stop_on_signal() as stop:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.received
 
 
 def test_the_former_handlers_come_back() -> None:

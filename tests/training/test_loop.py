@@ -1,7 +1,9 @@
+import functools
+import json
 import signal
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +15,15 @@ import zoo
 from training import loop
 from training.checkpoint import CheckpointError, load_checkpoint
 from training.data import LabelledImages
-from training.loop import (
-    DivergedError,
-    EpochSums,
-    TrainedNetwork,
-    TrainingStoppedError,
-    learning_rate,
-    make_optimizer,
-    train,
-)
+from training.feed import Batch, Feed
+from training.log import LOG_FILE
+from training.loop import DivergedError, EpochSums, TrainedNetwork, TrainingStoppedError, learning_rate, make_optimizer
+from training.processes import join_processes
 from training.recipe import Recipe
+from training.start import start_network
+from support.training import identity, train
 from zoo.errors import InputError, UnknownNameError
+from zoo.network import Semantics
 
 First = Callable[[int], LabelledImages]
 DuringStep = Callable[[int, Callable[[], None]], None]
@@ -37,9 +37,9 @@ def assert_same(one: TrainedNetwork, other: TrainedNetwork) -> None:
     assert one.history == other.history
 
 
-def test_the_loss_falls(first: First, tmp_path: Path, cpu: torch.device) -> None:
-    recipe = Recipe(epochs=5, batch_size=64, peak_learning_rate=0.02, input_sizes=(16,), precision="fp32")
-    trained = train("wrn16-ours", first(256), recipe, tmp_path, cpu)
+def test_the_loss_falls(first: First, tmp_path: Path) -> None:
+    recipe = Recipe(epochs=5, batch_size=64, peak_learning_rate=0.02, input_size=32, precision="fp32")
+    trained = train("wrn16-ours", first(256), recipe, tmp_path)
     assert [entry["epoch"] for entry in trained.history] == [1, 2, 3, 4, 5]
     assert trained.history[-1]["loss"] < trained.history[0]["loss"] - 0.3
     assert trained.history[-1]["accuracy"] > trained.history[0]["accuracy"]
@@ -48,36 +48,36 @@ def test_the_loss_falls(first: First, tmp_path: Path, cpu: torch.device) -> None
 
 
 def test_a_stopped_run_goes_on_to_the_same_weights(
-    first: First, tiny: Recipe, tmp_path: Path, cpu: torch.device
+    first: First, tiny: Recipe, tmp_path: Path
 ) -> None:
     """In the middle of an epoch, at its end, and where the size of the images changes."""
-    whole = train("wrn16-ours", first(70), tiny, tmp_path / "whole", cpu)
-    assert [entry["input_size"] for entry in whole.history] == [16, 16, 24]
+    whole = train("wrn16-ours", first(70), tiny, tmp_path / "whole")
+    assert [entry["input_size"] for entry in whole.history] == [16, 16, 32]
     for steps in (2, 4, 8, 9):
-        stopped = train("wrn16-ours", first(70), tiny, tmp_path / "parts", cpu, stop_after=steps)
+        stopped = train("wrn16-ours", first(70), tiny, tmp_path / "parts", stop_after=steps)
         assert len(stopped.history) == steps // 4
-    assert_same(train("wrn16-ours", first(70), tiny, tmp_path / "parts", cpu), whole)
+    assert_same(train("wrn16-ours", first(70), tiny, tmp_path / "parts"), whole)
 
 
 @pytest.mark.parametrize("variant", ["rn26-aux", "dn100"])
-def test_other_variants_go_on_too(variant: str, first: First, tmp_path: Path, cpu: torch.device) -> None:
-    recipe = Recipe(epochs=1, batch_size=8, peak_learning_rate=0.02, input_sizes=(16,))
-    whole = train(variant, first(24), recipe, tmp_path / "whole", cpu)
-    train(variant, first(24), recipe, tmp_path / "parts", cpu, stop_after=1)
-    assert_same(train(variant, first(24), recipe, tmp_path / "parts", cpu), whole)
+def test_other_variants_go_on_too(variant: str, first: First, tmp_path: Path) -> None:
+    recipe = Recipe(epochs=1, batch_size=8, peak_learning_rate=0.02, input_size=32)
+    whole = train(variant, first(24), recipe, tmp_path / "whole")
+    train(variant, first(24), recipe, tmp_path / "parts", stop_after=1)
+    assert_same(train(variant, first(24), recipe, tmp_path / "parts"), whole)
 
 
-def test_a_finished_run_trains_no_more(first: First, tiny: Recipe, tmp_path: Path, cpu: torch.device) -> None:
-    recipe = replace(tiny, epochs=1, input_sizes=(16,))
-    whole = train("wrn16", first(32), recipe, tmp_path, cpu)
-    again = train("wrn16", first(32), recipe, tmp_path, cpu)
+def test_a_finished_run_trains_no_more(first: First, tiny: Recipe, tmp_path: Path) -> None:
+    recipe = replace(tiny, epochs=1, growth=(1.0,))
+    whole = train("wrn16", first(32), recipe, tmp_path)
+    again = train("wrn16", first(32), recipe, tmp_path)
     assert_same(again, whole)
     assert again.seconds == whole.seconds
 
 
-def test_the_seed_decides(first: First, tiny: Recipe, tmp_path: Path, cpu: torch.device) -> None:
+def test_the_seed_decides(first: First, tiny: Recipe, tmp_path: Path) -> None:
     def weights(seed: int, run: str) -> Tensor:
-        trained = train("wrn16", first(16), replace(tiny, seed=seed), tmp_path / run, cpu, stop_after=1)
+        trained = train("wrn16", first(16), replace(tiny, seed=seed), tmp_path / run, stop_after=1)
         return trained.network.stem.weight
 
     assert torch.equal(weights(1, "a"), weights(1, "b"))
@@ -85,35 +85,35 @@ def test_the_seed_decides(first: First, tiny: Recipe, tmp_path: Path, cpu: torch
 
 
 def test_the_network_has_the_datas_classes_and_normalization(
-    first: First, tiny: Recipe, tmp_path: Path, cpu: torch.device
+    first: First, tiny: Recipe, tmp_path: Path
 ) -> None:
     data = LabelledImages(first(16).images, first(16).labels % 2, ("no", "yes"))
     recipe = replace(tiny, assignment="bn_relu")
-    network = train("wrn16-ours", data, recipe, tmp_path, cpu, stop_after=1).network
+    network = train("wrn16-ours", data, recipe, tmp_path, stop_after=1).network
     assert network.num_classes == 2
     assert network.normalize.mean.flatten().tolist() == pytest.approx(data.normalization().mean)
     assert network.block.assign.norm.num_features == 2
 
 
-def test_a_run_folder_belongs_to_one_run(first: First, tiny: Recipe, tmp_path: Path, cpu: torch.device) -> None:
-    train("wrn16", first(32), tiny, tmp_path, cpu, stop_after=1)
+def test_a_run_folder_belongs_to_one_run(first: First, tiny: Recipe, tmp_path: Path) -> None:
+    train("wrn16", first(32), tiny, tmp_path, stop_after=1)
     with pytest.raises(CheckpointError, match="variant: wrn16 there, wrn16-ours now"):
-        train("wrn16-ours", first(32), tiny, tmp_path, cpu)
+        train("wrn16-ours", first(32), tiny, tmp_path)
     with pytest.raises(CheckpointError, match=r"peak_learning_rate: 0\.02 there, 0\.1 now"):
-        train("wrn16", first(32), replace(tiny, peak_learning_rate=0.1), tmp_path, cpu)
+        train("wrn16", first(32), replace(tiny, peak_learning_rate=0.1), tmp_path)
     with pytest.raises(CheckpointError, match=r"data: \w+ there, \w+ now"):
-        train("wrn16", first(31), tiny, tmp_path, cpu)
+        train("wrn16", first(31), tiny, tmp_path)
 
 
-def test_fewer_images_than_a_batch(first: First, tiny: Recipe, tmp_path: Path, cpu: torch.device) -> None:
+def test_fewer_images_than_a_batch(first: First, tiny: Recipe, tmp_path: Path) -> None:
     """There would be no step, and an untrained network."""
     with pytest.raises(InputError, match="batch_size = 16"):
-        train("wrn16", first(15), tiny, tmp_path, cpu)
+        train("wrn16", first(15), tiny, tmp_path)
 
 
-def test_an_unknown_variant(first: First, tiny: Recipe, tmp_path: Path, cpu: torch.device) -> None:
+def test_an_unknown_variant(first: First, tiny: Recipe, tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="did you mean wrn16"):
-        train("wrn61", first(16), tiny, tmp_path, cpu)
+        train("wrn61", first(16), tiny, tmp_path)
 
 
 @pytest.fixture
@@ -140,22 +140,21 @@ def test_a_signal_stops_after_the_step_and_saves(
     first: First,
     tiny: Recipe,
     tmp_path: Path,
-    cpu: torch.device,
 ) -> None:
     recipe = replace(tiny, epochs=2)
-    whole = train("wrn16", first(48), recipe, tmp_path / "whole", cpu)
+    whole = train("wrn16", first(48), recipe, tmp_path / "whole")
     handler = signal.getsignal(number)
     during_step(2, lambda: signal.raise_signal(number))
     with pytest.raises(TrainingStoppedError, match=r"stopped after step 2 of 6, saved in .*checkpoint\.pt"):
-        train("wrn16", first(48), recipe, tmp_path / "parts", cpu)
+        train("wrn16", first(48), recipe, tmp_path / "parts")
     assert signal.getsignal(number) is handler
     assert torch.load(tmp_path / "parts" / "checkpoint.pt", weights_only=True)["step"] == 2
-    assert_same(train("wrn16", first(48), recipe, tmp_path / "parts", cpu), whole)
+    assert_same(train("wrn16", first(48), recipe, tmp_path / "parts"), whole)
 
 
-def test_training_in_a_thread(first: First, tiny: Recipe, tmp_path: Path, cpu: torch.device) -> None:
+def test_training_in_a_thread(first: First, tiny: Recipe, tmp_path: Path) -> None:
     done: list[TrainedNetwork] = []
-    thread = threading.Thread(target=lambda: done.append(train("wrn16", first(16), tiny, tmp_path, cpu, stop_after=1)))
+    thread = threading.Thread(target=lambda: done.append(train("wrn16", first(16), tiny, tmp_path, stop_after=1)))
     thread.start()
     thread.join(60)
     assert len(done) == 1
@@ -169,7 +168,6 @@ def test_what_is_lost_in_a_power_failure(
     first: First,
     tiny: Recipe,
     tmp_path: Path,
-    cpu: torch.device,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What came after the last checkpoint; there is one every so many seconds."""
@@ -180,10 +178,8 @@ def test_what_is_lost_in_a_power_failure(
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", seconds)
     during_step(3, fail)
     with pytest.raises(RuntimeError, match="power failure"):
-        train("wrn16", first(64), tiny, tmp_path, cpu)
-    state = load_checkpoint(
-        tmp_path / "checkpoint.pt", {"variant": "wrn16", "data": first(64).digest(), **asdict(tiny)}
-    )
+        train("wrn16", first(64), tiny, tmp_path)
+    state = load_checkpoint(tmp_path / "checkpoint.pt", identity("wrn16", first(64), tiny))
     assert (state and state["step"]) == saved
 
 
@@ -227,17 +223,75 @@ def test_every_weight_is_optimized_once() -> None:
 
 
 def test_sums_of_an_epoch() -> None:
-    sums = EpochSums()
-    labels = torch.tensor([0, 1])
+    sums = EpochSums.zero(torch.device("cpu"))
     patch_logits = torch.zeros(2, 2, 1, 2)
     patch_logits[0, 0] = 1
     patch_logits[1, 1, 0, 0] = 1
-    sums.add(torch.tensor(2.0), torch.tensor([[1.0, 0.0], [1.0, 0.0]]), patch_logits, labels)
-    sums.add(torch.tensor(1.0), torch.tensor([[1.0, 0.0], [0.0, 1.0]]), patch_logits, labels)
+    batch = Batch(torch.empty(0), torch.tensor([0, 1]), torch.empty(0))
+    for loss, logits in ((2.0, [[1.0, 0.0], [1.0, 0.0]]), (1.0, [[1.0, 0.0], [0.0, 1.0]])):
+        sums.add(torch.tensor(loss), Semantics(torch.tensor(logits), patch_logits, None, "auxiliary head"), batch)
     assert sums.means() == {"loss": 1.5, "accuracy": 0.75, "patch_accuracy": 0.75}
     assert str(sums) == "loss 1.500, accuracy 75.0%, patches 75.0%"
 
 
-def test_a_loss_that_is_no_number_ends_the_run(first: First, tiny: Recipe, tmp_path: Path, cpu: torch.device) -> None:
+def test_a_loss_that_is_no_number_ends_the_run(first: First, tiny: Recipe, tmp_path: Path) -> None:
     with pytest.raises(DivergedError, match="peak_learning_rate = 1e\\+20"):
-        train("wrn16", first(64), replace(tiny, peak_learning_rate=1e20, warmup=0.0), tmp_path, cpu)
+        train("wrn16", first(64), replace(tiny, peak_learning_rate=1e20, warmup=0.0), tmp_path)
+
+
+def test_every_setting_goes_on_to_the_same_weights(first: First, tiny: Recipe, tmp_path: Path) -> None:
+    recipe = replace(
+        tiny, ema_decay=0.9, clip_norm=0.5, mixup=0.3, cutout=8, label_smoothing=0.1, balance=True, flip="alternating"
+    )
+    whole = train("wrn16-ours", first(48), recipe, tmp_path / "whole")
+    for steps in (1, 4, 8):
+        train("wrn16-ours", first(48), recipe, tmp_path / "parts", stop_after=steps)
+    assert_same(train("wrn16-ours", first(48), recipe, tmp_path / "parts"), whole)
+
+
+def test_the_average_of_the_weights(first: First, tiny: Recipe, tmp_path: Path) -> None:
+    """After two steps: the first weights are taken as they are, then an exponential average."""
+    one, two = (
+        train("wrn16", first(16), tiny, tmp_path / str(steps), stop_after=steps).network.stem.weight.clone()
+        for steps in (1, 2)
+    )
+    averaged = train("wrn16", first(16), replace(tiny, ema_decay=0.75), tmp_path / "average", stop_after=2)
+    torch.testing.assert_close(averaged.network.stem.weight, 0.75 * one + 0.25 * two)
+
+
+def test_gradients_are_clipped(first: First, tiny: Recipe, tmp_path: Path) -> None:
+    """A step without momentum and weight decay is the learning rate times a gradient of the largest norm."""
+    recipe = replace(tiny, clip_norm=0.01, momentum=0.0, weight_decay=0.0, warmup=0.0)
+    start = dict(start_network("wrn16", first(16), recipe).network.named_parameters())
+    ended = dict(train("wrn16", first(16), recipe, tmp_path, stop_after=1).network.named_parameters())
+    moved = torch.cat([(ended[name] - start[name]).detach().flatten() for name in start]).norm()
+    assert float(moved) == pytest.approx(recipe.peak_learning_rate * 0.01, rel=1e-3)
+
+
+def test_the_log_has_an_entry_an_epoch_and_none_twice(first: First, tiny: Recipe, tmp_path: Path) -> None:
+    train("wrn16", first(32), tiny, tmp_path, stop_after=3)
+    with (tmp_path / LOG_FILE).open("a") as log:
+        log.write('{"step": 4, "loss": 1}\n{"step": 6, "lo')
+    trained = train("wrn16", first(32), tiny, tmp_path)
+    entries = [json.loads(line) for line in (tmp_path / LOG_FILE).read_text().splitlines()]
+    assert [entry["step"] for entry in entries] == [2, 4, 6]
+    for entry, epoch in zip(entries, trained.history, strict=True):
+        assert entry["loss"] == pytest.approx(epoch["loss"], abs=1e-6)
+        assert entry["images_per_second"] > 0
+    assert list(tmp_path.glob("events.out.tfevents.*"))
+
+
+def test_compiled_code_computes_the_same(
+    first: First, tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the code generator, which would take a C++ compiler and minutes."""
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
+    fabric, _ = join_processes("cpu", "fp32")
+    feed = Feed(first(16), tiny, fabric.device)
+    weights = []
+    for compiled in (False, True):
+        network = start_network("wrn16-ours", first(16), tiny).network
+        run = tmp_path / str(compiled)
+        loop.train(fabric, network, feed, run, {"variant": "wrn16-ours"}, compiled=compiled, stop_after=1)
+        weights.append(network.state_dict())
+    torch.testing.assert_close(*weights)

@@ -1,10 +1,12 @@
+import importlib
 from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
 
 from training.recipe import Recipe
-from zoo.errors import InputError
+from training.recipes import RECIPES, get
+from zoo.errors import InputError, UnknownNameError
 
 
 @pytest.mark.parametrize(
@@ -21,10 +23,20 @@ from zoo.errors import InputError
         ("momentum", 1.0, "below 1"),
         ("patch_weight", 1.0, "below 1"),
         ("patch_weight", -0.25, "at least 0"),
-        ("input_sizes", (), "1 to 10"),
-        ("input_sizes", (32, 16), "ascending"),
-        ("input_sizes", (15,), "from 16 pixels up"),
-        ("input_sizes", tuple(range(16, 27)), "1 to 10"),
+        ("clip_norm", -1.0, "not be negative"),
+        ("cutout", -8, "not be negative"),
+        ("mixup", -0.1, "not be negative"),
+        ("ema_decay", 1.0, "below 1"),
+        ("label_smoothing", -0.1, "at least 0"),
+        ("precision", "fp8", "it is one of bf16, fp32"),
+        ("flip", "always", "it is one of none, random, alternating"),
+        ("assignment", "hard", "it is one of softmax, "),
+        ("input_size", 31, "at least 32 pixels"),
+        ("growth", (), "1 to 10"),
+        ("growth", (1.0, 0.5), "ascending, the last 1"),
+        ("growth", (0.5,), "the last 1"),
+        ("growth", (0.0, 1.0), "above 0"),
+        ("growth", (1.0,) * 11, "1 to 10"),
     ],
 )
 def test_a_value_out_of_range_is_named_with_its_limit(name: str, value: Any, limit: str) -> None:
@@ -38,19 +50,42 @@ def test_zero_is_a_choice(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("epochs", "sizes", "schedule"),
+    ("epochs", "growth", "size", "sides"),
     [
-        (3, (32,), [32, 32, 32]),
-        (4, (16, 32), [16, 16, 32, 32]),
-        (5, (16, 24, 32), [16, 16, 24, 24, 32]),
-        (2, (16, 32), [16, 32]),
+        (3, (1.0,), 32, [32, 32, 32]),
+        (4, (0.5, 1.0), 32, [16, 16, 32, 32]),
+        (5, (0.5, 0.75, 1.0), 32, [16, 16, 24, 24, 32]),
+        (3, (0.5, 0.75, 1.0), 84, [40, 64, 84]),
+        (2, (0.1, 1.0), 32, [16, 32]),
     ],
 )
 def test_sizes_share_the_epochs_and_the_last_ends_the_run(
-    epochs: int, sizes: tuple[int, ...], schedule: list[int]
+    epochs: int, growth: tuple[float, ...], size: int, sides: list[int]
 ) -> None:
-    recipe = Recipe(epochs=epochs, input_sizes=sizes)
-    assert [recipe.input_size(epoch) for epoch in range(epochs)] == schedule
+    recipe = Recipe(epochs=epochs, growth=growth, input_size=size)
+    assert [recipe.side(epoch) for epoch in range(epochs)] == sides
+
+
+@pytest.mark.parametrize(("images", "processes", "batch"), [(1000, 1, 128), (100, 1, 100), (101, 2, 100), (128, 4, 128)])
+def test_a_batch_is_no_larger_than_the_data_set(images: int, processes: int, batch: int) -> None:
+    fitted = Recipe().fitted(48, images, processes)
+    assert (fitted.batch_size, fitted.input_size) == (batch, 48)
+
+
+def test_a_batch_is_divided_among_the_processes() -> None:
+    with pytest.raises(InputError, match="batch_size = 128 .* multiple of the number of processes, 3"):
+        Recipe().fitted(32, 1000, 3)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipes_have_names(name: str) -> None:
+    assert get(name) == RECIPES[name]
+    assert f"--recipe {name}" in importlib.import_module(f"training.recipes.{name}").__doc__
+
+
+def test_a_recipe_that_is_not_there() -> None:
+    with pytest.raises(UnknownNameError, match="no recipe is called 'papers'; did you mean paper"):
+        get("papers")
 
 
 def test_a_recipe_cannot_be_changed() -> None:

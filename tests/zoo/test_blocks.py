@@ -3,6 +3,7 @@ import torch
 from torch import Tensor
 
 from zoo.blocks import AuxiliaryHead, PassThrough, SemanticBlock, make_block
+from zoo.matching import ASSIGNMENTS
 from zoo.registry import Mechanism
 
 CHANNELS, CLASSES = 16, 5
@@ -83,7 +84,7 @@ def test_no_block_passes_features_and_says_nothing(x: Tensor) -> None:
         ("concat", 9 * 128 + 128**2 + 129 * 10 + 2 * 10 + 128 * 10 + 128 * 16),
     ],
 )
-@pytest.mark.parametrize("assignment", ["softmax", "bn_relu"])
+@pytest.mark.parametrize("assignment", ASSIGNMENTS)
 def test_weights_of_a_block(mechanism: Mechanism, assignment: str, weights: int) -> None:
     block = make_block(mechanism, 128, 10, assignment)
     assert sum(weight.numel() for weight in block.parameters()) == weights

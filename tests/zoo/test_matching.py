@@ -1,3 +1,5 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
@@ -6,11 +8,18 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from zoo.errors import UnknownNameError
-from zoo.matching import ASSIGNMENTS, BatchNormRelu, SlackSoftmax, make_assignment
+from zoo.matching import ASSIGNMENTS, BatchNormRelu, NoSlackSoftmax, SlackSoftmax, make_assignment
+from zoo.registry import AssignmentName
 
 SCORES = st.lists(st.floats(-10, 10, width=32), min_size=1, max_size=12)
 EPSILON = st.floats(0.1, 5)
 SLACK = st.floats(-5, 5)
+TEMPLATES = st.lists(
+    st.tuples(st.floats(-10, 10, width=32), st.floats(-4, 4, width=32), st.floats(-5, 5, width=32)),
+    min_size=1,
+    max_size=12,
+)
+"""Score, gamma and beta of each template."""
 
 
 def slack_softmax(templates: int, epsilon: float, slack: float) -> SlackSoftmax:
@@ -88,6 +97,38 @@ def test_scores_beyond_the_range_of_exp_stay_finite() -> None:
     np.testing.assert_allclose(assign([1e4, -1e4], 1, 0), [1, 0, 0])
 
 
+def assign_templates(module: type[SlackSoftmax], templates: list[tuple[float, float, float]]) -> Tensor:
+    """The assignment of one patch, `none` last."""
+    scores, gamma, beta = torch.tensor(templates).T
+    assign = module(len(templates)).requires_grad_(False)
+    assign.gamma.copy_(gamma)
+    assign.beta.copy_(beta)
+    return assign(scores[None, :, None, None])[0, :, 0, 0]
+
+
+@given(TEMPLATES)
+def test_without_slack_it_is_the_softmax_of_the_templates_alone(templates: list[tuple[float, float, float]]) -> None:
+    assignment = assign_templates(NoSlackSoftmax, templates)
+    exponentials = np.exp([gamma * score + beta for score, gamma, beta in templates])
+    np.testing.assert_allclose(assignment[:-1], exponentials / exponentials.sum(), atol=2e-5)
+    assert assignment[:-1].sum() == pytest.approx(1, abs=1e-5)
+    assert assignment[-1] == 0
+
+
+@given(TEMPLATES)
+def test_without_slack_it_is_the_limit_of_logits_far_above_the_slack(
+    templates: list[tuple[float, float, float]],
+) -> None:
+    far_above = [(score, gamma, beta + 100) for score, gamma, beta in templates]
+    with_slack = assign_templates(SlackSoftmax, far_above)
+    torch.testing.assert_close(assign_templates(NoSlackSoftmax, templates), with_slack, rtol=0, atol=5e-5)
+
+
+def test_without_slack_a_patch_whose_scores_are_all_far_below_is_still_a_templates() -> None:
+    templates = [(-30.0, 1.0, 0.0), (-40.0, 1.0, 0.0)]
+    np.testing.assert_allclose(assign_templates(NoSlackSoftmax, templates), [1, 0, 0], atol=1e-4)
+
+
 @pytest.fixture
 def scores() -> Tensor:
     return torch.randn(5, 4, 3, 2, generator=torch.Generator().manual_seed(0)) * 3 + 1
@@ -99,6 +140,21 @@ def test_an_assignment_adds_one_entry_and_is_made_patch_by_patch(name: str, scor
     assignment = module(scores)
     assert assignment.shape == (5, 5, 3, 2)
     torch.testing.assert_close(module(scores[1:2, :, 2:, 1:])[0, :, 0, 0], assignment[1, :, 2, 1])
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_every_weight_and_score_of_an_assignment_learns(name: str, scores: Tensor) -> None:
+    module, scores = make_assignment(name, 4), scores.requires_grad_()
+    shares = module(scores)[:, :-1]
+    (shares * torch.arange(4.0)[:, None, None]).sum().backward()
+    for learned in (scores, *module.parameters()):
+        assert learned.grad is not None
+        assert learned.grad.isfinite().all()
+        assert learned.grad.any()
+
+
+def test_every_name_of_an_assignment_has_one() -> None:
+    assert tuple(ASSIGNMENTS) == get_args(AssignmentName)
 
 
 @pytest.mark.parametrize("name", ASSIGNMENTS)

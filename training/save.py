@@ -1,5 +1,6 @@
-"""A whole training: data, network, model directory."""
+"""What a training leaves: a model directory, to which evaluations are added."""
 
+import hashlib
 import platform
 from dataclasses import asdict
 from pathlib import Path
@@ -8,52 +9,74 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from training.data import LabelledImages, data_set_name
+from training.data import LabelledImages
 from training.evaluate import Evaluation
 from training.loop import TrainedNetwork
 from training.recipe import Recipe
+from training.stream import StreamedImages
 from zoo.card import write_card
+from zoo.network import Network
 from zoo.package import (
     CONFIG_FILE,
     METRICS_FILE,
     WEIGHTS_FILE,
     ModelConfig,
     Package,
-    sha256,
     write_atomically,
     write_json,
 )
+from zoo.preprocess import Normalization
+
+
+def describe(
+    variant: str, data: str, classes: tuple[str, ...], normalization: Normalization, recipe: Recipe, network: Network
+) -> ModelConfig:
+    """The identity of a trained network.
+
+    Arguments:
+        variant: that was trained.
+        data: short name of the data set.
+        classes: C names.
+        normalization: of the pixels.
+        recipe: how it was trained, with its input size.
+        network: its weights are part of the identity.
+    """
+    return ModelConfig(
+        variant=variant,
+        data=data,
+        classes=classes,
+        input_size=recipe.input_size,
+        normalization=normalization,
+        weights_sha256=hashlib.sha256(_weights_file(network)).hexdigest(),
+        assignment=recipe.assignment,
+    )
 
 
 def save_model(
-    out: Path, variant: str, source: str, data: LabelledImages, trained: TrainedNetwork, recipe: Recipe
+    out: Path,
+    config: ModelConfig,
+    trained: TrainedNetwork,
+    images: LabelledImages | StreamedImages,
+    recipe: Recipe,
+    recipe_name: str,
 ) -> Package:
     """Write a model directory: weights, configuration, what was run, and the card.
 
     Arguments:
         out: the directory; files of the same names are replaced.
-        variant: that was trained.
-        source: where the data came from; its last part names the data set.
-        data: the training split.
+        config: from `describe`.
         trained: the network and what it took.
+        images: that it was trained on.
         recipe: how it was trained.
+        recipe_name: the named recipe that it was before changes.
     """
-    weights = {name: value.detach().cpu().contiguous() for name, value in trained.network.state_dict().items()}
-    write_atomically(out / WEIGHTS_FILE, save(weights))
-    config = ModelConfig(
-        variant=variant,
-        data=data_set_name(source),
-        classes=data.classes,
-        input_size=recipe.input_sizes[-1],
-        normalization=data.normalization(),
-        weights_sha256=sha256(out / WEIGHTS_FILE),
-        assignment=recipe.assignment,
-    )
+    write_atomically(out / WEIGHTS_FILE, _weights_file(trained.network))
     write_atomically(out / CONFIG_FILE, config.to_json().encode())
     training = {
         "data": config.data,
         "split": "train",
-        "images": len(data.labels),
+        "images": len(images.labels),
+        "recipe_name": recipe_name,
         "recipe": asdict(recipe),
         "minutes": round(trained.seconds / 60, 1),
         "machine": _machine(next(trained.network.parameters()).device),
@@ -71,7 +94,7 @@ def record_evaluation(package: Package, split: str, through: str, evaluation: Ev
 
     Arguments:
         package: the model directory.
-        split: that was measured.
+        split: that was measured: `test`, `train`, or `held-out` for a part of the training split that was kept away.
         through: what answered: `torch`, `onnx` or `server`.
         evaluation: the result.
     """
@@ -79,6 +102,10 @@ def record_evaluation(package: Package, split: str, through: str, evaluation: Ev
     metrics.setdefault(split, {})[through] = evaluation.to_json()
     write_json(package.path / METRICS_FILE, metrics)
     write_card(package)
+
+
+def _weights_file(network: Network) -> bytes:
+    return save({name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()})
 
 
 def _machine(device: torch.device) -> dict[str, Any]:

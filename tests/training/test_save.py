@@ -8,10 +8,10 @@ from training.data import LabelledImages
 from training.evaluate import Evaluation
 from training.loop import TrainedNetwork
 from training.recipe import Recipe
-from training.run import record_evaluation, save_model
+from training.save import describe, record_evaluation, save_model
 from zoo.package import CARD_FILE, Package
 
-RECIPE = Recipe(epochs=2, input_sizes=(16, 32), assignment="bn_relu")
+RECIPE = Recipe(epochs=2, input_size=32, growth=(0.5, 1.0), assignment="bn_relu")
 HISTORY = [{"epoch": 1, "input_size": 16, "loss": 2.123456, "accuracy": 0.25, "patch_accuracy": 0.2}]
 
 
@@ -21,9 +21,14 @@ def trained(images: LabelledImages) -> TrainedNetwork:
     return TrainedNetwork(network.eval().to(memory_format=torch.channels_last), 90.0, HISTORY)
 
 
+def save(out: Path, images: LabelledImages, trained: TrainedNetwork) -> Package:
+    config = describe("wrn16-ours", "cifar10", images.classes, images.normalization(), RECIPE, trained.network)
+    return save_model(out, config, trained, images, RECIPE, "fast")
+
+
 @pytest.fixture
 def package(trained: TrainedNetwork, images: LabelledImages, tmp_path: Path) -> Package:
-    return save_model(tmp_path / "model", "wrn16-ours", "/somewhere/cifar10", images, trained, RECIPE)
+    return save(tmp_path / "model", images, trained)
 
 
 def test_the_saved_network_is_loaded_again(package: Package, trained: TrainedNetwork) -> None:
@@ -44,7 +49,8 @@ def test_what_was_run(package: Package) -> None:
     assert training["images"] == 256
     assert training["data"] == "cifar10"
     assert training["minutes"] == 1.5
-    assert training["recipe"]["input_sizes"] == [16, 32]
+    assert training["recipe_name"] == "fast"
+    assert training["recipe"]["growth"] == [0.5, 1.0]
     assert training["history"] == [HISTORY[0] | {"loss": 2.1235}]
     assert training["torch"] == torch.__version__
 
@@ -72,6 +78,6 @@ def test_evaluations_are_added(package: Package) -> None:
 def test_saving_again_replaces(package: Package, trained: TrainedNetwork, images: LabelledImages) -> None:
     record_evaluation(package, "test", "torch", Evaluation(10_000, 90.5, 80.25, 0.3))
     torch.nn.init.zeros_(trained.network.classifier.bias)
-    again = save_model(package.path, "wrn16-ours", "cifar10", images, trained, RECIPE)
+    again = save(package.path, images, trained)
     assert "test" not in again.metrics()
     assert zoo.load(f"local-dir:{again.path}").classifier.bias.abs().max() == 0

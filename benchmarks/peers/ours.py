@@ -1,0 +1,41 @@
+"""This project's trainer: the loop of `zoo train` with its augmentation, log, progress and checkpoints.
+
+The clock is a hook that PyTorch calls after every optimizer's step, so that the loop itself is the one that users run.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from task import Clock, Task
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+
+def train(task: Task, run: Path) -> None:
+    """The one place that knows how `zoo train` calls the loop."""
+    from training.data import LabelledImages
+    from training.feed import Feed
+    from training.loop import train as train_network
+    from training.processes import join_processes
+    from training.recipe import Recipe
+    from training.start import start_network
+
+    images = LabelledImages(*task.images())
+    recipe = Recipe(epochs=1, batch_size=task.batch_size, input_size=task.size)
+    fabric, _ = join_processes(task.device, recipe.precision)
+    start = start_network(task.variant, images, recipe)
+    feed = Feed(images, recipe, fabric.device)
+    identity = {"variant": task.variant, "data": images.digest()}
+    train_network(fabric, start.network, feed, run, identity, compiled=task.compiled, stop_after=task.last_step)
+
+
+def main(task: Task) -> None:
+    clock = Clock(task)
+    register_optimizer_step_post_hook(lambda optimizer, args, kwargs: clock.step())
+    with tempfile.TemporaryDirectory() as run:
+        train(task, Path(run))
+    clock.report()
+
+
+if __name__ == "__main__":
+    main(Task.from_json(sys.argv[1]))

@@ -1,0 +1,27 @@
+"""A training in a few lines, on the CPU, for tests of what it consists of."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from training import loop
+from training.data import LabelledImages
+from training.feed import Feed
+from training.loop import TrainedNetwork
+from training.processes import join_processes
+from training.recipe import Recipe
+from training.start import start_network
+
+
+def train(
+    variant: str, images: LabelledImages, recipe: Recipe, run: Path, stop_after: int | None = None
+) -> TrainedNetwork:
+    """Train a variant in this process; the checkpoint's identity is `identity(variant, images, recipe)`."""
+    fabric, _ = join_processes("cpu", recipe.precision)
+    feed = Feed(images, recipe, fabric.device)
+    network = start_network(variant, images, recipe).network
+    return loop.train(fabric, network, feed, run, identity(variant, images, recipe), stop_after=stop_after)
+
+
+def identity(variant: str, images: LabelledImages, recipe: Recipe) -> dict[str, object]:
+    """What tells one run of `train` from another."""
+    return {"variant": variant, "data": images.digest(), **asdict(recipe)}

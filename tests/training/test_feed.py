@@ -1,0 +1,116 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from training.data import LabelledImages
+from training.feed import Batch, Feed
+from training.recipe import Recipe
+
+First = Callable[[int], LabelledImages]
+CPU = torch.device("cpu")
+
+EVERYTHING = {"cutout": 8, "mixup": 0.4, "flip": "alternating"}
+
+
+@pytest.fixture
+def feed(first: First, tiny: Recipe) -> Callable[..., Feed]:
+    """`feed(count, **changes)`: of the first so many images, four steps of 16 an epoch for 64."""
+    return lambda count=64, rank=0, processes=1, **changes: Feed(
+        first(count), replace(tiny, **changes), CPU, rank, processes
+    )
+
+
+def assert_same(one: list[Batch], other: list[Batch]) -> None:
+    assert len(one) == len(other)
+    for batch, expected in zip(one, other, strict=True):
+        assert all(torch.equal(*tensors) for tensors in zip(batch, expected, strict=True))
+
+
+def test_an_epoch_has_every_image_once(feed: Callable[..., Feed]) -> None:
+    made = feed(70, crop_padding=0, flip="none", growth=(1.0,))
+    assert (made.steps_per_epoch, made.steps) == (4, 12)
+    batches = list(made.batches())
+    assert [len(batch.labels) for batch in batches] == [16] * 12
+    first_epoch = torch.cat([batch.pixels for batch in batches[:4]]).flatten(1)
+    originals = made.images.images.flatten(1)
+    found = (first_epoch[:, None] == originals[None]).all(2).nonzero()[:, 1]
+    assert len(found) == len(set(found.tolist())) == 64
+    assert torch.equal(torch.cat([batch.labels for batch in batches[:4]]), made.images.labels[found])
+    assert not torch.equal(batches[0].pixels, batches[4].pixels)
+
+
+def test_targets_are_the_labels(feed: Callable[..., Feed]) -> None:
+    batch = next(feed().batches())
+    assert torch.equal(batch.targets.argmax(1), batch.labels)
+    assert torch.equal(batch.targets.sum(1), torch.ones(16))
+
+
+@pytest.mark.parametrize("changes", [{}, EVERYTHING])
+def test_a_run_that_starts_in_the_middle_sees_the_same(feed: Callable[..., Feed], changes: dict[str, object]) -> None:
+    whole = list(feed(**changes).batches())
+    for start in (1, 4, 9):
+        assert_same(list(feed(**changes).batches(start)), whole[start:])
+
+
+@pytest.mark.parametrize("changes", [{}, EVERYTHING])
+def test_processes_share_the_batch_of_one(feed: Callable[..., Feed], changes: dict[str, object]) -> None:
+    parts = [feed(rank=rank, processes=2, **changes).batches() for rank in (0, 1)]
+    for whole, one, other in zip(feed(**changes).batches(), *parts, strict=True):
+        for tensor, *pieces in zip(whole, one, other, strict=True):
+            assert torch.equal(torch.cat(pieces), tensor)
+
+
+def test_sizes_grow(feed: Callable[..., Feed]) -> None:
+    assert [batch.pixels.shape[-1] for batch in feed().batches()] == [16] * 8 + [32] * 4
+
+
+def mirrored(feed: Feed) -> list[Tensor]:
+    """For each epoch, whether each image, in the order of the data set, was mirrored."""
+    originals, found = feed.images.images, []
+    epochs = [list(feed.batches())[start : start + feed.steps_per_epoch] for start in range(0, feed.steps, 4)]
+    for epoch in epochs:
+        seen = torch.cat([batch.pixels for batch in epoch])
+        kept = torch.stack([(seen == image).flatten(1).all(1).any() for image in originals])
+        turned = torch.stack([(seen == image.flip(2)).flatten(1).all(1).any() for image in originals])
+        assert torch.equal(kept, ~turned)
+        found.append(turned)
+    return found
+
+
+def test_alternating_flips_show_both_sides_in_two_epochs(feed: Callable[..., Feed]) -> None:
+    one, two, three = mirrored(feed(flip="alternating", crop_padding=0, growth=(1.0,)))
+    assert 16 < int(one.sum()) < 48
+    assert torch.equal(one, ~two)
+    assert torch.equal(one, three)
+
+
+def test_random_flips_do_not(feed: Callable[..., Feed]) -> None:
+    one, two, _ = mirrored(feed(crop_padding=0, growth=(1.0,)))
+    assert 8 < int((one == two).sum()) < 56
+
+
+def test_cutout_grows_with_the_images(feed: Callable[..., Feed]) -> None:
+    """A square of the images' mean colour."""
+    made = feed(cutout=8, crop_padding=0, flip="none")
+    colour = (255 * torch.tensor(made.images.normalization().mean)).byte()
+    for batch in made.batches():
+        side = batch.pixels.shape[-1] // 4
+        painted = (batch.pixels == colour[:, None, None]).all(1).flatten(1).sum(1)
+        assert side**2 / 4 <= painted.min() <= painted.max() <= side**2 + 8
+
+
+def test_mixed_images_have_mixed_labels(feed: Callable[..., Feed]) -> None:
+    batch = next(feed(mixup=1.0, label_smoothing=0.0).batches())
+    assert batch.pixels.is_floating_point()
+    assert 0 <= batch.pixels.min() < batch.pixels.max() <= 1
+    torch.testing.assert_close(batch.targets.sum(1), torch.ones(16))
+    assert ((batch.targets > 0).sum(1) > 1).any()
+
+
+def test_the_seed_decides(feed: Callable[..., Feed]) -> None:
+    one, same, other = (next(feed(seed=seed, **EVERYTHING).batches()) for seed in (1, 1, 2))
+    assert torch.equal(one.pixels, same.pixels)
+    assert not torch.equal(one.pixels, other.pixels)

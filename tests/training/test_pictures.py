@@ -1,0 +1,155 @@
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from support.pictures import coloured, make_rows, write_files, write_split
+
+from training.pictures import Pictures, class_counts, data_set_name, hold_out, open_split, open_splits
+from training.source import DataError
+from zoo.decode import decode
+from zoo.preprocess import to_pixels
+
+
+class NoFiles:
+    """Files that are not to be read."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def read(self, index: int) -> bytes:
+        raise AssertionError("read")
+
+    def where(self, index: int) -> str:
+        return str(index)
+
+
+def labelled(*labels: int, classes: tuple[str, ...] = ("a", "b", "c")) -> Pictures:
+    return Pictures(NoFiles(len(labels)), torch.tensor(labels), classes)
+
+
+def places(pictures: Pictures) -> list[int]:
+    return [int(pictures.files.where(index)) for index in range(len(pictures))]
+
+
+def test_pixels_are_those_of_the_server(photo: bytes, tmp_path: Path) -> None:
+    pictures = open_splits(write_files(tmp_path, {"a/1.jpg": photo, "b/1.jpg": coloured(1)})).train
+    assert len(pictures) == 2
+    assert pictures.picture(0).size == (451, 300)
+    np.testing.assert_array_equal(pictures.pixels(0, 48), to_pixels(decode(photo), 48)[0])
+
+
+@pytest.mark.parametrize("kind", ["folder", "table"])
+def test_pictures_go_to_other_processes(kind: str, tmp_path: Path) -> None:
+    data = [coloured(number) for number in range(4)]
+    if kind == "folder":
+        source = write_files(tmp_path, {f"{'ab'[number // 2]}/{number}": data[number] for number in range(4)})
+    else:
+        source = write_split(tmp_path, "train", make_rows(data))
+    pictures = pickle.loads(pickle.dumps(open_splits(source).train.select([3, 1])))
+    assert [pictures.files.read(index) for index in range(2)] == [data[3], data[1]]
+
+
+def test_a_selection_of_a_selection(tmp_path: Path) -> None:
+    pictures = labelled(0, 1, 2, 0, 1, 2)
+    chosen = pictures.select([5, 3, 1]).select(torch.tensor([2, 0]))
+    assert places(chosen) == [1, 5]
+    assert chosen.labels.tolist() == [1, 2]
+    assert chosen.classes == pictures.classes
+    assert len(chosen.files) == 2
+    assert places(pictures.select(range(2))) == [0, 1]
+    assert len(pictures.select([])) == 0
+
+
+def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path, photo: bytes) -> None:
+    source = write_files(tmp_path, {"a/1": photo[: len(photo) // 2], "a/2": b"a text", "a/3": b"", "b/1": photo})
+    (tmp_path / "b" / "2").symlink_to(tmp_path / "nowhere")
+    pictures = open_splits(source).train
+    for index, message in enumerate(["truncated or damaged", "not a picture in one of the formats", "empty"]):
+        with pytest.raises(DataError, match=f"^{tmp_path}/a/{index + 1}: .*{message}"):
+            pictures.pixels(index, 32)
+    with pytest.raises(DataError, match=f"^{tmp_path}/b/2: No such file or directory$"):
+        pictures.pixels(4, 32)
+
+
+def test_a_source_without_test_split_is_measured_on_validation(tmp_path: Path) -> None:
+    rows = make_rows([coloured(number) for number in range(4)])
+    write_split(tmp_path, "train", rows)
+    assert open_splits(str(tmp_path)).test is None
+    with pytest.raises(DataError, match=f"{tmp_path} has no test split; it has train"):
+        open_split(str(tmp_path), "test")
+    write_split(tmp_path, "val", rows.select(range(3)))
+    test = open_splits(str(tmp_path)).test
+    assert test is not None
+    assert len(test) == len(open_split(str(tmp_path), "test")) == len(open_split(str(tmp_path), "val")) == 3
+    write_split(tmp_path, "test", rows.select(range(2)))
+    assert len(open_split(str(tmp_path), "test")) == 2
+    assert len(open_split(str(tmp_path), "validation")) == 3
+
+
+def test_a_split_that_is_not_there(cifar: Path) -> None:
+    with pytest.raises(DataError, match="cifar10 has no validation split; it has test, train"):
+        open_split(str(cifar), "validation")
+
+
+@pytest.mark.parametrize("source", ["/nowhere/data", "./nowhere", "~/nowhere/data"])
+def test_a_folder_that_is_not_there(source: str) -> None:
+    with pytest.raises(DataError, match=f"there is no folder {source}; give"):
+        open_splits(source)
+
+
+def test_a_file_is_no_source(tmp_path: Path) -> None:
+    (tmp_path / "data.zip").write_bytes(b"")
+    with pytest.raises(DataError, match=r"data\.zip is a file; unpack it"):
+        open_splits(str(tmp_path / "data.zip"))
+
+
+def test_a_tenth_of_each_class_is_held_out() -> None:
+    labels = [0] * 100 + [1] * 20 + [2] * 5
+    pictures = labelled(*labels)
+    kept, held = hold_out(pictures)
+    assert class_counts(held) == {"a": 10, "b": 2, "c": 1}
+    assert class_counts(kept) == {"a": 90, "b": 18, "c": 4}
+    assert sorted(places(kept) + places(held)) == list(range(125))
+    assert places(held) == sorted(places(held))
+    assert [labels[place] for place in places(held)] == held.labels.tolist()
+    assert places(held)[:10] != list(range(10))
+    assert places(hold_out(pictures)[1]) == places(held)
+
+
+def test_small_classes_keep_a_picture_to_train_on() -> None:
+    kept, held = hold_out(labelled(0, 1, 1, 2, 2, 2), share=0.9)
+    assert class_counts(kept) == {"a": 1, "b": 1, "c": 1}
+    assert class_counts(held) == {"a": 0, "b": 1, "c": 2}
+
+
+def test_an_unused_class_is_no_hindrance() -> None:
+    kept, held = hold_out(labelled(0, 0, 2, 2))
+    assert class_counts(kept) == class_counts(held) == {"a": 1, "b": 0, "c": 1}
+
+
+def test_nothing_can_be_held_out_of_single_pictures() -> None:
+    with pytest.raises(DataError, match="no class has two pictures"):
+        hold_out(labelled(0, 1, 2))
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.5])
+def test_a_share_is_between_0_and_1(share: float) -> None:
+    with pytest.raises(ValueError, match=f"share = {share}"):
+        hold_out(labelled(0, 0, 1, 1), share)
+
+
+@pytest.mark.parametrize("source", ["cifar10", "uoft-cs/cifar10", "/data/cifar10", "/data/cifar10/", "./cifar10"])
+def test_a_data_set_has_one_short_name(source: str) -> None:
+    assert data_set_name(source) == "cifar10"
+
+
+@pytest.mark.parametrize("source", [".", "./", "../pictures", "../pictures/cats/.."])
+def test_a_relative_folder_has_a_name(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pictures").mkdir()
+    monkeypatch.chdir(tmp_path / "pictures")
+    assert data_set_name(source) == "pictures"

@@ -1,0 +1,142 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from training import recipes
+from training.plan import ABLATIONS, FAMILIES, Run, plan
+from training.recipe import Recipe
+from training.records import Record, RecordError, parse_record
+from zoo.errors import InputError, UnknownNameError, ZooError
+from zoo.registry import DATA_SETS, info, list_models
+
+TEN = [name for name in list_models() if info(name).paper_accuracy]
+
+
+@pytest.fixture(autouse=True)
+def _recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(recipes.RECIPES, "test", Recipe(epochs=4))
+
+
+def planned(*sources: str, **arguments: Any) -> list[Run]:
+    return plan(sources, recipe_name="test", **arguments)
+
+
+def test_the_papers_table() -> None:
+    runs = planned(seeds=2)
+    assert len(runs) == 10 * 3 * 2
+    assert [run.seed for run in runs] == [0] * 30 + [1] * 30
+    assert [run.variant for run in runs[:10]] == TEN
+    assert list(dict.fromkeys(run.source for run in runs)) == list(DATA_SETS)
+    assert not any(run.hold_out or run.changes for run in runs)
+    assert len({run.name for run in runs}) == len(runs)
+
+
+def test_chosen_variants_come_in_the_tables_order() -> None:
+    runs = planned("cifar10", patterns=["wrn16*", "rn26", "wrn16"])
+    assert [run.variant for run in runs] == ["rn26", "wrn16", "wrn16-aux", "wrn16-ours"]
+
+
+def test_a_folder_is_called_as_its_data_set(cifar: Path) -> None:
+    [run] = planned(str(cifar), patterns=["rn26"])
+    assert run.name == "rn26.cifar10.test.seed0"
+    assert run.source == str(cifar)
+
+
+def test_the_share_of_the_patch_loss() -> None:
+    runs = planned(ablations=["lambda"])
+    assert [run.name for run in runs] == [
+        "wrn16-ours.cifar10.test.patch_weight=0.held-out.seed0",
+        "wrn16-ours.cifar10.test.patch_weight=0.1.held-out.seed0",
+        "wrn16-ours.cifar10.test.held-out.seed0",
+        "wrn16-ours.cifar10.test.patch_weight=0.5.held-out.seed0",
+    ]
+
+
+def test_ablations_share_their_runs() -> None:
+    runs = planned(ablations=["lambda", "assignment"], seeds=2)
+    assert len(runs) == (4 + 3 - 1) * 2
+    assert all(run.hold_out for run in runs)
+    assert [dict(run.changes).get("assignment") for run in runs[4:6]] == ["softmax_no_slack", "bn_relu"]
+
+
+def test_the_second_claim_is_of_the_tables_rows() -> None:
+    runs = planned(ablations=["claim2"])
+    assert [run.variant for run in runs] == [variant for family in FAMILIES.values() for variant in family]
+    assert set(runs[:3]) <= set(planned("cifar10"))
+
+
+def test_an_ablation_of_chosen_variants() -> None:
+    runs = planned("cifar100", patterns=["dn100*"], ablations=["assignment"])
+    assert {run.variant for run in runs} == {"dn100-ours", "dn100-ours-c"}
+    runs = planned(patterns=["wrn16*", "rn38"], ablations=["claim2"])
+    assert [run.variant for run in runs] == ["wrn16", "wrn16-aux", "wrn16-ours"]
+
+
+def test_changes_are_for_all_runs() -> None:
+    names = [run.name for run in planned(ablations=["lambda"], changes={"epochs": 2})]
+    assert names[2] == "wrn16-ours.cifar10.test.epochs=2.held-out.seed0"
+    assert names[3] == "wrn16-ours.cifar10.test.epochs=2.patch_weight=0.5.held-out.seed0"
+    assert planned(changes={"epochs": 4}) == planned()
+
+
+def test_arguments_of_the_training() -> None:
+    run = Run("rn26", "/data/cifar10", "test", (("assignment", "bn_relu"), ("patch_weight", 0.1)), 3, True)
+    given = "train rn26 --data /data/cifar10 --recipe test --seed 3 --assignment bn_relu --patch-weight 0.1 --hold-out"
+    assert run.arguments() == given.split()
+    assert Run("rn26", "cifar10", "test").arguments() == "train rn26 --data cifar10 --recipe test --seed 0".split()
+
+
+def test_ablations_change_what_a_recipe_has() -> None:
+    for ablation in ABLATIONS.values():
+        assert ablation.field is None or hasattr(Recipe(), ablation.field)
+        assert set(ablation.variants) <= set(list_models())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"patterns": ["wrn61"]}, UnknownNameError, "no variant is called 'wrn61'; did you mean wrn16"),
+        ({"patterns": ["vit*"]}, UnknownNameError, r"no variant is called 'vit\*'"),
+        ({"sources": ["cifar"]}, UnknownNameError, "no data set or folder is called 'cifar'; did you mean cifar10"),
+        ({"sources": ["/nowhere/cifar10"]}, UnknownNameError, "'/nowhere/cifar10'"),
+        ({"sources": ["cifar10", "uoft-cs/cifar10"]}, InputError, "are both called cifar10"),
+        ({"ablations": ["claim1"]}, UnknownNameError, "no ablation is called 'claim1'; did you mean claim2"),
+        ({"ablations": ["lambda"], "patterns": ["rn26"]}, InputError, "none of the variants rn26 is of .* rn26-ours"),
+        ({"ablations": ["claim2"], "patterns": ["dn100"]}, InputError, "none of the variants dn100"),
+        ({"seeds": 0}, InputError, "seeds = 0: it must be at least 1"),
+        ({"changes": {"epochs": 0}}, InputError, "epochs = 0: it must be above 0"),
+        ({"recipe_name": "slow"}, UnknownNameError, "no recipe is called 'slow'"),
+    ],
+)
+def test_what_is_wrong_is_said(arguments: dict[str, Any], error: type[ZooError], message: str) -> None:
+    with pytest.raises(error, match=message):
+        plan(**({"recipe_name": "test"} | arguments))
+
+
+def record(**recipe: Any) -> Record:
+    training = {
+        "images": 45_000,
+        "recipe_name": "test",
+        "recipe": {"epochs": 4, "seed": 1, "patch_weight": 0.25} | recipe,
+        "minutes": 1.0,
+        "machine": {"device": "CPU"},
+    }
+    training["history"] = {
+        name: [1.0] * training["recipe"]["epochs"] for name in ("epoch", "input_size", "accuracy")
+    }
+    about = {"name": "n", "variant": "rn26", "data": "cifar10", "weights_sha256": "", "training": training}
+    score = {"torch": {"images": 5_000, "accuracy": 90, "patch_accuracy": 80}}
+    return parse_record(json.dumps(about | {"held-out": score}), "here")
+
+
+def test_a_run_knows_its_record() -> None:
+    run = Run("rn26", "cifar10", "test", (("patch_weight", 0.1),), 1, True)
+    run.check(record(patch_weight=0.1))
+    with pytest.raises(RecordError, match=r"of another run \(patch_weight: 0\.25 there, 0\.1 planned\); remove it"):
+        run.check(record())
+    with pytest.raises(RecordError, match="epochs: 5 there, 4 planned"):
+        run.check(record(patch_weight=0.1, epochs=5))
+    with pytest.raises(RecordError, match="hold_out: True there, False planned"):
+        Run("rn26", "cifar10", "test", seed=1).check(record())

@@ -1,0 +1,160 @@
+"""Batches for the steps of a run: each is a function of the recipe, its seed and the step, and of nothing else.
+
+So a run that starts in the middle sees what an uninterrupted one sees, and processes that share a batch see together
+what one alone would see: what is random is drawn for the whole batch, on the CPU, and each process takes its part.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from training import augment
+from training.data import LabelledImages
+from training.recipe import Recipe
+from training.stream import Example, StreamedImages, stream
+
+
+class Batch(NamedTuple):
+    """What a step trains on."""
+
+    pixels: Tensor
+    """[N, 3, S, S], uint8, or floating point in 0..1 with mixup."""
+    labels: Tensor
+    """[N], class numbers; of two mixed images those of the first."""
+    targets: Tensor
+    """[N, C], the share of each class."""
+
+
+class Draws(NamedTuple):
+    """What is random in a step, for each of its N images."""
+
+    chosen: Tensor
+    """[N], which images."""
+    shift: Tensor
+    """[2, N], in pixels."""
+    mirrored: Tensor
+    """[N], bool."""
+    centre: Tensor
+    """[2, N], of the painted square, in pixels."""
+    share: Tensor
+    """[N], what mixup leaves of an image."""
+    seeds: Tensor
+    """[N], for images that are not held in memory."""
+
+    def part(self, rank: int, processes: int) -> "Draws":
+        """What one of several processes takes."""
+        length = len(self.chosen) // processes
+        return Draws(*(field[..., rank * length : (rank + 1) * length] for field in self))
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """The augmented images of a run.
+
+    Images that are held in memory are moved to the device once and augmented there; others are decoded and cropped by
+    workers.
+    """
+
+    images: LabelledImages | StreamedImages
+    recipe: Recipe
+    device: torch.device
+    rank: int = 0
+    """Number of this process, which takes one of `processes` equal parts of each batch."""
+    processes: int = 1
+    workers: int = 0
+    """Processes that decode images which are not held in memory."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole batches in an epoch."""
+        return len(self.images.labels) // self.recipe.batch_size
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run."""
+        return self.recipe.epochs * self.steps_per_epoch
+
+    def batches(self, start: int = 0) -> Iterator[Batch]:
+        """The batches of the steps from `start` on."""
+        recipe, classes = self.recipe, len(self.images.classes)
+        fill = 255 * torch.tensor(self.images.normalization().mean)
+        crops = self._held(start) if isinstance(self.images, LabelledImages) else self._streamed(start)
+        with closing(crops):
+            for pixels, labels, draws in crops:
+                targets = F.one_hot(labels, classes).float()
+                if recipe.cutout:
+                    side = math.ceil(recipe.cutout * pixels.shape[-1] / recipe.input_size)
+                    pixels = augment.cutout(pixels, side, draws.centre, fill)
+                if recipe.mixup:
+                    pixels, targets = augment.mixup(pixels, targets, draws.share)
+                yield Batch(pixels, labels, targets)
+
+    def _held(self, start: int) -> Iterator[tuple[Tensor, Tensor, Draws]]:
+        assert isinstance(self.images, LabelledImages)
+        whole, labels = self.images.images.to(self.device), self.images.labels.to(self.device)
+        images = torch.empty(0)
+        for size, draws in self._draws(start):
+            if size != images.shape[-1]:
+                images = augment.resize(whole, size)
+            chosen = draws.chosen.to(self.device)
+            yield augment.crop_and_flip(images[chosen], draws.shift, draws.mirrored), labels[chosen], draws
+
+    def _streamed(self, start: int) -> Iterator[tuple[Tensor, Tensor, Draws]]:
+        assert isinstance(self.images, StreamedImages)
+        examples = (
+            [
+                Example(index, size, seed)
+                for index, seed in zip(draws.chosen.tolist(), draws.seeds.tolist(), strict=True)
+            ]
+            for size, draws in self._draws(start)
+        )
+        batches = stream(self.images, examples, self.workers, pin=self.device.type == "cuda")
+        # The workers are steps ahead of the loop, so what a step needs is drawn once more.
+        for (_, draws), (pixels, labels) in zip(self._draws(start), batches, strict=True):
+            on_device = pixels.to(self.device, non_blocking=True).contiguous(memory_format=torch.channels_last)
+            yield augment.flip(on_device, draws.mirrored), labels.to(self.device, non_blocking=True), draws
+
+    def _draws(self, start: int) -> Iterator[tuple[int, Draws]]:
+        """The side of the images in each step from `start` on, and this process's part of what is drawn for it."""
+        recipe, length = self.recipe, len(self.images.labels)
+        mirrored_first = torch.rand(length, generator=self._generator(recipe.epochs + self.steps)) < 0.5
+        order, ordered_epoch = torch.empty(0), -1
+        for step in range(start, self.steps):
+            epoch, batch = divmod(step, self.steps_per_epoch)
+            if epoch != ordered_epoch:
+                order, ordered_epoch = torch.randperm(length, generator=self._generator(epoch)), epoch
+            chosen = order[batch * recipe.batch_size : (batch + 1) * recipe.batch_size]
+            size, count = recipe.side(epoch), len(chosen)
+            padding = math.ceil(recipe.crop_padding * size / recipe.input_size)
+            generator = self._generator(recipe.epochs + step)
+            shift = torch.randint(-padding, padding + 1, (2, count), generator=generator)
+            mirrored = torch.rand(count, generator=generator) < 0.5
+            if recipe.flip == "alternating":
+                mirrored = mirrored_first[chosen] ^ bool(epoch % 2)
+            draws = Draws(
+                chosen,
+                shift,
+                mirrored & (recipe.flip != "none"),
+                centre=torch.randint(size, (2, count), generator=generator),
+                share=self._shares(count, step),
+                seeds=torch.randint(2**62, (count,), generator=generator),
+            )
+            yield size, draws.part(self.rank, self.processes)
+
+    def _shares(self, count: int, step: int) -> Tensor:
+        if not self.recipe.mixup:
+            return torch.ones(count)
+        return augment.beta(self.recipe.mixup, count, self._stream(self.recipe.epochs + step))
+
+    def _generator(self, stream: int) -> torch.Generator:
+        return torch.Generator().manual_seed(self._stream(stream))
+
+    def _stream(self, number: int) -> int:
+        """The seed of a stream of random numbers: a number of the recipe's seed and the stream only."""
+        return self.recipe.seed * 1_000_003 + number

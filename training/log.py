@@ -1,0 +1,59 @@
+"""The log of a run: a JSON line an entry, and the same numbers for TensorBoard."""
+
+import json
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from torch.utils.tensorboard import SummaryWriter
+
+from zoo.package import write_atomically
+
+LOG_FILE = "log.jsonl"
+
+
+class Log:
+    """Entries of `log.jsonl` and TensorBoard's event files in a run's folder.
+
+    Arguments:
+        folder: of the run; None writes nothing, for the processes beside the first.
+        step: where the run goes on; entries of later steps, which will come again, are dropped.
+    """
+
+    def __init__(self, folder: Path | None, step: int) -> None:
+        self._file: IO[str] | None = None
+        if folder is None:
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / LOG_FILE
+        kept = [line for line in _lines(file) if json.loads(line)["step"] <= step]
+        write_atomically(file, "".join(kept).encode())
+        self._file = file.open("a", buffering=1)
+        self._board = SummaryWriter(str(folder), purge_step=step + 1)
+
+    def write(self, step: int, **values: float) -> None:
+        """Add an entry after a step."""
+        if self._file is None:
+            return
+        entry = {"step": step, "time": round(time.time(), 1)} | {name: round(v, 6) for name, v in values.items()}
+        self._file.write(json.dumps(entry) + "\n")
+        for name, value in values.items():
+            self._board.add_scalar(name, value, step)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._board.close()
+
+
+def _lines(file: Path) -> list[str]:
+    """Whole entries; a killed process may have left half of one."""
+    if not file.exists():
+        return []
+    return [line for line in file.read_text().splitlines(keepends=True) if line.startswith("{") and line.endswith("}\n")]

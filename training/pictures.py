@@ -1,0 +1,192 @@
+"""Labelled pictures as files: one source, its splits, and a part of a split held out."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from training.folder import open_folder
+from training.source import SPLIT_NAMES, DataError, EncodedFiles, Source
+from training.table import HubTable, ParquetTable
+from zoo.decode import decode
+from zoo.errors import ImageError, InputError
+from zoo.preprocess import Pixels, to_pixels
+
+TEST_SPLITS = ("test", "validation")
+"""Splits that are measured on, the first that there is; names of `training.source.SPLIT_NAMES`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Encoded, labelled pictures of one split; decoded when asked."""
+
+    files: EncodedFiles
+    labels: Tensor
+    """[N], int64."""
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def select(self, indices: Sequence[int] | Tensor) -> "Pictures":
+        """Those pictures, in that order."""
+        chosen = torch.as_tensor(indices, dtype=torch.int64)
+        return Pictures(_Selection.of(self.files, chosen.numpy()), self.labels[chosen], self.classes)
+
+    def picture(self, index: int) -> Image.Image:
+        """One picture in RGB, upright, as large as it is.
+
+        Raises:
+            DataError: it cannot be read or decoded; the message begins with its place.
+        """
+        try:
+            return decode(self.files.read(index))
+        except (OSError, ImageError) as error:
+            reason = (isinstance(error, OSError) and error.strerror) or error
+            raise DataError(f"{self.files.where(index)}: {reason}") from error
+
+    def pixels(self, index: int, size: int) -> Pixels:
+        """The centred square of one picture, as the server scales it: [3, size, size], uint8.
+
+        Raises:
+            DataError: as for `picture`.
+        """
+        return to_pixels(self.picture(index), size)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """What a source has to train on and to measure on."""
+
+    train: Pictures
+    test: Pictures | None
+    """None if the source has no labelled test or validation split."""
+    notes: tuple[str, ...] = ()
+    """What the user should know of the source, such as files that belong to no class; a sentence each."""
+
+
+def open_splits(source: str) -> Splits:
+    """The training and test split of a source.
+
+    Arguments:
+        source: a folder of Parquet files or of class folders, a name of `zoo.registry.DATA_SETS`, or a Hub data set's
+            id.
+
+    Raises:
+        DataError: there is no such source, it has no `train` split, or no pictures or labels.
+    """
+    opened = _open(source)
+    return Splits(_read_labelled(opened, source, "train"), _read_test(opened, source), opened.notes)
+
+
+def open_split(source: str, split: str) -> Pictures:
+    """One split of a source; of a source without labelled `test` split, `test` is the validation split.
+
+    Raises:
+        DataError: as for `open_splits`, or there is no such split.
+    """
+    opened = _open(source)
+    found = _read_test(opened, source) if split == "test" else None
+    return found or _read_labelled(opened, source, SPLIT_NAMES.get(split, split))
+
+
+def hold_out(pictures: Pictures, share: float = 0.1) -> tuple[Pictures, Pictures]:
+    """Part the pictures into those to train on and those to measure on, class by class.
+
+    Of each class about `share` is held out, at least one picture, and none of a class with one picture only. Which
+    ones depends on the labels alone.
+
+    Returns:
+        The pictures kept and those held out, each in their former order.
+
+    Raises:
+        InputError: the share is not between 0 and 1.
+        DataError: no class has two pictures.
+    """
+    if not 0 < share < 1:
+        raise InputError(f"share = {share}: it must be between 0 and 1")
+    generator = torch.Generator().manual_seed(0)
+    held = torch.zeros(len(pictures), dtype=torch.bool)
+    for label in range(len(pictures.classes)):
+        members = torch.nonzero(pictures.labels == label).flatten()
+        shuffled = members[torch.randperm(len(members), generator=generator)]
+        held[shuffled[: min(max(round(share * len(members)), 1), len(members) - 1)]] = True
+    if not held.any():
+        raise DataError("no class has two pictures, one to train on and one to measure on; add pictures")
+    return pictures.select(torch.nonzero(~held).flatten()), pictures.select(torch.nonzero(held).flatten())
+
+
+def class_counts(pictures: Pictures) -> dict[str, int]:
+    """How many pictures each class has, in the order of the classes."""
+    counts = torch.bincount(pictures.labels, minlength=len(pictures.classes))
+    return dict(zip(pictures.classes, counts.tolist(), strict=True))
+
+
+def data_set_name(source: str) -> str:
+    """A short name for a data set: of `cifar10`, `uoft-cs/cifar10`, `/data/cifar10` and `.` in it alike, `cifar10`."""
+    return Path(os.path.abspath(source)).name or source
+
+
+@dataclass(frozen=True, slots=True)
+class _Selection:
+    """Some of other files."""
+
+    files: EncodedFiles
+    indices: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, files: EncodedFiles, indices: NDArray[np.int64]) -> "_Selection":
+        if isinstance(files, _Selection):
+            return cls(files.files, files.indices[indices])
+        return cls(files, indices)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def read(self, index: int) -> bytes:
+        return self.files.read(int(self.indices[index]))
+
+    def where(self, index: int) -> str:
+        return self.files.where(int(self.indices[index]))
+
+
+def _open(source: str) -> Source:
+    if os.path.isdir(source):
+        return ParquetTable.find(source) or open_folder(source)
+    if os.path.exists(source):
+        raise DataError(f"{source} is a file; unpack it if it is an archive, and give the folder")
+    if source.startswith((".", "/", "~")):
+        raise DataError(f"there is no folder {source}; give a folder of class folders or of Parquet files")
+    return HubTable(source)
+
+
+def _read(opened: Source, source: str, split: str) -> Pictures:
+    if split not in opened.splits:
+        raise DataError(f"{source} has no {split} split; it has {', '.join(opened.splits)}")
+    files, labels = opened.open(split)
+    if not len(labels):
+        raise DataError(f"the {split} split of {source} is empty")
+    return Pictures(files, labels, opened.classes)
+
+
+def _read_labelled(opened: Source, source: str, split: str) -> Pictures:
+    pictures = _read(opened, source, split)
+    if missing := int((pictures.labels < 0).sum()):
+        raise DataError(
+            f"{missing} of {len(pictures)} pictures in the {split} split of {source} have no label; remove them"
+        )
+    return pictures
+
+
+def _read_test(opened: Source, source: str) -> Pictures | None:
+    """The split to measure on; a test split whose labels are kept secret, as in a competition, is none."""
+    for split in TEST_SPLITS:
+        if split in opened.splits and bool((_read(opened, source, split).labels >= 0).any()):
+            return _read_labelled(opened, source, split)
+    return None

@@ -1,0 +1,50 @@
+"""The processes that train together: one, or those that `torchrun` started on one machine or several."""
+
+import logging
+import os
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
+
+from training.device import choose_device
+from training.recipe import Precision
+from zoo.errors import InputError
+
+
+def join_processes(device: str, precision: Precision) -> tuple[Fabric, str]:
+    """This process's place among those that train together, with the reason for its device as text.
+
+    Arguments:
+        device: as for `choose_device`; processes started together take one GPU each.
+        precision: of the network's computation.
+
+    Raises:
+        InputError: there is no such device, or several processes were asked to share a numbered one.
+    """
+    chosen, why = choose_device(device)
+    together, here = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    if together > 1 and chosen.index is not None:
+        raise InputError(f"device {device!r}: {together} processes cannot share one; give {chosen.type} without number")
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it would say what the command line says already
+    one_device = 1 if chosen.index is None else [chosen.index]
+    fabric = Fabric(
+        accelerator=chosen.type,
+        devices=here if together > 1 else one_device if chosen.type != "cpu" else 1,
+        num_nodes=together // here,
+        # The statistics of batch normalisation are the same everywhere, see `training.norms`.
+        strategy=DDPStrategy(broadcast_buffers=False) if together > 1 else "auto",
+        precision="bf16-mixed" if precision == "bf16" else "32-true",
+    )
+    fabric.launch()
+    if together > 1:
+        why += f"; {together} processes, {here} on this machine"
+    return fabric, why
+
+
+def largest_in_any(fabric: Fabric, value: float) -> float:
+    """The largest of the processes' values."""
+    if fabric.world_size == 1:
+        return value
+    reduced = fabric.all_reduce(torch.tensor(value, device=fabric.device), reduce_op="max")
+    return float(reduced)  # type: ignore[arg-type]

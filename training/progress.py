@@ -1,0 +1,22 @@
+"""The bar that a person watches."""
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+def progress_bar(shown: bool = True) -> Progress:
+    """A bar with the steps, the time and what the task says of itself in its field `status`.
+
+    Arguments:
+        shown: False for the processes beside the first.
+    """
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[status]}"),
+        disable=not shown,
+    )
+    bar.console.quiet = not shown
+    return bar

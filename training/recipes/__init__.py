@@ -1,0 +1,19 @@
+"""The recipes by name: a file each, whose docstring says what to expect of it and the exact command."""
+
+from zoo.errors import UnknownNameError
+
+from training.recipe import Recipe
+from training.recipes import fast, finetune, paper, smoke
+
+RECIPES = {module.__name__.rpartition(".")[2]: module.RECIPE for module in (paper, fast, finetune, smoke)}
+
+
+def get(name: str) -> Recipe:
+    """The recipe called `name`.
+
+    Raises:
+        UnknownNameError: there is none.
+    """
+    if name not in RECIPES:
+        raise UnknownNameError("recipe", name, RECIPES)
+    return RECIPES[name]

@@ -1,0 +1,10 @@
+"""Start from a model of the zoo, learn other classes: for a folder of one's own pictures.
+
+    zoo train wrn16-ours --recipe finetune --data ./my-pictures
+"""
+
+from training.recipe import Recipe
+
+RECIPE = Recipe(
+    epochs=20, batch_size=64, peak_learning_rate=0.03, flip="alternating", label_smoothing=0.1, start_from="released"
+)

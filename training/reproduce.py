@@ -1,0 +1,305 @@
+"""The command `zoo reproduce`: makes the runs of a plan that are not there yet, and writes what all of them gave."""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Annotated, Literal
+
+import typer
+
+from training.interrupt import stop_on_signal
+from training.plan import ABLATIONS, Run, plan
+from training.records import Record, parse_record, read_record, read_records, record_of, write_record
+from zoo.errors import InputError, MissingDependencyError, ZooError
+from zoo.package import Package
+
+TRAINER = (sys.executable, "-m", "zoo")
+"""What `Run.arguments` are given to."""
+
+RECORDS = "results"
+"""Folder of the records, in the one that the results are written to."""
+
+LOG_FILE = "output.log"
+
+AT_ONCE_ON_A_GPU = 4
+"""A small network leaves most of a GPU idle: several runs share it in less time than one after the other."""
+
+POLL_SECONDS = 0.1
+
+State = Literal["done", "half-done", "to do"]
+
+
+class RunsFailedError(ZooError):
+    """Runs of a plan ended with an error."""
+
+
+class PlanStoppedError(ZooError):
+    """A signal asked the plan to stop, and its runs were saved."""
+
+
+def reproduce(
+    datasets: Annotated[
+        list[str] | None,
+        typer.Option(help="As --data of zoo train; several. [default: the paper's; for ablations cifar10]"),
+    ] = None,
+    variants: Annotated[
+        list[str] | None,
+        typer.Option(help="Shell-style patterns; several. [default: the paper's ten; for an ablation its own]"),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Runs of each row, with the seeds 0, 1, ...")] = 1,
+    recipe: Annotated[str, typer.Option(help="As --recipe of zoo train.")] = "fast",
+    epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    ablation: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Its runs instead of the table's; several: {', '.join(ABLATIONS)}."),
+    ] = None,
+    runs: Annotated[Path, typer.Option(help="Folder of checkpoints, models and logs.")] = Path("runs/reproduce"),
+    results: Annotated[Path, typer.Option(help="Folder of results.md, its pictures and the records.")] = Path("docs"),
+    at_once: Annotated[
+        int | None, typer.Option(help=f"Runs that share the device. [default: {AT_ONCE_ON_A_GPU} on a GPU, else 1]")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the plan and where it stands.")] = False,
+    only_write: Annotated[bool, typer.Option("--only-write", help="Only write the results of the records.")] = False,
+) -> None:
+    """Train the paper's table, or ablations of it, and write docs/results.md; what is done already stays done."""
+    from rich.console import Console
+
+    console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+    if only_write:
+        _require("matplotlib")
+        return _write(results, console.print)
+    _require("datasets", "lightning", "torch", *([] if dry_run else ["matplotlib"]))
+    changes = {} if epochs is None else {"epochs": epochs}
+    planned = plan(datasets or (), variants or (), seeds, recipe, ablation or (), changes)
+    records = results / RECORDS
+    states = [state(run, runs, records) for run in planned]
+    if dry_run:
+        for run, its_state in zip(planned, states, strict=True):
+            console.print(f"{its_state:<9}  {run.name}")
+    counts = ", ".join(f"{states.count(kind)} {kind}" for kind in ("done", "half-done", "to do"))
+    console.print(f"{len(planned)} runs: {counts}")
+    if dry_run:
+        return None
+    waiting = [run for run, its_state in zip(planned, states, strict=True) if its_state != "done"]
+    if waiting and at_once is None:
+        at_once = _at_once_on(device)
+    try:
+        execute(waiting, runs, records, at_once or 1, device, say=console.print)
+    finally:
+        _write(results, console.print)
+
+
+def state(run: Run, runs: Path, records: Path) -> State:
+    """Where a run stands.
+
+    Raises:
+        RecordError: its record is damaged, or of another run.
+    """
+    file = records / f"{run.name}.json"
+    if file.exists():
+        run.check(read_record(file))
+        return "done"
+    return "half-done" if (runs / run.name / "checkpoint.pt").exists() else "to do"
+
+
+def execute(
+    planned: Sequence[Run],
+    runs: Path,
+    records: Path,
+    at_once: int = 1,
+    device: str = "auto",
+    *,
+    trainer: Sequence[str] = TRAINER,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Make runs, each in a process of its own, so that none ends with another; a record is written as each ends.
+
+    Arguments:
+        planned: the runs, in their order.
+        runs: a folder NAME in it gets a run's checkpoint, model and `output.log`; what it holds is gone on with.
+        records: folder of the records.
+        at_once: processes at the same time.
+        device: where they compute.
+        trainer: the command that trains, before its arguments.
+        say: gets a line when a run starts and when it ends.
+
+    Raises:
+        InputError: `at_once` is not above 0.
+        RunsFailedError: some failed; the others were made.
+        PlanStoppedError: Ctrl-C or SIGTERM came; the runs were told and have saved where they are.
+    """
+    if at_once < 1:
+        raise InputError(f"at_once = {at_once}: it must be above 0")
+    execution = _Execution(len(planned), runs, records, at_once, device, trainer, say)
+    waiting = list(enumerate(planned, start=1))
+    with stop_on_signal() as stop:
+        try:
+            while execution.working or (waiting and not stop.received):
+                if stop.received:
+                    execution.stop()
+                elif waiting and len(execution.working) < at_once:
+                    execution.start(*waiting.pop(0))
+                    continue
+                execution.collect()
+                time.sleep(POLL_SECONDS)
+        finally:
+            execution.kill()
+        stopped = stop.received
+    if stopped and execution.done < len(planned):
+        made = f"{execution.done} of {len(planned)}"
+        raise PlanStoppedError(f"stopped with {made} runs made; the same command goes on there")
+    if execution.failed:
+        raise RunsFailedError(
+            f"{len(execution.failed)} of {len(planned)} runs failed: {', '.join(execution.failed)}; "
+            f"see {runs}/NAME/{LOG_FILE}, and the same command tries them again"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A run in the works."""
+
+    run: Run
+    place: str
+    """In the plan."""
+    process: subprocess.Popen[bytes]
+
+
+@dataclass(slots=True)
+class _Execution:
+    """Where the execution of a plan stands."""
+
+    planned: int
+    runs: Path
+    records: Path
+    at_once: int
+    device: str
+    trainer: Sequence[str]
+    say: Callable[[str], None]
+    working: list[_Job] = field(default_factory=list)
+    done: int = 0
+    failed: list[str] = field(default_factory=list)
+    stopping: bool = False
+
+    def start(self, number: int, run: Run) -> None:
+        """Begin a run, or go on with it."""
+        folder, place = self.runs / run.name, f"[{number}/{self.planned}] {run.name}"
+        going_on = state(run, self.runs, self.records) == "half-done"
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / LOG_FILE).open("ab") as log:
+            if not _lock(log):
+                self.failed.append(run.name)
+                self.say(f"{place} failed: another process is at work in {folder}")
+                return
+            # A session of its own: a terminal's Ctrl-C would reach the run besides what it is sent from here.
+            process = subprocess.Popen(
+                [*self.trainer, *run.arguments(), "--run", str(folder), "--device", self.device],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self._environment(),
+                start_new_session=True,
+            )
+        self.working.append(_Job(run, place, process))
+        self.say(f"{place} {'goes on' if going_on else 'starts'}")
+
+    def collect(self) -> None:
+        """Write the records of the runs that have ended."""
+        for job in [job for job in self.working if job.process.poll() is not None]:
+            self.working.remove(job)
+            if self.stopping and job.process.returncode:
+                self.say(f"{job.place} is stopped")
+                continue
+            try:
+                record = self._recorded(job)
+            except ZooError as error:
+                self.failed.append(job.run.name)
+                self.say(f"{job.place} failed: {error}")
+            else:
+                self.done += 1
+                left = self.planned - self.done - len(self.failed)
+                self.say(f"{job.place}: {_summary(record)}; {left} left")
+
+    def stop(self) -> None:
+        """Tell the runs, once, to save where they are."""
+        if not self.stopping:
+            self.stopping = True
+            self.say(f"stopping: {len(self.working)} save where they are; another Ctrl-C stops at once")
+            for job in self.working:
+                job.process.terminate()
+
+    def kill(self) -> None:
+        for job in self.working:
+            job.process.kill()
+            job.process.wait()
+
+    def _recorded(self, job: _Job) -> Record:
+        folder = self.runs / job.run.name
+        if status := job.process.returncode:
+            ended = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+            raise ZooError(f"{ended}; the end of {folder / LOG_FILE}:\n{_last_lines(folder / LOG_FILE)}")
+        value = record_of(Package.open(folder / "model")) | {"name": job.run.name, "at_once": self.at_once}
+        record = parse_record(json.dumps(value), str(folder / "model"))
+        job.run.check(record)
+        write_record(self.records, value)
+        return record
+
+    def _environment(self) -> dict[str, str]:
+        """Runs that share a machine share its cores."""
+        cores = max(1, (os.cpu_count() or 1) // self.at_once)
+        return ({"OMP_NUM_THREADS": str(cores)} if self.at_once > 1 else {}) | os.environ
+
+
+def _lock(log: IO[bytes]) -> bool:
+    """Take a run for the process that gets its log as output, as long as that lives; False if another has it."""
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # only Unix has such locks
+        return True
+    try:
+        fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _last_lines(file: Path, count: int = 5) -> str:
+    lines = file.read_text(errors="replace").splitlines()
+    return "\n".join(f"    {line}" for line in lines[-count:]) or "    (nothing)"
+
+
+def _summary(record: Record) -> str:
+    score, kind = record.score, "held-out" if record.held_out else "test"
+    return (
+        f"{score.accuracy:.2f}% of {score.images:,} {kind} images, patches {score.patch_accuracy:.2f}%, "
+        f"{record.training.minutes} minutes"
+    )
+
+
+def _at_once_on(device: str) -> int:
+    from training.device import choose_device
+
+    return AT_ONCE_ON_A_GPU if choose_device(device)[0].type == "cuda" else 1
+
+
+def _write(results: Path, say: Callable[[str], None]) -> None:
+    from training.plot import write_pictures
+    from training.results import write_results
+
+    records = read_records(results / RECORDS)
+    pictures = write_pictures(results, records)
+    say(f"{write_results(results, records, pictures)}: {len(records)} runs")
+
+
+def _require(*modules: str) -> None:
+    for name in modules:
+        if importlib.util.find_spec(name) is None:
+            raise MissingDependencyError(f"this needs {name}: pip install 'template-zoo[train]'")

@@ -1,0 +1,247 @@
+"""From the records of runs to `results.md`: the paper's table with ours beside it, the ablations, the recipes.
+
+The same records make the same bytes. A row without runs stays empty.
+"""
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from training.plan import ABLATIONS, FAMILIES, Ablation
+from training.plot import Picture
+from training.records import Group, Record, grouped, mean_and_deviation, shown
+from zoo.package import write_atomically
+from zoo.registry import DATA_SETS, info, list_models
+
+RESULTS_FILE = "results.md"
+
+Column = tuple[str, str]
+"""Heading, and `l` or `r`: the side that its cells are aligned to."""
+
+NUMBERS: Sequence[Column] = (("accuracy, %", "r"), ("seeds", "r"), ("patches, %", "r"))
+PAPER: Sequence[Column] = (("paper, %", "r"), ("difference", "r"))
+TRAINING: Sequence[Column] = (
+    ("measured on", "r"),
+    ("training images", "r"),
+    ("recipe", "l"),
+    ("epochs", "r"),
+    ("pixels", "l"),
+    ("minutes", "r"),
+    ("device", "l"),
+    ("logs, by seed", "l"),
+)
+
+ABOUT_ABLATIONS: Mapping[str, tuple[str, str]] = {
+    "lambda": ("λ, the share of the per-patch loss", "λ"),
+    "assignment": ("Assignment: soft-max with slack, without, and batch normalisation with ReLU", "assignment"),
+    "claim2": ("Plain, per-patch supervision, semantic block", ""),
+}
+
+FIELDS_IN_ROWS = ("seed", "epochs", "input_size", "input_sizes")
+
+
+def write_results(folder: Path, records: Iterable[Record], pictures: Iterable[Picture] = ()) -> Path:
+    """Write `folder/results.md`; the records are in `folder/results`.
+
+    Arguments:
+        folder: where to.
+        records: of all runs.
+        pictures: of them, in the folder.
+
+    Returns:
+        The file.
+    """
+    file = folder / RESULTS_FILE
+    write_atomically(file, results_text(list(records), pictures).encode())
+    return file
+
+
+def results_text(records: Sequence[Record], pictures: Iterable[Picture] = ()) -> str:
+    """The Markdown text of records, as for `write_results`."""
+    groups = grouped(records)
+    tested = [group for group in groups if not group.first.held_out]
+    held_out = [group for group in groups if group.first.held_out]
+    others = sorted({group.first.data for group in groups} - set(DATA_SETS))
+    parts = [
+        "# Results",
+        "Written by `zoo reproduce`; `zoo reproduce --only-write` writes it anew from the [records](results) of the "
+        "runs, to which every row links: settings, accuracy after each epoch, machine, digest of the weights. What a "
+        "row's recipe is stands [below](#recipes). A row without numbers has no run yet.",
+        "`accuracy` and `patches` are mean ± standard deviation (over n - 1) of the seeds, a single number where there "
+        "is one seed; `patches` is the share of all patches whose strongest class is the image's. `difference` is to "
+        "the number that the paper prints; its recipe and its number of seeds are not known. `minutes` are those of "
+        "one run; runs that went on at once shared the device. `measured on` and `training images` count images: the "
+        "data sets' tables are of the whole test split, and settings are compared on images held out of the training "
+        "split, so that the test split chooses nothing.",
+        *(f"![{picture.title}]({picture.file})\n\n{picture.caption}" for picture in pictures),
+    ]
+    for data in (*DATA_SETS, *others):
+        parts += [f"## {data}", _table_of(data, tested)]
+    parts += ["## Ablations"]
+    for name, ablation in ABLATIONS.items():
+        heading, symbol = ABOUT_ABLATIONS[name]
+        parts += [f"### {heading}", f"`zoo reproduce --ablation {name}`"]
+        parts += [_compared_variants(tested)] if not ablation.field else [_compared(ablation, symbol, held_out)]
+    parts += ["## Recipes", *_recipes(groups)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table_of(data: str, groups: Sequence[Group]) -> str:
+    """The paper's table for a data set, a row for each variant and training."""
+    rows: list[list[str]] = []
+    for variant in list_models():
+        paper = info(variant).paper_accuracy.get(data)
+        cell = "" if paper is None else f"{paper:.2f}"
+        found = [group for group in groups if (group.first.data, group.first.variant) == (data, variant)]
+        for group in found:
+            difference = "" if paper is None else f"{statistics.fmean(group.accuracies) - paper:+.2f}"
+            rows.append([f"`{variant}`", *_numbers(group), cell, difference, *_training(group)])
+        if not found:
+            rows.append([f"`{variant}`", *_empty(NUMBERS), cell, "", *_empty(TRAINING)])
+    return _markdown([("variant", "l"), *NUMBERS, *PAPER, *TRAINING], rows)
+
+
+def _compared(ablation: Ablation, symbol: str, groups: Iterable[Group]) -> str:
+    """A table of the values of one field, all else being equal."""
+    field = str(ablation.field)
+    swept = {other.field for other in ABLATIONS.values()} - {field}
+    trainings: dict[str, list[Group]] = {}
+    for group in groups:
+        if not swept & set(group.first.changes):
+            trainings.setdefault(group.key(without=(field,)), []).append(group)
+    rows: list[list[str]] = []
+    for members in trainings.values():
+        first = members[0].first
+        by_value = {group.first.training.recipe.get(field): group for group in members}
+        for value in [*ablation.values, *sorted(by_value.keys() - set(ablation.values), key=str)]:
+            start = [first.data, f"`{first.variant}`", shown(value)]
+            rows.append([*start, *_cells(by_value.get(value), field)])
+    if not rows:
+        rows = [
+            ["", f"`{variant}`", shown(value), *_cells()] for variant in ablation.variants for value in ablation.values
+        ]
+    return _markdown([("data set", "l"), ("variant", "l"), (symbol, "l"), *NUMBERS, *TRAINING], rows)
+
+
+def _compared_variants(groups: Iterable[Group]) -> str:
+    """A table of plain, aux and ours at equal training, over the seeds that all of them have."""
+    differences: list[Column] = [("aux - plain", "r"), ("ours - aux", "r"), ("ours - plain", "r")]
+    accuracies: list[Column] = [("plain, %", "r"), ("aux, %", "r"), ("ours, %", "r")]
+    columns = [("network", "l"), ("data set", "l"), ("recipe", "l"), ("epochs", "r"), ("seeds", "r")]
+    columns += [*accuracies, *differences]
+    trainings: dict[str, dict[str, Group]] = {}
+    for group in groups:
+        trainings.setdefault(group.key(without=("variant",)), {})[group.first.variant] = group
+    rows: list[list[str]] = []
+    for network, family in FAMILIES.items():
+        before = len(rows)
+        for members in trainings.values():
+            chosen = [members[variant] for variant in family if variant in members]
+            if len(chosen) > 1:
+                rows.append([f"`{network}`", *_paired([members.get(variant) for variant in family])])
+        if len(rows) == before:
+            rows.append([f"`{network}`", *_empty(columns[1:])])
+    about = (
+        "The paper's second claim is plain < aux < ours. These are the rows above, of the test split, over the seeds "
+        "that all of a row's variants have; a difference is the mean of the differences seed by seed."
+    )
+    return f"{about}\n\n{_markdown(columns, rows)}"
+
+
+def _paired(family: Sequence[Group | None]) -> list[str]:
+    """Cells of plain, aux and ours, of which one may be missing."""
+    by_seed = [{record.seed: record.score.accuracy for record in group.records} if group else None for group in family]
+    seeds = sorted(set.intersection(*(set(scores) for scores in by_seed if scores is not None)))
+    first = next(group.first for group in family if group)
+    values = [[scores[seed] for seed in seeds] if scores is not None else [] for scores in by_seed]
+    plain, aux, ours = values
+    differences = [
+        [one - other for one, other in zip(left, right, strict=True)] if left and right else []
+        for left, right in ((aux, plain), (ours, aux), (ours, plain))
+    ]
+    return [
+        *(first.data, _recipe_name(first), str(first.epochs), str(len(seeds))),
+        *(_spread(own) for own in values),
+        *(_spread(own, "+") for own in differences),
+    ]
+
+
+def _cells(group: Group | None = None, field: str = "") -> list[str]:
+    """Cells of `NUMBERS` and `TRAINING`; empty without a group."""
+    return [*_empty(NUMBERS), *_empty(TRAINING)] if group is None else [*_numbers(group), *_training(group, field)]
+
+
+def _numbers(group: Group) -> list[str]:
+    """Cells of `NUMBERS`."""
+    return [_spread(group.accuracies), str(len(group.records)), _spread(group.patch_accuracies)]
+
+
+def _training(group: Group, field: str = "") -> list[str]:
+    """Cells of `TRAINING`; the recipe's `field` has a column already."""
+    first, trainings = group.first, [record.training for record in group.records]
+    devices = [
+        training.machine.device + (f", {record.at_once} at once" if record.at_once > 1 else "")
+        for record, training in zip(group.records, trainings, strict=True)
+    ]
+    return [
+        f"{first.score.images:,}",
+        f"{first.training.images:,}",
+        _recipe_name(first, field),
+        str(first.epochs),
+        first.pixels,
+        f"{statistics.fmean(training.minutes for training in trainings):.1f}",
+        "; ".join(dict.fromkeys(devices)),
+        " ".join(f"[{record.seed}](results/{quote(record.name, safe='=')}.json)" for record in group.records),
+    ]
+
+
+def _spread(values: list[float], sign: str = "") -> str:
+    """Mean ± standard deviation; the deviation only where there is one."""
+    if not values:
+        return ""
+    mean, deviation = mean_and_deviation(values)
+    return f"{mean:{sign}.2f}" + ("" if deviation is None else f" ± {deviation:.2f}")
+
+
+def _recipe_name(record: Record, field: str = "") -> str:
+    """The recipe and what was changed in it; what rows have a column for is not repeated."""
+    told = {*FIELDS_IN_ROWS, field}
+    changed = [f"{key} = {shown(value)}" for key, value in record.changes.items() if key not in told]
+    return ", ".join([record.training.recipe_name or "unnamed", *changed])
+
+
+def _recipes(groups: Iterable[Group]) -> list[str]:
+    """The settings of the recipes, once for runs that agree in them."""
+    recipes: list[tuple[str, dict[str, Any]]] = []
+    for group in groups:
+        first = group.first
+        name = first.training.recipe_name or "unnamed"
+        own = {
+            key: value
+            for key, value in first.settings.items()
+            if key not in FIELDS_IN_ROWS and key not in first.changes
+        }
+        for known, settings in recipes:
+            if known == name and all(settings.get(key, value) == value for key, value in own.items()):
+                settings.update(own)
+                break
+        else:
+            recipes.append((name, own))
+    if not recipes:
+        return ["No run yet."]
+    fields = dict.fromkeys(key for _, settings in recipes for key in settings)
+    rows = [[f"`{key}`", *(shown(own[key]) if key in own else "" for _, own in recipes)] for key in fields]
+    about = "The settings that the rows above do not show; what each means: `zoo train --help`."
+    return [about, _markdown([("setting", "l"), *((name, "l") for name, _ in recipes)], rows)]
+
+
+def _empty(columns: Sequence[Column]) -> list[str]:
+    return [""] * len(columns)
+
+
+def _markdown(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    ruler = [{"l": "---", "r": "--:"}[side] for _, side in columns]
+    return "\n".join("| " + " | ".join(row) + " |" for row in ([heading for heading, _ in columns], ruler, *rows))

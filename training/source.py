@@ -1,0 +1,61 @@
+"""What a source of labelled pictures is, wherever it lies."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Protocol
+
+from torch import Tensor
+
+from zoo.errors import ZooError
+
+SPLIT_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "train": "train",
+        "training": "train",
+        "test": "test",
+        "testing": "test",
+        "validation": "validation",
+        "valid": "validation",
+        "val": "validation",
+    }
+)
+"""What splits are called where they lie, in lower case, and here."""
+
+
+class DataError(ZooError, ValueError):
+    """A data set that cannot be found, or whose pictures, labels or classes are of no use."""
+
+
+class EncodedFiles(Protocol):
+    """Picture files as bytes; picklable, since worker processes take them along."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, index: int) -> bytes:
+        """The whole file.
+
+        Raises:
+            OSError, ImageError: there is none, or it is no picture.
+        """
+
+    def where(self, index: int) -> str:
+        """Where the file lies, for messages: a path, or `SOURCE, train row 17`."""
+
+
+class Source(Protocol):
+    """A data set with its splits, opened one by one."""
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Names of the splits, values of `SPLIT_NAMES` where they are of its keys."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The same for all splits."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of the source, a sentence each."""
+
+    def open(self, split: str) -> tuple[EncodedFiles, Tensor]:
+        """Files and labels ([N], int64, -1 where a picture has none) of one of `splits`."""

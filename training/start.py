@@ -1,0 +1,59 @@
+"""The network that a training starts from: random weights, or those of a model."""
+
+from dataclasses import dataclass
+
+import torch
+
+from training.data import LabelledImages
+from training.recipe import Recipe
+from training.stream import StreamedImages
+from zoo.errors import InputError
+from zoo.hub import open_model
+from zoo.models import create, load_package
+from zoo.network import Network
+from zoo.preprocess import Normalization
+
+RELEASED = "released"
+"""A recipe's `start_from` that means the variant's own model of the default data set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A network to train."""
+
+    network: Network
+    normalization: Normalization
+    """Of the pixels: of the images, or of those that the model had been trained on."""
+    weights: str
+    """SHA-256 of the weights that it starts from; empty for random ones."""
+
+
+def start_network(variant: str, images: LabelledImages | StreamedImages, recipe: Recipe) -> Start:
+    """The variant's network for the classes of the images.
+
+    From a model of other classes, everything is kept but the tensors that belong to a class.
+
+    Raises:
+        UnknownNameError: no variant has this name.
+        InputError: the model that the recipe starts from is of another variant.
+        PackageError: it is not there, or is damaged.
+    """
+    torch.manual_seed(recipe.seed)
+    package = None
+    if recipe.start_from:
+        package = open_model(variant if recipe.start_from == RELEASED else recipe.start_from)
+        if package.config.variant != variant:
+            raise InputError(
+                f"start_from = {recipe.start_from!r} is a {package.config.variant}, and {variant} is to be trained"
+            )
+    normalization = images.normalization() if package is None else package.config.normalization
+    network = create(
+        variant, num_classes=len(images.classes), assignment=recipe.assignment, normalization=normalization
+    )
+    if package is None:
+        return Start(network, normalization, "")
+    weights = load_package(package).state_dict()
+    same = package.config.classes == images.classes and package.config.assignment == recipe.assignment
+    by_class = set() if same else network.class_tensors()
+    network.load_state_dict({**network.state_dict(), **{n: w for n, w in weights.items() if n not in by_class}})
+    return Start(network, normalization, package.config.weights_sha256)
