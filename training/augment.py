@@ -84,7 +84,7 @@ def resize(images: Tensor, size: int) -> Tensor:
     """uint8 images [N, 3, S, S] at side `size`, bilinear with antialiasing."""
     if images.shape[-1] == size:
         return images
-    return torch.cat([resize_image(chunk, [size, size], antialias=True) for chunk in images.split(CHUNK)])
+    return torch.cat([resize_image(chunk, [size, size], antialias=True) for chunk in torch.split(images, CHUNK)])
 
 
 def _reflect(position: Tensor, size: int) -> Tensor:

@@ -48,7 +48,9 @@ def train(
     workers: Annotated[
         int | None, typer.Option(help="Processes that decode pictures too large to hold. [default: one a core]")
     ] = None,
-    compile: Annotated[bool, typer.Option("--compile", help="Use torch.compile: minutes at first, faster then.")] = False,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Use torch.compile: minutes at first, then faster on some machines.")
+    ] = False,
     limit: Annotated[int | None, typer.Option(help="Train on the first so many images only.")] = None,
 ) -> None:
     """Train a variant and write its model directory; a run that was stopped goes on where it was.
@@ -75,7 +77,7 @@ def train(
         unreadable=unreadable,
         workers=workers,
         device=device,
-        compiled=compile,
+        compiled=compiled,
     )
     run_job(job, Console(soft_wrap=True, highlight=False).print)
 

@@ -5,7 +5,7 @@ what one alone would see: what is random is drawn for the whole batch, on the CP
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -80,7 +80,7 @@ class Feed:
         """Steps of the whole run."""
         return self.recipe.epochs * self.steps_per_epoch
 
-    def batches(self, start: int = 0) -> Iterator[Batch]:
+    def batches(self, start: int = 0) -> Generator[Batch, None, None]:
         """The batches of the steps from `start` on."""
         recipe, classes = self.recipe, len(self.images.classes)
         fill = 255 * torch.tensor(self.images.normalization().mean)
@@ -95,7 +95,7 @@ class Feed:
                     pixels, targets = augment.mixup(pixels, targets, draws.share)
                 yield Batch(pixels, labels, targets)
 
-    def _held(self, start: int) -> Iterator[tuple[Tensor, Tensor, Draws]]:
+    def _held(self, start: int) -> Generator[tuple[Tensor, Tensor, Draws], None, None]:
         assert isinstance(self.images, LabelledImages)
         whole, labels = self.images.images.to(self.device), self.images.labels.to(self.device)
         images = torch.empty(0)
@@ -105,7 +105,7 @@ class Feed:
             chosen = draws.chosen.to(self.device)
             yield augment.crop_and_flip(images[chosen], draws.shift, draws.mirrored), labels[chosen], draws
 
-    def _streamed(self, start: int) -> Iterator[tuple[Tensor, Tensor, Draws]]:
+    def _streamed(self, start: int) -> Generator[tuple[Tensor, Tensor, Draws], None, None]:
         assert isinstance(self.images, StreamedImages)
         examples = (
             [

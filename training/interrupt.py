@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-
 SAME_SECONDS = 1.0
 """A signal that comes again within this time is the same one: `torchrun` repeats what the terminal has sent already."""
 

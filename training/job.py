@@ -86,7 +86,8 @@ def run_job(job: Job, say: Say) -> Package:
         pictures, measured_pictures = hold_out(pictures)
     size, why_size = (job.recipe.input_size, "as asked") if job.recipe.input_size else choose_input_size(pictures)
     tell(f"input {size}x{size} pixels: {why_size}")
-    memory = torch.cuda.mem_get_info(fabric.device)[0] // 2 if fabric.device.type == "cuda" else None
+    # Not what is free now: a run that goes on later must choose as it did before.
+    memory = torch.cuda.mem_get_info(fabric.device)[1] // 2 if fabric.device.type == "cuda" else None
     prepared = prepare(pictures, size, unreadable=job.unreadable, memory=memory)
     measured = prepare(measured_pictures, size, unreadable=job.unreadable, crops=False)
     images = prepared.images
@@ -101,7 +102,8 @@ def run_job(job: Job, say: Say) -> Package:
     start = start_network(job.variant, images, recipe)
     workers = max(1, (os.cpu_count() or 1) // fabric.world_size) if job.workers is None else job.workers
     feed = Feed(images, recipe, fabric.device, fabric.global_rank, fabric.world_size, workers)
-    identity = {"variant": job.variant, "data": images.digest(), "start": start.weights, **asdict(recipe)}
+    held = isinstance(images, LabelledImages)
+    identity = {"variant": job.variant, "data": images.digest(), "held": held, "start": start.weights, **asdict(recipe)}
     trained = train(fabric, start.network, feed, job.run, identity, compiled=job.compiled)
 
     data = data_set_name(job.source)

@@ -56,4 +56,6 @@ def _lines(file: Path) -> list[str]:
     """Whole entries; a killed process may have left half of one."""
     if not file.exists():
         return []
-    return [line for line in file.read_text().splitlines(keepends=True) if line.startswith("{") and line.endswith("}\n")]
+    return [
+        line for line in file.read_text().splitlines(keepends=True) if line.startswith("{") and line.endswith("}\n")
+    ]

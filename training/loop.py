@@ -9,7 +9,7 @@ import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -88,13 +88,14 @@ def train(
         raise InputError(f"batch_size = {recipe.batch_size} is above the number of images, {len(feed.images.labels)}")
     if device.type == "cpu":
         keep_freed_memory()
-    network.to(device=device, memory_format=torch.channels_last).train()
+    network.to(device).to(memory_format=torch.channels_last).train()
     if not alone:
         share_batch_norms(network, device)
     optimizer = make_optimizer(network, recipe)
     average = None
     if recipe.ema_decay:
-        average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay), use_buffers=True)
+        decay: Any = get_ema_multi_avg_fn(recipe.ema_decay)  # type: ignore[no-untyped-call]
+        average = AveragedModel(network, multi_avg_fn=decay, use_buffers=True)
     class_weights = None
     if recipe.balance:
         class_weights = balanced_weights(feed.images.labels, len(feed.images.classes)).to(device)
@@ -119,8 +120,8 @@ def train(
         state |= {"step": step, "seconds": seconds, "history": history, "sums": means.values.tolist()}
         save_checkpoint(checkpoint, state)
 
-    module: Any = _Answer(network)
-    module, stepper = fabric.setup(torch.compile(module) if compiled else module, optimizer)
+    answer: Any = torch.compile(_Answer(network)) if compiled else _Answer(network)
+    module, stepper = fabric.setup(answer, optimizer)
     started, saved, first = time.monotonic() - seconds, time.monotonic(), step
     with (
         Log(run if fabric.is_global_zero else None, step) as log,
@@ -131,12 +132,11 @@ def train(
         task = progress.add_task(identity["variant"], total=feed.steps, completed=step, status="")
         resumed = time.monotonic()
         for batch in batches:
+            rate = learning_rate(step / feed.steps, recipe)
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step / feed.steps, recipe)
+                group["lr"] = rate
             semantics = module(batch.pixels)
-            loss = semantic_loss(
-                semantics, batch.targets, recipe.patch_weight, recipe.label_smoothing, class_weights
-            )
+            loss = semantic_loss(semantics, batch.targets, recipe.patch_weight, recipe.label_smoothing, class_weights)
             fabric.backward(loss)
             if recipe.clip_norm:
                 fabric.clip_gradients(module, stepper, max_norm=recipe.clip_norm, error_if_nonfinite=False)
@@ -154,15 +154,14 @@ def train(
                 talk = step % TALK_STEPS == 0
                 stop_now = talk and bool(largest_in_any(fabric, stop_now))
                 save_now = talk and bool(largest_in_any(fabric, save_now))
-            if in_epoch == 0 or step % LOG_STEPS == 0:
-                means = sums.over_processes(fabric).means()
-                speed = (step - first) * recipe.batch_size / (time.monotonic() - resumed)
-                rate = optimizer.param_groups[0]["lr"]
-                log.write(step, epoch=step / feed.steps_per_epoch, **means, learning_rate=rate, images_per_second=speed)
             if in_epoch == 0 or step % TALK_STEPS == 0:
                 speed = (step - first) * recipe.batch_size / (time.monotonic() - resumed)
                 status = f"epoch {min(epoch + 1, recipe.epochs)}/{recipe.epochs}, {sums}, {speed:.0f} images/s"
                 progress.update(task, completed=step, status=status)
+            if in_epoch == 0 or step % LOG_STEPS == 0:
+                means = sums.over_processes(fabric).means()
+                entry = {"epoch": step / feed.steps_per_epoch, **means, "learning_rate": rate}
+                log.write(step, **entry, images_per_second=speed)
             if in_epoch == 0:
                 history.append({"epoch": epoch, "input_size": batch.pixels.shape[-1], **means})
                 progress.console.print(f"epoch {epoch} of {recipe.epochs}: {sums}")
@@ -181,7 +180,7 @@ def train(
                 )
             if step == stop_after:
                 break
-    trained = network if average is None else average.module
+    trained = network if average is None else cast(Network, average.module)
     return TrainedNetwork(trained.eval(), seconds, history)
 
 

@@ -35,9 +35,7 @@ def semantic_loss(
         return image_loss
     patch_logits = semantics.patch_logits.float()
     patch_targets = targets[:, :, None, None].expand_as(patch_logits)
-    patch_loss = F.cross_entropy(
-        patch_logits, patch_targets, weight=class_weights, label_smoothing=label_smoothing
-    )
+    patch_loss = F.cross_entropy(patch_logits, patch_targets, weight=class_weights, label_smoothing=label_smoothing)
     return (1 - patch_weight) * image_loss + patch_weight * patch_loss
 
 

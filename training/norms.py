@@ -45,13 +45,14 @@ def share_batch_norms(network: nn.Module, device: torch.device) -> None:
 
 def _shared(norm: nn.BatchNorm2d, device: torch.device) -> nn.Module:
     if device.type == "cuda":
-        return nn.SyncBatchNorm.convert_sync_batchnorm(norm)
+        synced: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(norm)  # type: ignore[no-untyped-call]
+        return synced
     norm.__class__ = SharedBatchNorm2d  # the same weights and buffers, another forward
     return norm
 
 
 def _mean_over_processes(value: Tensor) -> Tensor:
-    mean: Tensor = _Mean.apply(value)  # type: ignore[no-untyped-call]
+    mean: Tensor = _Mean.apply(value)
     return mean
 
 
@@ -65,5 +66,5 @@ class _Mean(torch.autograd.Function):
         return total / torch.distributed.get_world_size()
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return _Mean.forward(ctx, gradient.contiguous())

@@ -1,6 +1,7 @@
 """Labelled pictures as files: one source, its splits, and a part of a split held out."""
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +83,8 @@ def open_splits(source: str) -> Splits:
         DataError: there is no such source, it has no `train` split, or no pictures or labels.
     """
     opened = _open(source)
-    return Splits(_read_labelled(opened, source, "train"), _read_test(opened, source), opened.notes)
+    train = _labelled(_read(opened, source, "train"), source, "train")
+    return Splits(train, _read_test(opened, source), opened.notes)
 
 
 def open_split(source: str, split: str) -> Pictures:
@@ -92,8 +94,9 @@ def open_split(source: str, split: str) -> Pictures:
         DataError: as for `open_splits`, or there is no such split.
     """
     opened = _open(source)
+    split = SPLIT_NAMES.get(split, split)
     found = _read_test(opened, source) if split == "test" else None
-    return found or _read_labelled(opened, source, SPLIT_NAMES.get(split, split))
+    return found or _labelled(_read(opened, source, split), source, split)
 
 
 def hold_out(pictures: Pictures, share: float = 0.1) -> tuple[Pictures, Pictures]:
@@ -129,8 +132,11 @@ def class_counts(pictures: Pictures) -> dict[str, int]:
 
 
 def data_set_name(source: str) -> str:
-    """A short name for a data set: of `cifar10`, `uoft-cs/cifar10`, `/data/cifar10` and `.` in it alike, `cifar10`."""
-    return Path(os.path.abspath(source)).name or source
+    """A short name for a data set: of `cifar10`, `uoft-cs/cifar10`, `/data/cifar10` and `.` in it alike, `cifar10`.
+
+    It becomes a part of the model's name, so what is neither letter nor digit nor one of `._-` becomes a `-`.
+    """
+    return re.sub(r"[^\w.-]+", "-", Path(os.path.abspath(source)).name).strip("-") or "data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +181,7 @@ def _read(opened: Source, source: str, split: str) -> Pictures:
     return Pictures(files, labels, opened.classes)
 
 
-def _read_labelled(opened: Source, source: str, split: str) -> Pictures:
-    pictures = _read(opened, source, split)
+def _labelled(pictures: Pictures, source: str, split: str) -> Pictures:
     if missing := int((pictures.labels < 0).sum()):
         raise DataError(
             f"{missing} of {len(pictures)} pictures in the {split} split of {source} have no label; remove them"
@@ -186,7 +191,8 @@ def _read_labelled(opened: Source, source: str, split: str) -> Pictures:
 
 def _read_test(opened: Source, source: str) -> Pictures | None:
     """The split to measure on; a test split whose labels are kept secret, as in a competition, is none."""
-    for split in TEST_SPLITS:
-        if split in opened.splits and bool((_read(opened, source, split).labels >= 0).any()):
-            return _read_labelled(opened, source, split)
+    for split in (name for name in TEST_SPLITS if name in opened.splits):
+        pictures = _read(opened, source, split)
+        if bool((pictures.labels >= 0).any()):
+            return _labelled(pictures, source, split)
     return None

@@ -5,7 +5,6 @@ import os
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
 
 from training.device import choose_device
 from training.recipe import Precision
@@ -32,8 +31,7 @@ def join_processes(device: str, precision: Precision) -> tuple[Fabric, str]:
         accelerator=chosen.type,
         devices=here if together > 1 else one_device if chosen.type != "cpu" else 1,
         num_nodes=together // here,
-        # The statistics of batch normalisation are the same everywhere, see `training.norms`.
-        strategy=DDPStrategy(broadcast_buffers=False) if together > 1 else "auto",
+        strategy="ddp" if together > 1 else "auto",
         precision="bf16-mixed" if precision == "bf16" else "32-true",
     )
     fabric.launch()

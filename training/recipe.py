@@ -35,7 +35,7 @@ class Recipe:
     balance: bool = option(False, "Weight each class by the inverse of its number of images.")
     patch_weight: float = option(0.25, "The loss's lambda, the share of the per-patch loss; not printed in the paper.")
     assignment: AssignmentName = option("softmax", "How the semantic block turns scores into an assignment.")
-    input_size: int = option(0, "Side of the images in pixels; the patch grid is a quarter of it. 0: the pictures' own.")
+    input_size: int = option(0, "Side of the images in pixels; the patch grid is a quarter. 0: by the pictures' size.")
     growth: tuple[float, ...] = option(
         (1.0,), "Share of the input size; several, ascending to 1, share the epochs: the first epochs cost less."
     )

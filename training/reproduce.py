@@ -36,12 +36,8 @@ POLL_SECONDS = 0.1
 State = Literal["done", "half-done", "to do"]
 
 
-class RunsFailedError(ZooError):
-    """Runs of a plan ended with an error."""
-
-
-class PlanStoppedError(ZooError):
-    """A signal asked the plan to stop, and its runs were saved."""
+class UnfinishedError(ZooError):
+    """Runs of a plan are missing: they failed, or a signal asked the plan to stop."""
 
 
 def reproduce(
@@ -76,7 +72,7 @@ def reproduce(
     if only_write:
         _require("matplotlib")
         return _write(results, console.print)
-    _require("datasets", "lightning", "torch", *([] if dry_run else ["matplotlib"]))
+    _require("datasets", "torch", *([] if dry_run else ["matplotlib"]))
     changes = {} if epochs is None else {"epochs": epochs}
     planned = plan(datasets or (), variants or (), seeds, recipe, ablation or (), changes)
     records = results / RECORDS
@@ -89,12 +85,14 @@ def reproduce(
     if dry_run:
         return None
     waiting = [run for run, its_state in zip(planned, states, strict=True) if its_state != "done"]
-    if waiting and at_once is None:
-        at_once = _at_once_on(device)
+    if at_once is None:
+        at_once = _at_once_on(device) if waiting else 1
     try:
-        execute(waiting, runs, records, at_once or 1, device, say=console.print)
-    finally:
+        execute(waiting, runs, records, at_once, device, trainer=TRAINER, say=console.print)
+    except UnfinishedError:
         _write(results, console.print)
+        raise
+    return _write(results, console.print)
 
 
 def state(run: Run, runs: Path, records: Path) -> State:
@@ -114,11 +112,11 @@ def execute(
     planned: Sequence[Run],
     runs: Path,
     records: Path,
-    at_once: int = 1,
-    device: str = "auto",
+    at_once: int,
+    device: str,
     *,
-    trainer: Sequence[str] = TRAINER,
-    say: Callable[[str], None] = print,
+    trainer: Sequence[str],
+    say: Callable[[str], None],
 ) -> None:
     """Make runs, each in a process of its own, so that none ends with another; a record is written as each ends.
 
@@ -133,8 +131,7 @@ def execute(
 
     Raises:
         InputError: `at_once` is not above 0.
-        RunsFailedError: some failed; the others were made.
-        PlanStoppedError: Ctrl-C or SIGTERM came; the runs were told and have saved where they are.
+        UnfinishedError: runs failed, after the others were made; or Ctrl-C or SIGTERM came, and they have saved.
     """
     if at_once < 1:
         raise InputError(f"at_once = {at_once}: it must be above 0")
@@ -155,9 +152,9 @@ def execute(
         stopped = stop.received
     if stopped and execution.done < len(planned):
         made = f"{execution.done} of {len(planned)}"
-        raise PlanStoppedError(f"stopped with {made} runs made; the same command goes on there")
+        raise UnfinishedError(f"stopped with {made} runs made; the same command goes on there")
     if execution.failed:
-        raise RunsFailedError(
+        raise UnfinishedError(
             f"{len(execution.failed)} of {len(planned)} runs failed: {', '.join(execution.failed)}; "
             f"see {runs}/NAME/{LOG_FILE}, and the same command tries them again"
         )

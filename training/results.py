@@ -5,12 +5,14 @@ The same records make the same bytes. A row without runs stays empty.
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from training.plan import ABLATIONS, FAMILIES, Ablation
 from training.plot import Picture
+from training.recipe import Recipe
 from training.records import Group, Record, grouped, mean_and_deviation, shown
 from zoo.package import write_atomically
 from zoo.registry import DATA_SETS, info, list_models
@@ -138,9 +140,10 @@ def _compared_variants(groups: Iterable[Group]) -> str:
     for network, family in FAMILIES.items():
         before = len(rows)
         for members in trainings.values():
-            chosen = [members[variant] for variant in family if variant in members]
-            if len(chosen) > 1:
-                rows.append([f"`{network}`", *_paired([members.get(variant) for variant in family])])
+            compared = [members.get(variant) for variant in family]
+            seeds = [{record.seed for record in group.records} for group in compared if group]
+            if len(seeds) > 1 and (common := sorted(set.intersection(*seeds))):
+                rows.append([f"`{network}`", *_paired(compared, common)])
         if len(rows) == before:
             rows.append([f"`{network}`", *_empty(columns[1:])])
     about = (
@@ -150,12 +153,11 @@ def _compared_variants(groups: Iterable[Group]) -> str:
     return f"{about}\n\n{_markdown(columns, rows)}"
 
 
-def _paired(family: Sequence[Group | None]) -> list[str]:
-    """Cells of plain, aux and ours, of which one may be missing."""
-    by_seed = [{record.seed: record.score.accuracy for record in group.records} if group else None for group in family]
-    seeds = sorted(set.intersection(*(set(scores) for scores in by_seed if scores is not None)))
+def _paired(family: Sequence[Group | None], seeds: Sequence[int]) -> list[str]:
+    """Cells of plain, aux and ours, of which one may be missing, over seeds that the others have."""
+    by_seed = [{record.seed: record.score.accuracy for record in group.records} if group else {} for group in family]
     first = next(group.first for group in family if group)
-    values = [[scores[seed] for seed in seeds] if scores is not None else [] for scores in by_seed]
+    values = [[scores[seed] for seed in seeds] if scores else [] for scores in by_seed]
     plain, aux, ours = values
     differences = [
         [one - other for one, other in zip(left, right, strict=True)] if left and right else []
@@ -231,8 +233,10 @@ def _recipes(groups: Iterable[Group]) -> list[str]:
             recipes.append((name, own))
     if not recipes:
         return ["No run yet."]
-    fields = dict.fromkeys(key for _, settings in recipes for key in settings)
-    rows = [[f"`{key}`", *(shown(own[key]) if key in own else "" for _, own in recipes)] for key in fields]
+    order = [item.name for item in fields(Recipe)]
+    keys = {key for _, settings in recipes for key in settings}
+    settings_in_order = sorted(keys, key=lambda key: (order.index(key) if key in order else len(order), key))
+    rows = [[f"`{key}`", *(shown(own[key]) if key in own else "" for _, own in recipes)] for key in settings_in_order]
     about = "The settings that the rows above do not show; what each means: `zoo train --help`."
     return [about, _markdown([("setting", "l"), *((name, "l") for name, _ in recipes)], rows)]
 

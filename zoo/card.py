@@ -24,14 +24,14 @@ def model_card(package: Package) -> str:
 
     config, metrics = package.config, package.metrics()
     variant = info(config.variant)
-    test = metrics.get("test", {})
-    accuracy = next((result["accuracy"] for result in test.values()), None)
+    split = measured_split(metrics)
+    accuracy = next((result["accuracy"] for result in metrics.get(split, {}).values()), None)
     data = ModelCardData(
         license="apache-2.0",
         library_name="template-zoo",
         pipeline_tag="image-classification",
         tags=["image-classification", "interpretability", "template-matching"],
-        datasets=[DATA_SETS.get(config.data, config.data)],
+        datasets=[DATA_SETS[config.data]] if config.data in DATA_SETS else None,
         model_name=config.name,
         eval_results=None
         if accuracy is None
@@ -40,7 +40,7 @@ def model_card(package: Package) -> str:
                 task_type="image-classification",
                 dataset_type=config.data,
                 dataset_name=config.data,
-                dataset_split="test",
+                dataset_split=split,
                 metric_type="accuracy",
                 metric_value=accuracy,
             )
@@ -74,20 +74,29 @@ answer.logits, answer.patch_logits, answer.assignment
 """
 
 
+def measured_split(metrics: dict[str, Any]) -> str:
+    """The split that says how good a model is: `test`, or `held-out` images where there is no test split."""
+    return "test" if "test" in metrics else "held-out"
+
+
 def _results(metrics: dict[str, Any], paper: float | None) -> str:
-    test = metrics.get("test", {})
-    if not test:
+    split = measured_split(metrics)
+    if split not in metrics:
         return ""
     rows = [
         f"| {through} | {result['images']:,} | {result['accuracy']:.2f} | {result['patch_accuracy']:.2f} |"
-        for through, result in test.items()
+        for through, result in metrics[split].items()
     ]
-    table = "\n".join(["| through | test images | accuracy, % | patches, % |", "|---|--:|--:|--:|", *rows])
-    compared = f"\n\nThe paper prints {paper:.2f}; its recipe is not known." if paper else ""
+    table = "\n".join([f"| through | {split} images | accuracy, % | patches, % |", "|---|--:|--:|--:|", *rows])
+    compared = f"\n\nThe paper prints {paper:.2f}; its recipe is not known." if paper and split == "test" else ""
+    read = (
+        "Training read the training split only."
+        if split == "test"
+        else "The images were held out of the training split."
+    )
     return (
         f"## Accuracy\n\n{table}{compared}\n\n`patches` is the share of all patches whose strongest class is the "
-        "image's label: by patch logits, and through the server by the assignment. "
-        "Training read the training split only.\n"
+        f"image's label: by patch logits, and through the server by the assignment. {read}\n"
     )
 
 

@@ -22,6 +22,4 @@ def first(images: LabelledImages) -> Callable[[int], LabelledImages]:
 @pytest.fixture
 def tiny() -> Recipe:
     """Four steps an epoch for 64 images, three epochs at two sizes; so few steps bear no high learning rate."""
-    return Recipe(
-        epochs=3, batch_size=16, peak_learning_rate=0.02, input_size=32, growth=(0.5, 1.0), precision="fp32"
-    )
+    return Recipe(epochs=3, batch_size=16, peak_learning_rate=0.02, input_size=32, growth=(0.5, 1.0), precision="fp32")

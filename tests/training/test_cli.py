@@ -53,7 +53,20 @@ def test_train_writes_a_model_directory(
 
 def test_train_into_chosen_folders(run_zoo: RunZoo, cifar: Path, tmp_path: Path) -> None:
     run, out = tmp_path / "run", tmp_path / "out"
-    arguments = ("--data", cifar, "--recipe", "smoke", "--batch-size", 16, "--limit", 16, "--run-folder", run, "--out", out)
+    arguments = (
+        "--data",
+        cifar,
+        "--recipe",
+        "smoke",
+        "--batch-size",
+        16,
+        "--limit",
+        16,
+        "--run-folder",
+        run,
+        "--out",
+        out,
+    )
     assert run_zoo("train", "wrn16", *arguments).returncode == 0
     assert (run / "checkpoint.pt").is_file()
     assert Package.open(out).config.variant == "wrn16"

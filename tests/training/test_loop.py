@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from support.training import identity, train
 from torch import Tensor
 
 import zoo
@@ -21,7 +22,6 @@ from training.loop import DivergedError, EpochSums, TrainedNetwork, TrainingStop
 from training.processes import join_processes
 from training.recipe import Recipe
 from training.start import start_network
-from support.training import identity, train
 from zoo.errors import InputError, UnknownNameError
 from zoo.network import Semantics
 
@@ -47,9 +47,7 @@ def test_the_loss_falls(first: First, tmp_path: Path) -> None:
     assert trained.seconds > 0
 
 
-def test_a_stopped_run_goes_on_to_the_same_weights(
-    first: First, tiny: Recipe, tmp_path: Path
-) -> None:
+def test_a_stopped_run_goes_on_to_the_same_weights(first: First, tiny: Recipe, tmp_path: Path) -> None:
     """In the middle of an epoch, at its end, and where the size of the images changes."""
     whole = train("wrn16-ours", first(70), tiny, tmp_path / "whole")
     assert [entry["input_size"] for entry in whole.history] == [16, 16, 32]
@@ -84,9 +82,7 @@ def test_the_seed_decides(first: First, tiny: Recipe, tmp_path: Path) -> None:
     assert not torch.equal(weights(1, "a"), weights(2, "c"))
 
 
-def test_the_network_has_the_datas_classes_and_normalization(
-    first: First, tiny: Recipe, tmp_path: Path
-) -> None:
+def test_the_network_has_the_datas_classes_and_normalization(first: First, tiny: Recipe, tmp_path: Path) -> None:
     data = LabelledImages(first(16).images, first(16).labels % 2, ("no", "yes"))
     recipe = replace(tiny, assignment="bn_relu")
     network = train("wrn16-ours", data, recipe, tmp_path, stop_after=1).network

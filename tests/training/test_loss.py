@@ -84,7 +84,11 @@ def test_weights_of_classes() -> None:
     answer = semantics("semantic block")
     weights = torch.tensor([2.0, 7.0, 0.5])
     images = [
-        semantic_loss(Semantics(answer.logits[i : i + 1], answer.patch_logits[i : i + 1], None, answer.source), TARGETS[i : i + 1], 0.25)
+        semantic_loss(
+            Semantics(answer.logits[i : i + 1], answer.patch_logits[i : i + 1], None, answer.source),
+            TARGETS[i : i + 1],
+            0.25,
+        )
         for i in (0, 1)
     ]
     expected = (0.5 * images[0] + 2.0 * images[1]) / 2

@@ -85,7 +85,16 @@ def test_arguments_of_the_training() -> None:
     run = Run("rn26", "/data/cifar10", "test", (("assignment", "bn_relu"), ("patch_weight", 0.1)), 3, True)
     given = "train rn26 --data /data/cifar10 --recipe test --seed 3 --assignment bn_relu --patch-weight 0.1 --hold-out"
     assert run.arguments() == given.split()
-    assert Run("rn26", "cifar10", "test").arguments() == "train rn26 --data cifar10 --recipe test --seed 0".split()
+    assert Run("rn26", "cifar10", "test").arguments() == [
+        "train",
+        "rn26",
+        "--data",
+        "cifar10",
+        "--recipe",
+        "test",
+        "--seed",
+        "0",
+    ]
 
 
 def test_ablations_change_what_a_recipe_has() -> None:
@@ -123,9 +132,7 @@ def record(**recipe: Any) -> Record:
         "minutes": 1.0,
         "machine": {"device": "CPU"},
     }
-    training["history"] = {
-        name: [1.0] * training["recipe"]["epochs"] for name in ("epoch", "input_size", "accuracy")
-    }
+    training["history"] = {name: [1.0] * training["recipe"]["epochs"] for name in ("epoch", "input_size", "accuracy")}
     about = {"name": "n", "variant": "rn26", "data": "cifar10", "weights_sha256": "", "training": training}
     score = {"torch": {"images": 5_000, "accuracy": 90, "patch_accuracy": 80}}
     return parse_record(json.dumps(about | {"held-out": score}), "here")

@@ -32,9 +32,7 @@ def train(cifar: Path, folder: Path, *launcher: str, **environment: str) -> Pack
 def test_two_processes_train_what_one_does(cifar: Path, tmp_path: Path) -> None:
     one = train(cifar, tmp_path / "one")
     two = train(cifar, tmp_path / "two", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    assert_close(
-        load_file(two.path / WEIGHTS_FILE), load_file(one.path / WEIGHTS_FILE), rtol=1e-3, atol=1e-4
-    )
+    assert_close(load_file(two.path / WEIGHTS_FILE), load_file(one.path / WEIGHTS_FILE), rtol=1e-3, atol=1e-4)
     measured, expected = two.metrics(), one.metrics()
     assert measured["test"]["torch"]["images"] == 256
     assert measured["test"]["torch"]["loss"] == pytest.approx(expected["test"]["torch"]["loss"], abs=1e-3)

@@ -66,14 +66,16 @@ def test_sizes_share_the_epochs_and_the_last_ends_the_run(
     assert [recipe.side(epoch) for epoch in range(epochs)] == sides
 
 
-@pytest.mark.parametrize(("images", "processes", "batch"), [(1000, 1, 128), (100, 1, 100), (101, 2, 100), (128, 4, 128)])
+@pytest.mark.parametrize(
+    ("images", "processes", "batch"), [(1000, 1, 128), (100, 1, 100), (101, 2, 100), (128, 4, 128)]
+)
 def test_a_batch_is_no_larger_than_the_data_set(images: int, processes: int, batch: int) -> None:
     fitted = Recipe().fitted(48, images, processes)
     assert (fitted.batch_size, fitted.input_size) == (batch, 48)
 
 
 def test_a_batch_is_divided_among_the_processes() -> None:
-    with pytest.raises(InputError, match="batch_size = 128 .* multiple of the number of processes, 3"):
+    with pytest.raises(InputError, match=r"batch_size = 128 .* multiple of the number of processes, 3"):
         Recipe().fitted(32, 1000, 3)
 
 

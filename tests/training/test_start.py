@@ -60,9 +60,7 @@ def test_another_number_of_classes(images: LabelledImages, tiny: Recipe) -> None
     assert torch.equal(network.stem.weight, zoo.load("wrn16-ours").stem.weight)
 
 
-def test_from_a_model_directory(
-    images: LabelledImages, tiny: Recipe, make_package: Callable[..., Package]
-) -> None:
+def test_from_a_model_directory(images: LabelledImages, tiny: Recipe, make_package: Callable[..., Package]) -> None:
     package = make_package("rn26")
     start = start_network("rn26", images, replace(tiny, start_from=f"local-dir:{package.path}"))
     assert start.weights == package.config.weights_sha256

@@ -1,9 +1,8 @@
 """The recipes by name: a file each, whose docstring says what to expect of it and the exact command."""
 
-from zoo.errors import UnknownNameError
-
 from training.recipe import Recipe
 from training.recipes import fast, finetune, paper, smoke
+from zoo.errors import UnknownNameError
 
 RECIPES = {module.__name__.rpartition(".")[2]: module.RECIPE for module in (paper, fast, finetune, smoke)}
 

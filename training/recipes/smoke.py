@@ -1,6 +1,6 @@
 """Does everything work? One epoch.
 
-    zoo train wrn16-ours --recipe smoke --data cifar10
+zoo train wrn16-ours --recipe smoke --data cifar10
 """
 
 from training.recipe import Recipe

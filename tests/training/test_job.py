@@ -1,0 +1,129 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+import zoo
+from training.job import UNREADABLE_FILE, Job, run_job
+from training.loop import CHECKPOINT_FILE
+from training.recipe import Recipe
+from training.source import DataError
+from zoo.errors import InputError
+from zoo.package import CARD_FILE, WEIGHTS_FILE, Package
+
+RunJob = Callable[..., tuple[Package, str]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """18 photographs of no common size in two classes, one twice as large as the other, with what else lies about."""
+    root = tmp_path / "my pictures"
+    generator = torch.Generator().manual_seed(0)
+    for name, count, colour in (("cat & dog", 12, 60), ("Vögel", 6, 180)):
+        (root / name).mkdir(parents=True)
+        for index in range(count):
+            noise = torch.randint(-40, 40, (70 + index, 90, 3), generator=generator)
+            Image.fromarray((colour + noise).byte().numpy()).save(root / name / f"{index}.jpg")
+    (root / "Vögel" / "notes.txt").write_text("no picture")
+    whole = (root / "Vögel" / "0.jpg").read_bytes()
+    (root / "Vögel" / "half.jpg").write_bytes(whole[: len(whole) // 2])
+    return root
+
+
+@pytest.fixture
+def run(folder: Path, tiny: Recipe, tmp_path: Path) -> RunJob:
+    """`run(**changes)`: the job's model directory, and what it said."""
+
+    def run_changed(recipe: Recipe | None = None, **changes: object) -> tuple[Package, str]:
+        said: list[str] = []
+        out = tmp_path / "run" / "model"
+        job = Job("wrn16-ours", str(folder), recipe or tiny, "tiny", tmp_path / "run", out, device="cpu")
+        return run_job(replace(job, **{"unreadable": "skip", "workers": 0, **changes}), said.append), "\n".join(said)
+
+    return run_changed
+
+
+def test_a_folder_that_nobody_prepared(run: RunJob, folder: Path, tmp_path: Path) -> None:
+    package, said = run()
+    assert package.config.name == "wrn16-ours.my-pictures"
+    assert package.config.classes == ("Vögel", "cat & dog")
+    assert "2 classes: cat & dog 11, Vögel 5; --balance lets each count the same" in said
+    assert "2 unreadable files were left out" in said
+    assert "half.jpg: the picture is truncated" in (tmp_path / "run" / UNREADABLE_FILE).read_text()
+    assert "decoded for each step" in said
+    metrics = package.metrics()
+    assert metrics["held-out"]["torch"]["images"] == 2
+    assert "test" not in metrics
+    assert metrics["training"]["images"] == 16
+    assert metrics["training"]["recipe_name"] == "tiny"
+    assert "| torch | 2 |" in (package.path / CARD_FILE).read_text()
+    network = zoo.load(f"local-dir:{package.path}")
+    with Image.open(folder / "Vögel" / "0.jpg") as picture:
+        assert network(network.pixels(picture)).shape == (1, 2)
+
+
+def test_an_unreadable_picture_stops_it(run: RunJob, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"2 of .* cannot be read") as stopped:
+        run(unreadable="stop")
+    assert "--unreadable skip" in str(stopped.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_streamed_pictures_go_on_to_the_same_weights(run: RunJob, tiny: Recipe, tmp_path: Path) -> None:
+    """Stopped in the middle, and whatever the number of workers."""
+    whole, _ = run()
+    expected = load_file(whole.path / WEIGHTS_FILE)
+    (tmp_path / "run" / CHECKPOINT_FILE).unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.job.train", _stopped_after_a_step)
+        with pytest.raises(_PowerFailureError):
+            run()
+    again, _ = run(workers=2)
+    assert again.metrics()["training"]["history"] == whole.metrics()["training"]["history"]
+    torch.testing.assert_close(load_file(again.path / WEIGHTS_FILE), expected, rtol=0, atol=0)
+
+
+class _PowerFailureError(Exception):
+    pass
+
+
+def _stopped_after_a_step(*arguments: object, **options: object) -> None:
+    from training.loop import train
+
+    train(*arguments, **options, stop_after=1)  # type: ignore[arg-type]
+    raise _PowerFailureError
+
+
+def test_fine_tuning_keeps_what_belongs_to_no_class(run: RunJob, tiny: Recipe) -> None:
+    package, said = run(replace(tiny, start_from="released", epochs=1, growth=(1.0,), input_size=0, balance=True))
+    assert "input 68x68 pixels" in said or "input 72x72 pixels" in said
+    assert "each class counts the same in the loss" in said
+    released = zoo.load("wrn16-ours")
+    assert package.config.normalization == released.config.normalization
+    stems = zoo.load(f"local-dir:{package.path}").stem.weight, released.stem.weight
+    assert 0 < float((stems[0] - stems[1]).detach().abs().max()) < 0.1
+
+
+def test_a_part_of_the_training_images_held_out(run: RunJob, cifar: Path, tiny: Recipe) -> None:
+    recipe = replace(tiny, epochs=1, growth=(1.0,))
+    package, said = run(recipe, source=str(cifar), hold_out=True, limit=100)
+    images = package.metrics()["held-out"]["torch"]["images"]
+    assert 8 <= images <= 12
+    assert package.metrics()["training"]["images"] == 100 - images
+    assert "test" not in package.metrics()
+    assert f"{images} held-out images" in said
+
+
+def test_a_batch_larger_than_the_data_set(run: RunJob, tiny: Recipe) -> None:
+    package, said = run(replace(tiny, batch_size=64, epochs=1, growth=(1.0,)))
+    assert "a step takes 16 images instead of 64" in said
+    assert package.metrics()["training"]["recipe"]["batch_size"] == 16
+
+
+def test_no_images(run: RunJob) -> None:
+    with pytest.raises(InputError, match="limit = 0: it must be above 0"):
+        run(limit=0)
