@@ -41,12 +41,12 @@ def train(
         Literal["stop", "skip"], typer.Option(help="What to do about files that are no readable pictures.")
     ] = "stop",
     run: Annotated[
-        Path | None, typer.Option("--run-folder", help="Of checkpoint and log. [default: runs/VARIANT.DATA]")
+        Path | None, typer.Option("--run-folder", help="Of checkpoint and log.", show_default="runs/VARIANT.DATA")
     ] = None,  # not `--run`, which torchrun would take for an abbreviation of an option of its own
-    out: Annotated[Path | None, typer.Option(help="The model directory to write. [default: RUN/model]")] = None,
+    out: Annotated[Path | None, typer.Option(help="The model directory to write.", show_default="RUN/model")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     workers: Annotated[
-        int | None, typer.Option(help="Processes that decode pictures too large to hold. [default: one a core]")
+        int | None, typer.Option(help="Processes that decode pictures too large to hold.", show_default="one a core")
     ] = None,
     compiled: Annotated[
         bool, typer.Option("--compile", help="Use torch.compile: minutes at first, then faster on some machines.")

@@ -43,11 +43,11 @@ class UnfinishedError(ZooError):
 def reproduce(
     datasets: Annotated[
         list[str] | None,
-        typer.Option(help="As --data of zoo train; several. [default: the paper's; for ablations cifar10]"),
+        typer.Option(help="As --data of zoo train; several. None: the paper's, for ablations cifar10."),
     ] = None,
     variants: Annotated[
         list[str] | None,
-        typer.Option(help="Shell-style patterns; several. [default: the paper's ten; for an ablation its own]"),
+        typer.Option(help="Shell-style patterns; several. None: the paper's ten, for an ablation its own."),
     ] = None,
     seeds: Annotated[int, typer.Option(help="Runs of each row, with the seeds 0, 1, ...")] = 1,
     recipe: Annotated[str, typer.Option(help="As --recipe of zoo train.")] = "fast",
@@ -59,7 +59,7 @@ def reproduce(
     runs: Annotated[Path, typer.Option(help="Folder of checkpoints, models and logs.")] = Path("runs/reproduce"),
     results: Annotated[Path, typer.Option(help="Folder of results.md, its pictures and the records.")] = Path("docs"),
     at_once: Annotated[
-        int | None, typer.Option(help=f"Runs that share the device. [default: {AT_ONCE_ON_A_GPU} on a GPU, else 1]")
+        int | None, typer.Option(help=f"Runs that share the device. None: {AT_ONCE_ON_A_GPU} on a GPU, else 1.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the plan and where it stands.")] = False,
@@ -198,7 +198,7 @@ class _Execution:
                 return
             # A session of its own: a terminal's Ctrl-C would reach the run besides what it is sent from here.
             process = subprocess.Popen(
-                [*self.trainer, *run.arguments(), "--run", str(folder), "--device", self.device],
+                [*self.trainer, *run.arguments(), "--run-folder", str(folder), "--device", self.device],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -31,7 +31,7 @@ Model = Annotated[
     typer.Option("--model", "-m", help="VARIANT, VARIANT.DATA, local-dir:PATH or hf-hub:ORG/NAME@REVISION."),
 ]
 
-TopK = Annotated[int | None, typer.Option(help="Classes to show for each picture or patch. [default: 5]")]
+TopK = Annotated[int | None, typer.Option(help="Classes to show for each picture or patch.", show_default="5")]
 
 BATCH = 64
 """Pictures computed together."""

@@ -25,7 +25,7 @@ import json, os, pathlib, signal, sys, time
 
 options = sys.argv[3:]
 value = {name: options[options.index(name) + 1] for name in options if name.startswith("--") and name != "--hold-out"}
-variant, run, seed = sys.argv[2], pathlib.Path(value["--run"]), int(value["--seed"])
+variant, run, seed = sys.argv[2], pathlib.Path(value["--run-folder"]), int(value["--seed"])
 print("training", variant, "with", os.environ.get("OMP_NUM_THREADS"), "threads", flush=True)
 with open(run.parent / "order", "a") as order:
     order.write(run.name + "\\n")
