@@ -29,11 +29,13 @@ format: $(VENV)/dev.installed  ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(VENV)/dev.installed  ## Write the tables that are made from the registry and the model directories
+docs: $(VENV)/dev.installed  ## Write the tables that are made from the registry, the model directories and the records of runs
 	$(BIN)/python docs/tables.py
+	$(BIN)/zoo reproduce --only-write
 
 bench: $(VENV)/dev.installed  ## Measure; raw results go to benchmarks/results
 	$(BIN)/python benchmarks/predictors.py
+	$(BIN)/python benchmarks/training.py
 
 clean:  ## Remove what the other verbs made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -44,6 +44,7 @@ from peers.task import Task
 from rich.console import Console
 from rich.table import Table
 
+from training.pictures import data_set_name
 from zoo.package import write_json
 from zoo.registry import info
 
@@ -178,7 +179,7 @@ def main() -> None:
         console.print("timm's script is left out: --timm-script says where its train.py is (see the docstring).")
     record: dict[str, Any] = {
         "machine": machine(arguments.device),
-        "command": sys.argv[1:],
+        "data": data_set_name(arguments.data),
         "timm_script_sha256": script and hashlib.sha256(script.read_bytes()).hexdigest(),
         "batch_size": BATCH,
         "size": SIZE,

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from training import recipes
-from training.records import Record, RecordError, run_name
+from training.records import Record, RecordError, run_name, shown
 from zoo.errors import InputError, UnknownNameError
 from zoo.registry import DATA_SETS, info, list_models
 
@@ -44,7 +44,12 @@ class Run:
 
     def arguments(self) -> list[str]:
         """Of the command `zoo`."""
-        changed = [text for key, value in self.changes for text in (f"--{key.replace('_', '-')}", str(value))]
+        changed = [
+            text
+            for key, value in self.changes
+            for one in (value if isinstance(value, tuple) else (value,))
+            for text in (f"--{key.replace('_', '-')}", str(one))
+        ]
         held_out = ["--hold-out"] if self.hold_out else []
         return [
             *("train", self.variant, "--data", self.source, "--recipe", self.recipe_name, "--seed", str(self.seed)),
@@ -76,7 +81,7 @@ class Run:
         differing = [
             f"{key}: {recorded.get(key)} there, {value} planned"
             for key, value in planned.items()
-            if recorded.get(key) != value
+            if shown(recorded.get(key)) != shown(value)
         ]
         if differing:
             raise RecordError(f"the record of {self.name} is of another run ({', '.join(differing)}); remove it")
@@ -86,20 +91,21 @@ class Run:
 class Ablation:
     """A comparison of runs at one recipe and the same seeds."""
 
+    title: str
     variants: tuple[str, ...]
     """Those compared unless others are chosen."""
-    field: str | None = None
-    """Of the recipe, which takes each of the values; None compares the variants themselves."""
-    values: tuple[Any, ...] = ()
+    changes: tuple[tuple[Change, ...], ...] = ((),)
+    """What each of its runs changes in the recipe; with nothing to change the variants themselves are compared."""
+
+    @property
+    def fields(self) -> set[str]:
+        """Of the recipe, that its runs change."""
+        return {name for change in self.changes for name, _ in change}
 
     @property
     def hold_out(self) -> bool:
         """A setting is chosen on held-out images; a comparison of the table's rows chooses nothing."""
-        return self.field is not None
-
-    def changes(self) -> list[tuple[Change, ...]]:
-        """What each of its runs differs in."""
-        return [((self.field, value),) for value in self.values] if self.field else [()]
+        return bool(self.fields)
 
 
 FAMILIES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
@@ -109,12 +115,38 @@ FAMILIES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
 
 ABLATIONS: Mapping[str, Ablation] = MappingProxyType(
     {
-        "lambda": Ablation(("wrn16-ours",), "patch_weight", (0.0, 0.1, 0.25, 0.5)),
-        "assignment": Ablation(("wrn16-ours",), "assignment", ("softmax", "softmax_no_slack", "bn_relu")),
-        "claim2": Ablation(tuple(variant for family in FAMILIES.values() for variant in family)),
+        "lambda": Ablation(
+            "λ, the share of the per-patch loss",
+            ("wrn16-ours",),
+            tuple((("patch_weight", value),) for value in (0.0, 0.1, 0.25, 0.5)),
+        ),
+        "assignment": Ablation(
+            "Assignment: soft-max with slack, without, and batch normalisation with ReLU",
+            ("wrn16-ours",),
+            tuple((("assignment", value),) for value in ("softmax", "softmax_no_slack", "bn_relu")),
+        ),
+        "tricks": Ablation(
+            "What each trick gives",
+            ("wrn16-ours",),
+            (
+                (),
+                (("growth", (1.0,)),),
+                (("flip", "alternating"),),
+                (("label_smoothing", 0.1),),
+                (("ema_decay", 0.99),),
+                (("clip_norm", 1.0),),
+                (("cutout", 8),),
+                (("mixup", 0.2),),
+            ),
+        ),
+        "claim2": Ablation(
+            "Plain, per-patch supervision, semantic block",
+            tuple(variant for family in FAMILIES.values() for variant in family),
+        ),
     }
 )
-"""The per-patch loss's share; how scores become an assignment; plain < aux < ours, the paper's second claim."""
+"""The per-patch loss's share; how scores become an assignment; the recipe's tricks one by one; and the paper's second
+claim, plain < aux < ours."""
 
 
 def plan(
@@ -146,7 +178,7 @@ def plan(
     for name in ablations:
         ablation = _ablation(name)
         for variant in _compared(name, ablation, patterns):
-            wanted += [(variant, change, ablation.hold_out) for change in ablation.changes()]
+            wanted += [(variant, change, ablation.hold_out) for change in ablation.changes]
     if not ablations:
         chosen = _matching(patterns) if patterns else [name for name in list_models() if info(name).paper_accuracy]
         wanted = [(variant, (), False) for variant in chosen]
@@ -176,7 +208,7 @@ def _ablation(name: str) -> Ablation:
 def _compared(name: str, ablation: Ablation, patterns: Sequence[str]) -> Sequence[str]:
     if not patterns:
         return ablation.variants
-    if ablation.field:
+    if ablation.hold_out:
         able = [variant for variant in list_models() if info(variant).patch_source == "semantic block"]
     else:
         able = list(ablation.variants)

@@ -4,13 +4,14 @@ The same records make the same bytes. A row without runs stays empty.
 """
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from training.plan import ABLATIONS, FAMILIES, Ablation
+from training import recipes
+from training.plan import ABLATIONS, FAMILIES, Ablation, Change
 from training.plot import Picture
 from training.recipe import Recipe
 from training.records import Group, Record, grouped, mean_and_deviation, shown
@@ -34,12 +35,6 @@ TRAINING: Sequence[Column] = (
     ("device", "l"),
     ("logs, by seed", "l"),
 )
-
-ABOUT_ABLATIONS: Mapping[str, tuple[str, str]] = {
-    "lambda": ("λ, the share of the per-patch loss", "λ"),
-    "assignment": ("Assignment: soft-max with slack, without, and batch normalisation with ReLU", "assignment"),
-    "claim2": ("Plain, per-patch supervision, semantic block", ""),
-}
 
 FIELDS_IN_ROWS = ("seed", "epochs", "input_size", "input_sizes")
 
@@ -83,9 +78,8 @@ def results_text(records: Sequence[Record], pictures: Iterable[Picture] = ()) ->
         parts += [f"## {data}", _table_of(data, tested)]
     parts += ["## Ablations"]
     for name, ablation in ABLATIONS.items():
-        heading, symbol = ABOUT_ABLATIONS[name]
-        parts += [f"### {heading}", f"`zoo reproduce --ablation {name}`"]
-        parts += [_compared_variants(tested)] if not ablation.field else [_compared(ablation, symbol, held_out)]
+        parts += [f"### {ablation.title}", f"`zoo reproduce --ablation {name}`"]
+        parts += [_compared(ablation, held_out)] if ablation.fields else [_compared_variants(tested)]
     parts += ["## Recipes", *_recipes(groups)]
     return "\n\n".join(parts) + "\n"
 
@@ -105,26 +99,38 @@ def _table_of(data: str, groups: Sequence[Group]) -> str:
     return _markdown([("variant", "l"), *NUMBERS, *PAPER, *TRAINING], rows)
 
 
-def _compared(ablation: Ablation, symbol: str, groups: Iterable[Group]) -> str:
-    """A table of the values of one field, all else being equal."""
-    field = str(ablation.field)
-    swept = {other.field for other in ABLATIONS.values()} - {field}
+def _compared(ablation: Ablation, groups: Iterable[Group]) -> str:
+    """A table of what an ablation changes, all else being equal."""
+    fields_of_others = {name for other in ABLATIONS.values() for name in other.fields} - ablation.fields
     trainings: dict[str, list[Group]] = {}
     for group in groups:
-        if not swept & set(group.first.changes):
-            trainings.setdefault(group.key(without=(field,)), []).append(group)
+        if group.first.training.recipe_name and not fields_of_others & set(group.first.changes):
+            trainings.setdefault(group.key(without=tuple(ablation.fields)), []).append(group)
     rows: list[list[str]] = []
     for members in trainings.values():
         first = members[0].first
-        by_value = {group.first.training.recipe.get(field): group for group in members}
-        for value in [*ablation.values, *sorted(by_value.keys() - set(ablation.values), key=str)]:
-            start = [first.data, f"`{first.variant}`", shown(value)]
-            rows.append([*start, *_cells(by_value.get(value), field)])
+        by_change = {_changed(group.first, ablation.fields): group for group in members}
+        for change in ablation.changes:
+            found = by_change.get(_wanted(first, change, ablation.fields))
+            rows.append([first.data, f"`{first.variant}`", _named(change), *_cells(found, ablation.fields)])
     if not rows:
-        rows = [
-            ["", f"`{variant}`", shown(value), *_cells()] for variant in ablation.variants for value in ablation.values
-        ]
-    return _markdown([("data set", "l"), ("variant", "l"), (symbol, "l"), *NUMBERS, *TRAINING], rows)
+        rows = [["", f"`{v}`", _named(change), *_cells()] for v in ablation.variants for change in ablation.changes]
+    return _markdown([("data set", "l"), ("variant", "l"), ("change", "l"), *NUMBERS, *TRAINING], rows)
+
+
+def _changed(record: Record, compared: Iterable[str]) -> tuple[str, ...]:
+    """The values of the compared fields in a record."""
+    return tuple(shown(record.training.recipe.get(name)) for name in sorted(compared))
+
+
+def _wanted(record: Record, change: Sequence[Change], compared: Iterable[str]) -> tuple[str, ...]:
+    """The values of the compared fields after a change of the recipe that a record was trained by."""
+    recipe = asdict(recipes.get(str(record.training.recipe_name))) | dict(change)
+    return tuple(shown(recipe[name]) for name in sorted(compared))
+
+
+def _named(change: Sequence[Change]) -> str:
+    return ", ".join(f"{name} = {shown(value)}" for name, value in change) or "none"
 
 
 def _compared_variants(groups: Iterable[Group]) -> str:
@@ -170,9 +176,9 @@ def _paired(family: Sequence[Group | None], seeds: Sequence[int]) -> list[str]:
     ]
 
 
-def _cells(group: Group | None = None, field: str = "") -> list[str]:
+def _cells(group: Group | None = None, told: Iterable[str] = ()) -> list[str]:
     """Cells of `NUMBERS` and `TRAINING`; empty without a group."""
-    return [*_empty(NUMBERS), *_empty(TRAINING)] if group is None else [*_numbers(group), *_training(group, field)]
+    return [*_empty(NUMBERS), *_empty(TRAINING)] if group is None else [*_numbers(group), *_training(group, told)]
 
 
 def _numbers(group: Group) -> list[str]:
@@ -180,8 +186,8 @@ def _numbers(group: Group) -> list[str]:
     return [_spread(group.accuracies), str(len(group.records)), _spread(group.patch_accuracies)]
 
 
-def _training(group: Group, field: str = "") -> list[str]:
-    """Cells of `TRAINING`; the recipe's `field` has a column already."""
+def _training(group: Group, told: Iterable[str] = ()) -> list[str]:
+    """Cells of `TRAINING`; the recipe's fields `told` have a column already."""
     first, trainings = group.first, [record.training for record in group.records]
     devices = [
         training.machine.device + (f", {record.at_once} at once" if record.at_once > 1 else "")
@@ -190,7 +196,7 @@ def _training(group: Group, field: str = "") -> list[str]:
     return [
         f"{first.score.images:,}",
         f"{first.training.images:,}",
-        _recipe_name(first, field),
+        _recipe_name(first, told),
         str(first.epochs),
         first.pixels,
         f"{statistics.fmean(training.minutes for training in trainings):.1f}",
@@ -207,10 +213,10 @@ def _spread(values: list[float], sign: str = "") -> str:
     return f"{mean:{sign}.2f}" + ("" if deviation is None else f" ± {deviation:.2f}")
 
 
-def _recipe_name(record: Record, field: str = "") -> str:
+def _recipe_name(record: Record, told: Iterable[str] = ()) -> str:
     """The recipe and what was changed in it; what rows have a column for is not repeated."""
-    told = {*FIELDS_IN_ROWS, field}
-    changed = [f"{key} = {shown(value)}" for key, value in record.changes.items() if key not in told]
+    known = {*FIELDS_IN_ROWS, *told}
+    changed = [f"{key} = {shown(value)}" for key, value in record.changes.items() if key not in known]
     return ", ".join([record.training.recipe_name or "unnamed", *changed])
 
 
