@@ -1,4 +1,7 @@
-"""Augmentation of whole batches where they lie: what is drawn comes in, so that a seed means the same everywhere."""
+"""Augmentation of whole batches where they lie: what is drawn comes in, so that a seed means the same everywhere.
+
+All arguments of a function lie on one device.
+"""
 
 import numpy as np
 import torch
@@ -23,11 +26,10 @@ def crop_and_flip(images: Tensor, shift: Tensor, mirrored: Tensor) -> Tensor:
         [N, 3, S, S] in channels_last memory format.
     """
     size = images.shape[-1]
-    position = torch.arange(size)
+    position = torch.arange(size, device=images.device)
     rows = _reflect(position + shift[0, :, None], size)
     columns = _reflect(position + shift[1, :, None], size)
     columns = torch.where(mirrored[:, None], columns.flip(1), columns)
-    rows, columns = rows.to(images.device), columns.to(images.device)
     image = torch.arange(len(images), device=images.device)
     # Advanced indices around a slice come first in the result: [N, S, S, 3], which is channels_last.
     return images[image[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
@@ -35,7 +37,7 @@ def crop_and_flip(images: Tensor, shift: Tensor, mirrored: Tensor) -> Tensor:
 
 def flip(images: Tensor, mirrored: Tensor) -> Tensor:
     """Mirror the images [N, 3, H, W] for which `mirrored` [N] is true."""
-    return torch.where(mirrored.to(images.device)[:, None, None, None], images.flip(3), images)
+    return torch.where(mirrored[:, None, None, None], images.flip(3), images)
 
 
 def cutout(images: Tensor, side: int, centre: Tensor, fill: Tensor) -> Tensor:
@@ -45,12 +47,12 @@ def cutout(images: Tensor, side: int, centre: Tensor, fill: Tensor) -> Tensor:
         images: [N, 3, S, S].
         side: of the square, in pixels.
         centre: [2, N], row and column of the square's centre.
-        fill: [3], the colour.
+        fill: [3], the colour, of the images' type.
     """
-    position = torch.arange(images.shape[-1])
+    position = torch.arange(images.shape[-1], device=images.device)
     covered = (position - centre[:, :, None] + side // 2 >= 0) & (position - centre[:, :, None] + side // 2 < side)
-    square = (covered[0, :, :, None] & covered[1, :, None, :]).to(images.device)
-    return torch.where(square[:, None], fill.to(images)[:, None, None], images)
+    square = covered[0, :, :, None] & covered[1, :, None, :]
+    return torch.where(square[:, None], fill[:, None, None], images)
 
 
 def mixup(images: Tensor, targets: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
@@ -66,9 +68,7 @@ def mixup(images: Tensor, targets: Tensor, share: Tensor) -> tuple[Tensor, Tenso
     Returns:
         Images in floating point in 0..1, and targets.
     """
-    neighbour = torch.arange(len(images), device=images.device) ^ 1
-    neighbour[-1] = min(int(neighbour[-1]), len(images) - 1)
-    share = share.to(images.device)
+    neighbour = (torch.arange(len(images), device=images.device) ^ 1).clamp(max=len(images) - 1)
     pixels = images.float() / 255
     mixed = torch.lerp(pixels[neighbour], pixels, share[:, None, None, None])
     return mixed.contiguous(memory_format=torch.channels_last), torch.lerp(targets[neighbour], targets, share[:, None])
@@ -84,7 +84,10 @@ def resize(images: Tensor, size: int) -> Tensor:
     """uint8 images [N, 3, S, S] at side `size`, bilinear with antialiasing."""
     if images.shape[-1] == size:
         return images
-    return torch.cat([resize_image(chunk, [size, size], antialias=True) for chunk in torch.split(images, CHUNK)])
+    resized = images.new_empty(len(images), 3, size, size)
+    for chunk, place in zip(torch.split(images, CHUNK), torch.split(resized, CHUNK), strict=True):
+        place.copy_(resize_image(chunk, [size, size], antialias=True))
+    return resized
 
 
 def _reflect(position: Tensor, size: int) -> Tensor:

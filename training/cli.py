@@ -7,9 +7,11 @@ from typing import Annotated, Any, Literal
 import typer
 
 from training import recipes
+from training.extras import TRAINING, require
 from training.recipe import Recipe
 from training.reproduce import reproduce
-from zoo.errors import InputError, MissingDependencyError
+from training.run_folder import MODEL_FOLDER
+from zoo.errors import InputError
 from zoo.options import with_changes
 
 Data = Annotated[
@@ -51,14 +53,14 @@ def train(
     compiled: Annotated[
         bool, typer.Option("--compile", help="Use torch.compile: minutes at first, then faster on some machines.")
     ] = False,
-    limit: Annotated[int | None, typer.Option(help="Train on the first so many images only.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Train on so many images only, chosen at random.")] = None,
 ) -> None:
     """Train a variant and write its model directory; a run that was stopped goes on where it was.
 
     The same command works under `torchrun`, on several GPUs and several machines.
     """
     chosen = replace(recipes.get(recipe), **changes)
-    _require_torch()
+    require(*TRAINING)
     from rich.console import Console
 
     from training.job import Job, run_job
@@ -71,7 +73,7 @@ def train(
         recipe=chosen,
         recipe_name=recipe,
         run=run,
-        out=out or run / "model",
+        out=out or run / MODEL_FOLDER,
         hold_out=hold_out,
         limit=limit,
         unreadable=unreadable,
@@ -79,19 +81,19 @@ def train(
         device=device,
         compiled=compiled,
     )
-    run_job(job, Console(soft_wrap=True, highlight=False).print)
+    run_job(job, Console(soft_wrap=True, highlight=False, markup=False, emoji=False).print)
 
 
 def evaluate(
     model: Annotated[str, typer.Argument(help="A model, as in `zoo info`.", show_default=False)],
     data: Data = "cifar10",
-    split: Annotated[str, typer.Option(help="train or test.")] = "test",
+    split: Annotated[str, typer.Option(help="train, test, or held-out: what zoo train kept away.")] = "test",
     through: Annotated[str, typer.Option(help="torch, onnx, or the URL of a running server.")] = "torch",
-    limit: Annotated[int | None, typer.Option(help="Only the first so many images.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Only so many images, chosen at random.")] = None,
     record: Annotated[bool, typer.Option("--record", help="Write the result into the model directory.")] = False,
 ) -> None:
     """Measure a model's accuracy through PyTorch, ONNX Runtime or a running server."""
-    _require_torch()
+    require(*TRAINING)
     from rich.console import Console
 
     from training.data import load_split
@@ -114,15 +116,7 @@ def evaluate(
         evaluation = measure(predictor, images, lambda done: progress.update(task, completed=done))
     if record:
         record_evaluation(package, split, kind, evaluation)
-    Console(soft_wrap=True).print(
+    Console(soft_wrap=True, markup=False, emoji=False).print(
         f"{package.config.name} through {kind}: {evaluation.accuracy:.2f}% of {evaluation.images} {split} images of "
         f"{data_set_name(data)} (patches {evaluation.patch_accuracy:.2f}%, loss {evaluation.loss:.4f})"
     )
-
-
-def _require_torch() -> None:
-    try:
-        import datasets  # noqa: F401
-        import lightning_fabric  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(f"this needs {error.name}: pip install 'template-zoo[train]'") from None

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.decode_all import decode_all
-from training.pictures import open_split
+from training.pictures import open_split, sample
 from training.source import DataError
-from zoo.errors import InputError
 from zoo.preprocess import Normalization, Pixels
 
 EVALUATION_BATCH = 100
@@ -78,18 +77,14 @@ def load_split(source: str, split: str, size: int = 32, limit: int | None = None
 
     Arguments:
         source: as for `training.pictures.open_splits`.
-        split: `train`, `test` or another name that the source has.
+        split: `train`, `test`, `held-out` or another name that the source has.
         size: side of the images in pixels; other sizes are scaled by `zoo.preprocess.to_pixels`.
-        limit: only the first so many pictures.
+        limit: only so many pictures; see `sample`.
 
     Raises:
         DataError: there is no such data set or split, it has no pictures or labels, or a picture cannot be read.
     """
-    if limit is not None and limit < 1:
-        raise InputError(f"limit = {limit}: it must be above 0")
-    pictures = open_split(source, split)
-    if limit is not None:
-        pictures = pictures.select(range(min(limit, len(pictures))))
+    pictures = sample(open_split(source, split), limit)
     pixels = np.empty((len(pictures), 3, size, size), dtype=np.uint8)
     problems = []
     for index, decoded in enumerate(decode_all(pictures, size)):

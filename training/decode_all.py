@@ -1,10 +1,10 @@
 """Many pictures decoded by a few threads, in order and in bounded memory."""
 
-import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from training.machine import cores
 from training.pictures import Pictures
 from training.source import DataError
 from zoo.preprocess import Pixels
@@ -22,7 +22,7 @@ def decode_all(pictures: Pictures, size: int) -> Iterator[Pixels | DataError]:
     Returns:
         For each picture, in order, [3, size, size] or the error of `Pictures.pixels`.
     """
-    threads = min(_cores(), MAX_THREADS)
+    threads = min(cores(), MAX_THREADS)
     executor = ThreadPoolExecutor(threads, thread_name_prefix="decode")
     running: deque[Future[list[Pixels | DataError]]] = deque()
     try:
@@ -46,8 +46,3 @@ def _decode(pictures: Pictures, index: int, size: int) -> Pixels | DataError:
         return pictures.pixels(index, size)
     except DataError as error:
         return error
-
-
-def _cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

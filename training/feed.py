@@ -2,6 +2,7 @@
 
 So a run that starts in the middle sees what an uninterrupted one sees, and processes that share a batch see together
 what one alone would see: what is random is drawn for the whole batch, on the CPU, and each process takes its part.
+(Mixup pairs neighbours, so its parts have an even number of images; `Recipe.fitted` sees to that.)
 """
 
 import math
@@ -52,6 +53,12 @@ class Draws(NamedTuple):
         length = len(self.chosen) // processes
         return Draws(*(field[..., rank * length : (rank + 1) * length] for field in self))
 
+    def to(self, device: torch.device) -> "Draws":
+        """On a device; a GPU is not waited for."""
+        if device.type != "cuda":
+            return Draws(*(field.to(device) for field in self))
+        return Draws(*(field.contiguous().pin_memory().to(device, non_blocking=True) for field in self))
+
 
 @dataclass(frozen=True, slots=True)
 class Feed:
@@ -83,12 +90,12 @@ class Feed:
     def batches(self, start: int = 0) -> Generator[Batch, None, None]:
         """The batches of the steps from `start` on."""
         recipe, classes = self.recipe, len(self.images.classes)
-        fill = 255 * torch.tensor(self.images.normalization().mean)
+        fill = self._mean_colour() if recipe.cutout else None
         crops = self._held(start) if isinstance(self.images, LabelledImages) else self._streamed(start)
         with closing(crops):
             for pixels, labels, draws in crops:
                 targets = F.one_hot(labels, classes).float()
-                if recipe.cutout:
+                if fill is not None:
                     side = math.ceil(recipe.cutout * pixels.shape[-1] / recipe.input_size)
                     pixels = augment.cutout(pixels, side, draws.centre, fill)
                 if recipe.mixup:
@@ -99,10 +106,12 @@ class Feed:
         assert isinstance(self.images, LabelledImages)
         whole, labels = self.images.images.to(self.device), self.images.labels.to(self.device)
         images = torch.empty(0)
-        for size, draws in self._draws(start):
+        for size, drawn in self._draws(start):
             if size != images.shape[-1]:
+                images = torch.empty(0)  # let go before the next are made
                 images = augment.resize(whole, size)
-            chosen = draws.chosen.to(self.device)
+            draws = drawn.to(self.device)
+            chosen = draws.chosen
             yield augment.crop_and_flip(images[chosen], draws.shift, draws.mirrored), labels[chosen], draws
 
     def _streamed(self, start: int) -> Generator[tuple[Tensor, Tensor, Draws], None, None]:
@@ -116,7 +125,8 @@ class Feed:
         )
         batches = stream(self.images, examples, self.workers, pin=self.device.type == "cuda")
         # The workers are steps ahead of the loop, so what a step needs is drawn once more.
-        for (_, draws), (pixels, labels) in zip(self._draws(start), batches, strict=True):
+        for (_, drawn), (pixels, labels) in zip(self._draws(start), batches, strict=True):
+            draws = drawn.to(self.device)
             on_device = pixels.to(self.device, non_blocking=True).contiguous(memory_format=torch.channels_last)
             yield augment.flip(on_device, draws.mirrored), labels.to(self.device, non_blocking=True), draws
 
@@ -146,6 +156,9 @@ class Feed:
                 seeds=torch.randint(2**62, (count,), generator=generator),
             )
             yield size, draws.part(self.rank, self.processes)
+
+    def _mean_colour(self) -> Tensor:
+        return (255 * torch.tensor(self.images.normalization().mean)).byte().to(self.device)
 
     def _shares(self, count: int, step: int) -> Tensor:
         if not self.recipe.mixup:

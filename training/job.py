@@ -1,31 +1,36 @@
 """One training from the name of its data to its model directory and accuracy."""
 
-import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
+from rich.progress import Progress
 
 from training.data import LabelledImages
 from training.evaluate import evaluate
 from training.feed import Feed
 from training.loop import train
-from training.pictures import data_set_name, hold_out, open_splits
-from training.prepare import Unreadable, choose_input_size, prepare
-from training.processes import join_processes
+from training.machine import cores, total_memory
+from training.pictures import HELD_OUT, Pictures, data_set_name, hold_out, open_splits, sample
+from training.prepare import choose_input_size, prepare
+from training.processes import join_processes, processes_here
+from training.progress import progress_bar
 from training.recipe import Recipe
+from training.run_folder import UNREADABLE_FILE
 from training.save import describe, record_evaluation, save_model
+from training.source import DataError
 from training.start import start_network
 from training.stream import StreamedImages
 from zoo.errors import InputError
-from zoo.package import Package
+from zoo.package import Package, write_atomically
 from zoo.registry import info
 from zoo.torch_predictor import TorchPredictor
 
-UNREADABLE_FILE = "unreadable.txt"
 SHOWN = 10
-"""Classes and unreadable pictures named on the screen."""
+"""Classes, and unreadable files, named on the screen."""
 
 Say = Callable[[str], None]
 
@@ -45,10 +50,11 @@ class Job:
     out: Path
     """The model directory."""
     hold_out: bool = False
-    """Keep a tenth of the training images for measuring, and leave the test split unread."""
+    """Keep a tenth of the training images for measuring, and leave the test split alone."""
     limit: int | None = None
-    """The first so many training images only."""
-    unreadable: Unreadable = "stop"
+    """So many training images only, chosen at random."""
+    unreadable: Literal["stop", "skip"] = "stop"
+    """What to do about files that are no readable pictures."""
     workers: int | None = None
     """Processes that decode pictures which are not held in memory; None for one a core."""
     device: str = "auto"
@@ -58,8 +64,8 @@ class Job:
 def run_job(job: Job, say: Say) -> Package:
     """Train, write the model directory and measure its accuracy; a run that was stopped goes on where it was.
 
-    The test split is read once, at the end. Without one, or where the job says so, a tenth of the training images is
-    held out and measured instead.
+    The test split is measured once, at the end; before, it is only decoded, to find what cannot be read. Without one,
+    or where the job says so, a tenth of the training images is held out and measured instead.
 
     Arguments:
         job: what to do.
@@ -69,8 +75,8 @@ def run_job(job: Job, say: Say) -> Package:
         ZooError: of many kinds; see `open_splits`, `prepare`, `start_network` and `train`.
     """
     info(job.variant)
-    if job.limit is not None and job.limit < 1:
-        raise InputError(f"limit = {job.limit}: it must be above 0")
+    if job.workers is not None and job.workers < 0:
+        raise InputError(f"workers = {job.workers}: it must not be negative")
     fabric, why_device = join_processes(job.device, job.recipe.precision)
     tell: Say = say if fabric.is_global_zero else lambda sentence: None
     tell(f"computing on {fabric.device}: {why_device}")
@@ -78,35 +84,41 @@ def run_job(job: Job, say: Say) -> Package:
     splits = open_splits(job.source)
     for note in splits.notes:
         tell(note)
-    pictures, split, measured_pictures = splits.train, "test", splits.test
-    if job.limit is not None:
-        pictures = pictures.select(range(min(job.limit, len(pictures))))
+    pictures, split, measured_pictures = sample(splits.train, job.limit), "test", splits.test
     if job.hold_out or measured_pictures is None:
-        split = "held-out"
+        split = HELD_OUT
         pictures, measured_pictures = hold_out(pictures)
     size, why_size = (job.recipe.input_size, "as asked") if job.recipe.input_size else choose_input_size(pictures)
     tell(f"input {size}x{size} pixels: {why_size}")
-    # Not what is free now: a run that goes on later must choose as it did before.
-    memory = torch.cuda.mem_get_info(fabric.device)[1] // 2 if fabric.device.type == "cuda" else None
-    prepared = prepare(pictures, size, unreadable=job.unreadable, memory=memory)
-    measured = prepare(measured_pictures, size, unreadable=job.unreadable, crops=False)
+    memory = int(fabric.broadcast(_memory_for_images(fabric.device)))
+    with progress_bar(fabric.is_global_zero) as progress:
+        prepared = prepare(pictures, size, memory=memory, progress=_counter(progress, "decoding", pictures))
+        counter = _counter(progress, f"decoding {split} images", measured_pictures)
+        measured = prepare(measured_pictures, size, memory=memory, crops=False, progress=counter)
     images = prepared.images
+    if unreadable := prepared.unreadable + measured.unreadable:
+        _report_unreadable(unreadable, job, fabric.is_global_zero, tell)
     tell(f"{len(images.labels):,} training images: {prepared.why}")
     tell(_classes(images, job.recipe.balance))
-    if unreadable := prepared.unreadable + measured.unreadable:
-        tell(_unreadable(unreadable, job.run))
     recipe = job.recipe.fitted(size, len(images.labels), fabric.world_size)
     if recipe.batch_size != job.recipe.batch_size:
         tell(f"a step takes {recipe.batch_size} images instead of {job.recipe.batch_size}: there are no more")
 
+    data = data_set_name(job.source)
     start = start_network(job.variant, images, recipe)
-    workers = max(1, (os.cpu_count() or 1) // fabric.world_size) if job.workers is None else job.workers
+    if job.hold_out and start.trained_on == data:
+        raise InputError(
+            f"start_from = {recipe.start_from!r} was trained on {data}, its held-out images among the others; start "
+            "from random weights, or leave out --hold-out"
+        )
+    if fabric.is_global_zero:
+        _require_writable(job.out)
+    workers = max(1, cores() // processes_here()) if job.workers is None else job.workers
     feed = Feed(images, recipe, fabric.device, fabric.global_rank, fabric.world_size, workers)
     held = isinstance(images, LabelledImages)
     identity = {"variant": job.variant, "data": images.digest(), "held": held, "start": start.weights, **asdict(recipe)}
     trained = train(fabric, start.network, feed, job.run, identity, compiled=job.compiled)
 
-    data = data_set_name(job.source)
     config = describe(job.variant, data, images.classes, start.normalization, recipe, trained.network)
     evaluation = evaluate(TorchPredictor(trained.network, config), measured.images, fabric=fabric)
     package = Package(job.out, config)
@@ -116,6 +128,30 @@ def run_job(job: Job, say: Say) -> Package:
     fabric.barrier()
     tell(f"{package.path}: {evaluation.accuracy:.2f}% of {evaluation.images:,} {split} images")
     return package
+
+
+def _memory_for_images(device: torch.device) -> int:
+    """Bytes that a split's images may take: they lie in this machine's memory and, copied and scaled, on the device.
+
+    Not of what is free now: a run that goes on later must choose as it did before.
+    """
+    here = total_memory() // (4 * processes_here())
+    return min(here, torch.cuda.mem_get_info(device)[1] // 4) if device.type == "cuda" else here
+
+
+def _counter(progress: Progress, title: str, pictures: Pictures) -> Callable[[int], None]:
+    task = progress.add_task(title, total=len(pictures), status="")
+    return lambda done: progress.update(task, completed=done)
+
+
+def _require_writable(folder: Path) -> None:
+    """Better now than when the network is trained."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(f"cannot write into {folder}: {error.strerror}; choose another folder by --out") from error
 
 
 def _classes(images: LabelledImages | StreamedImages, balanced: bool) -> str:
@@ -134,10 +170,20 @@ def _classes(images: LabelledImages | StreamedImages, balanced: bool) -> str:
     return f"{len(counts)} classes: {sizes}" + (remedy if balanced or ratio >= 1.5 else "")
 
 
-def _unreadable(pictures: tuple[str, ...], run: Path) -> str:
-    """The pictures that were left out; a file names all of them."""
-    run.mkdir(parents=True, exist_ok=True)
-    (run / UNREADABLE_FILE).write_text("\n".join(pictures) + "\n")
-    shown = "".join(f"\n  {picture}" for picture in pictures[:SHOWN])
-    more = f"\n  ... all of them in {run / UNREADABLE_FILE}" if len(pictures) > SHOWN else ""
-    return f"{len(pictures)} unreadable files were left out:{shown}{more}"
+def _report_unreadable(problems: tuple[str, ...], job: Job, first: bool, tell: Say) -> None:
+    """Write the list of files that cannot be read; stop, or say that they are left out.
+
+    Raises:
+        DataError: the job is to stop.
+    """
+    file = job.run / UNREADABLE_FILE
+    if first:
+        write_atomically(file, "".join(f"{problem}\n" for problem in problems).encode())
+    shown = "".join(f"\n  {problem}" for problem in problems[:SHOWN])
+    listed = f"{shown}\n  (all of them: {file})"
+    if job.unreadable == "stop":
+        raise DataError(
+            f"{len(problems)} files cannot be read; repair or remove them, or leave them out with --unreadable "
+            f"skip:{listed}"
+        )
+    tell(f"{len(problems)} unreadable files are left out:{listed}")

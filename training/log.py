@@ -1,6 +1,7 @@
 """The log of a run: a JSON line an entry, and the same numbers for TensorBoard."""
 
 import json
+import math
 import time
 from pathlib import Path
 from types import TracebackType
@@ -8,9 +9,8 @@ from typing import IO, Self
 
 from torch.utils.tensorboard import SummaryWriter
 
+from training.run_folder import LOG_FILE
 from zoo.package import write_atomically
-
-LOG_FILE = "log.jsonl"
 
 
 class Log:
@@ -36,7 +36,8 @@ class Log:
         """Add an entry after a step."""
         if self._file is None:
             return
-        entry = {"step": step, "time": round(time.time(), 1)} | {name: round(v, 6) for name, v in values.items()}
+        numbers = {name: round(value, 6) if math.isfinite(value) else None for name, value in values.items()}
+        entry = {"step": step, "time": round(time.time(), 1)} | numbers
         self._file.write(json.dumps(entry) + "\n")
         for name, value in values.items():
             self._board.add_scalar(name, value, step)

@@ -16,7 +16,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from training.checkpoint import load_checkpoint, save_checkpoint
+from training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from training.feed import Batch, Feed
 from training.interrupt import stop_on_signal
 from training.log import Log
@@ -26,15 +26,17 @@ from training.norms import share_batch_norms
 from training.processes import largest_in_any
 from training.progress import progress_bar
 from training.recipe import Recipe
+from training.run_folder import CHECKPOINT_FILE
 from zoo.errors import InputError, ZooError
 from zoo.network import Network, Semantics
 
-CHECKPOINT_FILE = "checkpoint.pt"
 CHECKPOINT_SECONDS = 60
 LOG_STEPS = 50
 """Steps between two entries of the log."""
+SHOW_SECONDS = 1.0
+"""Between two looks at the sums for the progress bar, for which a GPU is waited for."""
 TALK_STEPS = 10
-"""Steps between two exchanges about the progress; several processes also agree then whether to stop."""
+"""Steps after which processes on GPUs agree whether to stop, for which the GPUs are waited for."""
 
 
 class TrainingStoppedError(ZooError):
@@ -103,7 +105,7 @@ def train(
     step, seconds, sums = 0, 0.0, EpochSums.zero(device)
     history: list[dict[str, float]] = []
     checkpoint = run / CHECKPOINT_FILE
-    if state := load_checkpoint(checkpoint, identity):
+    if state := _load_on_the_first(fabric, checkpoint, identity):
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
         if average is not None:
@@ -113,12 +115,12 @@ def train(
 
     def save() -> None:
         means = sums.over_processes(fabric)  # every process takes part in this
-        if not fabric.is_global_zero:
-            return
-        state: dict[str, Any] = {"identity": identity, "network": network.state_dict()}
-        state |= {"optimizer": optimizer.state_dict(), "average": None if average is None else average.state_dict()}
-        state |= {"step": step, "seconds": seconds, "history": history, "sums": means.values.tolist()}
-        save_checkpoint(checkpoint, state)
+        if fabric.is_global_zero:
+            state: dict[str, Any] = {"identity": identity, "network": network.state_dict()}
+            state |= {"optimizer": optimizer.state_dict(), "average": None if average is None else average.state_dict()}
+            state |= {"step": step, "seconds": seconds, "history": history, "sums": means.values.tolist()}
+            save_checkpoint(checkpoint, state)
+        fabric.barrier()  # none ends before it is saved: a launcher would end the others
 
     answer: Any = torch.compile(_Answer(network)) if compiled else _Answer(network)
     module, stepper = fabric.setup(answer, optimizer)
@@ -130,7 +132,7 @@ def train(
         closing(feed.batches(step)) as batches,
     ):
         task = progress.add_task(identity["variant"], total=feed.steps, completed=step, status="")
-        resumed = time.monotonic()
+        resumed = shown = time.monotonic()
         for batch in batches:
             rate = learning_rate(step / feed.steps, recipe)
             for group in optimizer.param_groups:
@@ -149,22 +151,26 @@ def train(
             step += 1
             seconds = time.monotonic() - started
             epoch, in_epoch = divmod(step, feed.steps_per_epoch)
-            stop_now, save_now = stop.received, time.monotonic() - saved > CHECKPOINT_SECONDS
+            now = time.monotonic()
+            speed = (step - first) * recipe.batch_size / (now - resumed)
+            stop_now, save_now = stop.received, now - saved > CHECKPOINT_SECONDS
             if not alone:  # what one process wants, all do, at the same step
-                talk = step % TALK_STEPS == 0
+                talk = device.type == "cpu" or step % TALK_STEPS == 0
                 stop_now = talk and bool(largest_in_any(fabric, stop_now))
                 save_now = talk and bool(largest_in_any(fabric, save_now))
-            if in_epoch == 0 or step % TALK_STEPS == 0:
-                speed = (step - first) * recipe.batch_size / (time.monotonic() - resumed)
+            progress.update(task, completed=step)
+            if fabric.is_global_zero and now - shown > SHOW_SECONDS:
                 status = f"epoch {min(epoch + 1, recipe.epochs)}/{recipe.epochs}, {sums}, {speed:.0f} images/s"
-                progress.update(task, completed=step, status=status)
+                progress.update(task, status=status)
+                shown = now
             if in_epoch == 0 or step % LOG_STEPS == 0:
-                means = sums.over_processes(fabric).means()
+                everywhere = sums.over_processes(fabric)
+                means = everywhere.means()
                 entry = {"epoch": step / feed.steps_per_epoch, **means, "learning_rate": rate}
                 log.write(step, **entry, images_per_second=speed)
             if in_epoch == 0:
                 history.append({"epoch": epoch, "input_size": batch.pixels.shape[-1], **means})
-                progress.console.print(f"epoch {epoch} of {recipe.epochs}: {sums}")
+                progress.console.print(f"epoch {epoch} of {recipe.epochs}: {everywhere}, {speed:.0f} images/s")
                 if not math.isfinite(means["loss"]):
                     raise DivergedError(
                         f"the loss of epoch {epoch} is not finite with peak_learning_rate = "
@@ -182,6 +188,20 @@ def train(
                 break
     trained = network if average is None else cast(Network, average.module)
     return TrainedNetwork(trained.eval(), seconds, history)
+
+
+def _load_on_the_first(fabric: Fabric, checkpoint: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
+    """The checkpoint as the first process finds it, for all: the others' machines may not have it."""
+    found: dict[str, Any] | CheckpointError | None = None
+    if fabric.is_global_zero:
+        try:
+            found = load_checkpoint(checkpoint, identity)
+        except CheckpointError as error:
+            found = error
+    found = fabric.broadcast(found)
+    if isinstance(found, CheckpointError):
+        raise found
+    return found
 
 
 def learning_rate(progress: float, recipe: Recipe) -> float:

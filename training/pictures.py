@@ -87,8 +87,14 @@ def open_splits(source: str) -> Splits:
     return Splits(train, _read_test(opened, source), opened.notes)
 
 
+HELD_OUT = "held-out"
+"""The part of the training split that is not trained on; see `hold_out`."""
+
+
 def open_split(source: str, split: str) -> Pictures:
     """One split of a source; of a source without labelled `test` split, `test` is the validation split.
+
+    `held-out` is what `zoo train` keeps away from training: of a source without `test`, or where it was told to.
 
     Raises:
         DataError: as for `open_splits`, or there is no such split.
@@ -123,6 +129,22 @@ def hold_out(pictures: Pictures, share: float = 0.1) -> tuple[Pictures, Pictures
     if not held.any():
         raise DataError("no class has two pictures, one to train on and one to measure on; add pictures")
     return pictures.select(torch.nonzero(~held).flatten()), pictures.select(torch.nonzero(held).flatten())
+
+
+def sample(pictures: Pictures, count: int | None) -> Pictures:
+    """At most so many pictures at random, the same ones each time, in their former order; all of them for None.
+
+    Not the first ones: where the pictures lie class by class, they would be of one class.
+
+    Raises:
+        InputError: the number is not above 0.
+    """
+    if count is None:
+        return pictures
+    if count < 1:
+        raise InputError(f"limit = {count}: it must be above 0")
+    chosen = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(0))[:count]
+    return pictures.select(chosen.sort().values)
 
 
 def class_counts(pictures: Pictures) -> dict[str, int]:

@@ -2,11 +2,8 @@
 
 import hashlib
 import io
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -14,14 +11,13 @@ from PIL import Image
 
 from training.data import LabelledImages, normalization_of, unreadable_message
 from training.decode_all import decode_all
+from training.machine import total_memory
 from training.pictures import Pictures, class_counts
 from training.source import DataError
 from training.stream import StreamedImages
 from zoo.decode import FORMATS
 from zoo.package import MIN_INPUT_SIZE
 from zoo.preprocess import Normalization, Pixels
-
-Unreadable = Literal["stop", "skip"]
 
 SAMPLE = 1000
 """Pictures whose headers are read to learn how large a split's pictures are."""
@@ -68,26 +64,26 @@ def prepare(
     pictures: Pictures,
     size: int,
     *,
-    unreadable: Unreadable = "stop",
     memory: int | None = None,
     crops: bool = True,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Prepared:
     """Decode every picture once; hold the images if they fit and little is lost by it.
 
+    Pictures that cannot be read are left out and named in the result.
+
     Arguments:
         pictures: a split.
         size: side in pixels of a network's input.
-        unreadable: what to do about pictures that cannot be read: `stop`, after all were tried, or `skip` them.
-        memory: bytes that held images may take; half of the machine's memory if None.
-        crops: whether training crops the images, which needs large ones whole; without, they are held if they fit.
+        memory: bytes that held images may take; a quarter of the machine's memory if None.
+        crops: whether they are trained on, by crops, which need large ones whole; images that are only measured are
+            held if they fit.
         progress: called with the number of pictures done.
 
     Raises:
-        DataError: with `stop`, pictures cannot be read; with `skip`, all pictures of a class cannot; all are named, or
-            20 of them.
+        DataError: no picture of a class that is to be trained can be read, or none at all.
     """
-    held, why = _choose(pictures, size, memory if memory is not None else _memory() // 2, crops)
+    held, why = _choose(pictures, size, memory if memory is not None else total_memory() // 4, crops)
     survey = _Survey(pictures.classes)
     pixels = np.empty((len(pictures) if held else 0, 3, size, size), dtype=np.uint8)
     kept: list[int] = []
@@ -102,12 +98,10 @@ def prepare(
                 survey.add(decoded)
             kept.append(index)
         progress(index + 1)
-    if problems and unreadable == "stop":
-        remedy = "repair or remove them, or leave them out with --unreadable skip"
-        raise DataError(unreadable_message(problems, len(pictures), remedy))
     if problems:
         left = pictures.select(kept)
-        _require_all_classes(pictures, left, problems)
+        if crops or not kept:
+            _require_all_classes(pictures, left, problems)
         pictures = left
     images: LabelledImages | StreamedImages
     if held:
@@ -178,21 +172,6 @@ def _require_all_classes(before: Pictures, after: Pictures, problems: list[str])
     if lost:
         remedy = f"repair them, since none is left of {', '.join(lost)}, or remove the class"
         raise DataError(unreadable_message(problems, len(before), remedy))
-
-
-def _memory() -> int:
-    """Bytes of memory that this machine, or this container of it, has.
-
-    Not what is free now: a run that goes on later must choose as it did before.
-    """
-    if not hasattr(os, "sysconf"):
-        return 8 * 2**30
-    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-    except OSError:
-        return physical
-    return min(physical, int(limit)) if limit.isdecimal() else physical
 
 
 def _readable(count: int) -> str:

@@ -22,14 +22,19 @@ def join_processes(device: str, precision: Precision) -> tuple[Fabric, str]:
         InputError: there is no such device, or several processes were asked to share a numbered one.
     """
     chosen, why = choose_device(device)
-    together, here = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    together, here = int(os.environ.get("WORLD_SIZE", 1)), processes_here()
     if together > 1 and chosen.index is not None:
         raise InputError(f"device {device!r}: {together} processes cannot share one; give {chosen.type} without number")
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it would say what the command line says already
-    one_device = 1 if chosen.index is None else [chosen.index]
+    if chosen.type == "cuda":
+        if here > torch.cuda.device_count():
+            raise InputError(f"{here} processes on this machine, and {torch.cuda.device_count()} GPUs: start one a GPU")
+        torch.backends.cudnn.benchmark = True  # the shapes of a run's steps repeat
+        torch.set_float32_matmul_precision("high")
+    one_device = 1 if chosen.index is None or chosen.type == "cpu" else [chosen.index]
     fabric = Fabric(
         accelerator=chosen.type,
-        devices=here if together > 1 else one_device if chosen.type != "cpu" else 1,
+        devices=here if together > 1 else one_device,
         num_nodes=together // here,
         strategy="ddp" if together > 1 else "auto",
         precision="bf16-mixed" if precision == "bf16" else "32-true",
@@ -38,6 +43,11 @@ def join_processes(device: str, precision: Precision) -> tuple[Fabric, str]:
     if together > 1:
         why += f"; {together} processes, {here} on this machine"
     return fabric, why
+
+
+def processes_here() -> int:
+    """How many of the processes that train together share this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", 1))
 
 
 def largest_in_any(fabric: Fabric, value: float) -> float:

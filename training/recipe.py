@@ -1,5 +1,6 @@
 """How a network is trained: one frozen dataclass, a field a choice, and an option of `zoo train` each."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -48,6 +49,8 @@ class Recipe:
     seed: int = option(0, "Of the weights, the order of the images and what is drawn for each.")
 
     def __post_init__(self) -> None:
+        for name in ("peak_learning_rate", "weight_decay", "clip_norm", "mixup"):
+            self._require(name, math.isfinite(getattr(self, name)), "it must be finite")
         for name in ("epochs", "batch_size", "peak_learning_rate"):
             self._require(name, getattr(self, name) > 0, "it must be above 0")
         for name in ("weight_decay", "clip_norm", "crop_padding", "cutout", "mixup", "seed"):
@@ -83,10 +86,10 @@ class Recipe:
         Raises:
             InputError: the batch cannot be divided among the processes.
         """
-        batch_size = min(self.batch_size, images - images % processes)
-        if batch_size < 1 or batch_size % processes:
+        unit = processes * (2 if self.mixup and processes > 1 else 1)
+        batch_size = min(self.batch_size, images - images % unit)
+        if batch_size < 1 or batch_size % unit:
             raise InputError(
-                f"batch_size = {self.batch_size} with {images} images: it must be a multiple of the number of "
-                f"processes, {processes}"
+                f"batch_size = {self.batch_size} with {images} images: {processes} processes need a multiple of {unit}"
             )
         return replace(self, input_size=input_size, batch_size=batch_size)

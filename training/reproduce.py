@@ -1,6 +1,5 @@
 """The command `zoo reproduce`: makes the runs of a plan that are not there yet, and writes what all of them gave."""
 
-import importlib.util
 import json
 import os
 import signal
@@ -14,10 +13,13 @@ from typing import IO, Annotated, Literal
 
 import typer
 
+from training.extras import TRAINING, require
 from training.interrupt import stop_on_signal
+from training.machine import cores
 from training.plan import ABLATIONS, Run, plan
 from training.records import Record, parse_record, read_record, read_records, record_of, write_record
-from zoo.errors import InputError, MissingDependencyError, ZooError
+from training.run_folder import CHECKPOINT_FILE, MODEL_FOLDER, OUTPUT_FILE
+from zoo.errors import InputError, ZooError
 from zoo.package import Package
 
 TRAINER = (sys.executable, "-m", "zoo")
@@ -25,8 +27,6 @@ TRAINER = (sys.executable, "-m", "zoo")
 
 RECORDS = "results"
 """Folder of the records, in the one that the results are written to."""
-
-LOG_FILE = "output.log"
 
 AT_ONCE_ON_A_GPU = 4
 """A small network leaves most of a GPU idle: several runs share it in less time than one after the other."""
@@ -70,9 +70,9 @@ def reproduce(
 
     console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
     if only_write:
-        _require("matplotlib")
+        require("matplotlib")
         return _write(results, console.print)
-    _require("datasets", "torch", *([] if dry_run else ["matplotlib"]))
+    require(*TRAINING, *([] if dry_run else ["matplotlib"]))
     changes = {} if epochs is None else {"epochs": epochs}
     planned = plan(datasets or (), variants or (), seeds, recipe, ablation or (), changes)
     records = results / RECORDS
@@ -87,12 +87,28 @@ def reproduce(
     waiting = [run for run, its_state in zip(planned, states, strict=True) if its_state != "done"]
     if at_once is None:
         at_once = _at_once_on(device) if waiting else 1
+    _require_test_splits(waiting)
     try:
         execute(waiting, runs, records, at_once, device, trainer=TRAINER, say=console.print)
     except UnfinishedError:
         _write(results, console.print)
         raise
     return _write(results, console.print)
+
+
+def _require_test_splits(runs: Sequence[Run]) -> None:
+    """Better now than when a network is trained: the table is of test splits.
+
+    Raises:
+        InputError: a folder has none.
+    """
+    from training.pictures import open_splits
+
+    for source in sorted({run.source for run in runs if not run.hold_out and os.path.isdir(run.source)}):
+        if open_splits(source).test is None:
+            raise InputError(
+                f"{source} has no test split, and the table is measured on one; zoo train holds images out"
+            )
 
 
 def state(run: Run, runs: Path, records: Path) -> State:
@@ -105,7 +121,7 @@ def state(run: Run, runs: Path, records: Path) -> State:
     if file.exists():
         run.check(read_record(file))
         return "done"
-    return "half-done" if (runs / run.name / "checkpoint.pt").exists() else "to do"
+    return "half-done" if (runs / run.name / CHECKPOINT_FILE).exists() else "to do"
 
 
 def execute(
@@ -156,7 +172,7 @@ def execute(
     if execution.failed:
         raise UnfinishedError(
             f"{len(execution.failed)} of {len(planned)} runs failed: {', '.join(execution.failed)}; "
-            f"see {runs}/NAME/{LOG_FILE}, and the same command tries them again"
+            f"see {runs}/NAME/{OUTPUT_FILE}, and the same command tries them again"
         )
 
 
@@ -191,7 +207,7 @@ class _Execution:
         folder, place = self.runs / run.name, f"[{number}/{self.planned}] {run.name}"
         going_on = state(run, self.runs, self.records) == "half-done"
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / LOG_FILE).open("ab") as log:
+        with (folder / OUTPUT_FILE).open("ab") as log:
             if not _lock(log):
                 self.failed.append(run.name)
                 self.say(f"{place} failed: another process is at work in {folder}")
@@ -242,17 +258,17 @@ class _Execution:
         folder = self.runs / job.run.name
         if status := job.process.returncode:
             ended = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-            raise ZooError(f"{ended}; the end of {folder / LOG_FILE}:\n{_last_lines(folder / LOG_FILE)}")
-        value = record_of(Package.open(folder / "model")) | {"name": job.run.name, "at_once": self.at_once}
-        record = parse_record(json.dumps(value), str(folder / "model"))
+            raise ZooError(f"{ended}; the end of {folder / OUTPUT_FILE}:\n{_last_lines(folder / OUTPUT_FILE)}")
+        value = record_of(Package.open(folder / MODEL_FOLDER)) | {"name": job.run.name, "at_once": self.at_once}
+        record = parse_record(json.dumps(value), str(folder / MODEL_FOLDER))
         job.run.check(record)
         write_record(self.records, value)
         return record
 
     def _environment(self) -> dict[str, str]:
         """Runs that share a machine share its cores."""
-        cores = max(1, (os.cpu_count() or 1) // self.at_once)
-        return ({"OMP_NUM_THREADS": str(cores)} if self.at_once > 1 else {}) | os.environ
+        threads = max(1, cores() // self.at_once)
+        return ({"OMP_NUM_THREADS": str(threads)} if self.at_once > 1 else {}) | os.environ
 
 
 def _lock(log: IO[bytes]) -> bool:
@@ -294,9 +310,3 @@ def _write(results: Path, say: Callable[[str], None]) -> None:
     records = read_records(results / RECORDS)
     pictures = write_pictures(results, records)
     say(f"{write_results(results, records, pictures)}: {len(records)} runs")
-
-
-def _require(*modules: str) -> None:
-    for name in modules:
-        if importlib.util.find_spec(name) is None:
-            raise MissingDependencyError(f"this needs {name}: pip install 'template-zoo[train]'")

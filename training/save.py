@@ -15,6 +15,7 @@ from training.loop import TrainedNetwork
 from training.recipe import Recipe
 from training.stream import StreamedImages
 from zoo.card import write_card
+from zoo.errors import PackageError
 from zoo.network import Network
 from zoo.package import (
     CONFIG_FILE,
@@ -70,6 +71,7 @@ def save_model(
         recipe: how it was trained.
         recipe_name: the named recipe that it was before changes.
     """
+    kept = _evaluations_of(out, config)
     write_atomically(out / WEIGHTS_FILE, _weights_file(trained.network))
     write_atomically(out / CONFIG_FILE, config.to_json().encode())
     training = {
@@ -83,8 +85,8 @@ def save_model(
         "torch": torch.__version__,
         "history": [{name: round(value, 4) for name, value in epoch.items()} for epoch in trained.history],
     }
-    write_json(out / METRICS_FILE, {"training": training})
     package = Package.open(out)
+    write_json(out / METRICS_FILE, kept | {"training": training})
     write_card(package)
     return package
 
@@ -102,6 +104,15 @@ def record_evaluation(package: Package, split: str, through: str, evaluation: Ev
     metrics.setdefault(split, {})[through] = evaluation.to_json()
     write_json(package.path / METRICS_FILE, metrics)
     write_card(package)
+
+
+def _evaluations_of(out: Path, config: ModelConfig) -> dict[str, Any]:
+    """What was measured of these very weights, if they are in the directory already."""
+    try:
+        package = Package.open(out)
+    except PackageError:
+        return {}
+    return package.metrics() if package.config == config else {}
 
 
 def _weights_file(network: Network) -> bytes:

@@ -24,8 +24,10 @@ class Start:
     network: Network
     normalization: Normalization
     """Of the pixels: of the images, or of those that the model had been trained on."""
-    weights: str
+    weights: str = ""
     """SHA-256 of the weights that it starts from; empty for random ones."""
+    trained_on: str = ""
+    """Short name of the data set that those were trained on."""
 
 
 def start_network(variant: str, images: LabelledImages | StreamedImages, recipe: Recipe) -> Start:
@@ -51,9 +53,9 @@ def start_network(variant: str, images: LabelledImages | StreamedImages, recipe:
         variant, num_classes=len(images.classes), assignment=recipe.assignment, normalization=normalization
     )
     if package is None:
-        return Start(network, normalization, "")
+        return Start(network, normalization)
     weights = load_package(package).state_dict()
     same = package.config.classes == images.classes and package.config.assignment == recipe.assignment
     by_class = set() if same else network.class_tensors()
     network.load_state_dict({**network.state_dict(), **{n: w for n, w in weights.items() if n not in by_class}})
-    return Start(network, normalization, package.config.weights_sha256)
+    return Start(network, normalization, package.config.weights_sha256, package.config.data)

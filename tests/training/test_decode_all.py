@@ -19,7 +19,7 @@ def pictures(tmp_path: Path, count: int) -> Pictures:
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("count", [2, BLOCK, 5 * BLOCK + 1])
 def test_pictures_come_in_order(threads: int, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_cores", lambda: threads)
+    monkeypatch.setattr(module, "cores", lambda: threads)
     source = pictures(tmp_path, count)
     made = list(decode_all(source, 8))
     assert len(made) == count
@@ -37,7 +37,7 @@ def test_what_cannot_be_decoded_is_an_error_in_its_place(tmp_path: Path) -> None
 
 
 def test_few_pictures_are_read_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_cores", lambda: 1)
+    monkeypatch.setattr(module, "cores", lambda: 1)
     source, read = pictures(tmp_path, 10 * BLOCK), []
     counted = Pictures(Counting(source, read), source.labels, source.classes)
     made = decode_all(counted, 8)

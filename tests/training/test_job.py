@@ -8,9 +8,11 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import zoo
-from training.job import UNREADABLE_FILE, Job, run_job
-from training.loop import CHECKPOINT_FILE
+from training.evaluate import Evaluation
+from training.job import Job, run_job
 from training.recipe import Recipe
+from training.run_folder import CHECKPOINT_FILE, UNREADABLE_FILE
+from training.save import record_evaluation
 from training.source import DataError
 from zoo.errors import InputError
 from zoo.package import CARD_FILE, WEIGHTS_FILE, Package
@@ -52,7 +54,7 @@ def test_a_folder_that_nobody_prepared(run: RunJob, folder: Path, tmp_path: Path
     assert package.config.name == "wrn16-ours.my-pictures"
     assert package.config.classes == ("Vögel", "cat & dog")
     assert "2 classes: cat & dog 11, Vögel 5; --balance lets each count the same" in said
-    assert "2 unreadable files were left out" in said
+    assert "2 unreadable files are left out" in said
     assert "half.jpg: the picture is truncated" in (tmp_path / "run" / UNREADABLE_FILE).read_text()
     assert "decoded for each step" in said
     metrics = package.metrics()
@@ -66,11 +68,21 @@ def test_a_folder_that_nobody_prepared(run: RunJob, folder: Path, tmp_path: Path
         assert network(network.pixels(picture)).shape == (1, 2)
 
 
-def test_an_unreadable_picture_stops_it(run: RunJob, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"2 of .* cannot be read") as stopped:
+def test_unreadable_files_stop_it_and_are_listed(run: RunJob, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"2 files cannot be read; .* --unreadable skip") as stopped:
         run(unreadable="stop")
-    assert "--unreadable skip" in str(stopped.value)
-    assert not (tmp_path / "run").exists()
+    listed = tmp_path / "run" / UNREADABLE_FILE
+    assert str(listed) in str(stopped.value)
+    assert [Path(line.split(": ")[0]).name for line in listed.read_text().splitlines()] == ["half.jpg", "notes.txt"]
+    assert list(listed.parent.iterdir()) == [listed]
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_any_picture_may_be_damaged(run: RunJob, folder: Path, tiny: Recipe, number: int) -> None:
+    """Also the one of its class that is held out."""
+    (folder / "Vögel" / f"{number}.jpg").write_bytes(b"damaged")
+    _, said = run(replace(tiny, epochs=1, growth=(1.0,)))
+    assert "3 unreadable files are left out" in said
 
 
 def test_streamed_pictures_go_on_to_the_same_weights(run: RunJob, tiny: Recipe, tmp_path: Path) -> None:
@@ -106,6 +118,33 @@ def test_fine_tuning_keeps_what_belongs_to_no_class(run: RunJob, tiny: Recipe) -
     assert package.config.normalization == released.config.normalization
     stems = zoo.load(f"local-dir:{package.path}").stem.weight, released.stem.weight
     assert 0 < float((stems[0] - stems[1]).detach().abs().max()) < 0.1
+
+
+def test_what_the_weights_have_seen_is_not_held_out(run: RunJob, tiny: Recipe, cifar: Path) -> None:
+    recipe = replace(tiny, start_from="released")
+    with pytest.raises(InputError, match="start_from = 'released' was trained on cifar10, its held-out images among"):
+        run(recipe, source=str(cifar), hold_out=True)
+
+
+def test_a_limit_takes_of_all_classes(run: RunJob, tiny: Recipe) -> None:
+    """Files lie class by class."""
+    package, _ = run(replace(tiny, epochs=1, growth=(1.0,), batch_size=4), limit=10)
+    assert package.metrics()["training"]["images"] + package.metrics()["held-out"]["torch"]["images"] <= 10
+
+
+def test_a_folder_that_cannot_be_written_is_found_before_training(run: RunJob, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match=r"cannot write into .*file/model.*--out"):
+        run(out=tmp_path / "file" / "model")
+    assert not (tmp_path / "run" / CHECKPOINT_FILE).exists()
+
+
+def test_the_same_command_again_keeps_what_was_measured(run: RunJob, tiny: Recipe) -> None:
+    recipe = replace(tiny, epochs=1, growth=(1.0,))
+    package, _ = run(recipe)
+    record_evaluation(package, "held-out", "onnx", Evaluation(2, 50.0, 50.0, 1.0))
+    again, _ = run(recipe)
+    assert again.metrics()["held-out"].keys() == {"torch", "onnx"}
 
 
 def test_a_part_of_the_training_images_held_out(run: RunJob, cifar: Path, tiny: Recipe) -> None:

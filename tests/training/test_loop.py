@@ -17,10 +17,10 @@ from training import loop
 from training.checkpoint import CheckpointError, load_checkpoint
 from training.data import LabelledImages
 from training.feed import Batch, Feed
-from training.log import LOG_FILE
 from training.loop import DivergedError, EpochSums, TrainedNetwork, TrainingStoppedError, learning_rate, make_optimizer
 from training.processes import join_processes
 from training.recipe import Recipe
+from training.run_folder import LOG_FILE
 from training.start import start_network
 from zoo.errors import InputError, UnknownNameError
 from zoo.network import Semantics

@@ -1,43 +1,68 @@
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
 from torch.testing import assert_close
 
 from training.processes import join_processes
+from training.run_folder import CHECKPOINT_FILE, LOG_FILE, MODEL_FOLDER
 from zoo.errors import InputError
 from zoo.package import WEIGHTS_FILE, Package
 
-ARGUMENTS = "train wrn16-ours --epochs 1 --growth 1 --batch-size 32 --precision fp32 --peak-learning-rate 0.02"
+ARGUMENTS = (
+    "train wrn16-ours --epochs 6 --growth 1 --batch-size 32 --precision fp32 --peak-learning-rate 0.01 --ema-decay 0.9 "
+    "--clip-norm 1 --mixup 0.2 --cutout 8 --balance --label-smoothing 0.1 --flip alternating --limit 99 --hold-out"
+)
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
 
-def train(cifar: Path, folder: Path, *launcher: str, **environment: str) -> Package:
-    """`zoo train` on 100 images in processes of its own."""
-    command = [sys.executable, *launcher, "-m", "zoo", *ARGUMENTS.split(), "--data", str(cifar), "--limit", "100"]
-    ended = subprocess.run(
+def start(cifar: Path, folder: Path, *launcher: str) -> subprocess.Popen[str]:
+    """`zoo train` on some 90 images, in processes of its own."""
+    command = [sys.executable, *launcher, "-m", "zoo", *ARGUMENTS.split(), "--data", str(cifar)]
+    return subprocess.Popen(
         [*command, "--run-folder", str(folder), "--device", "cpu"],
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=300,
-        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        start_new_session=True,
     )
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.count("training images") == 1
-    return Package.open(folder / "model")
 
 
-def test_two_processes_train_what_one_does(cifar: Path, tmp_path: Path) -> None:
-    one = train(cifar, tmp_path / "one")
-    two = train(cifar, tmp_path / "two", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    assert_close(load_file(two.path / WEIGHTS_FILE), load_file(one.path / WEIGHTS_FILE), rtol=1e-3, atol=1e-4)
-    measured, expected = two.metrics(), one.metrics()
-    assert measured["test"]["torch"]["images"] == 256
-    assert measured["test"]["torch"]["loss"] == pytest.approx(expected["test"]["torch"]["loss"], abs=1e-3)
-    [epoch], [same] = measured["training"]["history"], expected["training"]["history"]
-    assert epoch == pytest.approx(same, abs=1e-3)
+def finish(process: subprocess.Popen[str], folder: Path) -> Package:
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert output.count("training images") == 1
+    return Package.open(folder / MODEL_FOLDER)
+
+
+def test_two_processes_that_were_stopped_train_what_one_does(cifar: Path, tmp_path: Path) -> None:
+    """Ctrl-C reaches all processes of a terminal; the launcher sends it to its processes once more."""
+    one = finish(start(cifar, tmp_path / "one"), tmp_path / "one")
+    stopped = start(cifar, tmp_path / "two", *TORCHRUN)
+    log = tmp_path / "two" / LOG_FILE
+    while stopped.poll() is None and not (log.exists() and '"step": 4' in log.read_text()):
+        time.sleep(0.02)
+    os.killpg(stopped.pid, signal.SIGINT)
+    _, errors = stopped.communicate(timeout=100)
+    assert "the same command goes on there" in errors
+    assert 4 <= torch.load(tmp_path / "two" / CHECKPOINT_FILE, weights_only=True)["step"] < 12
+    two = finish(start(cifar, tmp_path / "two", *TORCHRUN), tmp_path / "two")
+
+    assert_close(load_file(two.path / WEIGHTS_FILE), load_file(one.path / WEIGHTS_FILE), rtol=1e-2, atol=1e-3)
+    measured, expected = (package.metrics()["held-out"]["torch"] for package in (two, one))
+    assert measured["images"] == expected["images"]
+    assert measured["images"] % 2 == 1
+    assert measured["loss"] == pytest.approx(expected["loss"], abs=1e-2)
+    histories = [package.metrics()["training"]["history"] for package in (two, one)]
+    for epoch, same in zip(*histories, strict=True):
+        assert epoch == pytest.approx(same, abs=1e-2)
 
 
 def test_one_process_says_where_it_computes() -> None:

@@ -28,6 +28,8 @@ from zoo.errors import InputError, UnknownNameError
         ("mixup", -0.1, "not be negative"),
         ("ema_decay", 1.0, "below 1"),
         ("label_smoothing", -0.1, "at least 0"),
+        ("peak_learning_rate", float("inf"), "must be finite"),
+        ("clip_norm", float("nan"), "must be finite"),
         ("precision", "fp8", "it is one of bf16, fp32"),
         ("flip", "always", "it is one of none, random, alternating"),
         ("assignment", "hard", "it is one of softmax, "),
@@ -75,8 +77,15 @@ def test_a_batch_is_no_larger_than_the_data_set(images: int, processes: int, bat
 
 
 def test_a_batch_is_divided_among_the_processes() -> None:
-    with pytest.raises(InputError, match=r"batch_size = 128 .* multiple of the number of processes, 3"):
+    with pytest.raises(InputError, match="3 processes need a multiple of 3"):
         Recipe().fitted(32, 1000, 3)
+
+
+def test_mixed_pairs_stay_in_one_process() -> None:
+    with pytest.raises(InputError, match=r"batch_size = 6 .* 2 processes need a multiple of 4"):
+        Recipe(batch_size=6, mixup=0.2).fitted(32, 1000, 2)
+    assert Recipe(mixup=0.2).fitted(32, 103, 2).batch_size == 100
+    assert Recipe(batch_size=7, mixup=0.2).fitted(32, 1000).batch_size == 7
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -1,0 +1,24 @@
+"""What this machine, or this container of it, has for a process."""
+
+import os
+from pathlib import Path
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def total_memory() -> int:
+    """Bytes of memory.
+
+    Not what is free now: a run that goes on later must choose as it did before.
+    """
+    if not hasattr(os, "sysconf"):
+        return 8 * 2**30
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+    except OSError:
+        return physical
+    return min(physical, int(limit)) if limit.isdecimal() else physical

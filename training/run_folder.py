@@ -1,0 +1,10 @@
+"""What the files of a run's folder are called."""
+
+CHECKPOINT_FILE = "checkpoint.pt"
+LOG_FILE = "log.jsonl"
+OUTPUT_FILE = "output.log"
+"""What a run of `zoo reproduce` says."""
+UNREADABLE_FILE = "unreadable.txt"
+"""The pictures that cannot be read, and why."""
+MODEL_FOLDER = "model"
+"""The model directory, unless another is chosen."""
