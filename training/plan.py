@@ -232,7 +232,7 @@ def _data_sets(sources: Iterable[str]) -> list[str]:
 
     known: dict[str, str] = {}
     for source in dict.fromkeys(sources):
-        on_the_hub = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", source)
+        on_the_hub = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+(:[\w.-]+)?", source)
         if source not in DATA_SETS and not on_the_hub and not os.path.isdir(source):
             raise UnknownNameError("data set or folder", source, DATA_SETS)
         name = data_set_name(source)

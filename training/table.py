@@ -83,16 +83,17 @@ class Table(ABC):
 
     def _labels(self, rows: datasets.Dataset, split: str) -> Tensor:
         column = label_column(rows, self.name)
+        names: dict[str | int, str] = {value: str(value) for value in _values(rows, column)}
         if isinstance(rows.features[column], datasets.ClassLabel):
-            numbers: dict[str | int, int] = {index: index for index in range(len(self.classes))}
-        else:
-            texts = {name: index for index, name in enumerate(self.classes)}
-            numbers = {value: texts.get(str(value), -1) for value in _values(rows, column)}
-            if unknown := sorted(str(value) for value, number in numbers.items() if number < 0 and value != -1):
-                raise DataError(
-                    f"{self.name} has labels in {split} that are not in train: {', '.join(unknown[:20])}; "
-                    "give a data set whose splits have the same classes"
-                )
+            # By name: splits that were written apart may number their classes otherwise.
+            names = dict(enumerate(rows.features[column].names))
+        known = {name: index for index, name in enumerate(self.classes)}
+        numbers = {value: known.get(name, -1) for value, name in names.items()}
+        if unknown := sorted(names[value] for value, number in numbers.items() if number < 0 and value != -1):
+            raise DataError(
+                f"{self.name} has labels in {split} that are not in train: {', '.join(unknown[:20])}; "
+                "give a data set whose splits have the same classes"
+            )
         return torch.tensor([numbers.get(value, -1) for value in rows[column][:]], dtype=torch.int64)
 
 
@@ -120,15 +121,16 @@ class ParquetTable(Table):
 
 
 class HubTable(Table):
-    """A data set of the Hugging Face Hub."""
+    """A data set of the Hugging Face Hub: a name of `DATA_SETS`, `ORG/NAME`, or `ORG/NAME:CONFIGURATION`."""
 
     def __init__(self, source: str) -> None:
+        identifier, _, configuration = source.partition(":")
         try:
-            tables = datasets.load_dataset(DATA_SETS.get(source, source))
+            tables = datasets.load_dataset(DATA_SETS.get(identifier, identifier), configuration or None)
         except _FAILURES as error:
             raise DataError(
                 f"cannot load {source!r}: {error}. Give a folder of class folders, a folder of Parquet files, "
-                f"a Hub data set's id, or one of {', '.join(DATA_SETS)}"
+                f"a Hub data set's id (ORG/NAME, or ORG/NAME:CONFIGURATION), or one of {', '.join(DATA_SETS)}"
             ) from error
         self._tables = {SPLIT_NAMES.get(name, name): rows for name, rows in tables.items()}
         super().__init__(source, tuple(self._tables))

@@ -24,8 +24,8 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     def set_up(**splits: datasets.Dataset) -> list[str]:
         asked: list[str] = []
 
-        def load_dataset(name: str) -> datasets.DatasetDict:
-            asked.append(name)
+        def load_dataset(name: str, configuration: str | None) -> datasets.DatasetDict:
+            asked.append(name if configuration is None else f"{name}, {configuration}")
             return datasets.DatasetDict(splits)
 
         monkeypatch.setattr(datasets, "load_dataset", load_dataset)
@@ -100,6 +100,14 @@ def test_a_test_split_has_the_classes_of_train(tmp_path: Path) -> None:
     assert split.labels.tolist() == [2, 0]
 
 
+def test_classes_that_are_numbered_otherwise_are_matched_by_name(tmp_path: Path) -> None:
+    write_split(tmp_path, "train", make_rows(PICTURES, names=("no", "yes")))
+    write_split(tmp_path, "test", make_rows(PICTURES, names=("yes", "no")))
+    split = open_split(str(tmp_path), "test")
+    assert split.classes == ("no", "yes")
+    assert split.labels.tolist() == [1, 0, 1, 0]
+
+
 def test_a_test_split_with_other_classes(tmp_path: Path) -> None:
     write_split(tmp_path, "train", make_rows(PICTURES[:3], label=(TEXT, ["a", "b", "c"])))
     write_split(tmp_path, "test", make_rows(PICTURES[:2], label=(TEXT, ["d", "a"])))
@@ -154,6 +162,8 @@ def test_a_data_set_of_the_hub(hub: Callable[..., list[str]]) -> None:
     assert splits.test.files.where(1) == "cifar100, validation row 1"
     open_splits("some/data")
     assert asked[-1] == "some/data"
+    open_splits("some/data:large")
+    assert asked[-1] == "some/data, large"
 
 
 def test_a_data_set_that_cannot_be_fetched() -> None:
