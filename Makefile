@@ -35,7 +35,7 @@ docs: $(VENV)/dev.installed  ## Write the tables that are made from the registry
 
 bench: $(VENV)/dev.installed  ## Measure; raw results go to benchmarks/results
 	$(BIN)/python benchmarks/predictors.py
-	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/training_speed.py
 
 clean:  ## Remove what the other verbs made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

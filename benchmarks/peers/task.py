@@ -1,4 +1,4 @@
-"""What each trainer of benchmarks/training.py is asked to do, and a clock for those that call Python after a step."""
+"""What each trainer of benchmarks/training_speed.py is asked to do, and a clock for those that call Python after a step."""
 
 import json
 import time
@@ -80,7 +80,7 @@ class Clock:
             self.ends.append(time.perf_counter())
 
     def report(self) -> None:
-        """Print the images per second, for benchmarks/training.py.
+        """Print the images per second, for benchmarks/training_speed.py.
 
         Raises:
             RuntimeError: not all steps were seen.

@@ -1,6 +1,6 @@
 """How fast does `zoo train` train, compared with a plain PyTorch loop and with timm's own script?
 
-    python benchmarks/training.py [VARIANT ...] [--data FOLDER] [--timm-script PATH] [--steps N] [--repeats N]
+    python benchmarks/training_speed.py [VARIANT ...] [--data FOLDER] [--timm-script PATH] [--steps N] [--repeats N]
                                   [--device D] [--compile]
 
 In images per second, for the same network, images, batch size, precision (bf16 autocast), memory format (channels-last)
@@ -18,7 +18,7 @@ not count, and images are left when the clock stops, so that no loader gains fro
 clock of ours and plain is read at the end of two steps; timm's speed is the one that it logs.
 
 The peak is that of a large bf16 matrix product, the best of several shapes and turns; a training step counts as three
-times the multiply-adds of the forward pass. Raw results go to benchmarks/results/training.json. On a noisy machine read
+times the multiply-adds of the forward pass. Raw results go to benchmarks/results/training_speed.json. On a noisy machine read
 the ratios, not the speeds.
 """
 
@@ -59,7 +59,7 @@ STEP_COST = 3
 """Multiply-adds of a training step over those of its forward pass."""
 PACKAGES = ("torch", "torchvision", "timm")
 HERE = Path(__file__).parent
-RESULTS = HERE / "results" / "training.json"
+RESULTS = HERE / "results" / "training_speed.json"
 
 console = Console()
 console.width = max(console.width, 110)
