@@ -14,7 +14,7 @@ RUN python -m venv /venv && /venv/bin/python -m pip install --no-cache-dir --no-
 FROM python:3.12-slim
 RUN useradd --create-home --uid 10001 zoo
 COPY --from=build /venv /venv
-COPY weights/wrn16-ours.cifar10 /weights/wrn16-ours.cifar10
+COPY weights/dn100-ours-c.cifar10 /weights/dn100-ours-c.cifar10
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     ZOO_WEIGHTS=/weights \

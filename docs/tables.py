@@ -1,10 +1,12 @@
-"""Write the tables of README.md from the registry and the model directories, between their markers.
+"""Write the tables of README.md and docs/training.md from the registry, the models and measurements, between markers.
 
 python docs/tables.py           write them
 python docs/tables.py --check   fail if they are not what would be written
 """
 
+import json
 import re
+import statistics
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -13,7 +15,6 @@ from zoo.package import Package
 from zoo.registry import DATA_SETS, info, list_models
 
 ROOT = Path(__file__).resolve().parents[1]
-README = ROOT / "README.md"
 
 
 def variants_table() -> str:
@@ -55,25 +56,45 @@ def markdown(headings: Iterable[str], alignment: str, rows: Iterable[Iterable[st
     return "\n".join("| " + " | ".join(row) + " |" for row in (headings, ruler, *rows))
 
 
-TABLES: dict[str, Callable[[], str]] = {"variants": variants_table, "models": models_table}
+def speed_table() -> str:
+    """Images per second of training, ours and the peers', as benchmarks/training_speed.py measured them."""
+    measured = json.loads((ROOT / "benchmarks/results/training_speed.json").read_text())
+    rows = []
+    for variant, result in measured["variants"].items():
+        speeds = result["images_per_second"]
+        peak = max(speed for turn in result["peak_multiply_adds_per_second"] for speed in turn.values())
+        work = 3 * info(variant).multiply_adds * (measured["size"] / 32) ** 2
+        for trainer, own in speeds.items():
+            ratios = [mine / other for mine, other in zip(speeds["ours"], own, strict=True)]
+            speed = statistics.median(own)
+            spread = "" if trainer == "ours" else f" ({min(ratios):.2f} to {max(ratios):.2f})"
+            ratio = f"{statistics.median(ratios):.2f}{spread}"
+            rows.append([f"`{variant}`", trainer, f"{speed:.0f}", ratio, f"{speed * work / peak:.0%}"])
+    return markdown(["variant", "trainer", "images/s", "ours / it", "of the peak"], "llrrr", rows)
 
 
-def filled(text: str) -> str:
-    """The text with every table between its markers `<!-- NAME -->` and `<!-- /NAME -->`."""
-    for name, table in TABLES.items():
+DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
+    "README.md": {"variants": variants_table, "models": models_table},
+    "docs/training.md": {"speed": speed_table},
+}
+
+
+def filled(document: str, text: str) -> str:
+    """A document's text with every table between its markers `<!-- NAME -->` and `<!-- /NAME -->`."""
+    for name, table in DOCUMENTS[document].items():
         marked = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         before, *places, after = marked.split(text)
         if len(places) != 2:
-            raise SystemExit(f"README.md has {len(places) // 2} places for the table {name!r}, expected 1")
+            raise SystemExit(f"{document} has {len(places) // 2} places for the table {name!r}, expected 1")
         text = f"{before}{places[0]}{table()}\n{places[1]}{after}"
     return text
 
 
 if __name__ == "__main__":
-    current = README.read_text()
-    wanted = filled(current)
-    if "--check" in sys.argv[1:]:
-        if current != wanted:
-            raise SystemExit("the tables of README.md are not up to date; run: make docs")
-    else:
-        README.write_text(wanted)
+    for document in DOCUMENTS:
+        current = (ROOT / document).read_text()
+        wanted = filled(document, current)
+        if "--check" not in sys.argv[1:]:
+            (ROOT / document).write_text(wanted)
+        elif current != wanted:
+            raise SystemExit(f"the tables of {document} are not up to date; run: make docs")

@@ -18,7 +18,7 @@ from zoo.package import CARD_FILE, CONFIG_FILE, METRICS_FILE, ONNX_FILE, PARITY_
 from zoo.registry import list_models
 
 DEFAULT_DATA = "cifar10"
-DEFAULT_MODEL = "wrn16-ours.cifar10"
+DEFAULT_MODEL = "dn100-ours-c.cifar10"
 """The model that the server and the command line use unless told otherwise: the most accurate one with the block."""
 
 LOCAL_PREFIX, HUB_PREFIX = "local-dir:", "hf-hub:"

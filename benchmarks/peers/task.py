@@ -1,4 +1,4 @@
-"""What each trainer of benchmarks/training_speed.py is asked to do, and a clock for those that call Python after a step."""
+"""What each trainer of training_speed.py is asked to do, and a clock for those that call Python after a step."""
 
 import json
 import time

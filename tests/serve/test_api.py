@@ -14,6 +14,7 @@ from support.serving import CONFIG, GatedPredictor, MakeClient, encoded, send
 
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.preprocess import to_pixels
+from zoo.registry import info
 from zoo.torch_predictor import TorchPredictor
 
 CLASSES = len(CONFIG.classes)
@@ -105,7 +106,7 @@ def test_models_describes_what_is_served(client: TestClient) -> None:
     assert model["default"] is True
     assert model["name"] == DEFAULT_MODEL
     assert model["classes"] == list(CONFIG.classes)
-    assert model["parameters"] == 1_298_768 + 388 * CLASSES
+    assert model["parameters"] == info(CONFIG.variant).parameters(CLASSES)
     assert model["device"] == "ONNX Runtime on the CPU"
     assert model["parity"]["passed"] is True
     assert model["metrics"]["test"]["torch"]["images"] == 10_000

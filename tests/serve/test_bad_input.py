@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from support.serving import CONFIG, GatedPredictor, MakeClient, encoded, send
 
 from serve.service import Service
+from zoo.hub import DEFAULT_MODEL
 
 BOTH = pytest.mark.parametrize("path", ["/classify", "/patch-semantics"])
 
@@ -201,9 +202,9 @@ def test_top_k_that_is_no_number(client: TestClient, photo_file: Path) -> None:
 
 @BOTH
 def test_an_unknown_model(client: TestClient, photo_file: Path, path: str) -> None:
-    response = send(client, path, photo_file, params={"model": "wrn16-ours.cifar1"})
+    response = send(client, path, photo_file, params={"model": DEFAULT_MODEL[:-1]})
     assert response.status_code == 404
-    assert "did you mean wrn16-ours.cifar10?" in problem(response)
+    assert f"did you mean {DEFAULT_MODEL}?" in problem(response)
 
 
 def test_an_accept_header_that_cannot_be_served(client: TestClient, photo_file: Path) -> None:

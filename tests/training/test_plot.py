@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from training.plot import draw_comparison, draw_curves, spread, write_pictures
 from training.records import Group, Record, read_record, record_of, write_record
-from zoo.hub import DEFAULT_MODEL, open_model
+from zoo.hub import open_model
 
 
 @pytest.fixture
 def record(tmp_path: Path) -> Record:
     """Of the shipped model."""
-    return read_record(write_record(tmp_path / "results", record_of(open_model(DEFAULT_MODEL))))
+    return read_record(write_record(tmp_path / "results", record_of(open_model("wrn16-ours"))))
 
 
 def another(record: Record, seed: int, **changes: str) -> Record:

@@ -19,7 +19,7 @@ from training.records import (
     run_name,
     write_record,
 )
-from zoo.hub import DEFAULT_MODEL, open_model
+from zoo.hub import open_model
 from zoo.package import CONFIG_FILE, METRICS_FILE, Package, write_json
 
 WEIGHTS = Path(__file__).parents[2] / "weights"
@@ -27,14 +27,14 @@ WEIGHTS = Path(__file__).parents[2] / "weights"
 
 @pytest.fixture
 def shipped() -> dict[str, Any]:
-    return record_of(open_model(DEFAULT_MODEL))
+    return record_of(open_model("wrn16-ours"))
 
 
 @pytest.fixture
 def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Package:
     """A model directory of a changed named recipe, measured on held-out images."""
     monkeypatch.setitem(recipes.RECIPES, "test", Recipe(epochs=2))
-    package = open_model(DEFAULT_MODEL)
+    package = open_model("wrn16-ours")
     folder = tmp_path / "model"
     write_json(folder / CONFIG_FILE, json.loads((package.path / CONFIG_FILE).read_text()))
     metrics = package.metrics()
@@ -59,7 +59,7 @@ def test_every_shipped_model_has_a_record(folder: Path, tmp_path: Path) -> None:
 
 
 def test_the_history_is_kept_in_columns(shipped: dict[str, Any]) -> None:
-    epochs = open_model(DEFAULT_MODEL).metrics()["training"]["history"]
+    epochs = open_model("wrn16-ours").metrics()["training"]["history"]
     columns = shipped["training"]["history"]
     assert columns["loss"] == [epoch["loss"] for epoch in epochs]
     assert columns.keys() == epochs[0].keys()

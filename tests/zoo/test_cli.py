@@ -18,6 +18,7 @@ from zoo.hub import DEFAULT_MODEL, local_models, open_model
 from zoo.open_predictor import open_predictor
 from zoo.package import CONFIG_FILE, METRICS_FILE, Package
 from zoo.preprocess import to_pixels
+from zoo.registry import info
 
 RunZoo = Callable[..., subprocess.CompletedProcess[str]]
 MakePackage = Callable[..., Package]
@@ -80,7 +81,7 @@ def test_info_of_a_model(run_zoo: RunZoo) -> None:
     package = open_model(DEFAULT_MODEL)
     assert facts["name"] == DEFAULT_MODEL
     assert facts["path"] == str(package.path)
-    assert facts["parameters"] == 1_298_768 + 3880
+    assert facts["parameters"] == info(package.config.variant).parameters(10)
     assert facts["classes"] == list(package.config.classes)
     assert facts["metrics"] == package.metrics()
     assert facts["parity"] == package.parity()

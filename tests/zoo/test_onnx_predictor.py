@@ -1,3 +1,4 @@
+import re
 import shutil
 import subprocess
 import sys
@@ -49,7 +50,7 @@ def test_it_knows_its_model_and_device(predictor: OnnxPredictor) -> None:
 
 
 def test_pixels_of_another_size_are_refused(predictor: OnnxPredictor) -> None:
-    with pytest.raises(InputError, match=r"wrn16-ours\.cifar10 takes uint8 pixels \[N, 3, 32, 32\]"):
+    with pytest.raises(InputError, match=rf"{re.escape(DEFAULT_MODEL)} takes uint8 pixels \[N, 3, 32, 32\]"):
         predictor(np.zeros((1, 3, 40, 40), dtype=np.uint8))
 
 
