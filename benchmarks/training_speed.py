@@ -18,7 +18,7 @@ not count, and images are left when the clock stops, so that no loader gains fro
 clock of ours and plain is read at the end of two steps; timm's speed is the one that it logs.
 
 The peak is that of a large bf16 matrix product, the best of several shapes and turns; a training step counts as three
-times the multiply-adds of the forward pass. Raw results go to benchmarks/results/training_speed.json. On a noisy machine
+times the multiply-adds of the forward pass. Raw results: benchmarks/results/training_speed.json. On a noisy machine
 read the ratios, not the speeds.
 """
 
