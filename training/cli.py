@@ -96,10 +96,10 @@ def evaluate(
     require(*TRAINING)
     from rich.console import Console
 
-    from training.data import load_split
     from training.evaluate import evaluate as measure
     from training.evaluate import open_through
     from training.pictures import data_set_name
+    from training.prepare import load_split
     from training.progress import progress_bar
     from training.save import record_evaluation
     from zoo.hub import open_model

@@ -9,9 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.decode_all import decode_all
-from training.pictures import open_split, sample
-from training.source import DataError
 from zoo.preprocess import Normalization, Pixels
 
 EVALUATION_BATCH = 100
@@ -70,35 +67,3 @@ def normalization_of(histogram: Tensor) -> Normalization:
         mean.append(round(float(average), 4))
         std.append(round(float((share * (values - average) ** 2).sum().sqrt()), 4))
     return Normalization(mean=(mean[0], mean[1], mean[2]), std=(std[0], std[1], std[2]))
-
-
-def load_split(source: str, split: str, size: int = 32, limit: int | None = None) -> LabelledImages:
-    """Decode one split of a data set.
-
-    Arguments:
-        source: as for `training.pictures.open_splits`.
-        split: `train`, `test`, `held-out` or another name that the source has.
-        size: side of the images in pixels; other sizes are scaled by `zoo.preprocess.to_pixels`.
-        limit: only so many pictures; see `sample`.
-
-    Raises:
-        DataError: there is no such data set or split, it has no pictures or labels, or a picture cannot be read.
-    """
-    pictures = sample(open_split(source, split), limit)
-    pixels = np.empty((len(pictures), 3, size, size), dtype=np.uint8)
-    problems = []
-    for index, decoded in enumerate(decode_all(pictures, size)):
-        if isinstance(decoded, DataError):
-            problems.append(str(decoded))
-        else:
-            pixels[index] = decoded
-    if problems:
-        raise DataError(unreadable_message(problems, len(pictures), "repair or remove them"))
-    return LabelledImages(torch.from_numpy(pixels), pictures.labels, pictures.classes)
-
-
-def unreadable_message(problems: list[str], count: int, remedy: str) -> str:
-    """A message on the pictures that cannot be read: the first 20 of them, how many of `count`, and what to do."""
-    shown = "".join(f"\n  {problem}" for problem in problems[:20])
-    more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
-    return f"{len(problems)} of {count} pictures cannot be read; {remedy}:{shown}{more}"

@@ -2,17 +2,18 @@
 
 import hashlib
 import io
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from PIL import Image
 
-from training.data import LabelledImages, normalization_of, unreadable_message
+from training.data import LabelledImages, normalization_of
 from training.decode_all import decode_all
 from training.machine import total_memory
-from training.pictures import Pictures, class_counts
+from training.pictures import Pictures, class_counts, open_split, sample
 from training.source import DataError
 from training.stream import StreamedImages
 from zoo.decode import FORMATS
@@ -111,6 +112,26 @@ def prepare(
     return Prepared(images, tuple(problems), why)
 
 
+def load_split(source: str, split: str, size: int = 32, limit: int | None = None) -> LabelledImages:
+    """Decode one split of a data set.
+
+    Arguments:
+        source: as for `training.pictures.open_splits`.
+        split: `train`, `test`, `held-out` or another name that the source has.
+        size: side of the images in pixels; other sizes are scaled by `zoo.preprocess.to_pixels`.
+        limit: only so many pictures; see `sample`.
+
+    Raises:
+        DataError: there is no such data set or split, it has no pictures or labels, or a picture cannot be read.
+    """
+    pictures = sample(open_split(source, split), limit)
+    prepared = prepare(pictures, size, memory=sys.maxsize, crops=False)
+    if prepared.unreadable:
+        raise DataError(_unreadable(prepared.unreadable, len(pictures), "repair or remove them"))
+    assert isinstance(prepared.images, LabelledImages)
+    return prepared.images
+
+
 class _Survey:
     """Digest and statistics of pixels that pass by one picture at a time."""
 
@@ -171,9 +192,16 @@ def _require_all_classes(before: Pictures, after: Pictures, problems: list[str])
     lost = [name for name, count in class_counts(before).items() if count and not counts[name]]
     if lost:
         remedy = f"repair them, since none is left of {', '.join(lost)}, or remove the class"
-        raise DataError(unreadable_message(problems, len(before), remedy))
+        raise DataError(_unreadable(problems, len(before), remedy))
 
 
 def _readable(count: int) -> str:
     """Bytes in the unit that fits."""
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
+def _unreadable(problems: Sequence[str], count: int, remedy: str) -> str:
+    """A message on the pictures that cannot be read: the first 20 of them, how many of `count`, and what to do."""
+    shown = "".join(f"\n  {problem}" for problem in problems[:20])
+    more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
+    return f"{len(problems)} of {count} pictures cannot be read; {remedy}:{shown}{more}"

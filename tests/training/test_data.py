@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 from support.pictures import coloured, encode, make_rows, write_files, write_split
 
-from training.data import LabelledImages, load_split
+from training.data import LabelledImages
+from training.prepare import load_split
 from training.source import DataError
 from zoo.decode import decode
 from zoo.preprocess import to_pixels

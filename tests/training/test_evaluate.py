@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from training.data import LabelledImages, load_split
+from training.data import LabelledImages
 from training.evaluate import Evaluation, evaluate, open_through
+from training.prepare import load_split
 from zoo.errors import InputError
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.onnx_predictor import OnnxPredictor

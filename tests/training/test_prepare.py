@@ -7,9 +7,9 @@ from PIL import Image
 from support.pictures import coloured, encode, make_rows, write_files, write_split
 
 from training import prepare as module
-from training.data import LabelledImages, load_split
+from training.data import LabelledImages
 from training.pictures import Pictures, open_splits
-from training.prepare import choose_input_size, prepare
+from training.prepare import choose_input_size, load_split, prepare
 from training.source import DataError
 from training.stream import StreamedImages
 
