@@ -14,7 +14,7 @@ from training.evaluate import evaluate
 from training.feed import Feed
 from training.loop import train
 from training.machine import cores, total_memory
-from training.pictures import HELD_OUT, Pictures, data_set_name, hold_out, open_splits, sample
+from training.pictures import HELD_OUT, Pictures, class_counts, data_set_name, hold_out, open_splits, sample
 from training.prepare import choose_input_size, prepare
 from training.processes import join_processes, processes_here
 from training.progress import progress_bar
@@ -156,10 +156,9 @@ def _require_writable(folder: Path) -> None:
 
 def _classes(images: LabelledImages | StreamedImages, balanced: bool) -> str:
     """How many images each class has, and what an imbalance means."""
-    counts = torch.bincount(images.labels, minlength=len(images.classes)).tolist()
-    ordered = sorted(zip(counts, images.classes, strict=True), reverse=True)
-    if counts[0] == min(counts) == max(counts):
-        return f"{len(counts)} classes of {counts[0]:,} images each"
+    ordered = sorted(((count, name) for name, count in class_counts(images).items()), reverse=True)
+    if ordered[0][0] == ordered[-1][0]:
+        return f"{len(ordered)} classes of {ordered[0][0]:,} images each"
     if len(ordered) <= SHOWN:
         sizes = ", ".join(f"{name} {count:,}" for count, name in ordered)
     else:
@@ -167,7 +166,7 @@ def _classes(images: LabelledImages | StreamedImages, balanced: bool) -> str:
         sizes = f"from {smallest} with {fewest:,} to {largest} with {most:,} images"
     ratio = ordered[0][0] / max(ordered[-1][0], 1)
     remedy = "; each class counts the same in the loss" if balanced else "; --balance lets each count the same"
-    return f"{len(counts)} classes: {sizes}" + (remedy if balanced or ratio >= 1.5 else "")
+    return f"{len(ordered)} classes: {sizes}" + (remedy if balanced or ratio >= 1.5 else "")
 
 
 def _report_unreadable(problems: tuple[str, ...], job: Job, first: bool, tell: Say) -> None:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -147,10 +148,21 @@ def sample(pictures: Pictures, count: int | None) -> Pictures:
     return pictures.select(chosen.sort().values)
 
 
-def class_counts(pictures: Pictures) -> dict[str, int]:
+class Labelled(Protocol):
+    """Pictures or images with labels, wherever they lie."""
+
+    @property
+    def labels(self) -> Tensor:
+        """[N], int64."""
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+
+def class_counts(labelled: Labelled) -> dict[str, int]:
     """How many pictures each class has, in the order of the classes."""
-    counts = torch.bincount(pictures.labels, minlength=len(pictures.classes))
-    return dict(zip(pictures.classes, counts.tolist(), strict=True))
+    counts = torch.bincount(labelled.labels, minlength=len(labelled.classes))
+    return dict(zip(labelled.classes, counts.tolist(), strict=True))
 
 
 def data_set_name(source: str) -> str:
