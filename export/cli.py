@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from zoo.runtime import Device, Precision
+
 Name = Annotated[
     str,
     typer.Argument(help="VARIANT, VARIANT.DATA, local-dir:PATH or hf-hub:ORG/NAME@REVISION.", show_default=False),
@@ -28,16 +30,26 @@ def export(
         int | None,
         typer.Option(help="Height and width in pixels of the pictures, if not the model's own; needs -o."),
     ] = None,
+    precision: Annotated[
+        Precision, typer.Option(help="Of weights and features: fp16 is for GPUs, int8 for processors.")
+    ] = "fp32",
+    data: Annotated[
+        Path | None,
+        typer.Option(help="For int8: a folder of training pictures, or of Parquet files in the Hub's layout."),
+    ] = None,
 ) -> None:
     """Write a model's ONNX file, for ONNX Runtime and the server."""
     with _export_extra():
         from export.onnx_file import OPSET, export_onnx
+        from export.quantize import PICTURES
+        from export.verify import forget
     from rich.console import Console
     from rich.table import Table
 
+    from export.images import read_pixels
     from zoo.errors import InputError
     from zoo.hub import open_model
-    from zoo.package import ONNX_FILE, PARITY_FILE, sha256
+    from zoo.package import ONNX_FILES, sha256
 
     package = open_model(name)
     if output is None and input_size not in (None, package.config.input_size):
@@ -45,21 +57,30 @@ def export(
             f"--input-size {input_size}: {package.config.name} takes {package.config.input_size} pixels, and its "
             "directory holds an ONNX file for that only; say with -o where this one goes"
         )
-    file = output or package.path / ONNX_FILE
+    file = output or package.path / ONNX_FILES[precision]
+    pixels = None
+    if precision == "int8" and data is not None:
+        pixels = read_pixels(data, input_size or package.config.input_size, 2 * PICTURES)
+    elif data is not None:
+        raise InputError(f"--data {data}: pictures are for --precision int8 only")
+    console = Console()
     try:
-        config = export_onnx(package, file, input_size)
+        with console.status("exporting") as status:
+            config = export_onnx(
+                package, file, input_size, precision, pixels, lambda part: status.update(f"measuring {part}")
+            )
     except OSError as error:
         raise InputError(f"cannot write {file}: {error.strerror or error}") from None
-    if file == package.path / ONNX_FILE and package.parity().get("onnx_sha256") != sha256(file):
-        # What was proved of another file is not known of this one.
-        (package.path / PARITY_FILE).unlink(missing_ok=True)
+    if file == package.path / ONNX_FILES[precision]:
+        forget(package, precision)
     table = Table(title=config.name, show_header=False)
     table.add_row("file", str(file))
+    table.add_row("precision", precision)
     table.add_row("size", f"{file.stat().st_size / 1e6:.2f} MB")
     table.add_row("SHA-256", sha256(file))
     table.add_row("image", f"uint8 [N, 3, {config.input_size}, {config.input_size}]")
     table.add_row("opset", str(OPSET))
-    Console().print(table)
+    console.print(table)
 
 
 def verify(
@@ -69,9 +90,16 @@ def verify(
         typer.Option(help="A folder of picture files, or of Parquet files in the Hub's layout.", show_default=False),
     ],
     images: Annotated[int, typer.Option(min=1, help="Pictures to compare, at most.")] = 1000,
-    tolerance: Annotated[float, typer.Option(min=0, help="Largest absolute difference of any number.")] = 1e-4,
+    precision: Annotated[
+        Precision | None, typer.Option(help="Of the ONNX file.", show_default="each that is there")
+    ] = None,
+    device: Annotated[Device, typer.Option(help="Where ONNX Runtime computes.")] = "cpu",
+    tolerance: Annotated[
+        float | None,
+        typer.Option(min=0, help="Largest absolute difference of any number.", show_default="by precision"),
+    ] = None,
 ) -> None:
-    """Compare a model's ONNX file with its network, and record the result in the model directory."""
+    """Compare a model's ONNX files with its network, and record the result in the model directory."""
     with _export_extra():
         from export.verify import verify as compare
     from rich.console import Console
@@ -83,19 +111,22 @@ def verify(
 
     package = open_model(name)
     try:
-        parity = compare(package, read_pixels(data, package.config.input_size, images), tolerance)
+        pixels = read_pixels(data, package.config.input_size, images)
+        for one in (precision,) if precision else package.precisions or ("fp32",):
+            parity = compare(package, pixels, one, device, tolerance)
+            table = Table(
+                title=f"{package.config.name}: ONNX Runtime in {one} answers as PyTorch does",
+                caption=f"{parity.images} pictures in batches of {', '.join(map(str, parity.batch_sizes))}, and 5 that "
+                f"no camera takes; {parity.provider}; mean total variation of a patch {parity.total_variation:.1e}",
+            )
+            for heading in ("output", "largest absolute error", "of made pictures", "same best class"):
+                table.add_column(heading, justify="left" if heading == "output" else "right")
+            for output, difference in parity.max_abs_error.items():
+                challenge = f"{parity.challenge_error[output]:.2e}"
+                table.add_row(output, f"{difference:.2e}", challenge, f"{parity.agreement[output]:.3%}")
+            Console().print(table)
     except OSError as error:
         raise InputError(f"cannot read or write {error.filename}: {error.strerror or error}") from None
-    table = Table(
-        title=f"{package.config.name}: ONNX Runtime answers as PyTorch does",
-        caption=f"{parity.images} pictures in batches of {', '.join(map(str, parity.batch_sizes))}; "
-        f"tolerance {parity.tolerance:g}",
-    )
-    for heading in ("output", "largest absolute error", "same best class"):
-        table.add_column(heading, justify="left" if heading == "output" else "right")
-    for output, difference in parity.max_abs_error.items():
-        table.add_row(output, f"{difference:.2e}", f"{parity.agreement[output]:.3%}")
-    Console().print(table)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import copy
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from export.align import align_channels
 from export.folded_block import FoldedBlock
 from zoo.blocks import SemanticBlock
 from zoo.network import Network
@@ -23,17 +24,17 @@ class FoldedNetwork(nn.Module):
 
         Returns:
             Class logits [N, C], patch logits [N, C, h, w] and, from variants with the semantic block, the assignment
-            [N, C + 1, h, w], `none` last.
+            [N, C + 1, h, w], `none` last; all in single precision.
         """
-        logits, patch_logits, assignment, _ = self.network.semantics(pixels)
-        return (logits, patch_logits) if assignment is None else (logits, patch_logits, assignment)
+        return tuple(output.float() for output in self.network.semantics(pixels)[:3] if output is not None)
 
 
 def fold(network: Network) -> FoldedNetwork:
     """The equivalent of a network for inference, on the CPU; the network itself stays as it is.
 
     Batch normalisation goes where its only input is one convolution; after a sum, a concatenation or a pooling it
-    stays. Average pooling moves before the 1x1 convolution it follows. The semantic block becomes a `FoldedBlock`.
+    stays. Average pooling moves before the 1x1 convolution it follows. The semantic block becomes a `FoldedBlock`. The
+    channels of dense networks are aligned (`export.align`).
     """
     network = copy.deepcopy(network).cpu().eval().requires_grad_(False)
     for name, module in list(network.named_modules()):
@@ -42,6 +43,7 @@ def fold(network: Network) -> FoldedNetwork:
     _fold_stem(network)
     if isinstance(network.block, SemanticBlock):
         network.set_submodule("block", FoldedBlock(network.block))
+    align_channels(network)
     return FoldedNetwork(network).eval()
 
 

@@ -1,7 +1,9 @@
 """A network as an ONNX file: self-contained, named, and the same bytes every time."""
 
 import dataclasses
+import json
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import onnx
@@ -9,11 +11,15 @@ import torch
 from torch import nn
 
 from export.fold import fold
+from export.precision import in_half, with_scaled_channels
+from export.quantize import quantize
 from zoo.errors import InputError
 from zoo.models import load_package
 from zoo.network import Network
 from zoo.package import MIN_INPUT_SIZE, ModelConfig, Package, config_to_metadata, write_atomically
-from zoo.predictor import OUTPUTS
+from zoo.predictor import OUTPUTS, check_pixels
+from zoo.preprocess import Pixels
+from zoo.runtime import Precision
 
 # What PyTorch's exporter writes without a conversion. Newer opsets renew operators without need (19: AveragePool,
 # 21: Cast, 22: Conv), and ONNX Runtime computes on the CPU what its CUDA provider has not registered anew.
@@ -22,7 +28,14 @@ OPSET = 18
 PRODUCER = "template-zoo"
 
 
-def export_onnx(package: Package, file: Path, input_size: int | None = None) -> ModelConfig:
+def export_onnx(
+    package: Package,
+    file: Path,
+    input_size: int | None = None,
+    precision: Precision = "fp32",
+    pixels: Pixels | None = None,
+    progress: Callable[[str], None] = lambda part: None,
+) -> ModelConfig:
     """Write the ONNX file of a model.
 
     Arguments:
@@ -30,12 +43,13 @@ def export_onnx(package: Package, file: Path, input_size: int | None = None) -> 
         file: where to write; replaced if it is there, all or nothing.
         input_size: height and width of the pixels that the file takes, if not what the model was trained on. Such a
             file has an identity of its own, so it cannot stand in the model directory.
+        precision, pixels, progress: as for `export_network`.
 
     Returns:
         The identity that the file carries.
 
     Raises:
-        InputError: the input size is below `zoo.package.MIN_INPUT_SIZE`.
+        InputError: the input size is below `zoo.package.MIN_INPUT_SIZE`, or there are no pictures for 8 bits.
         PackageError: the weights are missing, damaged or of another network.
     """
     config = package.config
@@ -43,23 +57,49 @@ def export_onnx(package: Package, file: Path, input_size: int | None = None) -> 
         if input_size < MIN_INPUT_SIZE:
             raise InputError(f"input_size = {input_size}: the smallest is {MIN_INPUT_SIZE}")
         config = dataclasses.replace(config, input_size=input_size)
-    export_network(load_package(package), config, file)
+    export_network(load_package(package), config, file, precision, pixels, progress)
     return config
 
 
-def export_network(network: Network, config: ModelConfig, file: Path) -> None:
+def export_network(
+    network: Network,
+    config: ModelConfig,
+    file: Path,
+    precision: Precision = "fp32",
+    pixels: Pixels | None = None,
+    progress: Callable[[str], None] = lambda part: None,
+) -> None:
     """Write a network as an ONNX file with a model's identity; the network itself stays as it is.
 
     The file takes `image`, uint8 pixels [N, 3, S, S] with N from 1 up and S the configuration's input size, and gives
-    `zoo.predictor.OUTPUTS`, of which variants without the semantic block have the first two.
+    `zoo.predictor.OUTPUTS` in single precision, of which variants without the semantic block have the first two.
+
+    Arguments:
+        network: to be written.
+        config: its identity.
+        file: where to; replaced if it is there, all or nothing.
+        precision: of weights and features.
+        pixels: of training pictures [N, 3, S, S], for `int8` only; see `export.quantize`.
+        progress: called with what quantisation tries.
 
     Raises:
-        InputError: the configuration names more or fewer classes than the network has.
+        InputError: the configuration names more or fewer classes than the network has, or there are no pictures for 8
+            bits.
     """
     if len(config.classes) != network.num_classes:
         raise InputError(f"the network has {network.num_classes} classes, its configuration {len(config.classes)}")
-    model = to_onnx(fold(network), config.input_size)
-    onnx.helper.set_model_props(model, config_to_metadata(config))
+    folded, metadata = fold(network), config_to_metadata(config) | {"precision": json.dumps(precision)}
+    if precision == "int8":
+        if pixels is None:
+            raise InputError("8 bits take training pictures, for the scales of the features; name them with --data")
+        check_pixels(pixels, config, config.name)
+        quantized = quantize(to_onnx(with_scaled_channels(folded), config.input_size), pixels, progress)
+        model = quantized.model
+        metadata |= {"quantization": json.dumps(quantized.record(pixels))}
+    else:
+        model = to_onnx(in_half(folded) if precision == "fp16" else folded, config.input_size)
+    model.producer_name, model.producer_version = PRODUCER, ""
+    onnx.helper.set_model_props(model, metadata)
     onnx.checker.check_model(model, full_check=True)
     write_atomically(file, model.SerializeToString(deterministic=True))
 
@@ -85,7 +125,6 @@ def to_onnx(module: nn.Module, size: int) -> onnx.ModelProto:
         )
     assert program is not None
     model = program.model_proto
-    model.producer_name, model.producer_version = PRODUCER, ""
     _strip(model)
     return model
 

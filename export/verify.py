@@ -2,39 +2,65 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 import onnxruntime
 import torch
 
+from export.challenges import challenges
+from zoo.answers import patch_shares
 from zoo.errors import InputError, PackageError, ZooError
 from zoo.models import load_package
 from zoo.onnx_predictor import OnnxPredictor
-from zoo.package import ONNX_FILE, PARITY_FILE, Package, sha256, write_json
+from zoo.package import ONNX_FILES, PARITY_FILE, Package, sha256, write_json
 from zoo.predictor import OUTPUTS, Prediction, check_pixels
 from zoo.preprocess import Pixels
+from zoo.runtime import Device, Precision
 from zoo.torch_predictor import TorchPredictor
 
-BATCH_SIZES = (1, 2, 7, 64)
+BATCH_SIZES = (1, 2, 7, 33, 64)
 """The largest runs over all pictures, the others over as many as one of the largest holds."""
-
-TOLERANCE = 1e-4
 
 _LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What an ONNX file may differ by from its network."""
+
+    max_abs_error: float
+    """Largest absolute difference of any number, made pictures included."""
+    min_agreement: float
+    """Least share in 0..1 of pictures whose most probable class is the same."""
+
+    def __post_init__(self) -> None:
+        if not self.max_abs_error >= 0:
+            raise InputError(f"tolerance = {self.max_abs_error}: it must be 0 or more, such as 0.0001")
+
+
+LIMITS: Mapping[Precision, Limits] = MappingProxyType(
+    {"fp32": Limits(1e-4, 0.999), "fp16": Limits(0.1, 0.99), "int8": Limits(100, 0.97)}
+)
+"""In less precision than PyTorch's, single numbers say little; what counts is whether the answer is the same."""
+
+
+@dataclass(frozen=True, slots=True)
 class Parity:
-    """How far a model's ONNX file is from its network: the content of `parity.json`."""
+    """How far an ONNX file is from its network."""
 
     passed: bool
-    """Whether no error is above the tolerance."""
-    tolerance: float
+    """Whether all is within the limits."""
+    limits: Limits
     max_abs_error: Mapping[str, float]
     """Largest absolute difference of each output, over all pictures and batch sizes."""
+    challenge_error: Mapping[str, float]
+    """The same for `export.challenges`, which count nowhere else."""
     agreement: Mapping[str, float]
     """Share in 0..1 of pictures (`logits`) or patches (the other outputs) whose largest entry is the same."""
+    total_variation: float
+    """Between the shares of the classes in a patch, in 0..1: the mean over all patches."""
     images: int
     batch_sizes: tuple[int, ...]
     provider: str
@@ -48,59 +74,91 @@ class Parity:
 class ParityError(ZooError):
     """An ONNX file that does not answer as its network does; `parity` has the numbers."""
 
-    def __init__(self, package: Package, parity: Parity) -> None:
-        output, error = max(parity.max_abs_error.items(), key=lambda item: item[1])
-        super().__init__(
-            f"{package.onnx}: {output} differs from PyTorch's by up to {error:.3g}, above the tolerance of "
-            f"{parity.tolerance:.3g}; export the model again, or allow a larger tolerance"
-        )
+    def __init__(self, file: str, parity: Parity) -> None:
+        errors = {name: max(error, parity.challenge_error[name]) for name, error in parity.max_abs_error.items()}
+        output, error = max(errors.items(), key=lambda item: item[1])
+        if error > parity.limits.max_abs_error:
+            problem = (
+                f"{output} differs from PyTorch's by up to {error:.3g}, above the tolerance of "
+                f"{parity.limits.max_abs_error:.3g}; export the model again, or allow a larger tolerance"
+            )
+        else:
+            problem = (
+                f"the most probable class is PyTorch's for {parity.agreement['logits']:.2%} of the pictures only, "
+                f"below {parity.limits.min_agreement:.2%}; export the model in more precision, or from more pictures"
+            )
+        super().__init__(f"{file}: {problem}")
         self.parity = parity
 
 
-def verify(package: Package, pixels: Pixels, tolerance: float = TOLERANCE) -> Parity:
-    """Compare ONNX Runtime with PyTorch, both in single precision on the CPU, and record it in `parity.json`.
+def verify(
+    package: Package,
+    pixels: Pixels,
+    precision: Precision = "fp32",
+    device: Device = "cpu",
+    tolerance: float | None = None,
+) -> Parity:
+    """Compare ONNX Runtime with PyTorch in single precision on the CPU, and record it in `parity.json`.
 
     Arguments:
-        package: a model directory with an ONNX file.
+        package: a model directory with an ONNX file in this precision.
         pixels: uint8 [N, 3, S, S] for the model's input size S.
-        tolerance: for the absolute difference of each number of each output.
+        precision: of the ONNX file.
+        device: that ONNX Runtime computes on.
+        tolerance: for the absolute difference of each number of each output; None for that of `LIMITS`.
 
     Raises:
-        ParityError: a difference is above the tolerance; the record is written all the same.
+        ParityError: it is not within the limits; the record is written all the same.
         InputError: pixels of another type or shape, or a tolerance below 0.
         PackageError: a file is missing, damaged or of another model.
+        DeviceError: the device is not there.
     """
     check_pixels(pixels, package.config, package.config.name)
-    if not tolerance >= 0:
-        raise InputError(f"tolerance = {tolerance}: it must be 0 or more, such as {TOLERANCE}")
+    limits = LIMITS[precision] if tolerance is None else replace(LIMITS[precision], max_abs_error=tolerance)
     # What was proved before says nothing of the files that are compared now.
-    (package.path / PARITY_FILE).unlink(missing_ok=True)
-    candidate = OnnxPredictor.open(package, device="cpu")
+    forget(package, precision)
+    candidate = OnnxPredictor.open(package, device, precision=precision)
     reference = TorchPredictor(load_package(package), package.config)
-    comparison, largest = _Comparison(), max(BATCH_SIZES)
+    comparison, challenged, largest = _Comparison(), _Comparison(), max(BATCH_SIZES)
     for start in range(0, len(pixels), largest):
         images = pixels[start : start + largest]
         expected = reference(images)
         for size in BATCH_SIZES if start == 0 else (largest,):
             for row in range(0, len(images), size):
                 comparison.add(expected.rows(row, row + size), candidate(images[row : row + size]))
+    made = challenges(package.config.input_size)
+    challenged.add(reference(made), candidate(made))
+    errors = [*comparison.errors.values(), *challenged.errors.values()]
+    agreement = {name: same / comparison.entries[name] for name, same in comparison.same.items()}
+    file = package.path / ONNX_FILES[precision]
     parity = Parity(
-        passed=all(error <= tolerance for error in comparison.errors.values()),
-        tolerance=tolerance,
+        passed=max(errors) <= limits.max_abs_error and agreement["logits"] >= limits.min_agreement,
+        limits=limits,
         max_abs_error=comparison.errors,
-        agreement={name: same / comparison.entries[name] for name, same in comparison.same.items()},
+        challenge_error=challenged.errors,
+        agreement=agreement,
+        total_variation=comparison.variation / comparison.patches,
         images=len(pixels),
         batch_sizes=tuple(sorted(comparison.batch_sizes)),
-        provider=candidate.session.get_providers()[0],
+        provider="CUDAExecutionProvider" if candidate.on_cuda else "CPUExecutionProvider",
         onnxruntime=onnxruntime.__version__,
         torch=torch.__version__,
         weights_sha256=package.config.weights_sha256,
-        onnx_sha256=sha256(package.path / ONNX_FILE),
+        onnx_sha256=sha256(file),
     )
-    write_json(package.path / PARITY_FILE, asdict(parity))
+    record = package.parity()
+    record.setdefault(precision, {})[parity.provider] = asdict(parity)
+    write_json(package.path / PARITY_FILE, record)
     if not parity.passed:
-        raise ParityError(package, parity)
+        raise ParityError(str(file), parity)
     return parity
+
+
+def forget(package: Package, precision: Precision) -> None:
+    """Remove from `parity.json` what was proved of another file than the one that is there now."""
+    record, file = package.parity(), package.onnx(precision)
+    if package.proven(precision) != (file and sha256(file)) and record.pop(precision, None):
+        write_json(package.path / PARITY_FILE, record)
 
 
 class _Comparison:
@@ -110,6 +168,8 @@ class _Comparison:
         self.errors: dict[str, float] = {}
         self.same: Counter[str] = Counter()
         self.entries: Counter[str] = Counter()
+        self.variation = 0.0
+        self.patches = 0
         self.batch_sizes: set[int] = set()
 
     def add(self, expected: Prediction, actual: Prediction) -> None:
@@ -128,3 +188,6 @@ class _Comparison:
             self.errors[name] = max(self.errors.get(name, 0.0), error)
             self.same[name] += int(same.sum())
             self.entries[name] += same.size
+        variation = np.abs(patch_shares(expected) - patch_shares(actual)).sum(axis=1) / 2
+        self.variation += float(np.nan_to_num(variation, nan=1).sum(dtype=np.float64))
+        self.patches += variation.size

@@ -101,9 +101,13 @@ class Service:
                 )
         for package in packages:
             info(package.config.variant)
+        precision = None if settings.precision == "auto" else settings.precision
         return Service(
             settings,
-            [(package, OnnxPredictor.open(package, settings.device, settings.threads)) for package in packages],
+            [
+                (package, OnnxPredictor.open(package, settings.device, settings.threads, precision))
+                for package in packages
+            ],
         )
 
     @property

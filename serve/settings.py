@@ -2,13 +2,14 @@
 
 import os
 from dataclasses import dataclass, fields
-from typing import get_args
+from typing import Literal, get_args
 
 from zoo.decode import MAX_PIXELS
 from zoo.errors import InputError
 from zoo.hub import DEFAULT_MODEL
-from zoo.onnx_predictor import Device
 from zoo.options import option
+from zoo.package import ONNX_FILES
+from zoo.runtime import Device, Precision
 
 _MAY_BE_ZERO = ("port", "threads", "max_wait_ms", "drain_seconds")
 
@@ -23,7 +24,10 @@ class Settings:
     host: str = option("127.0.0.1", "Address to listen on; 0.0.0.0 for every network interface.")
     port: int = option(8000, "Port to listen on.")
     device: Device = option("auto", "Where to compute; cuda refuses to start without one.")
-    threads: int = option(0, "CPU threads that compute one operation; 0 for one a core.")
+    threads: int = option(0, "CPU threads that compute a model; 0 for one a core.")
+    precision: Literal["auto", Precision] = option(
+        "auto", "Of the ONNX files to serve: fp32, fp16 or int8; auto for what `zoo tune` chose, or fp32."
+    )
     max_batch: int = option(32, "Pictures computed together.")
     max_wait_ms: float = option(2.0, "How long the first picture of a batch waits for others, in milliseconds.")
     max_queue: int = option(256, "Pictures in work for a model, arriving ones too; more are refused with 429.")
@@ -45,6 +49,8 @@ class Settings:
                 raise InputError(f"{name} = {value}: it must be {'at least' if name in _MAY_BE_ZERO else 'above'} 0")
         if self.device not in get_args(Device):
             raise InputError(f"device = {self.device!r}: it is one of {', '.join(get_args(Device))}")
+        if self.precision not in ("auto", *ONNX_FILES):
+            raise InputError(f"precision = {self.precision!r}: it is auto or one of {', '.join(ONNX_FILES)}")
         if self.max_files > self.max_queue:
             raise InputError(
                 f"max_files = {self.max_files} is above max_queue = {self.max_queue}: a full request would never fit"

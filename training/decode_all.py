@@ -4,9 +4,9 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from training.machine import cores
 from training.pictures import Pictures
 from training.source import DataError
+from zoo.machine import cores
 from zoo.preprocess import Pixels
 
 BLOCK = 16

@@ -13,7 +13,6 @@ from training.data import LabelledImages
 from training.evaluate import evaluate
 from training.feed import Feed
 from training.loop import train
-from training.machine import cores, total_memory
 from training.pictures import HELD_OUT, Pictures, class_counts, data_set_name, hold_out, open_splits, sample
 from training.prepare import choose_input_size, prepare
 from training.processes import join_processes, processes_here
@@ -25,6 +24,7 @@ from training.source import DataError
 from training.start import start_network
 from training.stream import StreamedImages
 from zoo.errors import InputError
+from zoo.machine import cores, total_memory
 from zoo.package import Package, write_atomically
 from zoo.registry import info
 from zoo.torch_predictor import TorchPredictor

@@ -12,11 +12,11 @@ from PIL import Image
 
 from training.data import LabelledImages, normalization_of
 from training.decode_all import decode_all
-from training.machine import total_memory
 from training.pictures import Pictures, class_counts, open_split, sample
 from training.source import DataError
 from training.stream import StreamedImages
 from zoo.decode import FORMATS
+from zoo.machine import total_memory
 from zoo.package import MIN_INPUT_SIZE
 from zoo.preprocess import Normalization, Pixels
 

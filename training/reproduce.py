@@ -15,11 +15,11 @@ import typer
 
 from training.extras import TRAINING, require
 from training.interrupt import stop_on_signal
-from training.machine import cores
 from training.plan import ABLATIONS, Run, plan
 from training.records import Record, parse_record, read_record, read_records, record_of, write_record
 from training.run_folder import CHECKPOINT_FILE, MODEL_FOLDER, OUTPUT_FILE
 from zoo.errors import InputError, ZooError
+from zoo.machine import cores
 from zoo.package import Package
 
 TRAINER = (sys.executable, "-m", "zoo")

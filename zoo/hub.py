@@ -14,7 +14,16 @@ import os
 from pathlib import Path
 
 from zoo.errors import BarePathError, PackageError, UnknownNameError
-from zoo.package import CARD_FILE, CONFIG_FILE, METRICS_FILE, ONNX_FILE, PARITY_FILE, WEIGHTS_FILE, Package
+from zoo.package import (
+    CARD_FILE,
+    CONFIG_FILE,
+    METRICS_FILE,
+    ONNX_FILES,
+    PARITY_FILE,
+    SERVING_FILE,
+    WEIGHTS_FILE,
+    Package,
+)
 from zoo.registry import list_models
 
 DEFAULT_DATA = "cifar10"
@@ -97,7 +106,7 @@ def _fetch(repository: str, revision: str | None) -> Package:
     )
 
     where = f"{repository}@{revision}" if revision else repository
-    files = [WEIGHTS_FILE, CONFIG_FILE, METRICS_FILE, CARD_FILE, ONNX_FILE, PARITY_FILE]
+    files = [WEIGHTS_FILE, CONFIG_FILE, METRICS_FILE, CARD_FILE, *ONNX_FILES.values(), PARITY_FILE, SERVING_FILE]
     try:
         # Only the files of a model directory are fetched: nothing from the Hub is ever executed or unpickled.
         return Package.open(Path(snapshot_download(repository, revision=revision, allow_patterns=files)))

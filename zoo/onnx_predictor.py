@@ -1,120 +1,110 @@
 """ONNX Runtime as a predictor, on CUDA or the CPU."""
 
-from dataclasses import asdict, dataclass
+import itertools
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from zoo.errors import DigestError, MissingDependencyError, PackageError, ZooError
+from zoo.errors import DigestError, PackageError
+from zoo.machine import cores
+from zoo.onnx_session import on_cuda, open_session
 from zoo.package import CONFIG_FILE, PARITY_FILE, ModelConfig, Package, config_from_metadata, sha256
-from zoo.predictor import OUTPUTS, Prediction, check_pixels
+from zoo.predictor import OUTPUTS, Prediction, check_pixels, predict_in_parts
 from zoo.preprocess import Pixels
-
-Device = Literal["auto", "cpu", "cuda"]
-
-_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+from zoo.runtime import Device, Precision, Runtime
+from zoo.serving import Serving
 
 
-class DeviceError(ZooError):
-    """A device was asked for that is not there."""
-
-
-@dataclass(frozen=True, slots=True)
 class OnnxPredictor:
-    """An ONNX Runtime session with the identity that its file carries."""
+    """An ONNX file that answers, with the identity that it carries.
 
-    session: Any
-    config: ModelConfig
+    Arguments:
+        file: written by `zoo export`.
+        device: `cuda` fails where there is none; `auto` takes CUDA where it works, else the CPU.
+        threads: on the CPU, in all; 0 for one a core.
+        runtime: how to compute on the CPU.
+
+    Raises:
+        PackageError: ONNX Runtime cannot open the file, or the file names no model.
+        DeviceError: CUDA was asked for and cannot be used.
+        MissingDependencyError: ONNX Runtime is not installed.
+    """
+
+    def __init__(self, file: Path, device: Device = "auto", threads: int = 0, runtime: Runtime | None = None) -> None:
+        runtime = runtime or Runtime()
+        threads = threads or cores()
+        self._session = open_session(file, device, threads, runtime)
+        self.config: ModelConfig = config_from_metadata(self._session.get_modelmeta().custom_metadata_map, str(file))
+        self.on_cuda = on_cuda(self._session)
+        self._streams = 1 if self.on_cuda else min(runtime.streams or threads, threads)
+        self._part = 0 if self.on_cuda else runtime.part
+        if self._streams > 1:
+            self._narrow = open_session(file, "cpu", threads // self._streams, runtime)
+            self._pool = ThreadPoolExecutor(self._streams, thread_name_prefix=self.config.name)
 
     @staticmethod
-    def open(package: Package, device: Device = "auto", threads: int = 0) -> "OnnxPredictor":
-        """The ONNX file of a model directory.
+    def open(
+        package: Package, device: Device = "auto", threads: int = 0, precision: Precision | None = None
+    ) -> "OnnxPredictor":
+        """The ONNX file of a model directory, computed as its `serving.json` says.
 
         Arguments:
             package: the model directory.
-            device: `cuda` fails where there is none; `auto` takes CUDA where it works, else the CPU.
-            threads: that compute one operation on the CPU; 0 for one a core.
+            device, threads: as above.
+            precision: None for what `serving.json` says, or single precision.
 
         Raises:
-            PackageError: there is no ONNX file, or it was exported from other weights than the directory holds.
+            PackageError: there is no such ONNX file, or it was exported from other weights than the directory holds.
             DigestError: it is not the file that `parity.json` was written for.
-            DeviceError: CUDA was asked for and cannot be used.
+            DeviceError, MissingDependencyError: as above.
         """
-        if package.onnx is None:
-            raise PackageError(f"{package.path} has no ONNX file; make one with `zoo export`")
-        proven, digest = package.parity().get("onnx_sha256"), sha256(package.onnx)
+        serving = Serving.read(package)
+        precision = precision or serving.precision
+        file = package.onnx(precision)
+        if file is None:
+            option = "" if precision == "fp32" else f" --precision {precision}"
+            raise PackageError(f"{package.path} has no ONNX file in {precision}; make one with `zoo export{option}`")
+        proven, digest = package.proven(precision), sha256(file)
         if proven not in (None, digest):
             raise DigestError(
-                f"{package.onnx} has SHA-256 {digest}, but {PARITY_FILE} was written for {proven}; "
+                f"{file} has SHA-256 {digest}, but {PARITY_FILE} was written for {proven}; "
                 "the file is damaged or was replaced: export and verify it again"
             )
-        predictor = OnnxPredictor.open_file(package.onnx, device, threads)
+        tuned = serving.fits and serving.precision == precision
+        predictor = OnnxPredictor(file, device, threads, serving.runtime if tuned else None)
         own, expected = asdict(predictor.config), asdict(package.config)
         if own != expected:
             differing = ", ".join(name for name in own if own[name] != expected[name])
             raise PackageError(
-                f"{package.onnx} was not exported from this model directory: {differing} differ from {CONFIG_FILE}; "
+                f"{file} was not exported from this model directory: {differing} differ from {CONFIG_FILE}; "
                 "export it again"
             )
         return predictor
 
-    @staticmethod
-    def open_file(file: Path, device: Device = "auto", threads: int = 0) -> "OnnxPredictor":
-        """An ONNX file that `zoo export` wrote; see `open`."""
-        ort = _onnxruntime()
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        try:
-            session = _open_session(ort, file, options, device)
-        except DeviceError:
-            raise
-        except Exception as error:  # ONNX Runtime's errors have no common base of their own
-            raise PackageError(f"ONNX Runtime cannot open {file}: {error}") from None
-        metadata = session.get_modelmeta().custom_metadata_map
-        return OnnxPredictor(session, config_from_metadata(metadata, str(file)))
-
     @property
     def device(self) -> str:
-        return f"ONNX Runtime on {'CUDA' if _CUDA in self.session.get_providers() else 'the CPU'}"
+        return f"ONNX Runtime on {'CUDA' if self.on_cuda else 'the CPU'}"
 
     def __call__(self, pixels: Pixels) -> Prediction:
         check_pixels(pixels, self.config, self.config.name)
-        names = [output.name for output in self.session.get_outputs()]
-        arrays: dict[str, Any] = dict.fromkeys(OUTPUTS)
-        arrays |= zip(names, self.session.run(None, {"image": pixels}), strict=True)
-        return Prediction(**arrays)
+        if self._streams == 1:
+            return predict_in_parts(lambda part: run(self._session, part), pixels, self._part or len(pixels))
+        if len(pixels) < self._streams:
+            return run(self._session, pixels)
+        return Prediction.join(list(self._pool.map(lambda part: run(self._narrow, part), self._split(pixels))))
+
+    def _split(self, pixels: Pixels) -> Iterator[Pixels]:
+        """Parts of nearly equal size, as many for each stream."""
+        rounds = -(-len(pixels) // (self._streams * self._part)) if self._part else 1
+        count = min(rounds * self._streams, len(pixels))
+        bounds = [len(pixels) * index // count for index in range(count + 1)]
+        return (pixels[start:stop] for start, stop in itertools.pairwise(bounds))
 
 
-def _open_session(ort: Any, file: Path, options: Any, device: Device) -> Any:
-    if device == "cpu" or (device == "auto" and not _nvidia_driver()):
-        return ort.InferenceSession(file, options, providers=[_CPU])
-    if _CUDA not in ort.get_available_providers():
-        if device == "auto":
-            return ort.InferenceSession(file, options, providers=[_CPU])
-        raise DeviceError(
-            f"CUDA was asked for, but this ONNX Runtime was built without it (it has "
-            f"{', '.join(ort.get_available_providers())}); install onnxruntime-gpu, or ask for the CPU"
-        )
-    # CUDA and cuDNN may lie in Python packages, where the dynamic loader does not look by itself.
-    ort.preload_dlls()
-    session = ort.InferenceSession(file, options, providers=[_CUDA, _CPU])
-    # ONNX Runtime falls back to the CPU in silence when CUDA does not load.
-    if device == "cuda" and _CUDA not in session.get_providers():
-        why = "its libraries did not load" if _nvidia_driver() else "there is no NVIDIA driver on this machine"
-        raise DeviceError(
-            f"CUDA was asked for, but {why}; run on a host with an NVIDIA GPU (docker run --gpus all), "
-            "install template-zoo[cuda], or ask for the CPU"
-        )
-    return session
-
-
-def _nvidia_driver() -> bool:
-    return Path("/proc/driver/nvidia/version").exists() or Path("/dev/dxg").exists()
-
-
-def _onnxruntime() -> Any:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise MissingDependencyError(f"this needs ONNX Runtime ({error}): pip install 'template-zoo[onnx]'") from None
-    return onnxruntime
+def run(session: Any, pixels: Pixels) -> Prediction:
+    """What an `onnxruntime.InferenceSession` of a model answers for pixels [N, 3, S, S]."""
+    arrays: dict[str, Any] = dict.fromkeys(OUTPUTS)
+    arrays |= zip((output.name for output in session.get_outputs()), session.run(None, {"image": pixels}), strict=True)
+    return Prediction(**arrays)

@@ -12,7 +12,7 @@ def open_predictor(package: Package) -> Predictor:
     Raises:
         MissingDependencyError: what would compute is not installed.
     """
-    if package.onnx is not None:
+    if package.precisions:
         return OnnxPredictor.open(package)
     try:
         from zoo.torch_predictor import TorchPredictor

@@ -4,8 +4,9 @@ model.safetensors   weights
 config.json         the model's identity: `ModelConfig`
 metrics.json        what was run, and the accuracy on the test split
 README.md           the model card, generated
-model.onnx          optional, from `zoo export`
+model.onnx          optional, from `zoo export`; model.fp16.onnx, model.int8.onnx: the same in less precision
 parity.json         optional, from `zoo verify`
+serving.json        optional, from `zoo tune`
 """
 
 import hashlib
@@ -15,6 +16,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
@@ -22,13 +24,18 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from zoo.errors import DigestError, PackageError
 from zoo.preprocess import Normalization
 from zoo.registry import AssignmentName
+from zoo.runtime import Precision
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.json"
 CARD_FILE = "README.md"
-ONNX_FILE = "model.onnx"
 PARITY_FILE = "parity.json"
+SERVING_FILE = "serving.json"
+
+ONNX_FILES: Mapping[Precision, str] = MappingProxyType(
+    {"fp32": "model.onnx", "fp16": "model.fp16.onnx", "int8": "model.int8.onnx"}
+)
 
 MIN_INPUT_SIZE = 32
 
@@ -126,19 +133,28 @@ class Package:
             raise PackageError(f"{path} is not a model directory: {CONFIG_FILE}: {error.strerror}") from None
         return Package(path, ModelConfig.from_json(text, str(file)))
 
-    @property
-    def onnx(self) -> Path | None:
+    def onnx(self, precision: Precision = "fp32") -> Path | None:
         """The ONNX file, if there is one."""
-        file = self.path / ONNX_FILE
+        file = self.path / ONNX_FILES[precision]
         return file if file.is_file() else None
+
+    @property
+    def precisions(self) -> tuple[Precision, ...]:
+        """Those in which there is an ONNX file."""
+        return tuple(precision for precision in ONNX_FILES if self.onnx(precision))
 
     def metrics(self) -> dict[str, Any]:
         """What `metrics.json` says; empty when there is none."""
         return self._read_json(METRICS_FILE)
 
     def parity(self) -> dict[str, Any]:
-        """What `parity.json` says; empty when there is none."""
+        """What `parity.json` says, by precision and provider; empty when there is none."""
         return self._read_json(PARITY_FILE)
+
+    def proven(self, precision: Precision) -> str | None:
+        """SHA-256 digest of the ONNX file that `parity.json` was written for."""
+        records = self.parity().get(precision, {}).values()
+        return next((record["onnx_sha256"] for record in records), None)
 
     def weights(self) -> Path:
         """The weights file, its digest checked.

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from export.cli import add_commands
 from export.verify import ParityError
 from zoo.errors import InputError, MissingDependencyError
-from zoo.package import ONNX_FILE
+from zoo.package import ONNX_FILES
 
 
 @pytest.fixture
@@ -33,28 +33,28 @@ def quick_export(exported, monkeypatch):
 
 
 def test_export_and_verify_complete_a_model_directory(zoo, package, cifar):
-    package.onnx.unlink()
+    package.onnx().unlink()
     result = zoo("export", f"local-dir:{package.path}")
     assert result.exit_code == 0, result.exception
     assert "wrn16-ours.cifar10" in result.output
-    assert package.onnx is not None
+    assert package.onnx() is not None
 
     result = zoo("verify", f"local-dir:{package.path}", "--data", cifar, "--images", 9)
     assert result.exit_code == 0, result.exception
     assert "assignment" in result.output
-    assert package.parity()["images"] == 9
+    assert package.parity()["fp32"]["CPUExecutionProvider"]["images"] == 9
 
     result = zoo("verify", f"local-dir:{package.path}", "--data", cifar, "--images", 1, "--tolerance", 0)
     assert isinstance(result.exception, ParityError)
-    assert package.parity()["passed"] is False
+    assert package.parity()["fp32"]["CPUExecutionProvider"]["passed"] is False
 
 
 def test_another_input_size_needs_another_place(zoo, package, tmp_path, quick_export):
-    before = package.onnx.read_bytes()
+    before = package.onnx().read_bytes()
     result = zoo("export", f"local-dir:{package.path}", "--input-size", 40)
     assert isinstance(result.exception, InputError)
     assert "-o" in str(result.exception)
-    assert package.onnx.read_bytes() == before
+    assert package.onnx().read_bytes() == before
 
     result = zoo("export", f"local-dir:{package.path}", "--input-size", 40, "-o", tmp_path / "model.onnx")
     assert result.exit_code == 0, result.exception
@@ -65,7 +65,7 @@ def test_another_input_size_needs_another_place(zoo, package, tmp_path, quick_ex
 
 def test_a_place_that_cannot_be_written(zoo, package, tmp_path, quick_export):
     (tmp_path / "file").write_text("")
-    result = zoo("export", f"local-dir:{package.path}", "-o", tmp_path / "file" / ONNX_FILE)
+    result = zoo("export", f"local-dir:{package.path}", "-o", tmp_path / "file" / ONNX_FILES["fp32"])
     assert isinstance(result.exception, InputError)
     assert "cannot write" in str(result.exception)
 

@@ -9,7 +9,7 @@ from export.onnx_file import OPSET, export_network, export_onnx
 from zoo.errors import DigestError, InputError, PackageError
 from zoo.models import load_package
 from zoo.onnx_predictor import OnnxPredictor
-from zoo.package import ONNX_FILE, WEIGHTS_FILE, config_from_metadata
+from zoo.package import ONNX_FILES, WEIGHTS_FILE, config_from_metadata
 from zoo.registry import info, list_models
 from zoo.torch_predictor import TorchPredictor
 
@@ -21,7 +21,7 @@ def dimensions(value):
 
 
 def assert_parity(network, config, file, *batches):
-    reference, candidate = TorchPredictor(network, config), OnnxPredictor.open_file(file, "cpu", threads=1)
+    reference, candidate = TorchPredictor(network, config), OnnxPredictor(file, "cpu", threads=1)
     assert candidate.config == config
     for images in batches:
         for expected, actual in zip(reference(images), candidate(images), strict=True):
@@ -89,7 +89,7 @@ def test_other_classes_and_the_other_assignments(classes, assignment, exported, 
 
 def test_without_slack_onnx_runtime_gives_nothing_to_none(exported, pixels):
     model = exported("wrn16-ours", 10, "softmax_no_slack")
-    assignment = OnnxPredictor.open_file(model.file, "cpu", threads=1)(pixels(7)).assignment
+    assignment = OnnxPredictor(model.file, "cpu", threads=1)(pixels(7)).assignment
     np.testing.assert_array_equal(assignment[:, -1], 0)
 
 
@@ -99,7 +99,7 @@ def test_a_model_at_another_input_size_has_another_identity(package, pixels, tmp
     assert config == dataclasses.replace(package.config, input_size=84)
     assert_parity(load_package(package), config, file, pixels(1, 84))
 
-    (package.path / ONNX_FILE).write_bytes(file.read_bytes())
+    (package.path / ONNX_FILES["fp32"]).write_bytes(file.read_bytes())
     with pytest.raises(PackageError, match="not exported from this model directory"):
         OnnxPredictor.open(package, "cpu")
 

@@ -4,15 +4,16 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from export.challenges import challenges
 from export.verify import ParityError, verify
 from zoo.errors import DigestError, InputError, PackageError
 from zoo.onnx_predictor import OnnxPredictor
-from zoo.package import ONNX_FILE, PARITY_FILE, WEIGHTS_FILE, sha256
+from zoo.package import ONNX_FILES, PARITY_FILE, WEIGHTS_FILE, sha256
 
 
 def tamper(package, tensor, change):
     """Change one tensor of the ONNX file."""
-    file = package.path / ONNX_FILE
+    file = package.path / ONNX_FILES["fp32"]
     model = onnx.load(file)
     [initializer] = [entry for entry in model.graph.initializer if entry.name.endswith(tensor)]
     initializer.CopyFrom(numpy_helper.from_array(change(numpy_helper.to_array(initializer)), initializer.name))
@@ -23,20 +24,24 @@ def test_parity_is_measured_and_recorded(package, pixels):
     parity = verify(package, pixels(66))
     assert parity.passed
     assert parity.images == 66
-    assert parity.batch_sizes == (1, 2, 7, 64)
+    assert parity.batch_sizes == (1, 2, 7, 31, 33, 64)
     assert list(parity.max_abs_error) == ["logits", "patch_logits", "assignment"]
     assert all(0 < error <= 1e-4 for error in parity.max_abs_error.values())
     assert all(share > 0.999 for share in parity.agreement.values())
     assert parity.provider == "CPUExecutionProvider"
-    assert parity.onnx_sha256 == sha256(package.onnx)
+    assert parity.onnx_sha256 == sha256(package.onnx())
     assert parity.weights_sha256 == package.config.weights_sha256
 
-    record = package.parity()
+    assert all(0 < error <= 1e-4 for error in parity.challenge_error.values())
+    assert 0 < parity.total_variation < 1e-5
+
+    record = package.parity()["fp32"]["CPUExecutionProvider"]
     assert record["passed"] is True
-    assert record["tolerance"] == 1e-4
+    assert record["limits"] == {"max_abs_error": 1e-4, "min_agreement": 0.999}
     assert record["max_abs_error"] == parity.max_abs_error
-    assert record["batch_sizes"] == [1, 2, 7, 64]
+    assert record["batch_sizes"] == list(parity.batch_sizes)
     assert set(record) == set(parity.__dataclass_fields__)
+    assert package.proven("fp32") == parity.onnx_sha256
 
 
 def test_every_picture_is_compared(package, pixels, monkeypatch):
@@ -51,9 +56,10 @@ def test_every_picture_is_compared(package, pixels, monkeypatch):
     monkeypatch.setattr("export.verify.BATCH_SIZES", (1, 2, 4))
     images = pixels(11)
     parity = verify(package, images)
-    assert [len(batch) for batch in seen] == [1, 1, 1, 1, 2, 2, 4, 4, 3]
+    assert [len(batch) for batch in seen] == [1, 1, 1, 1, 2, 2, 4, 4, 3, 5]
     assert parity.batch_sizes == (1, 2, 3, 4)
-    assert (seen[-1] == images[8:]).all()
+    assert (seen[-2] == images[8:]).all()
+    assert (seen[-1] == challenges(32)).all()
 
 
 def test_a_variant_without_the_block_has_no_assignment(complete_package, tmp_path, pixels):
@@ -67,7 +73,7 @@ def test_a_difference_above_the_tolerance_fails_and_is_recorded(package, pixels)
         ParityError, match=r"logits differs from PyTorch's by up to 0\.01, above the tolerance of 0\.0001"
     ):
         verify(package, pixels(3))
-    record = package.parity()
+    record = package.parity()["fp32"]["CPUExecutionProvider"]
     assert record["passed"] is False
     assert record["max_abs_error"]["logits"] == pytest.approx(0.01, rel=0.01)
     assert record["max_abs_error"]["assignment"] <= 1e-4
@@ -76,7 +82,7 @@ def test_a_difference_above_the_tolerance_fails_and_is_recorded(package, pixels)
 def test_a_larger_tolerance_lets_it_pass(package, pixels):
     tamper(package, "classifier.bias", lambda bias: bias + 0.01)
     assert verify(package, pixels(3), tolerance=0.02).passed
-    assert package.parity()["tolerance"] == 0.02
+    assert package.parity()["fp32"]["CPUExecutionProvider"]["limits"]["max_abs_error"] == 0.02
 
 
 def test_nan_fails_and_the_record_is_still_json(package, pixels):
@@ -88,7 +94,7 @@ def test_nan_fails_and_the_record_is_still_json(package, pixels):
 
 
 def test_other_outputs_are_refused(package, pixels):
-    file = package.path / ONNX_FILE
+    file = package.path / ONNX_FILES["fp32"]
     model = onnx.load(file)
     del model.graph.output[2]
     onnx.save(model, file)
@@ -103,14 +109,14 @@ def test_damaged_weights_are_refused(package, pixels):
 
 
 def test_a_file_of_other_weights_is_refused(package, pixels, exported):
-    (package.path / ONNX_FILE).write_bytes(exported("wrn16-ours").file.read_bytes())
+    (package.path / ONNX_FILES["fp32"]).write_bytes(exported("wrn16-ours").file.read_bytes())
     with pytest.raises(PackageError, match="not exported from this model directory"):
         verify(package, pixels(1))
-    assert not (package.path / PARITY_FILE).exists()
+    assert package.parity() == {}
 
 
 def test_a_directory_without_an_onnx_file_is_refused(package, pixels):
-    (package.path / ONNX_FILE).unlink()
+    (package.path / ONNX_FILES["fp32"]).unlink()
     with pytest.raises(PackageError, match="zoo export"):
         verify(package, pixels(1))
 
@@ -124,4 +130,4 @@ def test_pixels_of_another_shape_are_refused(package, pixels, count, size):
 @pytest.mark.parametrize("tolerance", [-1e-4, float("nan")])
 def test_a_tolerance_below_zero_is_refused(package, pixels, tolerance):
     with pytest.raises(InputError, match="tolerance"):
-        verify(package, pixels(1), tolerance)
+        verify(package, pixels(1), tolerance=tolerance)

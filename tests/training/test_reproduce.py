@@ -110,7 +110,7 @@ def test_every_run_gets_a_record(
     for run in runs:
         assert state(run, tmp_path / "runs", tmp_path / "records") == "done"
     record = read_record(tmp_path / "records" / "wrn16.cifar10.test.seed1.json")
-    assert (record.score.accuracy, record.training.machine.device, record.at_once) == (91, "cpu", 1)
+    assert (record.score.accuracy, record.zoo.machine.device, record.at_once) == (91, "cpu", 1)
     assert said[0] == "[1/6] wrn16.cifar10.test.seed0 starts"
     assert said[1] == ("[1/6] wrn16.cifar10.test.seed0: 90.00% of 256 test images, patches 80.00%, 0.1 minutes; 5 left")
     assert said[-1].endswith("0.1 minutes; 0 left")

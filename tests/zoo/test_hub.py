@@ -27,7 +27,7 @@ def test_the_default_model_is_shipped() -> None:
     assert package.config.name == DEFAULT_MODEL
     assert package.path == Path(__file__).resolve().parents[2] / "weights" / DEFAULT_MODEL
     assert package.weights().is_file()
-    assert package.onnx is not None
+    assert package.onnx() is not None
 
 
 def test_a_variant_means_its_model_of_cifar10() -> None:

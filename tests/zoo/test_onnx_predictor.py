@@ -12,8 +12,9 @@ import pytest
 
 from zoo.errors import DigestError, InputError, PackageError
 from zoo.hub import DEFAULT_MODEL, open_model
-from zoo.onnx_predictor import DeviceError, OnnxPredictor
-from zoo.package import ONNX_FILE, Package
+from zoo.onnx_predictor import OnnxPredictor
+from zoo.onnx_session import DeviceError
+from zoo.package import ONNX_FILES, Package
 
 MakePackage = Callable[..., Package]
 
@@ -55,13 +56,13 @@ def test_pixels_of_another_size_are_refused(predictor: OnnxPredictor) -> None:
 
 
 def test_a_directory_without_an_onnx_file(make_package: MakePackage) -> None:
-    with pytest.raises(PackageError, match="has no ONNX file; make one with `zoo export`"):
+    with pytest.raises(PackageError, match="has no ONNX file in fp32; make one with `zoo export`"):
         OnnxPredictor.open(make_package())
 
 
 def test_an_onnx_file_of_other_weights(make_package: MakePackage) -> None:
     package, shipped = make_package("wrn16-ours"), open_model(DEFAULT_MODEL)
-    shutil.copy(shipped.onnx, package.path / ONNX_FILE)
+    shutil.copy(shipped.onnx(), package.path / ONNX_FILES["fp32"])
     with pytest.raises(PackageError, match="was not exported from this model directory") as caught:
         OnnxPredictor.open(package)
     assert "weights_sha256" in str(caught.value)
@@ -70,17 +71,17 @@ def test_an_onnx_file_of_other_weights(make_package: MakePackage) -> None:
 @pytest.mark.parametrize("content", [b"", b"not ONNX"])
 def test_a_file_that_is_not_onnx(content: bytes, make_package: MakePackage) -> None:
     package = make_package()
-    (package.path / ONNX_FILE).write_bytes(content)
-    with pytest.raises(PackageError, match=rf"ONNX Runtime cannot open .*{ONNX_FILE}"):
+    (package.path / ONNX_FILES["fp32"]).write_bytes(content)
+    with pytest.raises(PackageError, match=r"ONNX Runtime cannot open .*model\.onnx"):
         OnnxPredictor.open(package)
 
 
 def test_an_onnx_file_of_another_program(tmp_path: Path) -> None:
-    model = onnx.load(open_model(DEFAULT_MODEL).onnx)
+    model = onnx.load(open_model(DEFAULT_MODEL).onnx())
     del model.metadata_props[:]
-    onnx.save(model, tmp_path / ONNX_FILE)
-    with pytest.raises(PackageError, match=rf"the metadata of .*{ONNX_FILE} is not a model configuration"):
-        OnnxPredictor.open_file(tmp_path / ONNX_FILE)
+    onnx.save(model, tmp_path / ONNX_FILES["fp32"])
+    with pytest.raises(PackageError, match=r"the metadata of .*model\.onnx is not a model configuration"):
+        OnnxPredictor(tmp_path / ONNX_FILES["fp32"])
 
 
 @pytest.mark.skipif(HAS_GPU, reason="this machine has a GPU")
@@ -112,9 +113,9 @@ def test_without_onnx_runtime_it_says_what_to_install() -> None:
 def test_an_onnx_file_that_is_not_the_verified_one(tmp_path: Path) -> None:
     shutil.copytree(open_model(DEFAULT_MODEL).path, tmp_path / "model")
     package = Package.open(tmp_path / "model")
-    assert package.onnx is not None
-    data = bytearray(package.onnx.read_bytes())
+    assert package.onnx() is not None
+    data = bytearray(package.onnx().read_bytes())
     data[len(data) // 2] ^= 1
-    package.onnx.write_bytes(data)
+    package.onnx().write_bytes(data)
     with pytest.raises(DigestError, match=r"parity\.json was written for"):
         OnnxPredictor.open(package)

@@ -9,7 +9,7 @@ import numpy as np
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.onnx_predictor import OnnxPredictor
 from zoo.open_predictor import open_predictor
-from zoo.package import ONNX_FILE, Package
+from zoo.package import ONNX_FILES, Package
 from zoo.torch_predictor import TorchPredictor
 
 
@@ -23,7 +23,7 @@ def test_else_pytorch(make_package: Callable[..., Package]) -> None:
 
 def test_both_answer_alike(tmp_path: Path) -> None:
     package = open_model(DEFAULT_MODEL)
-    shutil.copytree(package.path, tmp_path / "copy", ignore=shutil.ignore_patterns(ONNX_FILE))
+    shutil.copytree(package.path, tmp_path / "copy", ignore=shutil.ignore_patterns(ONNX_FILES["fp32"]))
     pixels = np.random.default_rng(0).integers(0, 256, (3, 3, 32, 32), dtype=np.uint8)
     through_onnx = open_predictor(package)(pixels)
     through_torch = open_predictor(Package.open(tmp_path / "copy"))(pixels)

@@ -138,7 +138,7 @@ def test_a_directory_round_trip(make_package: MakePackage) -> None:
     package = make_package()
     assert Package.open(package.path) == package
     assert package.weights() == package.path / WEIGHTS_FILE
-    assert package.onnx is None
+    assert package.onnx() is None
 
 
 def test_a_directory_without_configuration(tmp_path: Path) -> None:

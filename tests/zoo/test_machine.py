@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from training.machine import cores, total_memory
+from zoo.machine import cores, total_memory
 
 
 @pytest.mark.parametrize(("limit", "memory"), [("max\n", 2**20 * 100), (f"{2**60}\n", 2**20 * 100), ("1000\n", 1000)])

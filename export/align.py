@@ -1,0 +1,92 @@
+"""Dense networks whose features come in whole vectors of the processor; the answers stay the same.
+
+ONNX Runtime keeps features on the CPU in blocks of 16 channels (8 without AVX-512), and convolves, normalises and
+concatenates whole blocks. Twelve new channels a layer fill no block: around each concatenation all features would be
+taken out of their blocks and put back. Four more channels of zeros a layer cost less.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from export.folded_block import FoldedBlock
+from zoo.blocks import AuxiliaryHead
+from zoo.densenet import DenseLayer
+from zoo.network import Network
+
+BLOCK = 16
+"""Numbers in single precision that the widest vectors hold."""
+
+
+def align_channels(network: Network) -> None:
+    """Pad the features of a folded dense network with zeros, so that each layer adds a multiple of `BLOCK` channels.
+
+    A network that is not dense stays as it is: its channels are such multiples.
+    """
+    if any(isinstance(module, DenseLayer) for module in network.modules()):
+        used = _align_layers(nn.Sequential(network.stem, network.stages))
+        used = _align_block(network.block, used)
+        used = _align_layers(nn.Sequential(network.last_stage, network.norm), used)
+        _spread_inputs(network.classifier, used)
+
+
+def _align_layers(layers: nn.Sequential, used: Tensor | None = None) -> Tensor:
+    """Align layers in sequence.
+
+    Arguments:
+        layers: from features [N, P, h, w] to [N, Q, h, w].
+        used: [P], false for channels of zeros; None where there are none.
+
+    Returns:
+        The same [Q] for what the layers give.
+    """
+    for layer in layers:
+        if isinstance(layer, DenseLayer):
+            assert used is not None
+            used = torch.cat([used, _align_layers(layer.body, used)])
+        elif isinstance(layer, nn.Sequential):
+            used = _align_layers(layer, used)
+        elif isinstance(layer, nn.BatchNorm2d) and used is not None:
+            _spread(layer, ("weight", "bias", "running_mean", "running_var"), used)
+        elif isinstance(layer, nn.Conv2d):
+            if used is not None:
+                _spread_inputs(layer, used)
+            used = _align_outputs(layer)
+    assert used is not None
+    return used
+
+
+def _align_block(block: nn.Module, used: Tensor) -> Tensor:
+    if isinstance(block, AuxiliaryHead):
+        _spread_inputs(block.keys, used)
+    if not isinstance(block, FoldedBlock):
+        return used
+    _spread(block.depthwise, ("weight",), used)
+    block.depthwise.in_channels = block.depthwise.out_channels = block.depthwise.groups = len(used)
+    _spread_inputs(block.keys, used)
+    if block.concat:
+        return torch.cat([used, _align_outputs(block.values)])
+    _spread(block.values, ("weight",), used)
+    block.values.out_channels = len(used)
+    return used
+
+
+def _align_outputs(conv: nn.Conv2d) -> Tensor:
+    """Add filters of zeros to a convolution; the mask of the others."""
+    used = torch.arange(-(-conv.out_channels // BLOCK) * BLOCK) < conv.out_channels
+    _spread(conv, ("weight",) if conv.bias is None else ("weight", "bias"), used)
+    conv.out_channels = len(used)
+    return used
+
+
+def _spread_inputs(layer: nn.Conv2d | nn.Linear, used: Tensor) -> None:
+    _spread(layer, ("weight",), used, dim=1)
+    setattr(layer, "in_features" if isinstance(layer, nn.Linear) else "in_channels", len(used))
+
+
+def _spread(module: nn.Module, names: tuple[str, ...], used: Tensor, dim: int = 0) -> None:
+    """Put zeros into tensors of a module, so that what they say of channels is where `used` is true."""
+    for name in names:
+        tensor = module.get_parameter(name) if name in module._parameters else module.get_buffer(name)
+        shape = list(tensor.shape)
+        shape[dim] = len(used)
+        tensor.data = tensor.new_zeros(shape).index_copy(dim, used.nonzero().flatten(), tensor.data)

@@ -1,0 +1,181 @@
+"""A network in 8 bits: scales from pictures, and the parts that suffer most kept in single precision."""
+
+import hashlib
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from math import prod
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+from zoo.answers import patch_shares, softmax
+from zoo.errors import InputError
+from zoo.onnx_predictor import run
+from zoo.onnx_session import open_session
+from zoo.predictor import Prediction
+from zoo.preprocess import Pixels
+from zoo.runtime import Runtime
+
+PICTURES = 512
+"""For the scales; as many others tell what a choice costs."""
+
+BATCH = 32
+
+OPERATORS = ("Conv", "Relu", "Add", "Concat")
+"""What is computed in 8 bits; the soft-max and the head, which take no time, are not."""
+
+GAIN = 0.1
+"""A part is kept in single precision if that lowers the drift by at least this share ..."""
+
+LARGEST_PART = 0.1
+"""... and if it has at most this share of all multiply-adds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How far answers are from those in single precision: mean total variation, 0..1."""
+
+    classes: float
+    """Between the probabilities of the classes."""
+    patches: float
+    """Between the shares of the classes in a patch."""
+
+    def gains(self, other: "Drift") -> bool:
+        """Whether another drift is smaller by `GAIN`, for classes or patches, and larger for neither."""
+        ratios = other.classes / max(self.classes, 1e-12), other.patches / max(self.patches, 1e-12)
+        return min(ratios) <= 1 - GAIN and max(ratios) <= 1 + GAIN / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Quantized:
+    """A model in 8 bits and how it was chosen."""
+
+    model: onnx.ModelProto
+    drift: Drift
+    all_int8: Drift
+    """With every part in 8 bits."""
+    tried: Mapping[str, Drift]
+    """With one part in single precision, for each small one."""
+    wide: tuple[str, ...]
+    """Parts that were kept in single precision."""
+
+    def record(self, pixels: Pixels) -> dict[str, Any]:
+        """How it was made, as JSON: for the file's metadata."""
+        return {
+            "pictures": len(pixels),
+            "pictures_sha256": hashlib.sha256(pixels.tobytes()).hexdigest(),
+            "wide": list(self.wide),
+            "drift": asdict(self.drift),
+            "all_int8": asdict(self.all_int8),
+            "tried": {name: asdict(drift) for name, drift in self.tried.items()},
+        }
+
+
+def quantize(model: onnx.ModelProto, pixels: Pixels, progress: Callable[[str], None] = lambda part: None) -> Quantized:
+    """The model in 8 bits, activations unsigned, weights signed with a scale a channel.
+
+    Arguments:
+        model: in single precision, its normalisations as convolutions.
+        pixels: of training pictures [N, 3, S, S], at least 2; the first half for the scales, `PICTURES` at most, and
+            the others to choose the parts.
+        progress: called with what is tried.
+
+    Raises:
+        InputError: there are fewer than two pictures.
+    """
+    if len(pixels) < 2:
+        raise InputError(f"{len(pixels)} picture to calibrate with: it takes at least 2, better {2 * PICTURES}")
+    middle = min(PICTURES, len(pixels) // 2)
+    calibration, held = pixels[:middle], pixels[middle : middle + PICTURES]
+    with TemporaryDirectory() as folder, _silence():
+        trial = _Trial(Path(folder), model, calibration, held)
+        progress("all in 8 bits")
+        all_int8, tried = trial.drift(()), {}
+        parts = _parts(model)
+        for name in parts:
+            progress(f"{name} in single precision")
+            tried[name] = trial.drift(parts[name])
+        wide = tuple(name for name, drift in tried.items() if all_int8.gains(drift))
+        progress(f"{', '.join(wide) or 'nothing'} in single precision")
+        drift = trial.drift([node for name in wide for node in parts[name]])
+        return Quantized(onnx.load(trial.file), drift, all_int8, tried, wide)
+
+
+class _Trial:
+    """Quantises a model with some nodes left out, and measures what it lost."""
+
+    def __init__(self, folder: Path, model: onnx.ModelProto, calibration: Pixels, held: Pixels) -> None:
+        self._source, self.file = folder / "fp32.onnx", folder / "int8.onnx"
+        onnx.save(model, self._source)
+        self._calibration, self._held = calibration, held
+        self._expected = self._answers(self._source)
+
+    def drift(self, wide: Sequence[str]) -> Drift:
+        quantize_static(
+            self._source,
+            self.file,
+            _Reader(self._calibration),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=OPERATORS,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=list(wide),
+        )
+        actual = self._answers(self.file)
+        return Drift(*map(_total_variation, self._expected, actual))
+
+    def _answers(self, file: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        session = open_session(file, "cpu", 0, Runtime())
+        parts = [run(session, self._held[start : start + BATCH]) for start in range(0, len(self._held), BATCH)]
+        prediction = Prediction.join(parts)
+        return softmax(prediction.logits, axis=1), patch_shares(prediction)
+
+
+class _Reader(CalibrationDataReader):  # type: ignore[misc]
+    def __init__(self, pixels: Pixels) -> None:
+        self._batches = ({"image": pixels[start : start + BATCH]} for start in range(0, len(pixels), BATCH))
+
+    def get_next(self) -> Any:
+        return next(self._batches, None)
+
+
+def _parts(model: onnx.ModelProto) -> dict[str, list[str]]:
+    """The convolutions of each small part of a network: names of nodes, by the part's name."""
+    weights = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
+    sizes = {
+        value.name: [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
+        for value in (*model.graph.value_info, *model.graph.output)
+    }
+    nodes: dict[str, list[str]] = defaultdict(list)
+    work: dict[str, int] = defaultdict(int)
+    for node in model.graph.node:
+        if node.op_type == "Conv":
+            _, *path, _ = node.input[1].split(".")
+            name = ".".join(path[: 2 if path[0] in ("stages", "block") else 1])
+            nodes[name].append(node.name)
+            work[name] += prod(weights[node.input[1]]) * prod(sizes[node.output[0]][2:])
+    return {name: found for name, found in nodes.items() if work[name] <= LARGEST_PART * sum(work.values())}
+
+
+def _total_variation(expected: NDArray[np.float32], actual: NDArray[np.float32]) -> float:
+    return float(np.abs(expected - actual).sum(axis=1, dtype=np.float64).mean() / 2)
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Without the advice that the quantiser logs for those who call it by hand."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)

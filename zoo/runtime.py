@@ -1,0 +1,41 @@
+"""On what, in which precision and how ONNX Runtime computes."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from zoo.errors import InputError
+
+Device = Literal["auto", "cpu", "cuda"]
+
+Precision = Literal["fp32", "fp16", "int8"]
+"""Of an ONNX file's weights and features; what goes in and comes out is the same in all."""
+
+Optimization = Literal["basic", "extended", "all"]
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """How ONNX Runtime computes on the CPU; `zoo tune` finds the best for a model and a machine.
+
+    A batch is computed in parts, several at the same time with one thread each: threads that share nothing wait for
+    nothing, and what a few pictures need stays in a core's cache. Only pictures too few to keep all cores busy so are
+    computed by threads that share each operation.
+    """
+
+    streams: int = 0
+    """Parts computed at the same time; 0 for one a core, 1 to compute them one after the other, each by all cores."""
+    part: int = 4
+    """Pictures in a part at most; 0 for any number."""
+    spin: bool = True
+    """Whether threads that share an operation wait for the next one without sleeping."""
+    arena: bool = True
+    """Whether memory is kept between runs."""
+    optimization: Optimization = "all"
+    """How far the graph is rewritten: `extended` fuses operations, `all` also lays features out in blocks."""
+
+    def __post_init__(self) -> None:
+        for name in ("streams", "part"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} = {getattr(self, name)}: it must be at least 0")
+        if self.optimization not in get_args(Optimization):
+            raise InputError(f"optimization = {self.optimization!r}: it is one of {', '.join(get_args(Optimization))}")
