@@ -1,7 +1,8 @@
 """Accuracy on a split, every image once, through anything that answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,11 @@ from zoo.onnx_predictor import OnnxPredictor
 from zoo.package import Package
 from zoo.predictor import Prediction, Predictor
 from zoo.preprocess import Pixels
+from zoo.runtime import Precision
 from zoo.torch_predictor import TorchPredictor
+
+ONNX: Mapping[str, Precision] = MappingProxyType({"onnx": "fp32", "onnx-fp16": "fp16", "onnx-int8": "int8"})
+"""What the ONNX files of a model are called in its `metrics.json`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +74,15 @@ def evaluate(
 
 
 def open_through(through: str, package: Package) -> tuple[str, Predictor | ServerPredictor]:
-    """What answers for a model, with its short name: `torch`, `onnx`, or `server` for a URL.
+    """What answers for a model, with its short name: `torch`, a key of `ONNX`, or `server` for a URL.
 
     Raises:
         InputError: it is none of these.
     """
     if through == "torch":
         return through, TorchPredictor.open(package)
-    if through == "onnx":
-        return through, OnnxPredictor.open(package)
+    if through in ONNX:
+        return through, OnnxPredictor.open(package, precision=ONNX[through])
     if through.startswith(("http://", "https://")):
         return "server", ServerPredictor.open(through, package.config.name)
-    raise InputError(f"through = {through!r}: it is torch, onnx or the URL of a running server")
+    raise InputError(f"through = {through!r}: it is torch, {', '.join(ONNX)} or the URL of a running server")

@@ -97,7 +97,7 @@ def record_evaluation(package: Package, split: str, through: str, evaluation: Ev
     Arguments:
         package: the model directory.
         split: that was measured: `test`, `train`, or `held-out` for a part of the training split that was kept away.
-        through: what answered: `torch`, `onnx` or `server`.
+        through: what answered: `torch`, `server` or a key of `training.evaluate.ONNX`.
         evaluation: the result.
     """
     metrics = package.metrics()

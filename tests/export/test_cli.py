@@ -7,9 +7,9 @@ import typer
 from typer.testing import CliRunner
 
 from export.cli import add_commands
-from export.verify import ParityError
+from export.verify import ParityError, verify
 from zoo.errors import InputError, MissingDependencyError
-from zoo.package import ONNX_FILES
+from zoo.package import ONNX_FILES, Package
 
 
 @pytest.fixture
@@ -66,6 +66,55 @@ def test_another_input_size_needs_another_place(zoo, package, tmp_path, quick_ex
 def test_a_place_that_cannot_be_written(zoo, package, tmp_path, quick_export):
     (tmp_path / "file").write_text("")
     result = zoo("export", f"local-dir:{package.path}", "-o", tmp_path / "file" / ONNX_FILES["fp32"])
+    assert isinstance(result.exception, InputError)
+    assert "cannot write" in str(result.exception)
+
+
+def test_8_bits(zoo, package, cifar, monkeypatch):
+    monkeypatch.setattr("export.quantize.LARGEST_PART", 0)
+    result = zoo("export", f"local-dir:{package.path}", "--precision", "int8")
+    assert isinstance(result.exception, InputError)
+    assert "--data" in str(result.exception)
+
+    result = zoo("export", f"local-dir:{package.path}", "--precision", "int8", "--data", cifar)
+    assert result.exit_code == 0, result.exception
+    assert "int8" in result.output
+    assert package.precisions == ("fp32", "int8")
+
+    zoo("verify", f"local-dir:{package.path}", "--data", cifar, "--images", 5)
+    assert set(package.parity()) == {"fp32", "int8"}
+    zoo("verify", f"local-dir:{package.path}", "--data", cifar, "--images", 4, "--precision", "fp32")
+    images = {name: record["CPUExecutionProvider"]["images"] for name, record in package.parity().items()}
+    assert images == {"fp32": 4, "int8": 5}
+
+
+def test_pictures_are_for_8_bits(zoo, package, cifar):
+    result = zoo("export", f"local-dir:{package.path}", "--data", cifar)
+    assert isinstance(result.exception, InputError)
+    assert "for --precision int8 only" in str(result.exception)
+
+
+def test_a_new_file_loses_the_proof_of_the_old_one(zoo, package, pixels, quick_export, exported, monkeypatch):
+    zoo("export", f"local-dir:{package.path}")
+    verify(package, pixels(1))
+    zoo("export", f"local-dir:{package.path}")
+    assert package.proven("fp32") is not None  # the very same file
+
+    other = onnx.load(exported("wrn16-ours").file)
+    other.graph.name = "another"
+    monkeypatch.setattr("export.onnx_file.to_onnx", lambda *_: other)
+    zoo("export", f"local-dir:{package.path}")
+    assert package.proven("fp32") is None
+
+
+def test_compact(zoo, package, tmp_path):
+    result = zoo("compact", f"local-dir:{package.path}", "-o", tmp_path / "small")
+    assert result.exit_code == 0, result.exception
+    assert "zoo eval local-dir:" in result.output
+    assert Package.open(tmp_path / "small").weights().is_file()
+
+    (tmp_path / "file").write_text("")
+    result = zoo("compact", f"local-dir:{package.path}", "-o", tmp_path / "file" / "small")
     assert isinstance(result.exception, InputError)
     assert "cannot write" in str(result.exception)
 

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,42 @@ def test_an_input_size_below_the_smallest_is_refused(package, tmp_path):
 def test_a_configuration_of_other_classes_is_refused(make_network, exported, tmp_path):
     with pytest.raises(InputError, match="100 classes, its configuration 10"):
         export_network(make_network("wrn16-ours", 100), exported("wrn16-ours").config, tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize("variant", ["wrn16-ours", "dn100-ours-c"])
+def test_in_half_precision_it_answers_nearly_alike(variant, make_network, exported, pixels, tmp_path):
+    model, file = exported(variant), tmp_path / "model.fp16.onnx"
+    export_network(make_network(variant), model.config, file, "fp16")
+    assert file.stat().st_size < 0.6 * model.file.stat().st_size
+    expected = TorchPredictor(model.network, model.config)(pixels(3))
+    for wanted, got in zip(expected, OnnxPredictor(file, "cpu", threads=1)(pixels(3)), strict=True):
+        assert got.dtype == np.float32
+        np.testing.assert_allclose(got, wanted, rtol=0, atol=0.1)
+    metadata = {entry.key: entry.value for entry in onnx.load(file).metadata_props}
+    assert metadata["precision"] == '"fp16"'
+    assert config_from_metadata(metadata, "it") == model.config
+
+
+def test_in_8_bits_it_answers_nearly_alike_and_says_how_it_was_made(exported, pixels, tmp_path, monkeypatch):
+    monkeypatch.setattr("export.quantize.LARGEST_PART", 0)
+    model, file = exported("wrn16-ours"), tmp_path / "model.int8.onnx"
+    export_network(model.network, model.config, file, "int8", pixels(16))
+    assert file.stat().st_size < 0.3 * model.file.stat().st_size
+    expected, actual = TorchPredictor(model.network, model.config)(pixels(3)), OnnxPredictor(file, "cpu")(pixels(3))
+    for wanted, got in zip(expected, actual, strict=True):
+        assert 0 < np.abs(got - wanted).mean() < 0.1
+    metadata = {entry.key: entry.value for entry in onnx.load(file).metadata_props}
+    assert json.loads(metadata["quantization"])["pictures"] == 16
+    assert config_from_metadata(metadata, "it") == model.config
+
+
+def test_8_bits_take_pictures_of_the_model_s_size(exported, pixels, tmp_path):
+    model, file = exported("wrn16-ours"), tmp_path / "model.onnx"
+    with pytest.raises(InputError, match=r"8 bits take training pictures, .* name them with --data"):
+        export_network(model.network, model.config, file, "int8")
+    with pytest.raises(InputError, match=r"takes uint8 pixels \[N, 3, 32, 32\]"):
+        export_network(model.network, model.config, file, "int8", pixels(2, 40))
+    assert not file.exists()
 
 
 def test_damaged_weights_are_refused(package, tmp_path):

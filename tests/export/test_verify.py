@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
@@ -11,9 +12,9 @@ from zoo.onnx_predictor import OnnxPredictor
 from zoo.package import ONNX_FILES, PARITY_FILE, WEIGHTS_FILE, sha256
 
 
-def tamper(package, tensor, change):
-    """Change one tensor of the ONNX file."""
-    file = package.path / ONNX_FILES["fp32"]
+def tamper(package, tensor, change, precision="fp32"):
+    """Change one tensor of an ONNX file."""
+    file = package.path / ONNX_FILES[precision]
     model = onnx.load(file)
     [initializer] = [entry for entry in model.graph.initializer if entry.name.endswith(tensor)]
     initializer.CopyFrom(numpy_helper.from_array(change(numpy_helper.to_array(initializer)), initializer.name))
@@ -77,6 +78,15 @@ def test_a_difference_above_the_tolerance_fails_and_is_recorded(package, pixels)
     assert record["passed"] is False
     assert record["max_abs_error"]["logits"] == pytest.approx(0.01, rel=0.01)
     assert record["max_abs_error"]["assignment"] <= 1e-4
+
+
+def test_in_8_bits_the_answers_count_and_not_the_numbers(package, pixels):
+    (package.path / ONNX_FILES["int8"]).write_bytes(package.onnx().read_bytes())
+    tamper(package, "classifier.bias", lambda bias: bias + 0.01, "int8")
+    assert verify(package, pixels(3), "int8").passed
+    tamper(package, "classifier.bias", lambda bias: bias * 0 + np.eye(10, dtype=np.float32)[3] * 50, "int8")
+    with pytest.raises(ParityError, match=r"most probable class is PyTorch's for .*% of the pictures only, below 97"):
+        verify(package, pixels(16), "int8")
 
 
 def test_a_larger_tolerance_lets_it_pass(package, pixels):

@@ -9,7 +9,7 @@ import torch
 from training.data import LabelledImages
 from training.evaluate import Evaluation, evaluate, open_through
 from training.prepare import load_split
-from zoo.errors import InputError
+from zoo.errors import InputError, PackageError
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.onnx_predictor import OnnxPredictor
 from zoo.predictor import Prediction
@@ -80,9 +80,14 @@ def test_what_answers(through: str, kind: type) -> None:
     assert isinstance(predictor, kind)
 
 
+def test_a_precision_that_is_not_there() -> None:
+    with pytest.raises(PackageError, match="has no ONNX file in fp16; make one with `zoo export --precision fp16`"):
+        open_through("onnx-fp16", open_model(DEFAULT_MODEL))
+
+
 @pytest.mark.parametrize("through", ["tensorflow", "", "localhost:8000"])
 def test_what_does_not(through: str) -> None:
-    with pytest.raises(InputError, match="it is torch, onnx or the URL of a running server"):
+    with pytest.raises(InputError, match="it is torch, onnx, onnx-fp16, onnx-int8 or the URL of a running server"):
         open_through(through, open_model(DEFAULT_MODEL))
 
 

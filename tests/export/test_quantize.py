@@ -1,0 +1,116 @@
+from collections import Counter
+
+import numpy as np
+import onnx
+import pytest
+
+from export import quantize as module
+from export.fold import fold
+from export.onnx_file import to_onnx
+from export.precision import with_scaled_channels
+from export.quantize import Drift, quantize
+from zoo.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def float_model(make_network):
+    return to_onnx(with_scaled_channels(fold(make_network("wrn16-ours"))), 32)
+
+
+def parts(model):
+    return module._parts(model)
+
+
+def test_all_convolutions_but_the_wide_ones_are_in_8_bits(float_model, pixels, monkeypatch):
+    values = {"block.values": parts(float_model)["block.values"]}
+    monkeypatch.setattr(module, "_parts", lambda model: values)
+    monkeypatch.setattr(Drift, "gains", lambda self, other: True)
+    tried = []
+    quantized = quantize(float_model, pixels(12), tried.append)
+
+    assert tried == ["all in 8 bits", "block.values in single precision", "block.values in single precision"]
+    assert quantized.wide == ("block.values",)
+    assert quantized.drift == quantized.tried["block.values"]
+    assert 0 < quantized.all_int8.classes < 0.1
+    assert 0 < quantized.drift.patches < 0.1
+
+    onnx.checker.check_model(quantized.model, full_check=True)
+    initializers = {tensor.name: tensor for tensor in quantized.model.graph.initializer}
+    made = {output: node for node in quantized.model.graph.node for output in node.output}
+    types = Counter()
+    for node in quantized.model.graph.node:
+        if node.op_type == "Conv":
+            weight = made.get(node.input[1])
+            kind = initializers[weight.input[0] if weight else node.input[1]].data_type
+            types[kind] += 1
+            if weight:
+                scales = onnx.numpy_helper.to_array(initializers[weight.input[1]])
+                assert scales.shape == (initializers[weight.input[0]].dims[0],)
+    convolutions = sum(node.op_type == "Conv" for node in float_model.graph.node)
+    assert types == {onnx.TensorProto.INT8: convolutions - 1, onnx.TensorProto.FLOAT: 1}
+
+
+def test_the_record_says_how_it_was_made(float_model, pixels, monkeypatch):
+    monkeypatch.setattr(module, "_parts", lambda model: {})
+    quantized = quantize(float_model, pixels(4))
+    record = quantized.record(pixels(4))
+    assert record["pictures"] == 4
+    assert len(record["pictures_sha256"]) == 64
+    assert record["wide"] == []
+    assert record["drift"] == record["all_int8"]
+    again = quantize(float_model, pixels(4))
+    assert again.model.SerializeToString(deterministic=True) == quantized.model.SerializeToString(deterministic=True)
+
+
+def test_scales_and_choices_come_from_different_pictures(float_model, pixels, monkeypatch):
+    seen = {}
+
+    class Trial:
+        file = None
+
+        def __init__(self, folder, model, calibration, held):
+            seen.update(calibration=calibration, held=held)
+
+        def drift(self, wide):
+            return Drift(0.1, 0.1)
+
+    monkeypatch.setattr(module, "_Trial", Trial)
+    monkeypatch.setattr(module, "_parts", lambda model: {})
+    monkeypatch.setattr(module, "PICTURES", 4)
+    monkeypatch.setattr(onnx, "load", lambda file: None)
+    images = pixels(20)
+    quantize(float_model, images)
+    assert np.array_equal(seen["calibration"], images[:4])
+    assert np.array_equal(seen["held"], images[4:8])
+
+
+def test_only_parts_whose_precision_pays_are_kept(float_model, pixels, monkeypatch):
+    drifts = {(): Drift(0.1, 0.1), ("a",): Drift(0.08, 0.1), ("b",): Drift(0.099, 0.099), ("c",): Drift(0.05, 0.2)}
+
+    class Trial:
+        file = None
+
+        def __init__(self, *arguments):
+            self.asked = []
+
+        def drift(self, wide):
+            return drifts[tuple(wide)]
+
+    monkeypatch.setattr(module, "_Trial", Trial)
+    monkeypatch.setattr(module, "_parts", lambda model: {name.upper(): [name] for name in "abc"})
+    monkeypatch.setattr(onnx, "load", lambda file: None)
+    quantized = quantize(float_model, pixels(2))
+    assert quantized.wide == ("A",)
+    assert quantized.drift == drifts[("a",)]
+
+
+def test_small_parts_of_a_network_are_named_after_it(float_model):
+    found = parts(float_model)
+    assert set(found) == {"stem", "block.depthwise", "block.keys", "block.values", "norm"}
+    assert all(len(nodes) == 1 for nodes in found.values())
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_it_takes_two_pictures(float_model, pixels, count):
+    with pytest.raises(InputError, match=rf"{count} picture to calibrate with: it takes at least 2, better 1024"):
+        quantize(float_model, pixels(2)[:count])
