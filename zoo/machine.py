@@ -3,10 +3,17 @@
 import os
 from pathlib import Path
 
+_CONTAINER = Path("/sys/fs/cgroup")
+
 
 def cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Processors that this process may use; those of a container's share, rounded up."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = (_CONTAINER / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return allowed
+    return min(allowed, max(-(-int(quota) // int(period)), 1)) if quota.isdecimal() else allowed
 
 
 def total_memory() -> int:
@@ -18,7 +25,7 @@ def total_memory() -> int:
         return 8 * 2**30
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        limit = (_CONTAINER / "memory.max").read_text().strip()
     except OSError:
         return physical
     return min(physical, int(limit)) if limit.isdecimal() else physical

@@ -16,3 +16,26 @@ def test_a_container_has_as_much_memory_as_it_may_use(limit: str, memory: int, m
 
 def test_cores_are_those_that_the_process_may_use() -> None:
     assert 1 <= cores() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"),
+    [
+        ("max 100000\n", 8),
+        ("200000 100000\n", 2),
+        ("150000 100000\n", 2),
+        ("1000 100000\n", 1),
+        ("9900000 100000\n", 8),
+    ],
+)
+def test_a_container_has_its_share_of_the_cores(share: str, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
+    monkeypatch.setattr(Path, "read_text", lambda path: share)
+    assert cores() == expected
+
+
+@pytest.mark.parametrize("share", ["", "max", "a b c"])
+def test_a_share_of_another_form_changes_nothing(share: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1}, raising=False)
+    monkeypatch.setattr(Path, "read_text", lambda path: share)
+    assert cores() == 2
