@@ -10,6 +10,8 @@ from serve.api import create_app
 from serve.service import Service
 from serve.settings import Settings
 from zoo.errors import ZooError
+from zoo.onnx_predictor import OnnxPredictor
+from zoo.predictor import Predictor
 
 
 class AddressError(ZooError):
@@ -40,8 +42,19 @@ def run(settings: Settings) -> None:
         config = uvicorn.Config(create_app(service), timeout_graceful_shutdown=round(settings.drain_seconds))
         log = logging.getLogger("uvicorn.error")
         for model in service.models.values():
-            log.info("%s: %s", model.name, model.batcher.predictor.device)
+            log.info("%s: %s", model.name, computing(model.batcher.predictor))
         Server(config, service).run(sockets=[listener])
+
+
+def computing(predictor: Predictor) -> str:
+    """What a model is computed by, and how, for people to read."""
+    if not isinstance(predictor, OnnxPredictor):
+        return predictor.device
+    runtime = predictor.runtime
+    how = f"{predictor.device}, {predictor.precision}, {runtime.describe(runtime.streams)}"
+    if predictor.on_cuda:
+        return how
+    return f"{how}; {'tuned' if predictor.tuned else 'defaults; `zoo tune MODEL` finds the best for this machine'}"
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from zoo.errors import DigestError, PackageError
 from zoo.machine import cores
 from zoo.onnx_session import on_cuda, open_session
 from zoo.package import CONFIG_FILE, PARITY_FILE, ModelConfig, Package, config_from_metadata, sha256
-from zoo.predictor import OUTPUTS, Prediction, check_pixels, predict_in_parts
+from zoo.predictor import OUTPUTS, Prediction, check_pixels
 from zoo.preprocess import Pixels
 from zoo.runtime import Device, Precision, Runtime
 from zoo.serving import Serving
@@ -24,7 +24,8 @@ class OnnxPredictor:
         file: written by `zoo export`.
         device: `cuda` fails where there is none; `auto` takes CUDA where it works, else the CPU.
         threads: on the CPU, in all; 0 for one a core.
-        runtime: how to compute on the CPU.
+        runtime: how to compute on the CPU; None for the defaults.
+        precision: of the file.
 
     Raises:
         PackageError: ONNX Runtime cannot open the file, or the file names no model.
@@ -32,21 +33,37 @@ class OnnxPredictor:
         MissingDependencyError: ONNX Runtime is not installed.
     """
 
-    def __init__(self, file: Path, device: Device = "auto", threads: int = 0, runtime: Runtime | None = None) -> None:
-        runtime = runtime or Runtime()
+    def __init__(
+        self,
+        file: Path,
+        device: Device = "auto",
+        threads: int = 0,
+        runtime: Runtime | None = None,
+        precision: Precision = "fp32",
+    ) -> None:
         threads = threads or cores()
-        self._session = open_session(file, device, threads, runtime)
+        self.precision = precision
+        self.tuned = runtime is not None
+        """Whether the runtime was chosen, and is not the default for want of a better one."""
+        self.runtime = (runtime or Runtime()).on(threads)
+        """As it is here: with the true number of streams, and one run for each batch on CUDA."""
+        self._session = open_session(file, device, threads, self.runtime)
         self.config: ModelConfig = config_from_metadata(self._session.get_modelmeta().custom_metadata_map, str(file))
         self.on_cuda = on_cuda(self._session)
-        self._streams = 1 if self.on_cuda else min(runtime.streams or threads, threads)
-        self._part = 0 if self.on_cuda else runtime.part
+        if self.on_cuda:
+            self.runtime = replace(self.runtime, streams=1, part=0)
+        self._streams = self.runtime.streams
         if self._streams > 1:
-            self._narrow = open_session(file, "cpu", threads // self._streams, runtime)
+            self._narrow = open_session(file, "cpu", threads // self._streams, self.runtime)
             self._pool = ThreadPoolExecutor(self._streams, thread_name_prefix=self.config.name)
 
     @staticmethod
     def open(
-        package: Package, device: Device = "auto", threads: int = 0, precision: Precision | None = None
+        package: Package,
+        device: Device = "auto",
+        threads: int = 0,
+        precision: Precision | None = None,
+        runtime: Runtime | None = None,
     ) -> "OnnxPredictor":
         """The ONNX file of a model directory, computed as its `serving.json` says.
 
@@ -54,13 +71,15 @@ class OnnxPredictor:
             package: the model directory.
             device, threads: as above.
             precision: None for what `serving.json` says, or single precision.
+            runtime: None for what `serving.json` says if it was measured with this very file and on as many cores and
+                threads as there are here, else for the defaults.
 
         Raises:
             PackageError: there is no such ONNX file, or it was exported from other weights than the directory holds.
             DigestError: it is not the file that `parity.json` was written for.
             DeviceError, MissingDependencyError: as above.
         """
-        serving = Serving.read(package)
+        serving = Serving.read(package) if precision is None or runtime is None else Serving()
         precision = precision or serving.precision
         file = package.onnx(precision)
         if file is None:
@@ -72,8 +91,9 @@ class OnnxPredictor:
                 f"{file} has SHA-256 {digest}, but {PARITY_FILE} was written for {proven}; "
                 "the file is damaged or was replaced: export and verify it again"
             )
-        tuned = serving.fits and serving.precision == precision
-        predictor = OnnxPredictor(file, device, threads, serving.runtime if tuned else None)
+        if runtime is None and serving.fits(digest, threads or cores()):
+            runtime = serving.runtime
+        predictor = OnnxPredictor(file, device, threads, runtime, precision)
         own, expected = asdict(predictor.config), asdict(package.config)
         if own != expected:
             differing = ", ".join(name for name in own if own[name] != expected[name])
@@ -89,18 +109,20 @@ class OnnxPredictor:
 
     def __call__(self, pixels: Pixels) -> Prediction:
         check_pixels(pixels, self.config, self.config.name)
-        if self._streams == 1:
-            return predict_in_parts(lambda part: run(self._session, part), pixels, self._part or len(pixels))
-        if len(pixels) < self._streams:
+        count = self.runtime.parts(len(pixels), self._streams)
+        if count == 1:
             return run(self._session, pixels)
-        return Prediction.join(list(self._pool.map(lambda part: run(self._narrow, part), self._split(pixels))))
+        if self._streams == 1:
+            answers = [run(self._session, part) for part in _split(pixels, count)]
+        else:
+            answers = list(self._pool.map(lambda part: run(self._narrow, part), _split(pixels, count)))
+        return Prediction.join(answers)
 
-    def _split(self, pixels: Pixels) -> Iterator[Pixels]:
-        """Parts of nearly equal size, as many for each stream."""
-        rounds = -(-len(pixels) // (self._streams * self._part)) if self._part else 1
-        count = min(rounds * self._streams, len(pixels))
-        bounds = [len(pixels) * index // count for index in range(count + 1)]
-        return (pixels[start:stop] for start, stop in itertools.pairwise(bounds))
+
+def _split(pixels: Pixels, count: int) -> Iterator[Pixels]:
+    """Parts of nearly equal size."""
+    bounds = [len(pixels) * index // count for index in range(count + 1)]
+    return (pixels[start:stop] for start, stop in itertools.pairwise(bounds))
 
 
 def run(session: Any, pixels: Pixels) -> Prediction:

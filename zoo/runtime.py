@@ -1,6 +1,6 @@
 """On what, in which precision and how ONNX Runtime computes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from zoo.errors import InputError
@@ -39,3 +39,30 @@ class Runtime:
                 raise InputError(f"{name} = {getattr(self, name)}: it must be at least 0")
         if self.optimization not in get_args(Optimization):
             raise InputError(f"optimization = {self.optimization!r}: it is one of {', '.join(get_args(Optimization))}")
+
+    def on(self, threads: int) -> "Runtime":
+        """The same with the number of streams, at least 1, that so many threads make of it."""
+        return replace(self, streams=min(self.streams or threads, threads))
+
+    def parts(self, pictures: int, threads: int) -> int:
+        """Into how many parts of nearly equal size a batch is divided: as many for each stream."""
+        streams = self.on(threads).streams
+        if pictures < streams:
+            return 1
+        rounds = -(-pictures // (streams * self.part)) if self.part else 1
+        return min(rounds * streams, pictures)
+
+    def describe(self, threads: int) -> str:
+        """How batches are divided, and what else is not the default, for people to read."""
+        streams = self.on(threads).streams
+        size = "single pictures" if self.part == 1 else f"parts of up to {self.part} pictures"
+        if streams == 1:
+            division = f"{size}, one after the other" if self.part else "whole batches"
+        else:
+            division = f"{streams} streams, {size if self.part else 'a part for each'}"
+        others = {
+            "no spinning": not self.spin,
+            "no arena": not self.arena,
+            f"optimization {self.optimization}": self.optimization != "all",
+        }
+        return ", ".join([division, *(words for words, differs in others.items() if differs)])

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from zoo.errors import PackageError
 from zoo.machine import cores
@@ -13,13 +13,20 @@ from zoo.runtime import Precision, Runtime
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One setting that was measured."""
+    """A setting that was compared with the best one before it, both measured in turn."""
 
     runtime: Runtime
     seconds: Mapping[str, float]
     """Median time of a batch, by the number of pictures in it."""
+    against: Mapping[str, float]
+    """That of the best setting before: times that were not taken in the same turns say little about each other."""
+    kept: bool
+    """Whether it became the best setting."""
+    why: str
+    """In words."""
 
 
+@with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True)
 class Serving:
     """How to compute a model on one machine."""
@@ -27,6 +34,8 @@ class Serving:
     precision: Precision = "fp32"
     cores: int = 0
     """Of the machine; 0 where nothing was measured."""
+    threads: int = 0
+    """That computed; one a core unless fewer were asked for."""
     processor: str = ""
     onnxruntime: str = ""
     onnx_sha256: str = ""
@@ -34,10 +43,14 @@ class Serving:
     runtime: Runtime = field(default_factory=Runtime)
     trials: tuple[Trial, ...] = field(default=(), repr=False)
 
-    @property
-    def fits(self) -> bool:
-        """Whether it was measured on a machine with as many cores as this process may use."""
-        return self.cores == cores()
+    def fits(self, onnx_sha256: str, threads: int) -> bool:
+        """Whether the runtime was measured for what is here.
+
+        Arguments:
+            onnx_sha256: digest of the ONNX file.
+            threads: that compute, at least 1; the number of cores is that which this process may use.
+        """
+        return (self.onnx_sha256, self.cores, self.threads) == (onnx_sha256, cores(), threads)
 
     @staticmethod
     def read(package: Package) -> "Serving":
@@ -54,7 +67,7 @@ class Serving:
         except ValidationError as error:
             [first, *_] = error.errors()
             raise PackageError(
-                f"{file} is not a serving configuration: {'.'.join(map(str, first['loc']))}: {first['msg']}; "
+                f"{file} is not a serving configuration: {'.'.join(map(str, first['loc'])) or 'file'}: {first['msg']}; "
                 "remove it, or run `zoo tune` again"
             ) from None
 

@@ -12,8 +12,12 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from support.serving import GatedPredictor
 
-from zoo.hub import DEFAULT_MODEL
+from serve.server import computing
+from zoo.hub import DEFAULT_MODEL, open_model
+from zoo.onnx_predictor import OnnxPredictor
+from zoo.runtime import Runtime
 
 PROGRAM = Path(sys.executable).with_name("zoo")
 ROOT = Path(__file__).parents[2]
@@ -59,7 +63,21 @@ def test_a_request_and_a_clean_end(photo_file: Path) -> None:
         output, _ = process.communicate(timeout=30)
         assert process.returncode in (0, -signal.SIGTERM)
         assert "Application shutdown complete" in output
+        assert f"{DEFAULT_MODEL}: ONNX Runtime on " in output
         assert "Traceback" not in output
+
+
+def test_it_says_how_it_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = open_model("wrn16-ours").onnx()
+    assert computing(OnnxPredictor(file, "cpu", threads=2)) == (
+        "ONNX Runtime on the CPU, fp32, 2 streams, parts of up to 4 pictures; "
+        "defaults; `zoo tune MODEL` finds the best for this machine"
+    )
+    tuned = OnnxPredictor(file, "cpu", 1, Runtime(part=0), "int8")
+    assert computing(tuned) == "ONNX Runtime on the CPU, int8, whole batches; tuned"
+    assert computing(GatedPredictor()) == "a test"
+    monkeypatch.setattr("zoo.onnx_predictor.on_cuda", lambda session: True)
+    assert computing(OnnxPredictor(file, "cpu", threads=2)) == "ONNX Runtime on CUDA, fp32, whole batches"
 
 
 def test_settings_come_from_the_environment(photo_file: Path) -> None:

@@ -3,6 +3,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,12 @@ import pytest
 
 from zoo.errors import DigestError, InputError, PackageError
 from zoo.hub import DEFAULT_MODEL, open_model
+from zoo.machine import cores
 from zoo.onnx_predictor import OnnxPredictor
 from zoo.onnx_session import DeviceError
-from zoo.package import ONNX_FILES, Package
+from zoo.package import ONNX_FILES, PARITY_FILE, Package, sha256
+from zoo.runtime import Runtime
+from zoo.serving import Serving
 
 MakePackage = Callable[..., Package]
 
@@ -119,3 +123,98 @@ def test_an_onnx_file_that_is_not_the_verified_one(tmp_path: Path) -> None:
     package.onnx().write_bytes(data)
     with pytest.raises(DigestError, match=r"parity\.json was written for"):
         OnnxPredictor.open(package)
+
+
+@pytest.fixture(scope="module")
+def small() -> OnnxPredictor:
+    """The smaller of the bundled models, which computes each batch in one run."""
+    return OnnxPredictor(open_model("wrn16-ours").onnx(), "cpu", 1, Runtime(streams=1, part=0))
+
+
+@pytest.mark.parametrize("streams", [1, 2, 3])
+@pytest.mark.parametrize("part", [0, 1, 2, 4])
+def test_however_a_batch_is_divided_its_answers_are_the_same(streams: int, part: int, small: OnnxPredictor) -> None:
+    divided = OnnxPredictor(open_model("wrn16-ours").onnx(), "cpu", 3, Runtime(streams, part))
+    assert divided.runtime.streams == streams
+    for count in range(1, 10):
+        pixels = noise(count)
+        for expected, answer in zip(small(pixels), divided(pixels), strict=True):
+            assert answer.shape == expected.shape
+            np.testing.assert_allclose(answer, expected, atol=1e-4)
+
+
+def test_there_are_no_more_streams_than_threads(small: OnnxPredictor) -> None:
+    predictor = OnnxPredictor(open_model("wrn16-ours").onnx(), "cpu", 2, Runtime(streams=5, part=1))
+    assert predictor.runtime == Runtime(streams=2, part=1)
+    np.testing.assert_allclose(predictor(noise(5)).logits, small(noise(5)).logits, atol=1e-4)
+
+
+@pytest.mark.parametrize("changes", [{"spin": False}, {"arena": False}, {"optimization": "extended"}])
+def test_other_options_change_no_answer(changes: dict[str, object], small: OnnxPredictor) -> None:
+    predictor = OnnxPredictor(open_model("wrn16-ours").onnx(), "cpu", 2, Runtime(**changes))
+    np.testing.assert_allclose(predictor(noise(3)).logits, small(noise(3)).logits, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"streams": -1}, "streams = -1: it must be at least 0"),
+        ({"part": -2}, "part = -2: it must be at least 0"),
+        ({"optimization": "most"}, "optimization = 'most': it is one of basic, extended, all"),
+    ],
+)
+def test_a_runtime_that_cannot_be_is_refused(values: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Runtime(**values)
+
+
+CHOSEN = Runtime(streams=1, part=2, spin=False)
+
+
+@pytest.fixture
+def tuned(tmp_path: Path) -> Package:
+    """A model directory with an ONNX file in `int8` too, for which `serving.json` was measured here with 3 threads."""
+    shutil.copytree(open_model("wrn16-ours").path, tmp_path / "model", ignore=shutil.ignore_patterns(PARITY_FILE))
+    package = Package.open(tmp_path / "model")
+    shutil.copy(package.onnx(), package.path / ONNX_FILES["int8"])
+    digest = sha256(package.path / ONNX_FILES["int8"])
+    Serving("int8", cores(), 3, onnx_sha256=digest, runtime=CHOSEN).write(package)
+    return package
+
+
+def change(package: Package, **changes: object) -> None:
+    replace(Serving.read(package), **changes).write(package)
+
+
+def test_what_was_found_here_is_used(tuned: Package) -> None:
+    predictor = OnnxPredictor.open(tuned, "cpu", 3)
+    assert (predictor.precision, predictor.runtime, predictor.tuned) == ("int8", CHOSEN, True)
+
+
+def test_what_was_found_on_other_cores_chooses_the_precision_only(tuned: Package) -> None:
+    change(tuned, cores=cores() + 1)
+    predictor = OnnxPredictor.open(tuned, "cpu", 3)
+    assert (predictor.precision, predictor.runtime, predictor.tuned) == ("int8", Runtime().on(3), False)
+
+
+def test_what_was_found_with_other_threads_chooses_the_precision_only(tuned: Package) -> None:
+    predictor = OnnxPredictor.open(tuned, "cpu", 2)
+    assert (predictor.precision, predictor.runtime, predictor.tuned) == ("int8", Runtime().on(2), False)
+
+
+def test_what_was_found_for_another_file_chooses_the_precision_only(tuned: Package) -> None:
+    change(tuned, onnx_sha256="0" * 64)
+    predictor = OnnxPredictor.open(tuned, "cpu", 3)
+    assert (predictor.precision, predictor.runtime, predictor.tuned) == ("int8", Runtime().on(3), False)
+
+
+def test_what_is_asked_for_goes_before_what_was_found(tuned: Package) -> None:
+    change(tuned, onnx_sha256="0" * 64)
+    assert OnnxPredictor.open(tuned, "cpu", 3, precision="fp32").precision == "fp32"
+    assert OnnxPredictor.open(tuned, "cpu", 3, runtime=CHOSEN).runtime == CHOSEN
+
+
+def test_a_chosen_precision_that_is_not_there(tuned: Package) -> None:
+    tuned.onnx("int8").unlink()
+    with pytest.raises(PackageError, match="has no ONNX file in int8; make one with `zoo export --precision int8`"):
+        OnnxPredictor.open(tuned)
