@@ -1,7 +1,6 @@
 """The commands `zoo serve` and `zoo tune`."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -9,13 +8,6 @@ from serve.settings import Settings
 from zoo.errors import MissingDependencyError
 from zoo.options import with_options
 from zoo.runtime import Device, Precision
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from serve.stopwatch import Seconds
-    from serve.tune import Tuning
-    from zoo.package import Package
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -54,6 +46,7 @@ def tune(
 
     from serve.tune import check_writable, write
     from serve.tune import tune as find
+    from serve.tune_report import chosen, summary_table, trials_table
     from zoo.hub import open_model
 
     package = open_model(model)
@@ -74,78 +67,8 @@ def tune(
     if found.on_cuda:
         console.print("On CUDA there was nothing to choose: whole batches are computed there.")
     else:
-        console.print(_trials(package, found, (1, batch)))
-    console.print(_summary(package, found, (1, batch)))
+        console.print(trials_table(package, found, (1, batch)))
+    console.print(summary_table(package, found, (1, batch)))
     written = "nothing (--dry-run)" if dry_run else write(found.serving, package)
     # Not folded, so that names of files can be copied.
-    Console(soft_wrap=True).print(f"chosen: {_chosen(found)}\nwritten: {written}", markup=False, emoji=False)
-
-
-def _trials(package: "Package", found: "Tuning", batches: Sequence[int]) -> "Table":
-    from rich.table import Table
-
-    from zoo.runtime import Runtime
-
-    serving = found.serving
-    table = Table(
-        "trial",
-        title=f"{package.config.name}, {serving.precision}: {found.device}, {serving.processor}, cores: "
-        f"{serving.cores}, threads: {serving.threads}",
-        caption=f"First the defaults were the best: {Runtime().describe(serving.threads)}. Each trial was measured in "
-        "turn with the best before it; the ratio says how many times as fast it was. Medians.",
-    )
-    for batch in batches:
-        table.add_column(f"batch {batch}, ms", justify="right")
-        table.add_column("ratio", justify="right")
-    table.add_column("kept")
-    for trial in serving.trials:
-        cells: list[str] = []
-        for key in map(str, batches):
-            cells += _cells(trial.seconds[key], trial.against[key]) if key in trial.seconds else ("", "")
-        table.add_row(trial.why, *cells, "kept" if trial.kept else "")
-    return table
-
-
-def _summary(package: "Package", found: "Tuning", batches: Sequence[int]) -> "Table":
-    from rich.table import Table
-
-    from zoo.runtime import Runtime
-
-    table = Table(
-        "precision",
-        "options",
-        title=f"{package.config.name}: {found.device}",
-        caption="Measured in turn; the ratio is to the first row. From parity.json: the share of pictures whose most "
-        "probable class is PyTorch's, and the mean total variation between the shares of a patch.",
-    )
-    for batch in batches:
-        table.add_column(f"batch {batch}, ms", justify="right")
-        table.add_column("ratio", justify="right")
-    table.add_column("same class", justify="right")
-    table.add_column("variation", justify="right")
-    first: Seconds = next(iter(found.compared.values()))
-    for (precision, runtime), times in found.compared.items():
-        cells = [cell for batch in batches for cell in _cells(times[batch], first[batch])]
-        options = "" if found.on_cuda else "default" if runtime == Runtime() else "chosen"
-        table.add_row(precision, options, *cells, *_parity(package, precision))
-    return table
-
-
-def _cells(seconds: float, against: float) -> tuple[str, str]:
-    return f"{1000 * seconds:.2f}", f"{against / seconds:.2f}"
-
-
-def _parity(package: "Package", precision: Precision) -> tuple[str, str]:
-    for record in package.parity().get(precision, {}).values():
-        return f"{record['agreement']['logits']:.2%}", f"{record['total_variation']:.1e}"
-    return "", ""
-
-
-def _chosen(found: "Tuning") -> str:
-    from zoo.runtime import Runtime
-
-    serving = found.serving
-    if found.on_cuda:
-        return serving.precision
-    defaults = " (the defaults)" if serving.runtime == Runtime() else ""
-    return f"{serving.precision}, {serving.runtime.describe(serving.threads)}{defaults}"
+    Console(soft_wrap=True).print(f"chosen: {chosen(found)}\nwritten: {written}", markup=False, emoji=False)

@@ -1,7 +1,6 @@
 """`zoo tune`: the fastest run-time options of a model on this machine, found by measurement."""
 
 import itertools
-import platform
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from typing import Any
 
 from serve.stopwatch import Seconds, Setting, Stopwatch
 from zoo.errors import InputError, PackageError
-from zoo.machine import cores
+from zoo.machine import cores, processor
 from zoo.onnx_predictor import OnnxPredictor
 from zoo.package import ONNX_FILES, SERVING_FILE, Package, sha256
 from zoo.runtime import Device, Precision, Runtime
@@ -172,16 +171,6 @@ def write(serving: Serving, package: Package) -> Path:
     with _writing(package):
         serving.write(package)
     return package.path / SERVING_FILE
-
-
-def processor() -> str:
-    """The name of this machine's processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, "") or platform.processor() or platform.machine()
 
 
 @contextmanager

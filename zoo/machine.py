@@ -1,6 +1,7 @@
 """What this machine, or this container of it, has for a process."""
 
 import os
+import platform
 from pathlib import Path
 
 _CONTAINER = Path("/sys/fs/cgroup")
@@ -14,6 +15,16 @@ def cores() -> int:
     except (OSError, ValueError):
         return allowed
     return min(allowed, max(-(-int(quota) // int(period)), 1)) if quota.isdecimal() else allowed
+
+
+def processor() -> str:
+    """The name of this machine's processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.processor() or platform.machine()
 
 
 def total_memory() -> int:

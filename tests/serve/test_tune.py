@@ -13,10 +13,10 @@ import pytest
 
 from serve import stopwatch
 from serve.stopwatch import Seconds, Setting
-from serve.tune import Measure, judge, processor, search, tune, write
+from serve.tune import Measure, judge, search, tune, write
 from zoo.errors import InputError, PackageError
 from zoo.hub import open_model
-from zoo.machine import cores
+from zoo.machine import cores, processor
 from zoo.onnx_predictor import OnnxPredictor
 from zoo.package import ONNX_FILES, PARITY_FILE, SERVING_FILE, Package, sha256
 from zoo.runtime import Precision, Runtime
@@ -204,23 +204,6 @@ def test_on_cuda_only_the_precision_is_chosen(package: Package, monkeypatch: pyt
     before = replace(before, onnx_sha256=sha256(package.onnx()))
     before.write(package)
     assert tune(package, None, "cpu", measure=costing(made_up), threads=8).serving == before
-
-
-def test_the_processor_has_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert processor()
-    monkeypatch.setattr(Path, "read_text", lambda path: "processor\t: 0\nmodel name\t: A: processor\nmodel name\t: B\n")
-    assert processor() == "A: processor"
-    monkeypatch.setattr("platform.processor", lambda: "another")
-    monkeypatch.setattr(Path, "read_text", lambda path: "nothing of the kind\n")
-    assert processor() == "another"
-
-    def missing(path: Path) -> str:
-        raise FileNotFoundError(path)
-
-    monkeypatch.setattr(Path, "read_text", missing)
-    monkeypatch.setattr("platform.processor", lambda: "")
-    monkeypatch.setattr("platform.machine", lambda: "a machine")
-    assert processor() == "a machine"
 
 
 @pytest.mark.usefixtures("quick")

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo.machine import cores, total_memory
+from zoo.machine import cores, processor, total_memory
 
 
 @pytest.mark.parametrize(("limit", "memory"), [("max\n", 2**20 * 100), (f"{2**60}\n", 2**20 * 100), ("1000\n", 1000)])
@@ -39,3 +39,20 @@ def test_a_share_of_another_form_changes_nothing(share: str, monkeypatch: pytest
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1}, raising=False)
     monkeypatch.setattr(Path, "read_text", lambda path: share)
     assert cores() == 2
+
+
+def test_the_processor_has_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert processor()
+    monkeypatch.setattr(Path, "read_text", lambda path: "processor\t: 0\nmodel name\t: A: processor\nmodel name\t: B\n")
+    assert processor() == "A: processor"
+    monkeypatch.setattr("platform.processor", lambda: "another")
+    monkeypatch.setattr(Path, "read_text", lambda path: "nothing of the kind\n")
+    assert processor() == "another"
+
+    def missing(path: Path) -> str:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(Path, "read_text", missing)
+    monkeypatch.setattr("platform.processor", lambda: "")
+    monkeypatch.setattr("platform.machine", lambda: "a machine")
+    assert processor() == "a machine"
