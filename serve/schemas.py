@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from serve.service import Result, ServedModel
 from zoo.answers import ClassShare, Patch, patch_shares, patches, top_classes
+from zoo.onnx_predictor import OnnxPredictor
 from zoo.registry import info
 
 
@@ -95,20 +96,25 @@ class ModelDescription(ModelIdentity):
     input_size: int
     parameters: int
     device: str
+    precision: str | None = Field(description="Of the ONNX file that answers.")
+    onnx_sha256: str | None = Field(description="Of that file; `parity` says what was proved of it.")
     patch_source: str
     metrics: dict[str, Any] = Field(description="How it was trained and how accurate it is.")
-    parity: dict[str, Any] = Field(description="How far its ONNX file is from the network it was exported from.")
+    parity: dict[str, Any] = Field(description="How far its ONNX files are from its network, by precision.")
 
     @staticmethod
     def describe(model: ServedModel, default: bool) -> "ModelDescription":
-        config = model.package.config
+        config, predictor = model.package.config, model.batcher.predictor
+        onnx = predictor if isinstance(predictor, OnnxPredictor) else None
         return ModelDescription(
             **config.identity(),
             default=default,
             classes=list(config.classes),
             input_size=config.input_size,
             parameters=info(config.variant).parameters(len(config.classes)),
-            device=model.batcher.predictor.device,
+            device=predictor.device,
+            precision=onnx.precision if onnx else None,
+            onnx_sha256=onnx.onnx_sha256 if onnx else None,
             patch_source=model.patch_source,
             metrics=model.package.metrics(),
             parity=model.package.parity(),

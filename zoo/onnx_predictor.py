@@ -47,6 +47,8 @@ class OnnxPredictor:
         """Whether the runtime was chosen, and is not the default for want of a better one."""
         self.runtime = (runtime or Runtime()).on(threads)
         """As it is here: with the true number of streams, and one run for each batch on CUDA."""
+        self.onnx_sha256 = sha256(file)
+        """Of the file that answers."""
         self._session = open_session(file, device, threads, self.runtime)
         self.config: ModelConfig = config_from_metadata(self._session.get_modelmeta().custom_metadata_map, str(file))
         self.on_cuda = on_cuda(self._session)

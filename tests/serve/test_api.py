@@ -108,7 +108,11 @@ def test_models_describes_what_is_served(client: TestClient) -> None:
     assert model["classes"] == list(CONFIG.classes)
     assert model["parameters"] == info(CONFIG.variant).parameters(CLASSES)
     assert model["device"] == "ONNX Runtime on the CPU"
-    assert model["parity"]["passed"] is True
+    proof = model["parity"]["fp32"]["CPUExecutionProvider"]
+    assert proof["passed"] is True
+    assert model["precision"] == "fp32"
+    assert proof["onnx_sha256"] == model["onnx_sha256"]
+    assert proof["weights_sha256"] == model["weights_sha256"]
     assert model["metrics"]["test"]["torch"]["images"] == 10_000
 
 
