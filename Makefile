@@ -29,12 +29,13 @@ format: $(VENV)/dev.installed  ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(VENV)/dev.installed  ## Write the tables that are made from the registry, the model directories and the records of runs
+docs: $(VENV)/dev.installed  ## Write the tables that are made from the registry, the models, measurements and the records of runs
 	$(BIN)/python docs/tables.py
+	$(BIN)/python docs/performance_plot.py
 	$(BIN)/zoo reproduce --only-write
 
-bench: $(VENV)/dev.installed  ## Measure; raw results go to benchmarks/results
-	$(BIN)/python benchmarks/predictors.py
+bench: $(VENV)/bench.installed  ## Measure; raw results go to benchmarks/results
+	$(BIN)/python benchmarks/inference.py
 	$(BIN)/python benchmarks/training_speed.py
 
 clean:  ## Remove what the other verbs made

@@ -1,4 +1,4 @@
-"""Write the tables of README.md and docs/training.md from the registry, the models and measurements, between markers.
+"""Write the tables of the documents from the registry, the models and measurements, between markers.
 
 python docs/tables.py           write them
 python docs/tables.py --check   fail if they are not what would be written
@@ -8,8 +8,11 @@ import json
 import re
 import statistics
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
+
+from performance_tables import PERFORMANCE
+from table import markdown
 
 from zoo.package import Package
 from zoo.registry import DATA_SETS, info, list_models
@@ -50,12 +53,6 @@ def models_table() -> str:
     return markdown(["model", "accuracy, %", "paper, %", "patches, %", "epochs", "seed", "trained on"], "lrrrrrl", rows)
 
 
-def markdown(headings: Iterable[str], alignment: str, rows: Iterable[Iterable[str]]) -> str:
-    """A Markdown table; `alignment` has `l` or `r` for each column."""
-    ruler = [{"l": "---", "r": "--:"}[side] for side in alignment]
-    return "\n".join("| " + " | ".join(row) + " |" for row in (headings, ruler, *rows))
-
-
 def speed_table() -> str:
     """Images per second of training, ours and the peers', as benchmarks/training_speed.py measured them."""
     measured = json.loads((ROOT / "benchmarks/results/training_speed.json").read_text())
@@ -76,6 +73,7 @@ def speed_table() -> str:
 DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"variants": variants_table, "models": models_table},
     "docs/training.md": {"speed": speed_table},
+    "docs/performance.md": PERFORMANCE,
 }
 
 

@@ -159,7 +159,8 @@ def _parts(model: onnx.ModelProto) -> dict[str, list[str]]:
     work: dict[str, int] = defaultdict(int)
     for node in model.graph.node:
         if node.op_type == "Conv":
-            _, *path, _ = node.input[1].split(".")
+            # `network.stages.0...weight`; class activation maps have the classifier's weights, under no name of their own.
+            _, *path = node.input[1].split(".")[:-1] or ["", "classifier"]
             name = ".".join(path[: 2 if path[0] in ("stages", "block") else 1])
             nodes[name].append(node.name)
             work[name] += prod(weights[node.input[1]]) * prod(sizes[node.output[0]][2:])

@@ -88,7 +88,9 @@ def evaluate(
     model: Annotated[str, typer.Argument(help="A model, as in `zoo info`.", show_default=False)],
     data: Data = "cifar10",
     split: Annotated[str, typer.Option(help="train, test, or held-out: what zoo train kept away.")] = "test",
-    through: Annotated[str, typer.Option(help="torch, onnx, onnx-fp16, onnx-int8, or the URL of a running server.")] = "torch",
+    through: Annotated[
+        str, typer.Option(help="torch, onnx, onnx-fp16, onnx-int8, or the URL of a running server.")
+    ] = "torch",
     limit: Annotated[int | None, typer.Option(help="Only so many images, chosen at random.")] = None,
     record: Annotated[bool, typer.Option("--record", help="Write the result into the model directory.")] = False,
 ) -> None:

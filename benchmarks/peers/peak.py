@@ -4,6 +4,7 @@ import itertools
 import json
 import sys
 import time
+from collections.abc import Callable
 
 import torch
 
@@ -11,18 +12,16 @@ SIDES = {"cpu": (1024, 2048, 4096), "cuda": (4096, 8192, 16384)}
 SECONDS = 0.5
 """Least time for each shape."""
 WARMUP = 2
-"""Products before the timed ones."""
+"""Calls before the timed ones."""
 
 
-def multiply_adds_per_second(side: int, device: torch.device) -> float:
-    """Of the product of two matrices with this side: the best of products timed one by one."""
-    left, right = torch.randn(2, side, side, device=device, dtype=torch.bfloat16).unbind()
-    result = torch.empty_like(left)
+def best_seconds(call: Callable[[], object], on_gpu: bool) -> float:
+    """Shortest time of a call, of those that fit into `SECONDS`, timed one by one."""
     best, until = float("inf"), 0.0
     for turn in itertools.count():
         started = time.perf_counter()
-        torch.mm(left, right, out=result)
-        if device.type == "cuda":
+        call()
+        if on_gpu:
             torch.cuda.synchronize()
         ended = time.perf_counter()
         if turn == WARMUP:
@@ -31,7 +30,14 @@ def multiply_adds_per_second(side: int, device: torch.device) -> float:
             best = min(best, ended - started)
             if ended > until:
                 break
-    return side**3 / best
+    return best
+
+
+def multiply_adds_per_second(side: int, device: torch.device, dtype: torch.dtype = torch.bfloat16) -> float:
+    """Of PyTorch's product of two matrices with this side."""
+    left, right = torch.randn(2, side, side, device=device, dtype=dtype).unbind()
+    result = torch.empty_like(left)
+    return side**3 / best_seconds(lambda: torch.mm(left, right, out=result), device.type == "cuda")
 
 
 def main(name: str) -> None:

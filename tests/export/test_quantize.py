@@ -110,6 +110,13 @@ def test_small_parts_of_a_network_are_named_after_it(float_model):
     assert all(len(nodes) == 1 for nodes in found.values())
 
 
+@pytest.mark.parametrize("variant", ["rn26", "wrn16-aux", "dn100-ours-c"])
+def test_every_kind_of_network_has_parts(variant, make_network):
+    found = parts(to_onnx(with_scaled_channels(fold(make_network(variant))), 32))
+    expected = {"rn26": "classifier", "wrn16-aux": "block.keys", "dn100-ours-c": "block.values"}
+    assert {"stem", "norm", expected[variant]} <= set(found)
+
+
 @pytest.mark.parametrize("count", [0, 1])
 def test_it_takes_two_pictures(float_model, pixels, count):
     with pytest.raises(InputError, match=rf"{count} picture to calibrate with: it takes at least 2, better 1024"):

@@ -1,0 +1,116 @@
+"""The contenders of one variant and batch, built, checked against each other, timed in turn and summed up."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from peers.contenders import Call, Contender
+from peers.machine import Roofline
+from peers.subject import Subject
+from peers.turns import Times, in_turn, ratios
+
+from zoo.preprocess import Pixels
+
+LARGEST_ERROR = 0.01
+"""Of class logits in single precision, relative to the largest of eager's; more is another network."""
+
+
+@dataclass(slots=True)
+class Measured:
+    """What was measured with one batch."""
+
+    batch: int
+    times: Times = field(default_factory=dict)
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Precision, multiply-adds of a picture, setting, seconds to build and call once, logits' error; by contender."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Why, by contender."""
+
+
+def compare(
+    subject: Subject,
+    contenders: Iterable[Contender],
+    pixels: Pixels,
+    repeats: int,
+    progress: Callable[[str], None],
+) -> Measured:
+    """Time the contenders on the same pixels.
+
+    Arguments:
+        subject: the variant with its files.
+        contenders: the first is what the others are compared with; those that fail are left out, unless required.
+        pixels: the batch [N, 3, S, S].
+        repeats: turns.
+        progress: called with what is done.
+    """
+    measured = Measured(len(pixels))
+    calls: dict[str, Call] = {}
+    expected: NDArray[np.float32] | None = None
+    for contender in contenders:
+        if find_spec(contender.package) is None:
+            measured.left_out[contender.name] = f"{contender.package} is not installed"
+            continue
+        progress(f"batches of {len(pixels)}, building {contender.name}")
+        try:
+            call, facts, logits = _set_up(contender, subject, pixels)
+        except Exception as error:  # what peers raise has no common base
+            if contender.required:
+                raise
+            measured.left_out[contender.name] = f"{type(error).__name__}: {str(error).partition(chr(10))[0][:200]}"
+            continue
+        if not contender.ordinary:
+            expected = logits if expected is None else expected
+            difference = float(np.abs(logits - expected).max() / np.abs(expected).max())
+            facts["logits_error"] = difference
+            if not difference <= LARGEST_ERROR and contender.precision == "fp32":
+                measured.left_out[contender.name] = f"its logits are {difference:.1%} away from PyTorch's"
+                continue
+        calls[contender.name], measured.facts[contender.name] = call, facts
+    progress(f"batches of {len(pixels)}, taking turns")
+    measured.times = in_turn({name: partial(call, pixels) for name, call in calls.items()}, repeats)
+    return measured
+
+
+def _set_up(contender: Contender, subject: Subject, pixels: Pixels) -> tuple[Call, dict[str, Any], NDArray[np.float32]]:
+    """A contender's call, the facts about it, and the class logits that it answers with."""
+    started = time.perf_counter()
+    call, setting = contender.build(subject, pixels)
+    answer = call(pixels)
+    taken = time.perf_counter() - started
+    work = subject.ordinary.multiply_adds if contender.ordinary and subject.ordinary else subject.multiply_adds
+    facts = {
+        "precision": contender.precision,
+        "multiply_adds": work,
+        "setting": setting,
+        "setup_seconds": round(taken, 3),
+    }
+    return call, facts, np.asarray(answer[0])
+
+
+def summary(subject: Subject, measured: Measured, roofline: Roofline) -> dict[str, Any]:
+    """What was measured with one batch, as JSON: the raw seconds, and what follows from them."""
+    images, rows = measured.batch, {}
+    intensity = images * subject.multiply_adds / subject.least_bytes(images)
+    reference = next(iter(measured.times.values()))
+    for name, times in measured.times.items():
+        facts, median = measured.facts[name], statistics.median(times)
+        speed = images * facts["multiply_adds"] / median
+        rows[name] = facts | {
+            "median_seconds": median,
+            "images_per_second": round(images / median, 2),
+            "of_peak": round(speed / roofline.limit(facts["precision"], intensity), 4),
+            "times_eager": ratios(reference, times),
+            "seconds": times,
+        }
+    return {
+        "multiply_adds_per_byte": round(intensity, 1),
+        "limited_by_memory": roofline.limit("fp32", intensity) < roofline.limit("fp32", float("inf")),
+        "contenders": rows,
+        "left_out": measured.left_out,
+    }

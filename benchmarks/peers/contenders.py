@@ -1,0 +1,119 @@
+"""What answers for a network: each contender is built for a batch and then called with it."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from peers.openvino_requests import build_openvino
+from peers.subject import AnswerTuple, Subject
+
+from zoo.onnx_predictor import OnnxPredictor, run
+from zoo.onnx_session import open_session
+from zoo.preprocess import Pixels
+from zoo.runtime import Runtime
+from zoo.torch_predictor import TorchPredictor
+
+Call = Callable[[Pixels], Sequence[Any]]
+"""Pixels [N, 3, S, S] to arrays in the CPU's memory, the first of them the class logits [N, C]."""
+
+ONE_RUN = Runtime(streams=1, part=0)
+"""The whole batch at once, every operation shared by all threads."""
+
+
+class Built(NamedTuple):
+    """A contender ready for batches of one size."""
+
+    call: Call
+    setting: str = ""
+    """What was chosen among several, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One way to compute."""
+
+    name: str
+    build: Callable[[Subject, Pixels], Built]
+    precision: str = "fp32"
+    package: str = "onnxruntime"
+    """Without which it is left out."""
+    devices: tuple[str, ...] = ("cpu", "cuda")
+    required: bool = False
+    """Whether the run ends if it fails; others are left out."""
+    ordinary: bool = False
+    """Whether it computes another network, on pictures of another size."""
+
+
+def build_eager(subject: Subject, pixels: Pixels) -> Built:
+    """PyTorch as it comes, as the package's own predictor calls it."""
+    return Built(TorchPredictor(subject.on_device(), subject.config))
+
+
+def build_compiled(subject: Subject, pixels: Pixels) -> Built:
+    """PyTorch's compiler in its default mode; compiled for this batch alone, which is its best case."""
+    torch.compiler.reset()
+    return Built(_torch_call(torch.compile(AnswerTuple(subject.on_device()), dynamic=False), subject.device))
+
+
+def build_torchscript(subject: Subject, pixels: Pixels) -> Built:
+    """A trace, frozen and optimised for inference."""
+    module, example = AnswerTuple(subject.on_device()), torch.from_numpy(pixels).to(subject.device)
+    with warnings.catch_warnings(), torch.no_grad():
+        # That TorchScript is deprecated, and what a trace cannot see: the checks of the pixels' shape.
+        warnings.simplefilter("ignore")
+        traced = torch.jit.trace(module, example, check_trace=False)
+        module = torch.jit.optimize_for_inference(torch.jit.freeze(traced))
+    return Built(_torch_call(module, subject.device))
+
+
+def build_session(subject: Subject, pixels: Pixels, kind: str) -> Built:
+    """ONNX Runtime with its default options."""
+    session = open_session(subject.files[kind].path, subject.device, subject.threads, Runtime())
+    if kind != "ordinary":
+        return Built(partial(run, session))
+    assert subject.ordinary is not None
+    side = subject.ordinary.side
+    own = np.random.default_rng(0).integers(0, 256, (len(pixels), 3, side, side), dtype=np.uint8)
+    return Built(lambda pixels: run(session, own))
+
+
+def build_ours(subject: Subject, pixels: Pixels, precision: str, runtime: Runtime | None = None) -> Built:
+    """This project's predictor."""
+    if precision in subject.failed:
+        raise RuntimeError(subject.failed[precision])
+    return Built(OnnxPredictor(subject.files[precision].path, subject.device, subject.threads, runtime))
+
+
+def build_with_openvino(subject: Subject, pixels: Pixels, precision: str) -> Built:
+    """OpenVINO on our file; the time to build it includes the trials of its ways."""
+    return Built(*build_openvino(subject.files["fp32"].path, pixels, subject.threads, precision))
+
+
+CPU, CUDA = ("cpu",), ("cuda",)
+
+CONTENDERS = (
+    Contender("PyTorch eager", build_eager, package="torch", required=True),
+    Contender("torch.compile", build_compiled, package="torch"),
+    Contender("TorchScript", build_torchscript, package="torch"),
+    Contender("plain ONNX", partial(build_session, kind="plain")),
+    Contender("OpenVINO fp32", partial(build_with_openvino, precision="f32"), package="openvino", devices=CPU),
+    Contender("OpenVINO bf16", partial(build_with_openvino, precision="bf16"), "bf16", "openvino", CPU),
+    Contender("ours fp32, one run", partial(build_ours, precision="fp32", runtime=ONE_RUN), devices=CPU, required=True),
+    Contender("ours fp32", partial(build_ours, precision="fp32"), required=True),
+    Contender("ours int8", partial(build_ours, precision="int8"), "int8", devices=CPU),
+    Contender("ours fp16", partial(build_ours, precision="fp16"), "fp16", devices=CUDA),
+    Contender("timm resnet", partial(build_session, kind="ordinary"), package="timm", ordinary=True),
+)
+"""In the order of the tables; the first is what the others are compared with."""
+
+
+def _torch_call(module: Any, device: str) -> Call:
+    @torch.inference_mode()
+    def call(pixels: Pixels) -> list[Any]:
+        return [output.cpu().numpy() for output in module(torch.from_numpy(pixels).to(device))]
+
+    return call

@@ -1,0 +1,89 @@
+"""What times depend on beside the code: the machine, its load, its limits, the versions of packages."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from zoo.machine import cores, processor
+
+PACKAGES = ("torch", "onnx", "onnxruntime", "openvino", "timm", "numpy")
+
+
+def describe(device: str, threads: int) -> dict[str, Any]:
+    """The machine as it is now, as JSON."""
+    distributions = packages_distributions()
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "processor": processor(),
+        "cores": cores(),
+        "threads": threads,
+        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
+        "load": round(os.getloadavg()[0], 2),
+        "system": f"{platform.system()} {platform.release()}",
+        "versions": {"python": platform.python_version()}
+        | {name: version(distributions[name][0]) for name in PACKAGES if name in distributions},
+    }
+
+
+def measure_roofline(device: str, threads: int) -> dict[str, Any]:
+    """What `roofline.py` answers, in a process of its own: its threads and its memory disturb no measurement.
+
+    Raises:
+        SystemExit: it failed.
+    """
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("roofline.py")), device],
+        env=os.environ | dict.fromkeys(names, str(threads)),
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise SystemExit(f"roofline.py failed:\n{done.stderr}")
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Roofline:
+    """The machine's limits: the best of several measurements."""
+
+    multiply_adds_per_second: dict[str, float]
+    """Of the fastest matrix product, by precision; `fp32` is always there."""
+    bytes_per_second: float
+    """Read and written by the fastest copy."""
+
+    @staticmethod
+    def best(measured: Iterable[dict[str, Any]]) -> "Roofline":
+        """Of what `measure_roofline` answered."""
+        peaks: dict[str, float] = {}
+        copies = []
+        for one in measured:
+            copies.append(one["bytes_per_second"])
+            for precision, libraries in one["multiply_adds_per_second"].items():
+                fastest = max(max(speeds.values()) for speeds in libraries.values())
+                peaks[precision] = max(peaks.get(precision, 0), fastest)
+        return Roofline(peaks, max(copies))
+
+    def limit(self, precision: str, intensity: float) -> float:
+        """Multiply-adds per second that cannot be exceeded; of single precision, where another was not measured.
+
+        Arguments:
+            precision: that is computed in.
+            intensity: multiply-adds for each byte that is read or written at least.
+        """
+        peaks = self.multiply_adds_per_second
+        return min(peaks.get(precision, peaks["fp32"]), intensity * self.bytes_per_second)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)

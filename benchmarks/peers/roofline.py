@@ -1,0 +1,83 @@
+"""What inference cannot exceed: the machine's fastest matrix product, and its fastest copy of memory.
+
+    python benchmarks/peers/roofline.py DEVICE
+
+On the CPU several libraries multiply in single precision, since none is the fastest on every machine; on a GPU PyTorch
+does, in single precision (with TF32, as its convolutions have) and in half. The environment's `OMP_NUM_THREADS` says
+with how many threads.
+"""
+
+import json
+import sys
+
+import numpy as np
+import onnxruntime
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from peak import best_seconds, multiply_adds_per_second
+
+SIDES = {"cpu": (1024, 2048), "cuda": (4096, 8192)}
+COPIED = {"cpu": 2**29, "cuda": 2**32}
+"""Bytes, many times those of the caches."""
+
+Speeds = dict[str, dict[int, float]]
+"""Multiply-adds per second, by library and side of the matrices."""
+
+
+def numpy_product(side: int) -> float:
+    """Multiply-adds per second of NumPy's product of two matrices with this side."""
+    left, right = np.random.default_rng(0).standard_normal((2, side, side), dtype=np.float32)
+    result = np.empty_like(left)
+    return side**3 / best_seconds(lambda: np.matmul(left, right, out=result), on_gpu=False)
+
+
+def onnxruntime_product(side: int) -> float:
+    """The same of ONNX Runtime's, the right matrix constant, as weights are."""
+    left, right = np.random.default_rng(0).standard_normal((2, side, side), dtype=np.float32)
+    values = {
+        name: helper.make_tensor_value_info(name, TensorProto.FLOAT, [side, side]) for name in ("left", "product")
+    }
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["left", "right"], ["product"])],
+        "product",
+        [values["left"]],
+        [values["product"]],
+        [numpy_helper.from_array(right, "right")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return side**3 / best_seconds(lambda: session.run(None, {"left": left}), on_gpu=False)
+
+
+def products(device: torch.device) -> dict[str, Speeds]:
+    """The speeds by precision."""
+    sides = SIDES[device.type]
+    torch.set_float32_matmul_precision("high" if device.type == "cuda" else "highest")
+    single: Speeds = {"PyTorch": {side: multiply_adds_per_second(side, device, torch.float32) for side in sides}}
+    if device.type == "cuda":
+        half = {side: multiply_adds_per_second(side, device, torch.float16) for side in sides}
+        return {"fp32": single, "fp16": {"PyTorch": half}}
+    single["NumPy"] = {side: numpy_product(side) for side in sides}
+    single["ONNX Runtime"] = {side: onnxruntime_product(side) for side in sides}
+    return {"fp32": single}
+
+
+def bytes_per_second(device: torch.device) -> float:
+    """Read and written by the copy of a large array."""
+    source = torch.ones(COPIED[device.type] // 4, device=device)
+    target = torch.zeros_like(source)
+    return 2 * source.nbytes / best_seconds(lambda: target.copy_(source), device.type == "cuda")
+
+
+def main(name: str) -> None:
+    device = torch.device(name)
+    print(
+        json.dumps({"multiply_adds_per_second": products(device), "bytes_per_second": bytes_per_second(device)}),
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

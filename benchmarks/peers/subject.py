@@ -1,0 +1,168 @@
+"""A variant to be measured: its network, the files exported from it, and what each export took."""
+
+import copy
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from peers.ordinary import Ordinary, OrdinaryNetwork, nearest
+from torch import Tensor, nn
+
+from export.onnx_file import export_network, to_onnx
+from zoo.hub import DEFAULT_DATA, local_models, open_model
+from zoo.models import create, load_package
+from zoo.network import Network
+from zoo.package import ModelConfig, sha256
+from zoo.preprocess import CIFAR10_NORMALIZATION, Pixels
+from zoo.registry import info
+from zoo.runtime import Device, Precision
+
+SIDE = 32
+"""Of the pictures, in pixels."""
+CLASSES = 10
+SQUARES = 64
+"""Pictures made for the scales of 8 bits, where none are given."""
+
+
+class AnswerTuple(nn.Module):
+    """A network as it is, unfolded, that answers with a plain tuple: what compilers and exporters can take."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+        self.eval()
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """Class logits, patch logits and, if there is one, the assignment for pixels [N, 3, S, S], uint8."""
+        return tuple(output for output in self.network.semantics(pixels)[:3] if output is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An exported file."""
+
+    path: Path
+    seconds: float
+    """That the export took."""
+    nodes: int
+    bytes: int
+    sha256: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if name != "path"}
+
+
+@dataclass(slots=True)
+class Subject:
+    """A variant's network and its files in a folder."""
+
+    variant: str
+    folder: Path
+    device: Device
+    threads: int
+    network: Network = field(init=False)
+    """In evaluation mode on the CPU; never changed."""
+    config: ModelConfig = field(init=False)
+    weights: str = "random"
+    """Name of the model, where its weights are here."""
+    ordinary: Ordinary | None = None
+    files: dict[str, Written] = field(default_factory=dict)
+    """By what they are: `plain`, a precision, or `ordinary`."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Why there is no file in a precision."""
+
+    def __post_init__(self) -> None:
+        name = f"{self.variant}.{DEFAULT_DATA}"
+        if name in local_models():
+            package = open_model(name)
+            self.network, self.weights = load_package(package), name
+            self.config = replace(package.config, input_size=SIDE)
+        else:
+            torch.manual_seed(0)
+            self.network = create(self.variant, num_classes=CLASSES).eval()
+            classes = tuple(f"class {index}" for index in range(CLASSES))
+            self.config = ModelConfig(self.variant, "random", classes, SIDE, CIFAR10_NORMALIZATION, "0" * 64)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Of one picture, as the registry counts them."""
+        return info(self.variant).multiply_adds
+
+    def least_bytes(self, images: int) -> int:
+        """That a batch has to read and write: the weights once, pixels and answers."""
+        with torch.inference_mode():
+            answers = AnswerTuple(self.network)(torch.zeros(1, 3, SIDE, SIDE, dtype=torch.uint8))
+        weights = sum(parameter.nbytes for parameter in self.network.parameters())
+        return weights + images * (3 * SIDE**2 + sum(answer.nbytes for answer in answers))
+
+    def on_device(self) -> Network:
+        """A copy of the network where it is to compute, channels-last as PyTorch likes it."""
+        return copy.deepcopy(self.network).to(self.device).to(memory_format=torch.channels_last)
+
+    def write_plain(self) -> None:
+        """Export the network as anyone would."""
+        with self._writing("plain") as file:
+            onnx.save(to_onnx(AnswerTuple(copy.deepcopy(self.network)), SIDE), file)
+
+    def write_ours(
+        self, precision: Precision, scales: Pixels | None = None, progress: Callable[[str], None] = lambda part: None
+    ) -> None:
+        """Export the network as `zoo export` does; `scales` are pictures, which only 8 bits need."""
+        with self._writing(precision) as file:
+            export_network(self.network, self.config, file, precision, scales, progress)
+
+    def try_ours(self, precision: Precision, scales: Pixels, progress: Callable[[str], None]) -> None:
+        """The same, but a failure only goes into `failed`: it must not cost the measurements of the other files."""
+        try:
+            self.write_ours(precision, scales, progress)
+        except Exception as error:  # whatever it is, it is reported
+            self.failed[precision] = f"the export failed: {type(error).__name__}: {error}"
+
+    def write_ordinary(self) -> None:
+        """Export the network of timm's that costs as much."""
+        self.ordinary = nearest(self.multiply_adds)
+        torch.manual_seed(0)
+        network = OrdinaryNetwork(self.ordinary.name).eval()
+        with self._writing("ordinary") as file:
+            onnx.save(to_onnx(network, self.ordinary.side), file)
+
+    @contextmanager
+    def _writing(self, kind: str) -> Iterator[Path]:
+        file = self.folder / f"{self.variant}.{kind}.onnx"
+        started = time.perf_counter()
+        yield file
+        seconds = time.perf_counter() - started
+        nodes = len(onnx.load(file).graph.node)
+        self.files[kind] = Written(file, round(seconds, 2), nodes, file.stat().st_size, sha256(file))
+
+
+def warm_exporter() -> None:
+    """Export a network of one layer, so that the first export that is timed does not import the exporter."""
+
+    class Least(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 1, 1)
+
+        def forward(self, pixels: Tensor) -> tuple[Tensor]:
+            return (self.conv(pixels.float()),)
+
+    to_onnx(Least().eval(), SIDE)
+
+
+def coloured_squares() -> Pixels:
+    """Pictures [SQUARES, 3, SIDE, SIDE] of a square of one colour on another, the same every time."""
+    random = np.random.default_rng(0)
+    pixels = np.empty((SQUARES, 3, SIDE, SIDE), dtype=np.uint8)
+    for picture in pixels:
+        ground, colour = random.integers(0, 256, (2, 3, 1, 1), dtype=np.uint8)
+        (top, left), side = random.integers(0, SIDE // 2, 2), random.integers(4, SIDE // 2)
+        picture[:] = ground
+        picture[:, top : top + side, left : left + side] = colour
+    return pixels

@@ -1,0 +1,56 @@
+"""Calls timed in turn, so that whatever else the machine does slows all of them."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+WARMUP = 3
+"""Calls of each before the timed ones."""
+QUIET = 0.01
+"""Seconds in which this process must have done nothing before the next takes its turn."""
+LONGEST_WAIT = 0.5
+"""Seconds after which it begins all the same."""
+SHORT = 0.05
+"""Seconds; a shorter call is made once without the clock right before, which wakes its threads and fills the caches."""
+
+Times = dict[str, list[float]]
+"""Seconds of every call, by what was called; one a turn."""
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """Time of one call."""
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+def in_turn(calls: Mapping[str, Callable[[], object]], repeats: int) -> Times:
+    """Time one call of each in every turn; each turn begins with another one."""
+    names = list(calls)
+    usual = {name: statistics.median(seconds(call) for _ in range(WARMUP)) for name, call in calls.items()}
+    times: Times = {name: [] for name in names}
+    for turn in range(repeats):
+        first = turn % len(names)
+        for name in names[first:] + names[:first]:
+            wait_for_quiet()
+            if usual[name] < SHORT:
+                calls[name]()
+            times[name].append(round(seconds(calls[name]), 7))
+    return times
+
+
+def wait_for_quiet() -> None:
+    """Until the threads of the call before sleep: libraries let them spin for up to 40 ms in wait of more work."""
+    until = time.perf_counter() + LONGEST_WAIT
+    used = time.process_time()
+    while time.perf_counter() < until:
+        time.sleep(QUIET)
+        before, used = used, time.process_time()
+        if used - before <= QUIET / 10:
+            return
+
+
+def ratios(numerator: Sequence[float], denominator: Sequence[float]) -> list[float]:
+    """Median, least and largest of the turns' own ratios."""
+    of_turns = [one / other for one, other in zip(numerator, denominator, strict=True)]
+    return [round(value, 4) for value in (statistics.median(of_turns), min(of_turns), max(of_turns))]
