@@ -159,7 +159,7 @@ def _parts(model: onnx.ModelProto) -> dict[str, list[str]]:
     work: dict[str, int] = defaultdict(int)
     for node in model.graph.node:
         if node.op_type == "Conv":
-            # `network.stages.0...weight`; class activation maps have the classifier's weights, under no name of their own.
+            # `network.stages.0...weight`; the classifier's, of class activation maps, has a name without dots.
             _, *path = node.input[1].split(".")[:-1] or ["", "classifier"]
             name = ".".join(path[: 2 if path[0] in ("stages", "block") else 1])
             nodes[name].append(node.name)
