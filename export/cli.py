@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Annotated
 
 import typer
@@ -41,7 +42,7 @@ def export(
 ) -> None:
     """Write a model's ONNX file, for ONNX Runtime and the server."""
     with _export_extra():
-        from export.onnx_file import OPSET, export_onnx
+        from export.onnx_file import OPSET, check_input_size, export_onnx
         from export.quantize import PICTURES
         from export.verify import forget
     from rich.console import Console
@@ -58,22 +59,25 @@ def export(
             f"--input-size {input_size}: {package.config.name} takes {package.config.input_size} pixels, and its "
             "directory holds an ONNX file for that only; say with -o where this one goes"
         )
-    file = output or package.path / ONNX_FILES[precision]
-    pixels = None
-    if precision == "int8" and data is not None:
-        pixels = read_pixels(data, input_size or package.config.input_size, 2 * PICTURES)
-    elif data is not None:
+    own_file = package.path / ONNX_FILES[precision]
+    file = output or own_file
+    if data is not None and precision != "int8":
         raise InputError(f"--data {data}: pictures are for --precision int8 only")
+    size = check_input_size(package.config.input_size if input_size is None else input_size)
     console = Console()
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=file.parent):  # what cannot be written should be known before minutes have passed
+            pixels = None if data is None else read_pixels(data, size, 2 * PICTURES, training=True)
         with console.status("exporting") as status:
             config = export_onnx(
                 package, file, input_size, precision, pixels, lambda part: status.update(f"measuring {part}")
             )
+        if file.resolve() == own_file.resolve():
+            forget(package, precision)
     except OSError as error:
-        raise InputError(f"cannot write {file}: {error.strerror or error}") from None
-    if file == package.path / ONNX_FILES[precision]:
-        forget(package, precision)
+        where = error.filename or file
+        raise InputError(f"cannot read or write {where}: {error.strerror or error}") from None
     table = Table(title=config.name, show_header=False)
     table.add_row("file", str(file))
     table.add_row("precision", precision)
@@ -99,9 +103,14 @@ def verify(
         float | None,
         typer.Option(min=0, help="Largest absolute difference of any number.", show_default="by precision"),
     ] = None,
+    agreement: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Least share of pictures with the same class.", show_default="by precision"),
+    ] = None,
 ) -> None:
     """Compare a model's ONNX files with its network, and record the result in the model directory."""
     with _export_extra():
+        from export.verify import ParityError
         from export.verify import verify as compare
     from rich.console import Console
     from rich.table import Table
@@ -111,12 +120,20 @@ def verify(
     from zoo.hub import open_model
 
     package = open_model(name)
+    if precision is None and (tolerance, agreement) != (None, None):
+        raise InputError("--tolerance and --agreement are for one --precision; name it too")
+    failed = []
     try:
         pixels = read_pixels(data, package.config.input_size, images)
         for one in (precision,) if precision else package.precisions or ("fp32",):
-            parity = compare(package, pixels, one, device, tolerance)
+            try:
+                parity = compare(package, pixels, one, device, tolerance, agreement)
+            except ParityError as error:
+                failed.append(error)
+                parity = error.parity
             table = Table(
-                title=f"{package.config.name}: ONNX Runtime in {one} answers as PyTorch does",
+                title=f"{package.config.name}: ONNX Runtime in {one} "
+                f"{'answers as PyTorch does' if parity.passed else 'is too far from PyTorch'}",
                 caption=f"{parity.images} pictures in batches of {', '.join(map(str, parity.batch_sizes))}, and 5 that "
                 f"no camera takes; {parity.provider}; mean total variation of a patch {parity.total_variation:.1e}",
             )
@@ -128,6 +145,8 @@ def verify(
             Console().print(table)
     except OSError as error:
         raise InputError(f"cannot read or write {error.filename}: {error.strerror or error}") from None
+    if failed:
+        raise failed[0]
 
 
 def compact(

@@ -3,11 +3,12 @@
 import dataclasses
 import hashlib
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from export.precision import to_half
 from zoo.card import write_card
 from zoo.errors import InputError
 from zoo.models import load_package
@@ -33,20 +34,19 @@ def compact(package: Package, out: Path) -> Package:
     rounded = {name: _round(name, value) for name, value in load_package(package).state_dict().items()}
     data = save(rounded)
     config = dataclasses.replace(package.config, weights_sha256=hashlib.sha256(data).hexdigest())
-    write_atomically(out / WEIGHTS_FILE, data)
-    write_atomically(out / CONFIG_FILE, config.to_json().encode())
-    new, metrics = Package.open(out), package.metrics()
-    if "training" in metrics:
-        training = metrics["training"] | {"rounded_from_sha256": package.config.weights_sha256}
-        write_json(out / METRICS_FILE, {"training": training})
-    write_card(new)
-    return new
+    out.parent.mkdir(parents=True, exist_ok=True)
+    # Beside its place, under another name until it is complete.
+    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.", ignore_cleanup_errors=True) as unfinished:
+        made = Path(unfinished) / out.name
+        write_atomically(made / WEIGHTS_FILE, data)
+        write_atomically(made / CONFIG_FILE, config.to_json().encode())
+        if training := package.metrics().get("training"):
+            origin = {"rounded_from_sha256": package.config.weights_sha256}
+            write_json(made / METRICS_FILE, {"training": origin | training})
+        write_card(Package.open(made))
+        made.rename(out)
+    return Package.open(out)
 
 
 def _round(name: str, value: Tensor) -> Tensor:
-    if value.dim() < 2:
-        return value
-    half = value.half()
-    if not torch.isfinite(half).all():
-        raise InputError(f"{name} has weights up to {value.abs().max():.3g}: half precision ends at 65504")
-    return half.contiguous()
+    return to_half(name, value).contiguous() if value.dim() >= 2 else value

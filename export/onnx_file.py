@@ -54,11 +54,20 @@ def export_onnx(
     """
     config = package.config
     if input_size is not None:
-        if input_size < MIN_INPUT_SIZE:
-            raise InputError(f"input_size = {input_size}: the smallest is {MIN_INPUT_SIZE}")
-        config = dataclasses.replace(config, input_size=input_size)
+        config = dataclasses.replace(config, input_size=check_input_size(input_size))
     export_network(load_package(package), config, file, precision, pixels, progress)
     return config
+
+
+def check_input_size(size: int) -> int:
+    """The size itself.
+
+    Raises:
+        InputError: it is below `zoo.package.MIN_INPUT_SIZE`.
+    """
+    if size < MIN_INPUT_SIZE:
+        raise InputError(f"input_size = {size}: the smallest is {MIN_INPUT_SIZE}")
+    return size
 
 
 def export_network(
@@ -95,7 +104,7 @@ def export_network(
         check_pixels(pixels, config, config.name)
         quantized = quantize(to_onnx(with_scaled_channels(folded), config.input_size), pixels, progress)
         model = quantized.model
-        metadata |= {"quantization": json.dumps(quantized.record(pixels))}
+        metadata |= {"quantization": json.dumps(quantized.record())}
     else:
         model = to_onnx(in_half(folded) if precision == "fp16" else folded, config.input_size)
     model.producer_name, model.producer_version = PRODUCER, ""

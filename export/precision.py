@@ -1,8 +1,22 @@
 """Folded networks that compute in less than single precision; what goes in and comes out is the same."""
 
+import torch
 from torch import Tensor, nn
 
 from export.fold import FoldedNetwork
+from zoo.errors import InputError
+
+
+def to_half(name: str, value: Tensor) -> Tensor:
+    """A tensor in half precision.
+
+    Raises:
+        InputError: a number is beyond its range.
+    """
+    half = value.half()
+    if not torch.isfinite(half).all():
+        raise InputError(f"{name} has numbers up to {value.abs().max():.3g}: half precision ends at 65504")
+    return half
 
 
 class ToHalf(nn.Module):
@@ -13,10 +27,17 @@ class ToHalf(nn.Module):
 
 
 def in_half(folded: FoldedNetwork) -> FoldedNetwork:
-    """A folded network in half precision, in place; pixels are normalised in single precision."""
+    """A folded network in half precision, in place; pixels are normalised in single precision.
+
+    Raises:
+        InputError: a weight is beyond the range of half precision.
+    """
     normalize = folded.network.normalize
+    folded.network.set_submodule("normalize", nn.Identity())
+    for name, value in folded.state_dict().items():
+        to_half(name, value)
     folded.half()
-    folded.network.set_submodule("normalize", nn.Sequential(normalize.float(), ToHalf()))
+    folded.network.set_submodule("normalize", nn.Sequential(normalize, ToHalf()))
     return folded
 
 

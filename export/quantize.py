@@ -18,6 +18,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 
 from zoo.answers import patch_shares, softmax
 from zoo.errors import InputError
+from zoo.machine import cores
 from zoo.onnx_predictor import run
 from zoo.onnx_session import open_session
 from zoo.predictor import Prediction
@@ -30,7 +31,7 @@ PICTURES = 512
 BATCH = 32
 
 OPERATORS = ("Conv", "Relu", "Add", "Concat")
-"""What is computed in 8 bits; the soft-max and the head, which take no time, are not."""
+"""What is computed in 8 bits where it does not answer; see `_answering`."""
 
 GAIN = 0.1
 """A part is kept in single precision if that lowers the drift by at least this share ..."""
@@ -50,8 +51,9 @@ class Drift:
 
     def gains(self, other: "Drift") -> bool:
         """Whether another drift is smaller by `GAIN`, for classes or patches, and larger for neither."""
-        ratios = other.classes / max(self.classes, 1e-12), other.patches / max(self.patches, 1e-12)
-        return min(ratios) <= 1 - GAIN and max(ratios) <= 1 + GAIN / 2
+        pairs = (self.classes, other.classes), (self.patches, other.patches)
+        better = any(theirs < own * (1 - GAIN) for own, theirs in pairs)
+        return better and all(theirs <= own * (1 + GAIN / 2) for own, theirs in pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,9 @@ class Quantized:
     """A model in 8 bits and how it was chosen."""
 
     model: onnx.ModelProto
+    pictures: int
+    pictures_sha256: str
+    """Of their pixels."""
     drift: Drift
     all_int8: Drift
     """With every part in 8 bits."""
@@ -67,11 +72,11 @@ class Quantized:
     wide: tuple[str, ...]
     """Parts that were kept in single precision."""
 
-    def record(self, pixels: Pixels) -> dict[str, Any]:
+    def record(self) -> dict[str, Any]:
         """How it was made, as JSON: for the file's metadata."""
         return {
-            "pictures": len(pixels),
-            "pictures_sha256": hashlib.sha256(pixels.tobytes()).hexdigest(),
+            "pictures": self.pictures,
+            "pictures_sha256": self.pictures_sha256,
             "wide": list(self.wide),
             "drift": asdict(self.drift),
             "all_int8": asdict(self.all_int8),
@@ -84,8 +89,8 @@ def quantize(model: onnx.ModelProto, pixels: Pixels, progress: Callable[[str], N
 
     Arguments:
         model: in single precision, its normalisations as convolutions.
-        pixels: of training pictures [N, 3, S, S], at least 2; the first half for the scales, `PICTURES` at most, and
-            the others to choose the parts.
+        pixels: of training pictures [N, 3, S, S], at least 2: one and the next in turn, for the scales and to choose
+            the parts, `PICTURES` at most of each.
         progress: called with what is tried.
 
     Raises:
@@ -93,10 +98,10 @@ def quantize(model: onnx.ModelProto, pixels: Pixels, progress: Callable[[str], N
     """
     if len(pixels) < 2:
         raise InputError(f"{len(pixels)} picture to calibrate with: it takes at least 2, better {2 * PICTURES}")
-    middle = min(PICTURES, len(pixels) // 2)
-    calibration, held = pixels[:middle], pixels[middle : middle + PICTURES]
+    pixels = pixels[: 2 * PICTURES]
+    digest = hashlib.sha256(pixels.tobytes()).hexdigest()
     with TemporaryDirectory() as folder, _silence():
-        trial = _Trial(Path(folder), model, calibration, held)
+        trial = _Trial(Path(folder), model, pixels[::2], pixels[1::2])
         progress("all in 8 bits")
         all_int8, tried = trial.drift(()), {}
         parts = _parts(model)
@@ -106,7 +111,7 @@ def quantize(model: onnx.ModelProto, pixels: Pixels, progress: Callable[[str], N
         wide = tuple(name for name, drift in tried.items() if all_int8.gains(drift))
         progress(f"{', '.join(wide) or 'nothing'} in single precision")
         drift = trial.drift([node for name in wide for node in parts[name]])
-        return Quantized(onnx.load(trial.file), drift, all_int8, tried, wide)
+        return Quantized(onnx.load(trial.file), len(pixels), digest, drift, all_int8, tried, wide)
 
 
 class _Trial:
@@ -117,6 +122,7 @@ class _Trial:
         onnx.save(model, self._source)
         self._calibration, self._held = calibration, held
         self._expected = self._answers(self._source)
+        self._answering = _answering(model)
 
     def drift(self, wide: Sequence[str]) -> Drift:
         quantize_static(
@@ -128,13 +134,13 @@ class _Trial:
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=list(wide),
+            nodes_to_exclude=[*self._answering, *wide],
         )
         actual = self._answers(self.file)
         return Drift(*map(_total_variation, self._expected, actual))
 
     def _answers(self, file: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        session = open_session(file, "cpu", 0, Runtime())
+        session = open_session(file, "cpu", cores(), Runtime())
         parts = [run(session, self._held[start : start + BATCH]) for start in range(0, len(self._held), BATCH)]
         prediction = Prediction.join(parts)
         return softmax(prediction.logits, axis=1), patch_shares(prediction)
@@ -148,8 +154,22 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
         return next(self._batches, None)
 
 
+def _answering(model: onnx.ModelProto) -> list[str]:
+    """The nodes whose numbers people see, or the soft-max: the semantic block behind its depthwise convolution, and
+    the patch logits of other networks. Shares in 8 bits would not sum to 1, and small ones would be 0.
+    """
+    outputs = {output.name for output in model.graph.output}
+    return [
+        node.name
+        for node in model.graph.node
+        if outputs & set(node.output)
+        or any(name.startswith("network.block.") and ".depthwise." not in name for name in node.input)
+    ]
+
+
 def _parts(model: onnx.ModelProto) -> dict[str, list[str]]:
-    """The convolutions of each small part of a network: names of nodes, by the part's name."""
+    """The convolutions of each other small part of a network: names of nodes, by the part's name."""
+    answering = set(_answering(model))
     weights = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
     sizes = {
         value.name: [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
@@ -158,9 +178,8 @@ def _parts(model: onnx.ModelProto) -> dict[str, list[str]]:
     nodes: dict[str, list[str]] = defaultdict(list)
     work: dict[str, int] = defaultdict(int)
     for node in model.graph.node:
-        if node.op_type == "Conv":
-            # `network.stages.0...weight`; the classifier's, of class activation maps, has a name without dots.
-            _, *path = node.input[1].split(".")[:-1] or ["", "classifier"]
+        if node.op_type == "Conv" and node.name not in answering:
+            _, *path, _ = node.input[1].split(".")
             name = ".".join(path[: 2 if path[0] in ("stages", "block") else 1])
             nodes[name].append(node.name)
             work[name] += prod(weights[node.input[1]]) * prod(sizes[node.output[0]][2:])

@@ -12,12 +12,13 @@ import torch
 from export.challenges import challenges
 from zoo.answers import patch_shares
 from zoo.errors import InputError, PackageError, ZooError
+from zoo.machine import processor
 from zoo.models import load_package
 from zoo.onnx_predictor import OnnxPredictor
 from zoo.package import ONNX_FILES, PARITY_FILE, Package, sha256, write_json
 from zoo.predictor import OUTPUTS, Prediction, check_pixels, predict_in_parts
 from zoo.preprocess import Pixels
-from zoo.runtime import Device, Precision
+from zoo.runtime import Device, Precision, Runtime
 from zoo.torch_predictor import TorchPredictor
 
 BATCH_SIZES = (1, 2, 7, 33, 64)
@@ -42,6 +43,8 @@ class Limits:
     def __post_init__(self) -> None:
         if not self.max_abs_error >= 0:
             raise InputError(f"tolerance = {self.max_abs_error}: it must be 0 or more, such as 0.0001")
+        if not 0 <= self.min_agreement <= 1:
+            raise InputError(f"agreement = {self.min_agreement}: it is a share, from 0 to 1")
 
 
 LIMITS: Mapping[Precision, Limits] = MappingProxyType(
@@ -69,6 +72,8 @@ class Parity:
     batch_sizes: tuple[int, ...]
     provider: str
     """ONNX Runtime's execution provider."""
+    processor: str
+    """Of the machine: in 8 bits, older ones lack instructions that keep sums from overflowing."""
     onnxruntime: str
     torch: str
     weights_sha256: str
@@ -101,6 +106,7 @@ def verify(
     precision: Precision = "fp32",
     device: Device = "cpu",
     tolerance: float | None = None,
+    agreement: float | None = None,
 ) -> Parity:
     """Compare ONNX Runtime with PyTorch in single precision on the CPU, and record it in `parity.json`.
 
@@ -110,18 +116,20 @@ def verify(
         precision: of the ONNX file.
         device: that ONNX Runtime computes on.
         tolerance: for the absolute difference of each number of each output; None for that of `LIMITS`.
+        agreement: least share in 0..1 of pictures whose most probable class is PyTorch's; None likewise.
 
     Raises:
         ParityError: it is not within the limits; the record is written all the same.
-        InputError: pixels of another type or shape, or a tolerance below 0.
+        InputError: pixels of another type or shape, or a limit out of its range.
         PackageError: a file is missing, damaged or of another model.
         DeviceError: the device is not there.
     """
     check_pixels(pixels, package.config, package.config.name)
-    limits = LIMITS[precision] if tolerance is None else replace(LIMITS[precision], max_abs_error=tolerance)
+    changes = {"max_abs_error": tolerance, "min_agreement": agreement}
+    limits = replace(LIMITS[precision], **{name: value for name, value in changes.items() if value is not None})
     # What was proved before says nothing of the files that are compared now.
     forget(package, precision)
-    candidate = OnnxPredictor.open(package, device, precision=precision)
+    candidate = OnnxPredictor.open(package, device, precision=precision, runtime=Runtime())
     reference = TorchPredictor(load_package(package), package.config)
     comparison, challenged, largest = _Comparison(), _Comparison(), max(BATCH_SIZES)
     for start in range(0, len(pixels), TURN):
@@ -132,18 +140,19 @@ def verify(
     made = challenges(package.config.input_size)
     challenged.add(reference(made), candidate(made))
     errors = [*comparison.errors.values(), *challenged.errors.values()]
-    agreement = {name: same / comparison.entries[name] for name, same in comparison.same.items()}
+    shares = {name: same / comparison.entries[name] for name, same in comparison.same.items()}
     file = package.path / ONNX_FILES[precision]
     parity = Parity(
-        passed=max(errors) <= limits.max_abs_error and agreement["logits"] >= limits.min_agreement,
+        passed=max(errors) <= limits.max_abs_error and shares["logits"] >= limits.min_agreement,
         limits=limits,
         max_abs_error=comparison.errors,
         challenge_error=challenged.errors,
-        agreement=agreement,
+        agreement=shares,
         total_variation=comparison.variation / comparison.patches,
         images=len(pixels),
         batch_sizes=tuple(sorted(comparison.batch_sizes)),
         provider="CUDAExecutionProvider" if candidate.on_cuda else "CPUExecutionProvider",
+        processor=processor(),
         onnxruntime=onnxruntime.__version__,
         torch=torch.__version__,
         weights_sha256=package.config.weights_sha256,
@@ -168,7 +177,8 @@ def _batches(count: int, sizes: tuple[int, ...]) -> Iterator[slice]:
 def forget(package: Package, precision: Precision) -> None:
     """Remove from `parity.json` what was proved of another file than the one that is there now."""
     record, file = package.parity(), package.onnx(precision)
-    if package.proven(precision) != (file and sha256(file)) and record.pop(precision, None):
+    # Without a file the record says which one an export should give.
+    if file and package.proven(precision) != sha256(file) and record.pop(precision, None):
         write_json(package.path / PARITY_FILE, record)
 
 

@@ -1,4 +1,4 @@
-"""Requests batched together: one thread owns the session and computes for whoever waits."""
+"""Requests batched together: one thread asks the predictor for whoever waits."""
 
 import logging
 import threading

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from serve.settings import Settings
+from serve.settings import MAX_BATCH, Settings
 from zoo.errors import MissingDependencyError
 from zoo.options import with_options
 from zoo.runtime import Device, Precision
@@ -37,7 +37,7 @@ def tune(
     ] = None,
     device: Annotated[Device, typer.Option(help="Where to compute.")] = "auto",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 for one a core. Serve with as many.")] = 0,
-    batch: Annotated[int, typer.Option(min=2, help="Pictures in a large batch; the small one has one.")] = 64,
+    batch: Annotated[int, typer.Option(min=2, help="Pictures in a large batch; the small one has one.")] = MAX_BATCH,
     seconds: Annotated[float, typer.Option(min=0, help="For which each setting is measured at each batch size.")] = 1.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only measure; change nothing.")] = False,
 ) -> None:

@@ -102,13 +102,13 @@ class Service:
         for package in packages:
             info(package.config.variant)
         precision = None if settings.precision == "auto" else settings.precision
-        return Service(
-            settings,
-            [
-                (package, OnnxPredictor.open(package, settings.device, settings.threads, precision))
-                for package in packages
-            ],
-        )
+        predictors = [OnnxPredictor.open(package, settings.device, settings.threads, precision) for package in packages]
+        for predictor in predictors:
+            # The first requests do not wait for what is opened, and planned, when it is first needed.
+            size = predictor.config.input_size
+            for count in (1, settings.max_batch):
+                predictor(np.zeros((count, 3, size, size), np.uint8))
+        return Service(settings, list(zip(packages, predictors, strict=True)))
 
     @property
     def ready(self) -> bool:

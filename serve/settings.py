@@ -1,15 +1,16 @@
 """Every setting of the server, each with its one default and its one explanation."""
 
-import os
 from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
 from zoo.decode import MAX_PIXELS
 from zoo.errors import InputError
 from zoo.hub import DEFAULT_MODEL
+from zoo.machine import cores
 from zoo.options import option
-from zoo.package import ONNX_FILES
 from zoo.runtime import Device, Precision
+
+MAX_BATCH = 32
 
 _MAY_BE_ZERO = ("port", "threads", "max_wait_ms", "drain_seconds")
 
@@ -28,7 +29,7 @@ class Settings:
     precision: Literal["auto", Precision] = option(
         "auto", "Of the ONNX files to serve: fp32, fp16 or int8; auto for what `zoo tune` chose, or fp32."
     )
-    max_batch: int = option(32, "Pictures computed together.")
+    max_batch: int = option(MAX_BATCH, "Pictures computed together.")
     max_wait_ms: float = option(2.0, "How long the first picture of a batch waits for others, in milliseconds.")
     max_queue: int = option(256, "Pictures in work for a model, arriving ones too; more are refused with 429.")
     upload_seconds: float = option(30.0, "Longest time for a request's body to arrive, in seconds; then 408.")
@@ -38,7 +39,7 @@ class Settings:
     max_files: int = option(32, "Pictures in one request.")
     drain_seconds: float = option(8.0, "How long requests may take to end once the server was told to stop.")
     decode_threads: int = option(
-        min(os.cpu_count() or 1, 4), "Pictures decoded at the same time; a large one takes up to 400 MB meanwhile."
+        min(cores(), 4), "Pictures decoded at the same time; a large one takes up to 400 MB meanwhile."
     )
 
     def __post_init__(self) -> None:
@@ -49,8 +50,8 @@ class Settings:
                 raise InputError(f"{name} = {value}: it must be {'at least' if name in _MAY_BE_ZERO else 'above'} 0")
         if self.device not in get_args(Device):
             raise InputError(f"device = {self.device!r}: it is one of {', '.join(get_args(Device))}")
-        if self.precision not in ("auto", *ONNX_FILES):
-            raise InputError(f"precision = {self.precision!r}: it is auto or one of {', '.join(ONNX_FILES)}")
+        if self.precision not in ("auto", *get_args(Precision)):
+            raise InputError(f"precision = {self.precision!r}: it is auto or one of {', '.join(get_args(Precision))}")
         if self.max_files > self.max_queue:
             raise InputError(
                 f"max_files = {self.max_files} is above max_queue = {self.max_queue}: a full request would never fit"

@@ -16,7 +16,9 @@ TURNS = 7
 WARM_UP = 2
 """Calls before the first turn: ONNX Runtime plans its memory in the first and allocates it at once in the second."""
 QUIET = 0.02
-"""Seconds for which the other threads must have slept before a turn begins."""
+"""Seconds for which the other threads must have slept before a turn begins ..."""
+LONGEST_WAIT = 1.0
+"""... which it does after so many seconds in any case."""
 
 Seconds = Mapping[int, float]
 """Time of a batch, by the number of pictures in it."""
@@ -89,8 +91,8 @@ def _one_turn(call: Callable[[], object], seconds: float) -> float:
 
 def _wait_for_quiet() -> None:
     """Until the threads of what was measured before sleep: they spin for some 40 ms after their last operation."""
-    used = time.process_time()
-    while True:
+    used, until = time.process_time(), time.monotonic() + LONGEST_WAIT
+    while time.monotonic() < until:
         time.sleep(QUIET)
         before, used = used, time.process_time()
         if used - before <= QUIET / 10:

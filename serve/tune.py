@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from serve.settings import MAX_BATCH
 from serve.stopwatch import Seconds, Setting, Stopwatch
 from zoo.errors import InputError, PackageError
 from zoo.machine import cores, processor
@@ -49,7 +50,7 @@ def tune(
     precision: Precision | None = None,
     device: Device = "auto",
     threads: int = 0,
-    batch: int = 64,
+    batch: int = MAX_BATCH,
     seconds: float = 1.0,
     measure: Measure | None = None,
     report: Report = lambda words: None,
@@ -131,9 +132,9 @@ def search(
             seen.add(division(candidate))
             # A single picture is computed by all threads in any case.
             consider((batch,), candidate.describe(threads), streams=streams, part=part)
-    threads_of_a_stream = threads // best.on(threads).streams
     if threads > 1:
-        consider((1, batch) if threads_of_a_stream > 1 else (1,), "no spinning", spin=False)
+        shared = best.on(threads).streams < threads
+        consider((1, batch) if shared else (1,), "no spinning", spin=False)
     consider((1, batch), "optimization extended", optimization="extended")
     consider((1, batch), "no arena", arena=False)
     return best, tuple(trials)

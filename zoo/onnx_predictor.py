@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -47,17 +48,14 @@ class OnnxPredictor:
         """Whether the runtime was chosen, and is not the default for want of a better one."""
         self.runtime = (runtime or Runtime()).on(threads)
         """As it is here: with the true number of streams, and one run for each batch on CUDA."""
+        self._session = open_session(file, device, threads, self.runtime)
         self.onnx_sha256 = sha256(file)
         """Of the file that answers."""
-        self._session = open_session(file, device, threads, self.runtime)
         self.config: ModelConfig = config_from_metadata(self._session.get_modelmeta().custom_metadata_map, str(file))
         self.on_cuda = on_cuda(self._session)
         if self.on_cuda:
             self.runtime = replace(self.runtime, streams=1, part=0)
-        self._streams = self.runtime.streams
-        if self._streams > 1:
-            self._narrow = open_session(file, "cpu", threads // self._streams, self.runtime)
-            self._pool = ThreadPoolExecutor(self._streams, thread_name_prefix=self.config.name)
+        self._file, self._threads = file, threads
 
     @staticmethod
     def open(
@@ -111,14 +109,23 @@ class OnnxPredictor:
 
     def __call__(self, pixels: Pixels) -> Prediction:
         check_pixels(pixels, self.config, self.config.name)
-        count = self.runtime.parts(len(pixels), self._streams)
+        count = self.runtime.parts(len(pixels), self._threads)
         if count == 1:
             return run(self._session, pixels)
-        if self._streams == 1:
+        if self.runtime.streams == 1:
             answers = [run(self._session, part) for part in _split(pixels, count)]
         else:
-            answers = list(self._pool.map(lambda part: run(self._narrow, part), _split(pixels, count)))
+            session, pool = self._divided
+            answers = list(pool.map(lambda part: run(session, part), _split(pixels, count)))
         return Prediction.join(answers)
+
+    @cached_property
+    def _divided(self) -> tuple[Any, ThreadPoolExecutor]:
+        """What computes several parts at the same time, opened when it is first needed."""
+        streams = self.runtime.streams
+        # Its threads help whichever stream asks, beside the streams' own: as many as there may be in all.
+        session = open_session(self._file, "cpu", self._threads - streams + 1, self.runtime)
+        return session, ThreadPoolExecutor(streams, thread_name_prefix=self.config.name)
 
 
 def _split(pixels: Pixels, count: int) -> Iterator[Pixels]:

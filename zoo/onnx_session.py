@@ -60,7 +60,10 @@ def _open(ort: Any, file: Path, options: Any, device: Device) -> Any:
         )
     # CUDA and cuDNN may lie in Python packages, where the dynamic loader does not look by itself.
     ort.preload_dlls()
-    session = ort.InferenceSession(file, options, providers=[_CUDA, _CPU])
+    # What was found best on a CPU says nothing of a GPU.
+    own = ort.SessionOptions()
+    own.log_severity_level = options.log_severity_level
+    session = ort.InferenceSession(file, own, providers=[_CUDA, _CPU])
     # ONNX Runtime falls back to the CPU in silence when CUDA does not load.
     if device == "cuda" and not on_cuda(session):
         why = "its libraries did not load" if _nvidia_driver() else "there is no NVIDIA driver on this machine"

@@ -4,15 +4,16 @@ from zoo.errors import MissingDependencyError
 from zoo.onnx_predictor import OnnxPredictor
 from zoo.package import Package
 from zoo.predictor import Predictor
+from zoo.serving import Serving
 
 
 def open_predictor(package: Package) -> Predictor:
-    """ONNX Runtime where the model directory has an ONNX file, else PyTorch.
+    """ONNX Runtime where the model directory has an ONNX file in the precision that it is served in, else PyTorch.
 
     Raises:
         MissingDependencyError: what would compute is not installed.
     """
-    if package.precisions:
+    if package.onnx(Serving.read(package).precision):
         return OnnxPredictor.open(package)
     try:
         from zoo.torch_predictor import TorchPredictor

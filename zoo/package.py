@@ -152,9 +152,19 @@ class Package:
         return self._read_json(PARITY_FILE)
 
     def proven(self, precision: Precision) -> str | None:
-        """SHA-256 digest of the ONNX file that `parity.json` was written for."""
-        records = self.parity().get(precision, {}).values()
-        return next((record["onnx_sha256"] for record in records), None)
+        """SHA-256 digest of the ONNX file that `parity.json` was written for.
+
+        Raises:
+            PackageError: it has another form.
+        """
+        try:
+            digests = {record["onnx_sha256"] for record in self.parity().get(precision, {}).values()}
+            [digest] = digests or {None}
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise PackageError(
+                f"{self.path / PARITY_FILE} is not a record of `zoo verify`; remove it, and verify the model again"
+            ) from None
+        return digest
 
     def weights(self) -> Path:
         """The weights file, its digest checked.

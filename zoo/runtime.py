@@ -18,12 +18,12 @@ class Runtime:
     """How ONNX Runtime computes on the CPU; `zoo tune` finds the best for a model and a machine.
 
     A batch is computed in parts, several at the same time with one thread each: threads that share nothing wait for
-    nothing, and what a few pictures need stays in a core's cache. Only pictures too few to keep all cores busy so are
-    computed by threads that share each operation.
+    nothing, and what a few pictures need stays in a core's cache. Fewer pictures than there are streams are computed in
+    one run, whose operations all threads share.
     """
 
     streams: int = 0
-    """Parts computed at the same time; 0 for one a core, 1 to compute them one after the other, each by all cores."""
+    """Parts computed at the same time; 0 for one a thread, 1 for one after the other, each by all threads."""
     part: int = 4
     """Pictures in a part at most; 0 for any number."""
     spin: bool = True

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from zoo.errors import PackageError
-from zoo.machine import cores
+from zoo.machine import cores, processor
 from zoo.package import SERVING_FILE, Package, write_json
 from zoo.runtime import Precision, Runtime
 
@@ -35,7 +35,7 @@ class Serving:
     cores: int = 0
     """Of the machine; 0 where nothing was measured."""
     threads: int = 0
-    """That computed; one a core unless fewer were asked for."""
+    """That computed; one a core unless another number was asked for."""
     processor: str = ""
     onnxruntime: str = ""
     onnx_sha256: str = ""
@@ -44,13 +44,14 @@ class Serving:
     trials: tuple[Trial, ...] = field(default=(), repr=False)
 
     def fits(self, onnx_sha256: str, threads: int) -> bool:
-        """Whether the runtime was measured for what is here.
+        """Whether the runtime was measured for what is here, this processor too.
 
         Arguments:
             onnx_sha256: digest of the ONNX file.
             threads: that compute, at least 1; the number of cores is that which this process may use.
         """
-        return (self.onnx_sha256, self.cores, self.threads) == (onnx_sha256, cores(), threads)
+        here = (onnx_sha256, processor(), cores(), threads)
+        return (self.onnx_sha256, self.processor, self.cores, self.threads) == here
 
     @staticmethod
     def read(package: Package) -> "Serving":

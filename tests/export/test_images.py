@@ -34,6 +34,33 @@ def test_the_limit_is_kept(cifar):
     assert len(read_pixels(cifar, 40, 3)) == 3
 
 
+def test_few_pictures_are_of_all_classes(tmp_path):
+    for shade, name in enumerate("abcd"):
+        (tmp_path / name).mkdir()
+        for index in range(5):
+            Image.new("RGB", (32, 32), (shade, index, 0)).save(tmp_path / name / f"{index}.png")
+    assert read_pixels(tmp_path, 32, 4)[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
+    assert read_pixels(tmp_path, 32, 8)[:, 0, 0, 0].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert len(read_pixels(tmp_path, 32, 21)) == 20
+
+
+def test_rows_are_chosen_from_all_files(cifar):
+    everything, few = read_pixels(cifar, 32, 512), read_pixels(cifar, 32, 8)
+    assert len(everything) == 512
+    assert (few == everything[::64]).all()
+
+
+def test_training_pictures_only(cifar, tmp_path):
+    everything = read_pixels(cifar, 32, 512)
+    assert (read_pixels(cifar, 32, 512, training=True) == everything[256:]).all()
+
+    for split in ("test", "train"):
+        (tmp_path / split / "a").mkdir(parents=True)
+        Image.new("RGB", (32, 32), "red" if split == "test" else "blue").save(tmp_path / split / "a" / "1.png")
+    assert read_pixels(tmp_path, 32, 9, training=True)[:, 0, 0, 0].tolist() == [0]
+    assert len(read_pixels(tmp_path / "test", 32, 9, training=True)) == 1  # no split is named below it
+
+
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(InputError, match="nowhere is not a folder"):
         read_pixels(tmp_path / "nowhere", 32, 1)

@@ -10,6 +10,9 @@ from export.onnx_file import to_onnx
 from export.precision import with_scaled_channels
 from export.quantize import Drift, quantize
 from zoo.errors import InputError
+from zoo.onnx_predictor import run
+from zoo.onnx_session import open_session
+from zoo.runtime import Runtime
 
 
 @pytest.fixture(scope="module")
@@ -22,15 +25,15 @@ def parts(model):
 
 
 def test_all_convolutions_but_the_wide_ones_are_in_8_bits(float_model, pixels, monkeypatch):
-    values = {"block.values": parts(float_model)["block.values"]}
-    monkeypatch.setattr(module, "_parts", lambda model: values)
+    norm = {"norm": parts(float_model)["norm"]}
+    monkeypatch.setattr(module, "_parts", lambda model: norm)
     monkeypatch.setattr(Drift, "gains", lambda self, other: True)
     tried = []
     quantized = quantize(float_model, pixels(12), tried.append)
 
-    assert tried == ["all in 8 bits", "block.values in single precision", "block.values in single precision"]
-    assert quantized.wide == ("block.values",)
-    assert quantized.drift == quantized.tried["block.values"]
+    assert tried == ["all in 8 bits", "norm in single precision", "norm in single precision"]
+    assert quantized.wide == ("norm",)
+    assert quantized.drift == quantized.tried["norm"]
     assert 0 < quantized.all_int8.classes < 0.1
     assert 0 < quantized.drift.patches < 0.1
 
@@ -47,13 +50,34 @@ def test_all_convolutions_but_the_wide_ones_are_in_8_bits(float_model, pixels, m
                 scales = onnx.numpy_helper.to_array(initializers[weight.input[1]])
                 assert scales.shape == (initializers[weight.input[0]].dims[0],)
     convolutions = sum(node.op_type == "Conv" for node in float_model.graph.node)
-    assert types == {onnx.TensorProto.INT8: convolutions - 1, onnx.TensorProto.FLOAT: 1}
+    # The head's normalisation, and the keys and values of the semantic block.
+    assert types == {onnx.TensorProto.INT8: convolutions - 3, onnx.TensorProto.FLOAT: 3}
+
+
+@pytest.mark.parametrize(("variant", "assignment"), [("dn100-ours-c", "softmax"), ("wrn16-ours", "bn_relu")])
+def test_the_answers_themselves_are_not_rounded(variant, assignment, make_network, pixels, monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "_parts", lambda model: {})
+    model = to_onnx(with_scaled_channels(fold(make_network(variant, assignment=assignment))), 32)
+    onnx.save(quantize(model, pixels(8)).model, tmp_path / "model.onnx")
+    answer = run(open_session(tmp_path / "model.onnx", "cpu", 1, Runtime()), pixels(5))
+    if assignment == "softmax":
+        np.testing.assert_allclose(answer.assignment.sum(axis=1), 1, atol=1e-5)
+    for output in (answer.patch_logits, answer.assignment):
+        assert len(np.unique(output)) > 256
+
+
+def test_patch_logits_of_other_networks_are_not_rounded(make_network, pixels, monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "_parts", lambda model: {})
+    model = to_onnx(with_scaled_channels(fold(make_network("wrn16"))), 32)
+    onnx.save(quantize(model, pixels(8)).model, tmp_path / "model.onnx")
+    answer = run(open_session(tmp_path / "model.onnx", "cpu", 1, Runtime()), pixels(5))
+    assert len(np.unique(answer.patch_logits)) > 256
 
 
 def test_the_record_says_how_it_was_made(float_model, pixels, monkeypatch):
     monkeypatch.setattr(module, "_parts", lambda model: {})
     quantized = quantize(float_model, pixels(4))
-    record = quantized.record(pixels(4))
+    record = quantized.record()
     assert record["pictures"] == 4
     assert len(record["pictures_sha256"]) == 64
     assert record["wide"] == []
@@ -79,9 +103,9 @@ def test_scales_and_choices_come_from_different_pictures(float_model, pixels, mo
     monkeypatch.setattr(module, "PICTURES", 4)
     monkeypatch.setattr(onnx, "load", lambda file: None)
     images = pixels(20)
-    quantize(float_model, images)
-    assert np.array_equal(seen["calibration"], images[:4])
-    assert np.array_equal(seen["held"], images[4:8])
+    assert quantize(float_model, images).pictures == 8
+    assert np.array_equal(seen["calibration"], images[:8:2])
+    assert np.array_equal(seen["held"], images[1:8:2])
 
 
 def test_only_parts_whose_precision_pays_are_kept(float_model, pixels, monkeypatch):
@@ -104,17 +128,20 @@ def test_only_parts_whose_precision_pays_are_kept(float_model, pixels, monkeypat
     assert quantized.drift == drifts[("a",)]
 
 
+def test_nothing_is_gained_where_nothing_is_lost():
+    assert not Drift(0, 0).gains(Drift(0, 0))
+    assert Drift(0.1, 0).gains(Drift(0.05, 0))
+
+
 def test_small_parts_of_a_network_are_named_after_it(float_model):
     found = parts(float_model)
-    assert set(found) == {"stem", "block.depthwise", "block.keys", "block.values", "norm"}
+    assert set(found) == {"stem", "block.depthwise", "norm"}
     assert all(len(nodes) == 1 for nodes in found.values())
 
 
 @pytest.mark.parametrize("variant", ["rn26", "wrn16-aux", "dn100-ours-c"])
 def test_every_kind_of_network_has_parts(variant, make_network):
-    found = parts(to_onnx(with_scaled_channels(fold(make_network(variant))), 32))
-    expected = {"rn26": "classifier", "wrn16-aux": "block.keys", "dn100-ours-c": "block.values"}
-    assert {"stem", "norm", expected[variant]} <= set(found)
+    assert {"stem", "norm"} <= set(parts(to_onnx(with_scaled_channels(fold(make_network(variant))), 32)))
 
 
 @pytest.mark.parametrize("count", [0, 1])

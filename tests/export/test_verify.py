@@ -87,6 +87,7 @@ def test_in_8_bits_the_answers_count_and_not_the_numbers(package, pixels):
     tamper(package, "classifier.bias", lambda bias: bias * 0 + np.eye(10, dtype=np.float32)[3] * 50, "int8")
     with pytest.raises(ParityError, match=r"most probable class is PyTorch's for .*% of the pictures only, below 97"):
         verify(package, pixels(16), "int8")
+    assert verify(package, pixels(16), "int8", agreement=0).passed
 
 
 def test_a_larger_tolerance_lets_it_pass(package, pixels):
@@ -125,10 +126,19 @@ def test_a_file_of_other_weights_is_refused(package, pixels, exported):
     assert package.parity() == {}
 
 
-def test_a_directory_without_an_onnx_file_is_refused(package, pixels):
-    (package.path / ONNX_FILES["fp32"]).unlink()
+def test_a_directory_without_an_onnx_file_is_refused_and_keeps_its_proof(package, pixels):
+    verify(package, pixels(1))
+    proven = package.proven("fp32")
+    package.onnx().unlink()
     with pytest.raises(PackageError, match="zoo export"):
         verify(package, pixels(1))
+    assert package.proven("fp32") == proven
+
+
+@pytest.mark.parametrize("agreement", [-0.1, 1.1, float("nan")])
+def test_an_agreement_that_is_no_share_is_refused(package, pixels, agreement):
+    with pytest.raises(InputError, match="agreement"):
+        verify(package, pixels(1), agreement=agreement)
 
 
 @pytest.mark.parametrize(("count", "size"), [(0, 32), (1, 40)])

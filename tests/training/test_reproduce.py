@@ -110,7 +110,7 @@ def test_every_run_gets_a_record(
     for run in runs:
         assert state(run, tmp_path / "runs", tmp_path / "records") == "done"
     record = read_record(tmp_path / "records" / "wrn16.cifar10.test.seed1.json")
-    assert (record.score.accuracy, record.zoo.machine.device, record.at_once) == (91, "cpu", 1)
+    assert (record.score.accuracy, record.training.machine.device, record.at_once) == (91, "cpu", 1)
     assert said[0] == "[1/6] wrn16.cifar10.test.seed0 starts"
     assert said[1] == ("[1/6] wrn16.cifar10.test.seed0: 90.00% of 256 test images, patches 80.00%, 0.1 minutes; 5 left")
     assert said[-1].endswith("0.1 minutes; 0 left")
@@ -143,7 +143,7 @@ while len(list(run.parent.glob("*/here"))) < 3:
     assert [line.rpartition(" ")[2] for line in said[:3]] == ["starts"] * 3
     assert {record.at_once for record in read_records(tmp_path / "records")} == {3}
     log = (tmp_path / "runs" / "wrn16.cifar10.test.seed0" / "output.log").read_text()
-    assert log == f"training wrn16 with {max(1, (os.cpu_count() or 1) // 3)} threads\n"
+    assert log == f"training wrn16 with {max(1, (cores() or 1) // 3)} threads\n"
 
 
 def test_a_failed_run_does_not_end_the_plan(

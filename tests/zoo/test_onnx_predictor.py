@@ -13,11 +13,11 @@ import pytest
 
 from zoo.errors import DigestError, InputError, PackageError
 from zoo.hub import DEFAULT_MODEL, open_model
-from zoo.machine import cores
+from zoo.machine import cores, processor
 from zoo.onnx_predictor import OnnxPredictor
-from zoo.onnx_session import DeviceError
+from zoo.onnx_session import DeviceError, open_session
 from zoo.package import ONNX_FILES, PARITY_FILE, Package, sha256
-from zoo.runtime import Runtime
+from zoo.runtime import Device, Runtime
 from zoo.serving import Serving
 
 MakePackage = Callable[..., Package]
@@ -143,6 +143,24 @@ def test_however_a_batch_is_divided_its_answers_are_the_same(streams: int, part:
             np.testing.assert_allclose(answer, expected, atol=1e-4)
 
 
+@pytest.mark.parametrize(("threads", "streams", "shared"), [(8, 8, 1), (8, 2, 7), (3, 2, 2), (2, 1, None)])
+def test_streams_and_the_threads_that_they_share_are_all_threads(
+    threads: int, streams: int, shared: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[int] = []
+
+    def record(file: Path, device: Device, threads: int, runtime: Runtime) -> object:
+        opened.append(threads)
+        return open_session(file, device, 1, runtime)
+
+    monkeypatch.setattr("zoo.onnx_predictor.open_session", record)
+    predictor = OnnxPredictor(open_model("wrn16-ours").onnx(), "cpu", threads, Runtime(streams=streams, part=1))
+    predictor(noise(1))
+    assert opened == [threads]  # a picture alone opens nothing more
+    predictor(noise(9))
+    assert opened == ([threads] if shared is None else [threads, shared])
+
+
 def test_there_are_no_more_streams_than_threads(small: OnnxPredictor) -> None:
     predictor = OnnxPredictor(open_model("wrn16-ours").onnx(), "cpu", 2, Runtime(streams=5, part=1))
     assert predictor.runtime == Runtime(streams=2, part=1)
@@ -178,7 +196,7 @@ def tuned(tmp_path: Path) -> Package:
     package = Package.open(tmp_path / "model")
     shutil.copy(package.onnx(), package.path / ONNX_FILES["int8"])
     digest = sha256(package.path / ONNX_FILES["int8"])
-    Serving("int8", cores(), 3, onnx_sha256=digest, runtime=CHOSEN).write(package)
+    Serving("int8", cores(), 3, processor(), onnx_sha256=digest, runtime=CHOSEN).write(package)
     return package
 
 

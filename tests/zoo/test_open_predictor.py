@@ -9,12 +9,22 @@ import numpy as np
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.onnx_predictor import OnnxPredictor
 from zoo.open_predictor import open_predictor
-from zoo.package import ONNX_FILES, Package
+from zoo.package import ONNX_FILES, SERVING_FILE, Package
+from zoo.serving import Serving
 from zoo.torch_predictor import TorchPredictor
 
 
 def test_onnx_runtime_where_there_is_an_onnx_file() -> None:
     assert isinstance(open_predictor(open_model(DEFAULT_MODEL)), OnnxPredictor)
+
+
+def test_pytorch_where_there_is_none_in_the_precision_that_is_served(tmp_path: Path) -> None:
+    ignored = shutil.ignore_patterns(ONNX_FILES["fp32"], SERVING_FILE)
+    package = Package.open(Path(shutil.copytree(open_model("wrn16-ours").path, tmp_path / "copy", ignore=ignored)))
+    assert package.precisions == ("int8",)
+    assert isinstance(open_predictor(package), TorchPredictor)
+    Serving("int8").write(package)
+    assert isinstance(open_predictor(package), OnnxPredictor)
 
 
 def test_else_pytorch(make_package: Callable[..., Package]) -> None:

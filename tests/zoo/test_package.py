@@ -174,6 +174,24 @@ def test_metrics_and_parity_are_empty_until_written(make_package: MakePackage) -
     assert package.parity() == {"passed": True}
 
 
+def test_the_file_that_a_proof_was_written_for(make_package: MakePackage) -> None:
+    package = make_package()
+    assert package.proven("fp32") is None
+    write_json(package.path / PARITY_FILE, {"fp32": {"one": {"onnx_sha256": "a"}, "other": {"onnx_sha256": "a"}}})
+    assert package.proven("fp32") == "a"
+    assert package.proven("int8") is None
+
+
+@pytest.mark.parametrize(
+    "record", [3, None, {"one": {}}, {"one": 3}, {"one": {"onnx_sha256": "a"}, "other": {"onnx_sha256": "b"}}]
+)
+def test_a_proof_of_another_form(record: object, make_package: MakePackage) -> None:
+    package = make_package()
+    write_json(package.path / PARITY_FILE, {"fp32": record})
+    with pytest.raises(PackageError, match=r"parity\.json is not a record of `zoo verify`; remove it"):
+        package.proven("fp32")
+
+
 @pytest.mark.parametrize(("text", "problem"), [("{", "is not JSON"), ("[1]", "is not a JSON object")])
 def test_broken_metrics(text: str, problem: str, make_package: MakePackage) -> None:
     package = make_package()

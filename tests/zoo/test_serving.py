@@ -1,11 +1,12 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from zoo.errors import PackageError
-from zoo.machine import cores
+from zoo.machine import cores, processor
 from zoo.package import SERVING_FILE, Package
 from zoo.runtime import Runtime
 from zoo.serving import Serving, Trial
@@ -66,9 +67,10 @@ def test_a_file_that_is_not_valid_says_where(content: Any, problem: str, make_pa
 
 
 def test_it_fits_where_it_was_measured_and_nowhere_else() -> None:
-    serving = Serving(cores=cores(), threads=2, onnx_sha256="a")
+    serving = Serving(cores=cores(), threads=2, processor=processor(), onnx_sha256="a")
     assert serving.fits("a", 2)
     assert not serving.fits("b", 2)
     assert not serving.fits("a", 1)
-    assert not Serving(cores=cores() + 1, threads=2, onnx_sha256="a").fits("a", 2)
+    assert not replace(serving, cores=cores() + 1).fits("a", 2)
+    assert not replace(serving, processor="another").fits("a", 2)
     assert not Serving().fits("a", 2)
