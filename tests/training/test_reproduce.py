@@ -16,6 +16,7 @@ from training.records import RecordError, read_record, read_records
 from training.reproduce import UnfinishedError, execute, state
 from zoo.errors import InputError
 from zoo.hub import DEFAULT_MODEL, open_model
+from zoo.machine import cores
 from zoo.package import CONFIG_FILE
 
 RunZoo = Callable[..., CompletedProcess[str]]
@@ -143,7 +144,7 @@ while len(list(run.parent.glob("*/here"))) < 3:
     assert [line.rpartition(" ")[2] for line in said[:3]] == ["starts"] * 3
     assert {record.at_once for record in read_records(tmp_path / "records")} == {3}
     log = (tmp_path / "runs" / "wrn16.cifar10.test.seed0" / "output.log").read_text()
-    assert log == f"training wrn16 with {max(1, (cores() or 1) // 3)} threads\n"
+    assert log == f"training wrn16 with {max(1, cores() // 3)} threads\n"
 
 
 def test_a_failed_run_does_not_end_the_plan(
