@@ -12,6 +12,7 @@ import onnxruntime
 import pytest
 
 from serve import stopwatch
+from serve.settings import MAX_BATCH
 from serve.stopwatch import Seconds, Setting
 from serve.tune import Measure, judge, search, tune, write
 from zoo.errors import InputError, PackageError
@@ -145,8 +146,8 @@ def test_what_was_found_is_measured_against_the_defaults_and_the_other_precision
     found = tune(package, device="cpu", threads=8, measure=costing(made_up))
     best = Runtime(streams=4, part=8, spin=False, arena=False)
     assert list(found.compared) == [Setting("fp32", Runtime()), Setting("fp32", best), Setting("int8", best)]
-    assert found.compared["fp32", best] == {1: 1.0, 64: 1.0}
-    assert found.compared["int8", best] == {1: 0.5, 64: 0.5}
+    assert found.compared["fp32", best] == {1: 1.0, MAX_BATCH: 1.0}
+    assert found.compared["int8", best] == {1: 0.5, MAX_BATCH: 0.5}
     expected = ("fp32", cores(), 8, sha256(package.onnx()), best)
     assert tuple(getattr(found.serving, name) for name in FIELDS) == expected
     assert (found.serving.processor, found.serving.onnxruntime) == (processor(), onnxruntime.__version__)

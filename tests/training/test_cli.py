@@ -82,7 +82,7 @@ def test_train_into_chosen_folders(run_zoo: RunZoo, cifar: Path, tmp_path: Path)
         (("wrn16", "--device", "tpu"), "device 'tpu' cannot be used"),
         (("wrn16", "--data", "/nowhere/data"), "there is no folder /nowhere/data"),
         (("wrn16", "--recipe", "quick"), "no recipe is called 'quick'; there are: fast, finetune, paper, smoke"),
-        (("rn26", "--recipe", "finetune"), "there is no model 'rn26.cifar10' here"),
+        (("rn38", "--recipe", "finetune"), "there is no model 'rn38.cifar10' here"),
         (("wrn16", "--start-from", "wrn16-ours"), "start_from = 'wrn16-ours' is a wrn16-ours, and wrn16 is to be"),
         (("wrn16", "--limit", 0), "limit = 0"),
     ],

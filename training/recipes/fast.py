@@ -4,9 +4,9 @@
 
 Expected on CIFAR-10 (all training images, seed 0, 10,000 test images): wrn16-ours 90.5%, 15 minutes on 2 CPU cores.
 
-Growing images cost no accuracy: after 3 epochs wrn16-ours has 78.8% with them and 78.6% without (45,000 training images,
-seed 0, 5,000 held-out images, so that a difference below a point says little). Alternating flips (78.2%) and label
-smoothing (78.0%) did not help at so few epochs, and are off. All that was compared: docs/results.md, from
+Growing images cost no accuracy: after 3 epochs wrn16-ours has 78.8% with them and 78.6% without (45,000 training
+images, seed 0, 5,000 held-out images, so that a difference below a point says little). Alternating flips (78.2%) and
+label smoothing (78.0%) did not help at so few epochs, and are off. All that was compared: docs/results.md, from
 `zoo reproduce --ablation tricks --epochs 3`.
 """
 
