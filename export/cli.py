@@ -110,43 +110,27 @@ def verify(
 ) -> None:
     """Compare a model's ONNX files with its network, and record the result in the model directory."""
     with _export_extra():
-        from export.verify import ParityError
-        from export.verify import verify as compare
+        from export.verify import measure_parity, require
     from rich.console import Console
-    from rich.table import Table
 
     from export.images import read_pixels
+    from export.parity_table import parity_table
     from zoo.errors import InputError
     from zoo.hub import open_model
 
     package = open_model(name)
     if precision is None and (tolerance, agreement) != (None, None):
         raise InputError("--tolerance and --agreement are for one --precision; name it too")
-    failed = []
+    precisions = (precision,) if precision else package.precisions or ("fp32",)
     try:
         pixels = read_pixels(data, package.config.input_size, images)
-        for one in (precision,) if precision else package.precisions or ("fp32",):
-            try:
-                parity = compare(package, pixels, one, device, tolerance, agreement)
-            except ParityError as error:
-                failed.append(error)
-                parity = error.parity
-            table = Table(
-                title=f"{package.config.name}: ONNX Runtime in {one} "
-                f"{'answers as PyTorch does' if parity.passed else 'is too far from PyTorch'}",
-                caption=f"{parity.images} pictures in batches of {', '.join(map(str, parity.batch_sizes))}, and 5 that "
-                f"no camera takes; {parity.provider}; mean total variation of a patch {parity.total_variation:.1e}",
-            )
-            for heading in ("output", "largest absolute error", "of made pictures", "same best class"):
-                table.add_column(heading, justify="left" if heading == "output" else "right")
-            for output, difference in parity.max_abs_error.items():
-                challenge = f"{parity.challenge_error[output]:.2e}"
-                table.add_row(output, f"{difference:.2e}", challenge, f"{parity.agreement[output]:.3%}")
-            Console().print(table)
+        found = measure_parity(package, pixels, precisions, device, tolerance, agreement)
     except OSError as error:
         raise InputError(f"cannot read or write {error.filename}: {error.strerror or error}") from None
-    if failed:
-        raise failed[0]
+    for one, parity in found.items():
+        Console().print(parity_table(package.config.name, one, parity))
+    for one, parity in found.items():
+        require(package, one, parity)
 
 
 def compact(

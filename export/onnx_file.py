@@ -16,7 +16,7 @@ from export.quantize import quantize
 from zoo.errors import InputError
 from zoo.models import load_package
 from zoo.network import Network
-from zoo.package import MIN_INPUT_SIZE, ModelConfig, Package, config_to_metadata, write_atomically
+from zoo.package import MIN_INPUT_SIZE, ModelConfig, Package, onnx_metadata, write_atomically
 from zoo.predictor import OUTPUTS, check_pixels
 from zoo.preprocess import Pixels
 from zoo.runtime import Precision
@@ -97,7 +97,7 @@ def export_network(
     """
     if len(config.classes) != network.num_classes:
         raise InputError(f"the network has {network.num_classes} classes, its configuration {len(config.classes)}")
-    folded, metadata = fold(network), config_to_metadata(config) | {"precision": json.dumps(precision)}
+    folded, metadata = fold(network), onnx_metadata(config, precision)
     if precision == "int8":
         if pixels is None:
             raise InputError("8 bits take training pictures, for the scales of the features; name them with --data")

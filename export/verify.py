@@ -1,17 +1,17 @@
-"""Parity: whether a model's ONNX file answers as its network does."""
+"""Whether a model's ONNX files answer as its network does: both computed on the same pictures."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
-from types import MappingProxyType
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 
 import numpy as np
 import onnxruntime
 import torch
 
 from export.challenges import challenges
+from export.parity import LIMITS, Limits, Parity, ParityError
 from zoo.answers import patch_shares
-from zoo.errors import InputError, PackageError, ZooError
+from zoo.errors import PackageError
 from zoo.machine import processor
 from zoo.models import load_package
 from zoo.onnx_predictor import OnnxPredictor
@@ -31,75 +31,6 @@ time of those that have some."""
 _LARGEST = float(np.finfo(np.float32).max)
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What an ONNX file may differ by from its network."""
-
-    max_abs_error: float
-    """Largest absolute difference of any number, made pictures included."""
-    min_agreement: float
-    """Least share in 0..1 of pictures whose most probable class is the same."""
-
-    def __post_init__(self) -> None:
-        if not self.max_abs_error >= 0:
-            raise InputError(f"tolerance = {self.max_abs_error}: it must be 0 or more, such as 0.0001")
-        if not 0 <= self.min_agreement <= 1:
-            raise InputError(f"agreement = {self.min_agreement}: it is a share, from 0 to 1")
-
-
-LIMITS: Mapping[Precision, Limits] = MappingProxyType(
-    {"fp32": Limits(1e-4, 0.999), "fp16": Limits(0.1, 0.99), "int8": Limits(100, 0.97)}
-)
-"""In less precision than PyTorch's, single numbers say little; what counts is whether the answer is the same."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parity:
-    """How far an ONNX file is from its network."""
-
-    passed: bool
-    """Whether all is within the limits."""
-    limits: Limits
-    max_abs_error: Mapping[str, float]
-    """Largest absolute difference of each output, over all pictures and batch sizes."""
-    challenge_error: Mapping[str, float]
-    """The same for `export.challenges`, which count nowhere else."""
-    agreement: Mapping[str, float]
-    """Share in 0..1 of pictures (`logits`) or patches (the other outputs) whose largest entry is the same."""
-    total_variation: float
-    """Between the shares of the classes in a patch, in 0..1: the mean over all patches."""
-    images: int
-    batch_sizes: tuple[int, ...]
-    provider: str
-    """ONNX Runtime's execution provider."""
-    processor: str
-    """Of the machine: in 8 bits, older ones lack instructions that keep sums from overflowing."""
-    onnxruntime: str
-    torch: str
-    weights_sha256: str
-    onnx_sha256: str
-
-
-class ParityError(ZooError):
-    """An ONNX file that does not answer as its network does; `parity` has the numbers."""
-
-    def __init__(self, file: str, parity: Parity) -> None:
-        errors = {name: max(error, parity.challenge_error[name]) for name, error in parity.max_abs_error.items()}
-        output, error = max(errors.items(), key=lambda item: item[1])
-        if error > parity.limits.max_abs_error:
-            problem = (
-                f"{output} differs from PyTorch's by up to {error:.3g}, above the tolerance of "
-                f"{parity.limits.max_abs_error:.3g}; export the model again, or allow a larger tolerance"
-            )
-        else:
-            problem = (
-                f"the most probable class is PyTorch's for {parity.agreement['logits']:.2%} of the pictures only, "
-                f"below {parity.limits.min_agreement:.2%}; export the model in more precision, or from more pictures"
-            )
-        super().__init__(f"{file}: {problem}")
-        self.parity = parity
-
-
 def verify(
     package: Package,
     pixels: Pixels,
@@ -108,62 +39,73 @@ def verify(
     tolerance: float | None = None,
     agreement: float | None = None,
 ) -> Parity:
+    """`measure_parity` in one precision.
+
+    Raises:
+        ParityError: it is not within the limits; the record is written all the same.
+    """
+    parity = measure_parity(package, pixels, (precision,), device, tolerance, agreement)[precision]
+    require(package, precision, parity)
+    return parity
+
+
+def require(package: Package, precision: Precision, parity: Parity) -> None:
+    """Raise `ParityError` if it did not pass."""
+    if not parity.passed:
+        raise ParityError(str(package.path / ONNX_FILES[precision]), parity)
+
+
+def measure_parity(
+    package: Package,
+    pixels: Pixels,
+    precisions: Sequence[Precision],
+    device: Device = "cpu",
+    tolerance: float | None = None,
+    agreement: float | None = None,
+) -> dict[Precision, Parity]:
     """Compare ONNX Runtime with PyTorch in single precision on the CPU, and record it in `parity.json`.
 
     Arguments:
-        package: a model directory with an ONNX file in this precision.
+        package: a model directory with an ONNX file in each precision.
         pixels: uint8 [N, 3, S, S] for the model's input size S.
-        precision: of the ONNX file.
+        precisions: of the ONNX files.
         device: that ONNX Runtime computes on.
         tolerance: for the absolute difference of each number of each output; None for that of `LIMITS`.
         agreement: least share in 0..1 of pictures whose most probable class is PyTorch's; None likewise.
 
     Raises:
-        ParityError: it is not within the limits; the record is written all the same.
         InputError: pixels of another type or shape, or a limit out of its range.
         PackageError: a file is missing, damaged or of another model.
         DeviceError: the device is not there.
     """
     check_pixels(pixels, package.config, package.config.name)
     changes = {"max_abs_error": tolerance, "min_agreement": agreement}
-    limits = replace(LIMITS[precision], **{name: value for name, value in changes.items() if value is not None})
-    # What was proved before says nothing of the files that are compared now.
-    forget(package, precision)
-    candidate = OnnxPredictor.open(package, device, precision=precision, runtime=Runtime())
+    changes = {name: value for name, value in changes.items() if value is not None}
+    candidates = []
+    for precision in precisions:
+        limits = replace(LIMITS[precision], **changes)
+        # What was proved before says nothing of the files that are compared now.
+        forget(package, precision)
+        candidates.append(_Candidate(package, precision, device, limits))
     reference = TorchPredictor(load_package(package), package.config)
-    comparison, challenged, largest = _Comparison(), _Comparison(), max(BATCH_SIZES)
+    largest = max(BATCH_SIZES)
     for start in range(0, len(pixels), TURN):
         images = pixels[start : start + TURN]
         expected = predict_in_parts(reference, images, largest)
-        for rows in _batches(len(images), BATCH_SIZES if start == 0 else (largest,)):
-            comparison.add(expected.rows(rows.start, rows.stop), candidate(images[rows]))
+        for candidate in candidates:
+            for rows in _batches(len(images), BATCH_SIZES if start == 0 else (largest,)):
+                candidate.compare(expected.rows(rows.start, rows.stop), images[rows])
     made = challenges(package.config.input_size)
-    challenged.add(reference(made), candidate(made))
-    errors = [*comparison.errors.values(), *challenged.errors.values()]
-    shares = {name: same / comparison.entries[name] for name, same in comparison.same.items()}
-    file = package.path / ONNX_FILES[precision]
-    parity = Parity(
-        passed=max(errors) <= limits.max_abs_error and shares["logits"] >= limits.min_agreement,
-        limits=limits,
-        max_abs_error=comparison.errors,
-        challenge_error=challenged.errors,
-        agreement=shares,
-        total_variation=comparison.variation / comparison.patches,
-        images=len(pixels),
-        batch_sizes=tuple(sorted(comparison.batch_sizes)),
-        provider="CUDAExecutionProvider" if candidate.on_cuda else "CPUExecutionProvider",
-        processor=processor(),
-        onnxruntime=onnxruntime.__version__,
-        torch=torch.__version__,
-        weights_sha256=package.config.weights_sha256,
-        onnx_sha256=sha256(file),
-    )
+    expected = reference(made)
     record = package.parity()
-    record.setdefault(precision, {})[parity.provider] = asdict(parity)
+    found = {}
+    for candidate in candidates:
+        candidate.challenge(expected, made)
+        parity = candidate.parity(len(pixels))
+        found[candidate.precision] = parity
+        record.setdefault(candidate.precision, {})[parity.provider] = asdict(parity)
     write_json(package.path / PARITY_FILE, record)
-    if not parity.passed:
-        raise ParityError(str(file), parity)
-    return parity
+    return found
 
 
 def _batches(count: int, sizes: tuple[int, ...]) -> Iterator[slice]:
@@ -180,6 +122,45 @@ def forget(package: Package, precision: Precision) -> None:
     # Without a file the record says which one an export should give.
     if file and package.proven(precision) != sha256(file) and record.pop(precision, None):
         write_json(package.path / PARITY_FILE, record)
+
+
+class _Candidate:
+    """An ONNX file and what its answers differ by."""
+
+    def __init__(self, package: Package, precision: Precision, device: Device, limits: Limits) -> None:
+        self.precision: Precision = precision
+        self._weights_sha256 = package.config.weights_sha256
+        self._limits = limits
+        self._predictor = OnnxPredictor.open(package, device, precision=precision, runtime=Runtime())
+        self._pictures, self._made = _Comparison(), _Comparison()
+
+    def compare(self, expected: Prediction, pixels: Pixels) -> None:
+        self._pictures.add(expected, self._predictor(pixels))
+
+    def challenge(self, expected: Prediction, pixels: Pixels) -> None:
+        self._made.add(expected, self._predictor(pixels))
+
+    def parity(self, images: int) -> Parity:
+        """Of what was compared so far: so many pictures."""
+        pictures, made = self._pictures, self._made
+        errors = [*pictures.errors.values(), *made.errors.values()]
+        shares = {name: same / pictures.entries[name] for name, same in pictures.same.items()}
+        return Parity(
+            passed=max(errors) <= self._limits.max_abs_error and shares["logits"] >= self._limits.min_agreement,
+            limits=self._limits,
+            max_abs_error=pictures.errors,
+            challenge_error=made.errors,
+            agreement=shares,
+            total_variation=pictures.variation / pictures.patches,
+            images=images,
+            batch_sizes=tuple(sorted(pictures.batch_sizes)),
+            provider="CUDAExecutionProvider" if self._predictor.on_cuda else "CPUExecutionProvider",
+            processor=processor(),
+            onnxruntime=onnxruntime.__version__,
+            torch=torch.__version__,
+            weights_sha256=self._weights_sha256,
+            onnx_sha256=self._predictor.onnx_sha256,
+        )
 
 
 class _Comparison:

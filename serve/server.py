@@ -42,7 +42,10 @@ def run(settings: Settings) -> None:
         config = uvicorn.Config(create_app(service), timeout_graceful_shutdown=round(settings.drain_seconds))
         log = logging.getLogger("uvicorn.error")
         for model in service.models.values():
-            log.info("%s: %s", model.name, computing(model.batcher.predictor))
+            predictor = model.batcher.predictor
+            log.info("%s: %s", model.name, computing(predictor))
+            if isinstance(predictor, OnnxPredictor) and model.package.failed(predictor.precision):
+                log.warning("%s: `zoo verify` found its ONNX file too far from its network", model.name)
         Server(config, service).run(sockets=[listener])
 
 

@@ -11,7 +11,15 @@ from typing import Any
 from zoo.errors import DigestError, PackageError
 from zoo.machine import cores
 from zoo.onnx_session import on_cuda, open_session
-from zoo.package import CONFIG_FILE, PARITY_FILE, ModelConfig, Package, config_from_metadata, sha256
+from zoo.package import (
+    CONFIG_FILE,
+    PARITY_FILE,
+    ModelConfig,
+    Package,
+    config_from_metadata,
+    precision_from_metadata,
+    sha256,
+)
 from zoo.predictor import OUTPUTS, Prediction, check_pixels
 from zoo.preprocess import Pixels
 from zoo.runtime import Device, Precision, Runtime
@@ -26,7 +34,6 @@ class OnnxPredictor:
         device: `cuda` fails where there is none; `auto` takes CUDA where it works, else the CPU.
         threads: on the CPU, in all; 0 for one a core.
         runtime: how to compute on the CPU; None for the defaults.
-        precision: of the file.
 
     Raises:
         PackageError: ONNX Runtime cannot open the file, or the file names no model.
@@ -40,10 +47,8 @@ class OnnxPredictor:
         device: Device = "auto",
         threads: int = 0,
         runtime: Runtime | None = None,
-        precision: Precision = "fp32",
     ) -> None:
         threads = threads or cores()
-        self.precision = precision
         self.tuned = runtime is not None
         """Whether the runtime was chosen, and is not the default for want of a better one."""
         self.runtime = (runtime or Runtime()).on(threads)
@@ -51,7 +56,9 @@ class OnnxPredictor:
         self._session = open_session(file, device, threads, self.runtime)
         self.onnx_sha256 = sha256(file)
         """Of the file that answers."""
-        self.config: ModelConfig = config_from_metadata(self._session.get_modelmeta().custom_metadata_map, str(file))
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        self.config: ModelConfig = config_from_metadata(metadata, str(file))
+        self.precision: Precision = precision_from_metadata(metadata, str(file))
         self.on_cuda = on_cuda(self._session)
         if self.on_cuda:
             self.runtime = replace(self.runtime, streams=1, part=0)
@@ -93,7 +100,11 @@ class OnnxPredictor:
             )
         if runtime is None and serving.fits(digest, threads or cores()):
             runtime = serving.runtime
-        predictor = OnnxPredictor(file, device, threads, runtime, precision)
+        predictor = OnnxPredictor(file, device, threads, runtime)
+        if predictor.precision != precision:
+            raise PackageError(
+                f"{file} is in {predictor.precision}, not in {precision} as its name says; export it again"
+            )
         own, expected = asdict(predictor.config), asdict(package.config)
         if own != expected:
             differing = ", ".join(name for name in own if own[name] != expected[name])

@@ -93,9 +93,10 @@ class ModelConfig:
             raise PackageError(f"{where} is not a model configuration: {problems}") from None
 
 
-def config_to_metadata(config: ModelConfig) -> dict[str, str]:
-    """A configuration as an ONNX file's metadata: the model's name, and each field as JSON."""
-    return {"name": config.name} | {key: json.dumps(value, ensure_ascii=False) for key, value in asdict(config).items()}
+def onnx_metadata(config: ModelConfig, precision: Precision) -> dict[str, str]:
+    """What an ONNX file carries: the model's name, and each field of its configuration and its precision as JSON."""
+    values = asdict(config) | {"precision": precision}
+    return {"name": config.name} | {key: json.dumps(value, ensure_ascii=False) for key, value in values.items()}
 
 
 def config_from_metadata(metadata: Mapping[str, str], where: str) -> ModelConfig:
@@ -107,6 +108,19 @@ def config_from_metadata(metadata: Mapping[str, str], where: str) -> ModelConfig
     known = {field.name for field in fields(ModelConfig)}
     members = (f"{json.dumps(key)}: {value}" for key, value in metadata.items() if key in known)
     return ModelConfig.from_json(f"{{{', '.join(members)}}}", f"the metadata of {where}")
+
+
+def precision_from_metadata(metadata: Mapping[str, str], where: str) -> Precision:
+    """The precision that an ONNX file says it is in; single where it says nothing.
+
+    Raises:
+        PackageError: there is no such precision.
+    """
+    text = metadata.get("precision", '"fp32"')
+    for precision in ONNX_FILES:
+        if text == json.dumps(precision):
+            return precision
+    raise PackageError(f"the metadata of {where} say precision = {text}: it is one of {', '.join(ONNX_FILES)}")
 
 
 _config_adapter = TypeAdapter(ModelConfig)
@@ -165,6 +179,10 @@ class Package:
                 f"{self.path / PARITY_FILE} is not a record of `zoo verify`; remove it, and verify the model again"
             ) from None
         return digest
+
+    def failed(self, precision: Precision) -> bool:
+        """Whether `zoo verify` found the ONNX file too far from its network."""
+        return any(record.get("passed") is False for record in self.parity().get(precision, {}).values())
 
     def weights(self) -> Path:
         """The weights file, its digest checked.

@@ -17,7 +17,7 @@ import zoo
 from export.onnx_file import export_network
 from zoo.matching import SlackSoftmax
 from zoo.network import Network
-from zoo.package import CONFIG_FILE, ONNX_FILES, WEIGHTS_FILE, ModelConfig, Package, config_to_metadata, sha256
+from zoo.package import CONFIG_FILE, ONNX_FILES, WEIGHTS_FILE, ModelConfig, Package, onnx_metadata, sha256
 from zoo.preprocess import CIFAR10_NORMALIZATION, Pixels
 from zoo.registry import AssignmentName
 
@@ -124,7 +124,7 @@ def complete_package(exported: Callable[..., Exported]) -> Callable[[Path, str],
         # An export takes seconds; but for its identity, this file is what it would give.
         model = onnx.load(exported(variant).file)
         del model.metadata_props[:]
-        onnx.helper.set_model_props(model, config_to_metadata(config))
+        onnx.helper.set_model_props(model, onnx_metadata(config, "fp32"))
         onnx.save(model, folder / ONNX_FILES["fp32"])
         return Package.open(folder)
 

@@ -7,7 +7,8 @@ import typer
 from typer.testing import CliRunner
 
 from export.cli import add_commands
-from export.verify import ParityError, verify
+from export.parity import ParityError
+from export.verify import verify
 from zoo.errors import InputError, MissingDependencyError
 from zoo.package import ONNX_FILES, Package
 

@@ -73,7 +73,7 @@ def test_it_says_how_it_computes(monkeypatch: pytest.MonkeyPatch) -> None:
         "ONNX Runtime on the CPU, fp32, 2 streams, parts of up to 4 pictures; "
         "defaults; `zoo tune MODEL` finds the best for this machine"
     )
-    tuned = OnnxPredictor(file, "cpu", 1, Runtime(part=0), "int8")
+    tuned = OnnxPredictor(open_model("wrn16-ours").onnx("int8"), "cpu", 1, Runtime(part=0))
     assert computing(tuned) == "ONNX Runtime on the CPU, int8, whole batches; tuned"
     assert computing(GatedPredictor()) == "a test"
     monkeypatch.setattr("zoo.onnx_predictor.on_cuda", lambda session: True)

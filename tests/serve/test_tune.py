@@ -10,6 +10,7 @@ from subprocess import CompletedProcess
 
 import onnxruntime
 import pytest
+from support.onnx_files import copy_as
 
 from serve import stopwatch
 from serve.settings import MAX_BATCH
@@ -142,7 +143,7 @@ def test_judging() -> None:
 
 
 def test_what_was_found_is_measured_against_the_defaults_and_the_other_precisions(package: Package) -> None:
-    shutil.copy(package.onnx(), package.path / ONNX_FILES["int8"])
+    copy_as(package, "int8")
     found = tune(package, device="cpu", threads=8, measure=costing(made_up))
     best = Runtime(streams=4, part=8, spin=False, arena=False)
     assert list(found.compared) == [Setting("fp32", Runtime()), Setting("fp32", best), Setting("int8", best)]
@@ -165,7 +166,7 @@ def test_what_was_written_is_how_the_model_is_computed(package: Package) -> None
 
 def test_the_precision_is_that_of_before_unless_another_is_asked_for(package: Package) -> None:
     for one in ("fp16", "int8"):
-        shutil.copy(package.onnx(), package.path / ONNX_FILES[one])
+        copy_as(package, one)
     Serving("int8").write(package)
     assert tune(package, None, "cpu", 1, measure=costing(alike)).serving.precision == "int8"
     assert tune(package, "fp16", "cpu", 1, measure=costing(alike)).serving.precision == "fp16"
@@ -193,7 +194,7 @@ def test_another_precision_that_is_damaged_is_found_out_before_anything_is_measu
 
 def test_on_cuda_only_the_precision_is_chosen(package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zoo.onnx_predictor.on_cuda", lambda session: True)
-    shutil.copy(package.onnx(), package.path / ONNX_FILES["fp16"])
+    copy_as(package, "fp16")
     before = Serving("fp32", 9, 9, onnx_sha256="another file", runtime=Runtime(1, 0))
     before.write(package)
     seen: list[tuple[Setting, ...]] = []
@@ -210,7 +211,7 @@ def test_on_cuda_only_the_precision_is_chosen(package: Package, monkeypatch: pyt
 @pytest.mark.usefixtures("quick")
 def test_the_command(package: Package, run_zoo: RunZoo) -> None:
     command = ("tune", f"local-dir:{package.path}", "--device", "cpu", "--threads", 2, "--batch", 3, "--seconds", 0)
-    shutil.copy(package.onnx(), package.path / ONNX_FILES["int8"])
+    copy_as(package, "int8")
     ended = run_zoo(*command, "--dry-run")
     assert ended.returncode == 0, ended.stderr
     assert "written: nothing (--dry-run)" in ended.stdout

@@ -194,7 +194,6 @@ def tuned(tmp_path: Path) -> Package:
     """A model directory with an ONNX file in `int8` too, for which `serving.json` was measured here with 3 threads."""
     shutil.copytree(open_model("wrn16-ours").path, tmp_path / "model", ignore=shutil.ignore_patterns(PARITY_FILE))
     package = Package.open(tmp_path / "model")
-    shutil.copy(package.onnx(), package.path / ONNX_FILES["int8"])
     digest = sha256(package.path / ONNX_FILES["int8"])
     Serving("int8", cores(), 3, processor(), onnx_sha256=digest, runtime=CHOSEN).write(package)
     return package
@@ -230,6 +229,14 @@ def test_what_is_asked_for_goes_before_what_was_found(tuned: Package) -> None:
     change(tuned, onnx_sha256="0" * 64)
     assert OnnxPredictor.open(tuned, "cpu", 3, precision="fp32").precision == "fp32"
     assert OnnxPredictor.open(tuned, "cpu", 3, runtime=CHOSEN).runtime == CHOSEN
+
+
+def test_a_file_in_another_precision_than_its_name_says(tuned: Package) -> None:
+    shutil.copy(tuned.onnx(), tuned.path / ONNX_FILES["int8"])
+    with pytest.raises(
+        PackageError, match=r"model\.int8\.onnx is in fp32, not in int8 as its name says; export it again"
+    ):
+        OnnxPredictor.open(tuned, "cpu")
 
 
 def test_a_chosen_precision_that_is_not_there(tuned: Package) -> None:

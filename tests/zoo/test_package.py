@@ -17,12 +17,14 @@ from zoo.package import (
     ModelConfig,
     Package,
     config_from_metadata,
-    config_to_metadata,
+    onnx_metadata,
+    precision_from_metadata,
     sha256,
     write_atomically,
     write_json,
 )
 from zoo.preprocess import Normalization
+from zoo.runtime import Precision
 
 MakePackage = Callable[..., Package]
 
@@ -56,16 +58,36 @@ def test_a_configuration_survives_json(config: ModelConfig) -> None:
 
 @given(CONFIGS)
 def test_a_configuration_survives_metadata(config: ModelConfig) -> None:
-    assert config_from_metadata(config_to_metadata(config), "model.onnx") == config
+    assert config_from_metadata(onnx_metadata(config, "fp32"), "model.onnx") == config
 
 
 def test_metadata_names_the_model_in_plain_text() -> None:
-    assert config_to_metadata(CONFIG)["name"] == CONFIG.name == "wrn16-ours.cifar10"
+    assert onnx_metadata(CONFIG, "int8")["name"] == CONFIG.name == "wrn16-ours.cifar10"
 
 
 def test_metadata_of_another_program_is_ignored() -> None:
-    metadata = config_to_metadata(CONFIG) | {"author": "someone", "note": "not JSON"}
+    metadata = onnx_metadata(CONFIG, "int8") | {"author": "someone", "note": "not JSON"}
     assert config_from_metadata(metadata, "model.onnx") == CONFIG
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+def test_metadata_say_the_precision(precision: Precision) -> None:
+    assert precision_from_metadata(onnx_metadata(CONFIG, precision), "model.onnx") == precision
+
+
+def test_metadata_without_a_precision_mean_single_and_of_an_unknown_one_are_refused() -> None:
+    assert precision_from_metadata({}, "model.onnx") == "fp32"
+    with pytest.raises(PackageError, match='the metadata of model.onnx say precision = "int4": it is one of fp32'):
+        precision_from_metadata({"precision": '"int4"'}, "model.onnx")
+
+
+def test_a_file_that_failed(make_package: MakePackage) -> None:
+    package = make_package("wrn16")
+    assert not package.failed("fp32")
+    records = {"CPUExecutionProvider": {"passed": True}, "CUDAExecutionProvider": {"passed": False}}
+    write_json(package.path / PARITY_FILE, {"fp32": records})
+    assert package.failed("fp32")
+    assert not package.failed("int8")
 
 
 def test_metadata_without_a_configuration() -> None:
