@@ -11,7 +11,7 @@ def parity_table(model: str, precision: Precision, parity: Parity) -> Table:
     table = Table(
         title=f"{model}: ONNX Runtime in {precision} "
         f"{'answers as PyTorch does' if parity.passed else 'is too far from PyTorch'}",
-        caption=f"{parity.images} pictures in batches of {', '.join(map(str, parity.batch_sizes))}, and a few made ones "
+        caption=f"{parity.images} pictures in batches of {', '.join(map(str, parity.batch_sizes))}, and some "
         f"that no camera takes; {parity.provider}; mean total variation of a patch {parity.total_variation:.1e}",
     )
     for heading in ("output", "largest absolute error", "of made pictures", "same best class"):

@@ -4,11 +4,11 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
+from support.onnx_files import copy_as
 
 from export.challenges import challenges
 from export.parity import ParityError
 from export.verify import verify
-from support.onnx_files import copy_as
 from zoo.errors import DigestError, InputError, PackageError
 from zoo.onnx_predictor import OnnxPredictor
 from zoo.package import ONNX_FILES, PARITY_FILE, WEIGHTS_FILE, sha256

@@ -77,7 +77,7 @@ def test_metadata_say_the_precision(precision: Precision) -> None:
 
 def test_metadata_without_a_precision_mean_single_and_of_an_unknown_one_are_refused() -> None:
     assert precision_from_metadata({}, "model.onnx") == "fp32"
-    with pytest.raises(PackageError, match='the metadata of model.onnx say precision = "int4": it is one of fp32'):
+    with pytest.raises(PackageError, match=r'the metadata of model\.onnx say precision = "int4": it is one of fp32'):
         precision_from_metadata({"precision": '"int4"'}, "model.onnx")
 
 
