@@ -79,8 +79,8 @@ def measure_parity(
         DeviceError: the device is not there.
     """
     check_pixels(pixels, package.config, package.config.name)
-    changes = {"max_abs_error": tolerance, "min_agreement": agreement}
-    changes = {name: value for name, value in changes.items() if value is not None}
+    asked = {"max_abs_error": tolerance, "min_agreement": agreement}
+    changes = {name: value for name, value in asked.items() if value is not None}
     candidates = []
     for precision in precisions:
         limits = replace(LIMITS[precision], **changes)
