@@ -1,6 +1,6 @@
 """Does everything work? One epoch.
 
-zoo train wrn16-ours --recipe smoke --data cifar10
+    zoo train wrn16-ours --recipe smoke --data cifar10
 
 Expected on CIFAR-10: 64.4% of the test split (seed 0), in under two minutes on a CPU with two cores.
 """
