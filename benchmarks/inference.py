@@ -10,7 +10,8 @@ Needs `pip install -e '.[bench]'`; a contender whose package is missing is left 
 - plain ONNX: `torch.onnx.export` of the network as it is, in ONNX Runtime with its default options.
 - OpenVINO on our single-precision file, in fp32 and bf16; one request for the batch or several for parts of it, what
   is faster.
-- ours: the files of `zoo export` through the server's predictor; "one run" is the whole batch at once on all threads.
+- ours: the files of `zoo export` through the server's predictor; "one run" is the whole batch at once on all threads,
+  "tuned" the division into parts that is the fastest for this batch.
 - timm resnet: a residual network of timm's with nearly as many multiply-adds, in ONNX Runtime with default options.
 
 A variant whose model is in `weights/` is measured with it, another with random weights: times do not depend on them,

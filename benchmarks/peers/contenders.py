@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from peers.openvino_requests import build_openvino
 from peers.subject import AnswerTuple, Subject
+from peers.turns import fastest
 
+from serve.tune import PARTS
 from zoo.onnx_predictor import OnnxPredictor, run
 from zoo.onnx_session import open_session
 from zoo.preprocess import Pixels
@@ -88,6 +90,16 @@ def build_ours(subject: Subject, pixels: Pixels, precision: str, runtime: Runtim
     return Built(OnnxPredictor(subject.files[precision].path, subject.device, subject.threads, runtime))
 
 
+def build_tuned(subject: Subject, pixels: Pixels) -> Built:
+    """This project's predictor, with the batch divided in the way that is fastest here, as `zoo tune` would."""
+    divisions = dict.fromkeys(Runtime(part=part).on(subject.threads) for part in PARTS)
+    ways = {
+        one.describe(subject.threads): build_ours(subject, pixels, "fp32", one).call for one in (ONE_RUN, *divisions)
+    }
+    best = fastest({name: partial(call, pixels) for name, call in ways.items()})
+    return Built(ways[best], best)
+
+
 def build_with_openvino(subject: Subject, pixels: Pixels, precision: str) -> Built:
     """OpenVINO on our file; the time to build it includes the trials of its ways."""
     return Built(*build_openvino(subject.files["fp32"].path, pixels, subject.threads, precision))
@@ -104,6 +116,7 @@ CONTENDERS = (
     Contender("OpenVINO bf16", partial(build_with_openvino, precision="bf16"), "bf16", "openvino", CPU),
     Contender("ours fp32, one run", partial(build_ours, precision="fp32", runtime=ONE_RUN), devices=CPU, required=True),
     Contender("ours fp32", partial(build_ours, precision="fp32"), required=True),
+    Contender("ours fp32, tuned", build_tuned, devices=CPU),
     Contender("ours int8", partial(build_ours, precision="int8"), "int8", devices=CPU),
     Contender("ours fp16", partial(build_ours, precision="fp16"), "fp16", devices=CUDA),
     Contender("timm resnet", partial(build_session, kind="ordinary"), package="timm", ordinary=True),

@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from peers.turns import seconds
+from peers.turns import fastest
 
 from zoo.preprocess import Pixels
 
 PARTS = (1, 4, 16)
 """Pictures in a request, tried where they divide a batch of at least `LEAST_BATCH`."""
 LEAST_BATCH = 8
-TRIALS = 5
-"""Calls of each way to compute; the shortest decides, so that one disturbance does not."""
 
 
 def build_openvino(
@@ -37,11 +35,7 @@ def build_openvino(
         for part in PARTS:
             if part < len(pixels) and len(pixels) % part == 0:
                 ways[f"requests of {part}"] = many_requests(file, part, options)
-    times = {}
-    for name, call in ways.items():
-        call(pixels)
-        times[name] = min(seconds(partial(call, pixels)) for _ in range(TRIALS))
-    best = min(times, key=times.__getitem__)
+    best = fastest({name: partial(call, pixels) for name, call in ways.items()})
     return ways[best], best
 
 

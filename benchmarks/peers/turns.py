@@ -13,6 +13,9 @@ LONGEST_WAIT = 0.5
 SHORT = 0.05
 """Seconds; a shorter call is made once without the clock right before, which wakes its threads and fills the caches."""
 
+TRIALS = 5
+"""Calls of each of several ways to compute the same; the shortest decides, so that one disturbance does not."""
+
 Times = dict[str, list[float]]
 """Seconds of every call, by what was called; one a turn."""
 
@@ -37,6 +40,16 @@ def in_turn(calls: Mapping[str, Callable[[], object]], repeats: int) -> Times:
                 calls[name]()
             times[name].append(round(seconds(calls[name]), 7))
     return times
+
+
+def fastest(ways: Mapping[str, Callable[[], object]]) -> str:
+    """The name of the way that was the shortest in a few calls."""
+    times = {}
+    for name, call in ways.items():
+        call()
+        wait_for_quiet()
+        times[name] = min(seconds(call) for _ in range(TRIALS))
+    return min(times, key=times.__getitem__)
 
 
 def wait_for_quiet() -> None:
