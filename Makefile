@@ -32,11 +32,15 @@ format: $(VENV)/dev.installed  ## Format the code
 docs: $(VENV)/dev.installed  ## Write the tables that are made from the registry, the models, measurements and the records of runs
 	$(BIN)/python docs/tables.py
 	$(BIN)/python docs/performance_plot.py
+	$(BIN)/python docs/serving_plot.py
 	$(BIN)/zoo reproduce --only-write
 
 bench: $(VENV)/bench.installed  ## Measure; raw results go to benchmarks/results
 	$(BIN)/python benchmarks/inference.py
 	$(BIN)/python benchmarks/training_speed.py
+	$(BIN)/python benchmarks/serving.py
+	$(BIN)/python benchmarks/soak.py
+	$(BIN)/python benchmarks/fuzz.py
 
 clean:  ## Remove what the other verbs made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from performance_tables import PERFORMANCE
+from serving_tables import SERVING
 from table import markdown
 
 from zoo.package import Package
@@ -74,6 +75,7 @@ DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"variants": variants_table, "models": models_table},
     "docs/training.md": {"speed": speed_table},
     "docs/performance.md": PERFORMANCE,
+    "docs/serving.md": SERVING,
 }
 
 

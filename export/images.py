@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from zoo.decode import FORMATS, decode
+from zoo.decode import FORMATS, decode_pixels
 from zoo.errors import ImageError, InputError, MissingDependencyError
-from zoo.preprocess import Pixels, to_pixels
+from zoo.preprocess import Pixels
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
 """Names of picture files."""
@@ -52,7 +52,7 @@ def read_pixels(folder: Path, size: int, limit: int, training: bool = False) -> 
         first += count
         for where, data in _pictures(file, rows):
             try:
-                pixels.append(to_pixels(decode(data), size)[0])
+                pixels.append(decode_pixels(data, size).pixels)
             except ImageError as error:
                 raise ImageError(f"{where}: {error}") from None
     return np.stack(pixels)

@@ -1,32 +1,76 @@
-"""A bound on the pictures in work, so that overload is refused before it costs anything."""
+"""A bound on what is in work, in pictures and in bytes, so that overload is refused before it costs anything."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 from serve.errors import QueueFullError
 
 
 class Admission:
-    """Counts what is in work, from a request's first byte to its answer; used on the event loop only."""
+    """Counts what is in work, from a request's body to its answer; used on the event loop only.
 
-    def __init__(self, limit: int) -> None:
-        self.in_work = 0
-        self._limit = limit
+    Arguments:
+        max_items: pictures in work.
+        max_bytes: of their requests' bodies.
+    """
 
-    @contextmanager
-    def admit(self, count: int) -> Iterator[None]:
-        """Hold `count` places while the body of the `with` statement runs.
+    def __init__(self, max_items: int, max_bytes: int) -> None:
+        self.items = 0
+        self.bytes = 0
+        self._max_items = max_items
+        self._max_bytes = max_bytes
+
+    def enter(self) -> "Place":
+        """A place for a request, to be entered by `with`, which gives back what it held in the end.
 
         Raises:
-            QueueFullError: not all of them are free.
+            QueueFullError: there is no room for another picture; known before the body is read.
         """
-        if self.in_work + count > self._limit:
+        self.check(1, 0)
+        return Place(self)
+
+    def check(self, items: int, bytes_: int) -> None:
+        """Raise `QueueFullError` if there is no room for so much more."""
+        if self.items + items > self._max_items:
             raise QueueFullError(
-                f"{self.in_work} pictures are in work and {count} more are above the limit of {self._limit}; "
+                f"{self.items} pictures are in work and {items} more are above the limit of {self._max_items}; "
                 "try again in a second"
             )
-        self.in_work += count
-        try:
-            yield
-        finally:
-            self.in_work -= count
+        if self.bytes + bytes_ > self._max_bytes:
+            raise QueueFullError(
+                f"{self.bytes} bytes are in work and {bytes_} more are above the limit of {self._max_bytes}; "
+                "try again in a second"
+            )
+
+
+class Place:
+    """What one request holds. It grows as its body arrives: who announces much and sends little takes little."""
+
+    __slots__ = ("_admission", "bytes", "items")
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
+        self.items = 0
+        self.bytes = 0
+
+    def add(self, items: int = 0, bytes_: int = 0) -> None:
+        """Hold more.
+
+        Raises:
+            QueueFullError: there is no room; nothing is added.
+        """
+        self._admission.check(items, bytes_)
+        self._change(items, bytes_)
+
+    def _change(self, items: int, bytes_: int) -> None:
+        self.items += items
+        self.bytes += bytes_
+        self._admission.items += items
+        self._admission.bytes += bytes_
+
+    def __enter__(self) -> "Place":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._change(-self.items, -self.bytes)

@@ -1,78 +1,59 @@
 """The HTTP interface."""
 
-import asyncio
 import io
 import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from fastapi import FastAPI, Query, Request
+from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from serve.errors import SlowUploadError, code_of, status_of
-from serve.middleware import Measure
+from serve import examples
+from serve.answers import classify_answer, model_description, patch_semantics_answer
+from serve.connected import WhileConnected
+from serve.deadline import client_deadline, deadline_of
+from serve.lean_route import LeanRoute
+from serve.middleware import add_middleware
+from serve.models import ServedModel
 from serve.negotiation import negotiate
-from serve.schemas import (
-    ClassifyAnswer,
-    ErrorAnswer,
-    ModelDescription,
-    PatchSemanticsAnswer,
-    classify_answer,
-    patch_semantics_answer,
-)
-from serve.service import Result, ServedModel, Service
-from serve.upload import FIELD, IMAGE_TYPES, read_uploads
+from serve.open_inference.routes import router as open_inference
+from serve.openapi import JSON, PICTURES, Responses, example, problems
+from serve.page import add_page
+from serve.problems import problem, problem_of
+from serve.schemas import ClassifyAnswer, ModelDescription, PatchSemanticsAnswer
+from serve.service import Result, Service
+from serve.upload import read_uploads
 from zoo.answers import DEFAULT_TOP_K, patch_shares, resolve_top_k
 from zoo.errors import ZooError
 from zoo.picture import draw_semantic_map
 
-JSON, NPY, PNG = "application/json", "application/x-npy", "image/png"
+NPY, PNG = "application/x-npy", "image/png"
 BOXES = "X-Boxes"
 """Header of answers that are not JSON too: for each picture, the box that the network saw, as `box` in JSON answers."""
 
-ModelName = Annotated[str | None, Query(description="A name of `/models`; the default model if none is given.")]
-TopK = Annotated[int | None, Query(description=f"Classes to list, 1 to C; {DEFAULT_TOP_K} if none is given.")]
-
-_log = logging.getLogger("uvicorn.error")
-
-_PICTURES: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": [FIELD],
-                    "properties": {FIELD: {"type": "array", "items": {"type": "string", "format": "binary"}}},
-                }
-            }
-        }
-        | {kind: {"schema": {"type": "string", "format": "binary"}} for kind in IMAGE_TYPES},
+_PATCH_ANSWERS: Responses = {
+    200: {
+        "description": "JSON; the shares as an array [N, C + 1, h, w] of float32, `none` last; or the map "
+        "drawn over one picture, as `Accept` says.",
+        "content": {JSON: {"example": jsonable_encoder(examples.PATCH_SEMANTICS)}, NPY: {}, PNG: {}},
+        "headers": {
+            BOXES: {"description": "The box of each picture, as in JSON answers.", "schema": {"type": "string"}}
+        },
     }
 }
 
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorAnswer, "description": description}
-    for status, description in {
-        404: "Unknown model.",
-        408: "The body did not arrive in time.",
-        413: "Too many bytes or pixels.",
-        415: "Not a picture of a type that is read.",
-        422: "No picture, a damaged picture, or a parameter out of range.",
-        429: "The queue is full; try again after `Retry-After` seconds.",
-        503: "Shutting down.",
-        504: "The deadline passed.",
-    }.items()
-}
+_log = logging.getLogger("uvicorn.error")
 
 
 def create_app(service: Service) -> FastAPI:
@@ -88,47 +69,46 @@ def create_app(service: Service) -> FastAPI:
         title="template-zoo",
         summary="Image classification that shows what each patch of a picture looks like.",
         lifespan=lifespan,
+        responses=problems(414, 431),
     )
-    app.add_middleware(Measure, metrics=service.metrics)
+    add_middleware(app, service.settings, service.metrics, service.admission)
     app.add_exception_handler(ZooError, _zoo_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(ClientDisconnect, _client_gone)
-    app.add_exception_handler(Exception, _unexpected_error)
     settings = service.settings
+    most = max(len(model.package.config.classes) for model in service.models.values())
+    ModelName = Annotated[  # noqa: N806
+        str | None,
+        Query(
+            description="A name of `/models`; the default model if none is given.",
+            json_schema_extra={"enum": [*service.models]},
+        ),
+    ]
+    TopK = Annotated[  # noqa: N806
+        int | None,
+        Query(
+            description=f"Classes to list, 1 to C; {DEFAULT_TOP_K} if none is given.",
+            json_schema_extra={"minimum": 1, "maximum": most},
+        ),
+    ]
 
     async def ask(request: Request, model: ServedModel, draw: bool = False) -> Result:
-        max_files = 1 if draw else settings.max_files
-        with model.admission.admit(1):
-            try:
-                async with asyncio.timeout(settings.upload_seconds):
-                    uploads = await read_uploads(request, settings.max_body_bytes, max_files)
-            except TimeoutError:
-                raise SlowUploadError(f"the body took longer than {settings.upload_seconds:g} s to arrive") from None
-            with model.admission.admit(len(uploads) - 1):
-                return await service.answer(model, uploads, keep_images=draw)
+        of_client = client_deadline(request)
+        with service.admission.enter() as place:
+            uploads = await read_uploads(request, place, settings, 1 if draw else settings.max_files)
+            place.add(items=len(uploads))
+            async with WhileConnected(request):
+                return await service.answer(model, uploads, deadline_of(of_client, settings), keep_images=draw)
 
-    @app.post("/classify", responses=_PROBLEMS, openapi_extra=_PICTURES)
-    async def classify(request: Request, model: ModelName = None, top_k: TopK = None) -> ClassifyAnswer:
+    async def classify(request: Request, model: ModelName = None, top_k: TopK = None) -> Response:
         """The most probable classes of each picture."""
         served = service.model(model)
         top_k = resolve_top_k(top_k, served.package.config.classes)
-        return classify_answer(served, await ask(request, served), top_k)
+        answer = classify_answer(served, await ask(request, served), top_k)
+        # Written here, since FastAPI would first check what is an answer already.
+        return Response(answer.model_dump_json(), media_type=JSON)
 
-    @app.post(
-        "/patch-semantics",
-        response_model=PatchSemanticsAnswer,
-        responses=_PROBLEMS
-        | {
-            200: {
-                "description": "JSON; the shares as an array [N, C + 1, h, w] of float32, `none` last; or the map "
-                "drawn over one picture, as `Accept` says. The header `X-Boxes` has the box of each picture.",
-                "content": {NPY: {}, PNG: {}},
-            },
-            406: {"model": ErrorAnswer, "description": "`Accept` names no format that is written."},
-        },
-        openapi_extra=_PICTURES,
-    )
     async def patch_semantics(request: Request, model: ModelName = None, top_k: TopK = None) -> Response:
         """What each patch of each picture looks like."""
         served = service.model(model)
@@ -140,34 +120,50 @@ def create_app(service: Service) -> FastAPI:
             body, media_type=kind, headers={BOXES: json.dumps([picture.box for picture in result.pictures])}
         )
 
-    @app.get("/models")
+    add_pictures_route = partial(
+        app.router.add_api_route, methods=["POST"], openapi_extra=PICTURES, route_class_override=LeanRoute
+    )
+    add_pictures_route(
+        "/classify",
+        classify,
+        response_model=ClassifyAnswer,
+        responses=example(examples.CLASSIFY) | problems(401, 404, 408, 413, 415, 422, 429, 503, 504),
+    )
+    add_pictures_route(
+        "/patch-semantics",
+        patch_semantics,
+        response_model=PatchSemanticsAnswer,
+        responses=_PATCH_ANSWERS | problems(401, 404, 406, 408, 413, 415, 422, 429, 503, 504),
+    )
+
+    @app.get("/models", responses=example([examples.MODEL]) | problems(401, 429))
     def models() -> list[ModelDescription]:
         """The models that answer here, the default one first."""
-        return [
-            ModelDescription.describe(model, default=index == 0) for index, model in enumerate(service.models.values())
-        ]
+        return [model_description(model, default=index == 0) for index, model in enumerate(service.models.values())]
 
     @app.head("/healthz", include_in_schema=False)
-    @app.get("/healthz", response_class=PlainTextResponse)
+    @app.get("/healthz", response_class=PlainTextResponse, responses=example("ok\n"))
     async def healthz() -> str:
         """Whether the process lives."""
         return "ok\n"
 
     @app.head("/readyz", include_in_schema=False)
-    @app.get("/readyz", response_class=PlainTextResponse)
+    @app.get(
+        "/readyz",
+        response_class=PlainTextResponse,
+        responses=example("ready\n") | example("not ready\n", 503, "Shutting down."),
+    )
     async def readyz() -> PlainTextResponse:
         """Whether requests are taken: 200, or 503 while the server shuts down."""
         return PlainTextResponse("ready\n") if service.ready else PlainTextResponse("not ready\n", 503)
 
-    @app.get("/metrics", response_class=PlainTextResponse)
-    async def metrics() -> Response:
+    @app.get("/metrics", response_class=PlainTextResponse, responses=example(examples.METRICS) | problems(401, 429))
+    def metrics() -> Response:
         """Counters for Prometheus."""
         return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
-    @app.get("/", include_in_schema=False)
-    async def root() -> RedirectResponse:
-        return RedirectResponse("/docs")
-
+    app.include_router(open_inference(service))
+    add_page(app)
     return app
 
 
@@ -186,19 +182,14 @@ def _write(kind: str, model: ServedModel, result: Result, top_k: int) -> bytes:
     return buffer.getvalue()
 
 
-def _problem(status: int, code: str, message: str, headers: Any = None) -> JSONResponse:
-    return JSONResponse({"error": {"code": code, "message": message}}, status, headers=headers)
-
-
 async def _zoo_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, ZooError)
-    return _problem(status_of(error), code_of(error), str(error), getattr(error, "headers", None))
+    return problem_of(error)
 
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     problems = "; ".join(f"{e['loc'][-1]} = {e['input']!r}: {e['msg']}" for e in error.errors())
-    return _problem(422, "input", problems)
+    return problem(422, "input", problems)
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
@@ -207,13 +198,9 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     if error.status_code == 404:
         message = f"there is no {request.url.path}; see /docs"
     code = HTTPStatus(error.status_code).name.lower()
-    return _problem(error.status_code, code, message, error.headers)
+    return problem(error.status_code, code, message, error.headers)
 
 
 async def _client_gone(request: Request, error: Exception) -> Response:
     # Nobody reads it; the status, which nginx introduced, keeps these apart from the server's faults in the metrics.
     return Response(status_code=499)
-
-
-async def _unexpected_error(request: Request, error: Exception) -> JSONResponse:
-    return _problem(500, "internal", "the server failed to answer; its log says why")

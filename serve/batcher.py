@@ -1,11 +1,12 @@
-"""Requests batched together: one thread asks the predictor for whoever waits."""
+"""Requests batched together: a few threads ask the predictor for whoever waits."""
 
+import asyncio
 import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -42,24 +43,30 @@ class Answer(NamedTuple):
     timing: Timing
 
 
+Promise = asyncio.Future[Answer]
+"""Of an event loop's request; a batcher's threads read whether it is done, and let the loop set it."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
     pixels: Pixels
     deadline: float
+    promise: Promise
     arrived: float = field(default_factory=time.monotonic)
-    future: "Future[Answer]" = field(default_factory=Future)
 
 
 class Batcher:
     """Collects pictures of several requests and computes them at once.
 
-    A batch starts when `max_batch` pictures wait, or the first has waited `max_wait` seconds.
+    A batch starts when `max_batch` pictures wait, or no more are expected soon, or the first has waited `max_wait`
+    seconds. So a single request does not wait, and of many those that come at about the same time go together.
 
     Arguments:
-        predictor: called by this batcher's thread only.
+        predictor: called by this batcher's threads only.
         max_batch: pictures computed together; a larger request is computed in parts.
         max_wait: seconds.
-        observe: called by the batcher's thread after each batch.
+        workers: batches computed at the same time.
+        observe: called by a batcher's thread after each batch.
     """
 
     def __init__(
@@ -68,6 +75,7 @@ class Batcher:
         *,
         max_batch: int,
         max_wait: float,
+        workers: int = 1,
         observe: Callable[[BatchReport], None] = lambda report: None,
     ) -> None:
         self.predictor = predictor
@@ -75,97 +83,147 @@ class Batcher:
         self._max_wait = max_wait
         self._observe = observe
         self._jobs: deque[_Job] = deque()
+        self._waiting = 0
+        self._expected = 0
         self._changed = threading.Condition()
         self._closed = False
-        self._thread = threading.Thread(target=self._work, name=f"batcher {predictor.config.name}", daemon=True)
-        self._thread.start()
+        name = f"batcher {predictor.config.name}"
+        self._threads = [threading.Thread(target=self._work, name=name, daemon=True) for _ in range(workers)]
+        for thread in self._threads:
+            thread.start()
 
     @property
     def depth(self) -> int:
         """Pictures that wait."""
-        with self._changed:
-            return self._waiting()
+        return self._waiting
 
     @property
     def alive(self) -> bool:
         """Whether work is taken and done."""
-        return self._thread.is_alive() and not self._closed
+        return not self._closed and all(thread.is_alive() for thread in self._threads)
 
-    def submit(self, pixels: Pixels, deadline: float) -> "Future[Answer]":
-        """Queue pictures [N, 3, S, S]; a cancelled future is not computed.
+    def expect(self) -> None:
+        """A request is on its way: a batch may wait for it until it is submitted or given up."""
+        with self._changed:
+            self._expected += 1
+
+    def give_up(self, promise: Promise, error: Exception | None) -> None:
+        """A request that was expected will not come; its promise fails with the error, if there is one."""
+        with self._changed:
+            self._expect_one_less()
+        if error:
+            _keep([(promise, error)])
+
+    def submit(self, pixels: Pixels, deadline: float, promise: Promise, expected: bool = False) -> None:
+        """Queue the pictures of a request; called by any thread.
 
         Arguments:
-            pixels: of one request.
-            deadline: on the clock of `time.monotonic`; the future fails with `DeadlineError` if it passes in the queue.
-
-        Raises:
-            ShuttingDownError: the batcher was closed.
+            pixels: [N, 3, S, S].
+            deadline: on the clock of `time.monotonic`.
+            promise: gets the answer, or `DeadlineError` if the deadline passes in the queue, or `ShuttingDownError` if
+                the batcher was closed; if it is done before, nothing is computed.
+            expected: whether `expect` was called for this request.
         """
-        job = _Job(pixels, deadline)
         with self._changed:
-            if self._closed:
-                raise ShuttingDownError("the server is shutting down; ask another one")
-            self._jobs.append(job)
-            self._changed.notify()
-        return job.future
+            if expected:
+                self._expect_one_less()
+            if not self._closed:
+                self._jobs.append(_Job(pixels, deadline, promise))
+                self._waiting += len(pixels)
+                # Whoever waits for a first job, or for a batch to fill, looks again; others need not.
+                if len(self._jobs) == 1 or self._waiting >= self._max_batch:
+                    self._changed.notify()
+                return
+        _keep([(promise, ShuttingDownError("the server is shutting down; ask another one"))])
 
     def close(self, timeout: float) -> bool:
-        """Take no more work, finish what waits, and end the thread; whether it ended within `timeout` seconds."""
+        """Take no more work, finish what waits, and end the threads; whether they ended within `timeout` seconds."""
         with self._changed:
             self._closed = True
-            self._changed.notify()
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+            self._changed.notify_all()
+        deadline = time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(deadline - time.monotonic(), 0))
+        return not any(thread.is_alive() for thread in self._threads)
 
-    def _waiting(self) -> int:
-        return sum(len(job.pixels) for job in self._jobs)
+    def _expect_one_less(self) -> None:
+        self._expected -= 1
+        if not self._expected:
+            self._changed.notify()
 
     def _work(self) -> None:
         while jobs := self._collect():
             now = time.monotonic()
-            for job in jobs:
-                if job.deadline < now and job.future.set_running_or_notify_cancel():
-                    waited = 1000 * (now - job.arrived)
-                    job.future.set_exception(DeadlineError(f"the deadline passed after {waited:.0f} ms in the queue"))
-            live = [job for job in jobs if not job.future.done() and job.future.set_running_or_notify_cancel()]
+            late = [job for job in jobs if job.deadline < now]
+            if late:
+                _keep([(job.promise, _late(now - job.arrived)) for job in late])
+            live = [job for job in jobs if job.deadline >= now and not job.promise.done()]
             if live:
                 self._compute(live)
 
     def _collect(self) -> list[_Job]:
         """The jobs of the next batch; none when the batcher is closed and the queue is empty."""
         with self._changed:
-            while not self._jobs and not self._closed:
-                self._changed.wait()
-            if not self._jobs:
-                return []
-            start = self._jobs[0].arrived + self._max_wait
-            while self._waiting() < self._max_batch and not self._closed and (left := start - time.monotonic()) > 0:
+            while True:
+                while not self._jobs and not self._closed:
+                    self._changed.wait()
+                if not self._jobs:
+                    return []
+                left = self._jobs[0].arrived + self._max_wait - time.monotonic()
+                if self._waiting >= self._max_batch or self._closed or not self._expected or left <= 0:
+                    break
+                # Another worker may take the jobs meanwhile.
                 self._changed.wait(left)
             batch = [self._jobs.popleft()]
             count = len(batch[0].pixels)
             while self._jobs and count + len(self._jobs[0].pixels) <= self._max_batch:
                 batch.append(self._jobs.popleft())
                 count += len(batch[-1].pixels)
+            self._waiting -= count
+            if self._jobs:
+                self._changed.notify()
             return batch
 
     def _compute(self, jobs: list[_Job]) -> None:
         started = time.monotonic()
         try:
-            pixels = np.concatenate([job.pixels for job in jobs])
+            # The only copy between the decoder and the session; a request that is alone needs none.
+            pixels = jobs[0].pixels if len(jobs) == 1 else np.concatenate([job.pixels for job in jobs])
             prediction = predict_in_parts(self.predictor, pixels, self._max_batch)
         except Exception as error:  # whatever it is, the requests must learn of it and the thread go on
-            for job in jobs:
-                job.future.set_exception(error)
+            _keep([(job.promise, error) for job in jobs])
             return
         compute = time.monotonic() - started
-        batch = len(prediction.logits)
+        answers: list[tuple[Promise, Answer | Exception]] = []
         start = 0
         for job in jobs:
             stop = start + len(job.pixels)
-            timing = Timing(started - job.arrived, compute, batch)
-            job.future.set_result(Answer(prediction.rows(start, stop), timing))
+            timing = Timing(started - job.arrived, compute, len(pixels))
+            answers.append((job.promise, Answer(prediction.rows(start, stop), timing)))
             start = stop
+        _keep(answers)
         try:
-            self._observe(BatchReport([started - job.arrived for job in jobs], compute, batch))
+            self._observe(BatchReport([started - job.arrived for job in jobs], compute, len(pixels)))
         except Exception:  # the requests have their answers; without this thread the next ones would get none
             _log.exception("a batch could not be reported")
+
+
+def _late(waited: float) -> DeadlineError:
+    return DeadlineError(f"the deadline passed after {1000 * waited:.0f} ms in the queue")
+
+
+def _keep(promises: Sequence[tuple[Promise, Answer | Exception]]) -> None:
+    """Let the event loop, which is woken once for all, set promises of its requests."""
+    # A loop that was closed has nobody left who waits.
+    with suppress(RuntimeError):
+        promises[0][0].get_loop().call_soon_threadsafe(_set, promises)
+
+
+def _set(promises: Sequence[tuple[Promise, Answer | Exception]]) -> None:
+    for promise, outcome in promises:
+        if promise.done():
+            continue
+        if isinstance(outcome, Exception):
+            promise.set_exception(outcome)
+        else:
+            promise.set_result(outcome)

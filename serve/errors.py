@@ -42,6 +42,42 @@ class QueueFullError(RequestError):
     headers: Mapping[str, str] = {"Retry-After": "1"}
 
 
+class BadHeaderError(RequestError):
+    """A header whose value means nothing."""
+
+
+class ModelUnavailableError(RequestError):
+    """A model that is served here but cannot be loaded now."""
+
+    headers: Mapping[str, str] = {"Retry-After": "5"}
+
+
+class UnauthorizedError(RequestError):
+    """No API key, or one that is not valid."""
+
+    headers: Mapping[str, str] = {"WWW-Authenticate": "Bearer"}
+
+
+class RateLimitError(RequestError):
+    """A client that asks too often; `seconds` are to pass before the next request."""
+
+    def __init__(self, message: str, seconds: int) -> None:
+        super().__init__(message)
+        self.headers = {"Retry-After": str(seconds)}
+
+
+class UrlTooLongError(RequestError):
+    """A URL above the limit."""
+
+    headers: Mapping[str, str] = {"Connection": "close"}
+
+
+class HeadersTooLargeError(RequestError):
+    """Headers above the limit, in bytes or in number."""
+
+    headers: Mapping[str, str] = {"Connection": "close"}
+
+
 class DeadlineError(RequestError):
     """The answer would come later than the deadline."""
 
@@ -61,9 +97,15 @@ STATUS: Mapping[type[ZooError], int] = {
     NotAcceptableError: 406,
     UnknownNameError: 404,
     SlowUploadError: 408,
+    UnauthorizedError: 401,
+    UrlTooLongError: 414,
+    HeadersTooLargeError: 431,
+    RateLimitError: 429,
     QueueFullError: 429,
     DeadlineError: 504,
     ShuttingDownError: 503,
+    ModelUnavailableError: 503,
+    BadHeaderError: 422,
     BadUploadError: 422,
     ImageError: 422,
     InputError: 422,
@@ -80,3 +122,14 @@ def code_of(error: ZooError) -> str:
     """A short name of an error for programs: `QueueFullError` is `queue_full`."""
     name = type(error).__name__.removesuffix("Error")
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
+
+
+OPEN_INFERENCE = "/v2"
+"""Below this path the server speaks the Open Inference Protocol, whose errors have a form of their own."""
+
+
+def error_body(path: str, code: str, message: str) -> dict[str, object]:
+    """The JSON that tells the client of a path about an error."""
+    if path == OPEN_INFERENCE or path.startswith(f"{OPEN_INFERENCE}/"):
+        return {"error": message}
+    return {"error": {"code": code, "message": message}}

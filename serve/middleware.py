@@ -1,35 +1,38 @@
-"""Counts and times every request, as plain ASGI."""
+"""What every request passes before it reaches its route, in order."""
 
-import time
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
+from serve.admission import Admission
+from serve.guard import Guard
+from serve.keys import Keys
+from serve.limits import HeadLimit
 from serve.metrics import Metrics
+from serve.observe import Observe
+from serve.rate import RateLimit
+from serve.settings import Settings
+from serve.turnstile import Turnstile
 
 
-class Measure:
-    """Reports each request's route, status and time to `Metrics`."""
+def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, admission: Admission) -> None:
+    """Add all of it: the request's id and its report, the limits of its head, CORS, room for it, keys and rates.
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app = app
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self._app(scope, receive, send)
-        started = time.perf_counter()
-        status = 500
-
-        async def remember_status(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, remember_status)
-        finally:
-            # The matched route's pattern, never the raw path: clients must not be able to make new time series.
-            route = getattr(scope.get("route"), "path", "other")
-            self._metrics.requests.labels(route, status).inc()
-            self._metrics.duration.labels(route).observe(time.perf_counter() - started)
+    Raises:
+        InputError: the API keys cannot be read.
+    """
+    # The last one added is the first one passed.
+    keys = Keys(settings.api_keys, settings.api_keys_file)
+    rate = RateLimit(settings.rate_limit, settings.rate_burst) if settings.rate_limit else None
+    if keys or rate:
+        app.add_middleware(Guard, keys=keys, rate=rate)
+    app.add_middleware(Turnstile, admission=admission)
+    if settings.cors_origin:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origin,
+            allow_methods=("GET", "POST"),
+            allow_headers=("*",),
+            expose_headers=("X-Request-Id", "X-Boxes", "Retry-After"),
+        )
+    app.add_middleware(HeadLimit, max_bytes=settings.max_head_bytes)
+    app.add_middleware(Observe, metrics=metrics)

@@ -1,13 +1,8 @@
-"""The JSON that the server writes; field descriptions appear in its OpenAPI document."""
+"""The JSON that the server writes and its client reads; field descriptions appear in the OpenAPI document."""
 
 from typing import Any
 
 from pydantic import BaseModel, Field
-
-from serve.service import Result, ServedModel
-from zoo.answers import ClassShare, Patch, patch_shares, patches, top_classes
-from zoo.onnx_predictor import OnnxPredictor
-from zoo.registry import info
 
 
 class ModelIdentity(BaseModel):
@@ -17,10 +12,6 @@ class ModelIdentity(BaseModel):
     variant: str
     data: str
     weights_sha256: str
-
-    @staticmethod
-    def of(model: ServedModel) -> "ModelIdentity":
-        return ModelIdentity(**model.package.config.identity())
 
 
 class Timing(BaseModel):
@@ -37,10 +28,6 @@ class Size(BaseModel):
 class ClassProbability(BaseModel):
     label: str
     probability: float
-
-    @staticmethod
-    def of(share: ClassShare) -> "ClassProbability":
-        return ClassProbability(label=share.label, probability=share.probability)
 
 
 class PictureAnswer(BaseModel):
@@ -67,11 +54,6 @@ class PatchAnswer(BaseModel):
     none: float = Field(description="The share that matches no class.")
     top: list[ClassProbability]
 
-    @staticmethod
-    def of(patch: Patch) -> "PatchAnswer":
-        top = [ClassProbability.of(share) for share in patch.top]
-        return PatchAnswer(label=patch.label, probability=patch.probability, none=patch.none, top=top)
-
 
 class Grid(BaseModel):
     rows: int
@@ -93,32 +75,16 @@ class PatchSemanticsAnswer(BaseModel):
 class ModelDescription(ModelIdentity):
     default: bool
     classes: list[str]
+    colours: list[str] = Field(description="Of each class in semantic maps, as `#rrggbb`.")
     input_size: int
     parameters: int
-    device: str
+    loaded: bool = Field(description="Whether it computes; else it is loaded when it is first asked for.")
+    device: str | None = Field(description="What computes it, once it is loaded.")
     precision: str | None = Field(description="Of the ONNX file that answers.")
     onnx_sha256: str | None = Field(description="Of that file; `parity` says what was proved of it.")
     patch_source: str
     metrics: dict[str, Any] = Field(description="How it was trained and how accurate it is.")
     parity: dict[str, Any] = Field(description="How far its ONNX files are from its network, by precision.")
-
-    @staticmethod
-    def describe(model: ServedModel, default: bool) -> "ModelDescription":
-        config, predictor = model.package.config, model.batcher.predictor
-        onnx = predictor if isinstance(predictor, OnnxPredictor) else None
-        return ModelDescription(
-            **config.identity(),
-            default=default,
-            classes=list(config.classes),
-            input_size=config.input_size,
-            parameters=info(config.variant).parameters(len(config.classes)),
-            device=predictor.device,
-            precision=onnx.precision if onnx else None,
-            onnx_sha256=onnx.onnx_sha256 if onnx else None,
-            patch_source=model.patch_source,
-            metrics=model.package.metrics(),
-            parity=model.package.parity(),
-        )
 
 
 class Problem(BaseModel):
@@ -128,49 +94,3 @@ class Problem(BaseModel):
 
 class ErrorAnswer(BaseModel):
     error: Problem
-
-
-def classify_answer(model: ServedModel, result: Result, top_k: int) -> ClassifyAnswer:
-    """The answer of `/classify`."""
-    classes = model.package.config.classes
-    results = [
-        Classification(
-            **common,
-            classes=[ClassProbability.of(share) for share in top_classes(logits, classes, top_k)],
-        )
-        for common, logits in zip(_pictures(result), result.prediction.logits, strict=True)
-    ]
-    return ClassifyAnswer(model=ModelIdentity.of(model), results=results, timing=_timing(result))
-
-
-def patch_semantics_answer(model: ServedModel, result: Result, top_k: int) -> PatchSemanticsAnswer:
-    """The answer of `/patch-semantics` in JSON."""
-    classes = model.package.config.classes
-    shares = patch_shares(result.prediction)
-    grid = Grid(rows=shares.shape[2], columns=shares.shape[3])
-    results = [
-        PatchSemantics(
-            **common,
-            grid=grid,
-            source=model.patch_source,
-            patches=[[PatchAnswer.of(patch) for patch in row] for row in patches(own, classes, top_k)],
-        )
-        for common, own in zip(_pictures(result), shares, strict=True)
-    ]
-    return PatchSemanticsAnswer(model=ModelIdentity.of(model), results=results, timing=_timing(result))
-
-
-def _pictures(result: Result) -> list[dict[str, Any]]:
-    return [
-        {
-            "file": picture.name,
-            "picture": Size(width=picture.width, height=picture.height),
-            "box": tuple(picture.box),
-        }
-        for picture in result.pictures
-    ]
-
-
-def _timing(result: Result) -> Timing:
-    queue, compute, batch = result.timing
-    return Timing(queue_ms=round(1000 * queue, 3), compute_ms=round(1000 * compute, 3), batch=batch)

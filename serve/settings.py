@@ -1,8 +1,10 @@
 """Every setting of the server, each with its one default and its one explanation."""
 
+import re
 from dataclasses import dataclass, fields
-from typing import Literal, get_args
+from typing import Literal, get_args, get_origin, get_type_hints
 
+from serve.logs import LogFormat, LogLevel
 from zoo.decode import MAX_PIXELS
 from zoo.errors import InputError
 from zoo.hub import DEFAULT_MODEL
@@ -12,7 +14,16 @@ from zoo.runtime import Device, Precision
 
 MAX_BATCH = 32
 
-_MAY_BE_ZERO = ("port", "threads", "max_wait_ms", "drain_seconds")
+_MAY_BE_ZERO = (
+    "port",
+    "threads",
+    "model_memory_mb",
+    "max_wait_ms",
+    "notice_seconds",
+    "drain_seconds",
+    "rate_limit",
+    "rate_burst",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +40,54 @@ class Settings:
     precision: Literal["auto", Precision] = option(
         "auto", "Of the ONNX files to serve: fp32, fp16 or int8; auto for what `zoo tune` chose, or fp32."
     )
+    load: Literal["start", "use"] = option(
+        "start", "When models are loaded: at the start, or when first asked for; the default one always at the start."
+    )
+    model_memory_mb: float = option(
+        0.0, "Memory of the loaded models, in MB; the least lately used make room for others. 0 for no limit."
+    )
     max_batch: int = option(MAX_BATCH, "Pictures computed together.")
-    max_wait_ms: float = option(2.0, "How long the first picture of a batch waits for others, in milliseconds.")
-    max_queue: int = option(256, "Pictures in work for a model, arriving ones too; more are refused with 429.")
+    max_wait_ms: float = option(
+        5.0, "How long the first picture of a batch waits for others that are being decoded, in milliseconds."
+    )
+    workers: int = option(max(cores() // 4, 1), "Batches of a model computed at the same time.")
+    max_queue: int = option(256, "Pictures in work; requests beyond are refused with 429.")
+    max_queue_bytes: int = option(256 * 2**20, "Bytes of requests in work; requests beyond are refused with 429.")
     upload_seconds: float = option(30.0, "Longest time for a request's body to arrive, in seconds; then 408.")
     deadline_ms: float = option(10_000.0, "Longest time from a whole request to its answer, in ms; then 504.")
     max_body_bytes: int = option(32 * 2**20, "Bytes in one request.")
     max_pixels: int = option(MAX_PIXELS, "Width x height of one picture.")
     max_files: int = option(32, "Pictures in one request.")
-    drain_seconds: float = option(8.0, "How long requests may take to end once the server was told to stop.")
+    notice_seconds: float = option(
+        0.0, "How long requests are still taken, but /readyz says no, once the server was told to stop."
+    )
+    drain_seconds: float = option(8.0, "How long requests may then take to end.")
     decode_threads: int = option(
-        min(cores(), 4), "Pictures decoded at the same time; a large one takes up to 400 MB meanwhile."
+        cores(), "Pictures decoded at the same time; a PNG of the largest size takes up to 400 MB meanwhile."
+    )
+    log_format: LogFormat = option("text", "Lines of the log: text, or json for programs.")
+    log_level: LogLevel = option("info", "The least important lines that are logged.")
+    api_keys_file: str = option(
+        "", "File of API keys, NAME:KEY or KEY a line; requests need one of them. It is read again when it changes."
+    )
+    api_keys: tuple[str, ...] = option(
+        (), "API key as in that file, several times for several. A variable or a file is seen by fewer than a flag."
+    )
+    rate_limit: float = option(
+        0.0, "Requests a second of one API key, or of one address where there are no keys; then 429. 0 for no limit."
+    )
+    rate_burst: int = option(0, "Requests that rate_limit lets pass at once; 0 for those of one second.")
+    cors_origin: tuple[str, ...] = option(
+        (), "Origin whose pages may ask, such as https://example.org, several times for several; * for all."
+    )
+    trusted_proxy: tuple[str, ...] = option(
+        ("127.0.0.1", "::1"), "Address or network of a proxy whose X-Forwarded-For says who asks; several for several."
+    )
+    max_head_bytes: int = option(16 * 2**10, "Bytes in a request's URL, and in its headers; then 414 or 431.")
+    header_seconds: float = option(10.0, "Longest time for a request's head to arrive; then its connection is closed.")
+    keep_alive_seconds: int = option(5, "How long a connection stays open after an answer without a next request.")
+    max_connections: int = option(
+        1000, "Connections; of more, those that have waited longest for a request are closed."
     )
 
     def __post_init__(self) -> None:
@@ -48,10 +96,17 @@ class Settings:
         for name, value in ((field.name, getattr(self, field.name)) for field in fields(self)):
             if isinstance(value, int | float) and not (value > 0 or (value == 0 and name in _MAY_BE_ZERO)):
                 raise InputError(f"{name} = {value}: it must be {'at least' if name in _MAY_BE_ZERO else 'above'} 0")
-        if self.device not in get_args(Device):
-            raise InputError(f"device = {self.device!r}: it is one of {', '.join(get_args(Device))}")
-        if self.precision not in ("auto", *get_args(Precision)):
-            raise InputError(f"precision = {self.precision!r}: it is auto or one of {', '.join(get_args(Precision))}")
+        for name, hint in get_type_hints(Settings).items():
+            if get_origin(hint) is Literal and getattr(self, name) not in get_args(hint):
+                raise InputError(f"{name} = {getattr(self, name)!r}: it is one of {', '.join(get_args(hint))}")
+        for origin in self.cors_origin:
+            if origin != "*" and not re.fullmatch(r"https?://[^/\s]+", origin):
+                raise InputError(f"cors_origin = {origin!r}: it is * or like https://example.org, without a path")
+        if self.max_body_bytes > self.max_queue_bytes:
+            raise InputError(
+                f"max_body_bytes = {self.max_body_bytes} is above max_queue_bytes = {self.max_queue_bytes}: "
+                "a full request would never fit"
+            )
         if self.max_files > self.max_queue:
             raise InputError(
                 f"max_files = {self.max_files} is above max_queue = {self.max_queue}: a full request would never fit"

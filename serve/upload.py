@@ -1,46 +1,41 @@
-"""The pictures of a request: one or several files of a form, or one raw body, stopped at the byte limit."""
+"""The pictures of a request: one or several files of a form, or one raw body, within its limits."""
 
+import asyncio
 from collections.abc import AsyncGenerator
-from typing import NamedTuple
+from contextlib import asynccontextmanager
 
-from starlette.datastructures import Headers, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from serve.errors import BadUploadError, BodyTooLargeError, UnsupportedTypeError
+from serve.admission import Place
+from serve.errors import BadUploadError, BodyTooLargeError, SlowUploadError, UnsupportedTypeError
+from serve.form import FormFiles, Upload
+from serve.settings import Settings
 from zoo.decode import FORMATS
 
 FIELD = "file"
-MAX_FIELDS = 16
-"""Of a form, that are not files; none is read."""
 IMAGE_TYPES = (*(f"image/{name.lower()}" for name in FORMATS), "image/jpg")
 REMEDY = f"send a form with one or several {FIELD!r} fields (curl -F file=@photo.jpg), or a body of type image/jpeg"
 
 
-class Upload(NamedTuple):
-    """A file as it was sent."""
-
-    name: str
-    data: bytes
-
-
-async def read_uploads(request: Request, max_bytes: int, max_files: int) -> list[Upload]:
-    """The files of a request, in order.
+async def read_uploads(request: Request, place: Place, settings: Settings, max_files: int) -> list[Upload]:
+    """The files of a request, in order; `place` grows by the bytes of its body.
 
     Raises:
-        BodyTooLargeError: the body is longer than `max_bytes`; raised as soon as that is known.
+        BodyTooLargeError: the body is longer than it may be; raised as soon as that is known.
+        SlowUploadError: it takes too long to arrive.
+        QueueFullError: with it, too many bytes would be in work.
         UnsupportedTypeError: neither a form nor a picture.
         BadUploadError: no file, or more than `max_files`.
     """
-    announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > max_bytes:
-        raise BodyTooLargeError(f"a body of {announced} bytes is above the limit of {max_bytes}; send less at once")
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    body = _limited(request.stream(), max_bytes)
     if content_type == "multipart/form-data":
-        return await _read_form(request.headers, body, max_files)
+        return await _read_form(request, place, settings, max_files)
     if content_type in IMAGE_TYPES:
-        return [await _read_body(body)]
+        data = await read_body(request, place, settings)
+        if not data:
+            raise BadUploadError(f"the body is empty; {REMEDY}")
+        return [Upload("body", data)]
+    _check_length(request, settings)
     if not content_type:
         raise BadUploadError(f"the request has no picture; {REMEDY}")
     raise UnsupportedTypeError(
@@ -48,36 +43,53 @@ async def read_uploads(request: Request, max_bytes: int, max_files: int) -> list
     )
 
 
-async def _read_body(body: AsyncGenerator[bytes, None]) -> Upload:
-    data = b"".join([chunk async for chunk in body])
-    if not data:
-        raise BadUploadError(f"the body is empty; {REMEDY}")
-    return Upload("body", data)
+async def read_body(request: Request, place: Place, settings: Settings) -> bytes:
+    """A whole body; `place` grows by its bytes.
+
+    Raises:
+        BodyTooLargeError, SlowUploadError, QueueFullError: as for `read_uploads`.
+    """
+    async with _in_time(settings):
+        chunks = [chunk async for chunk in _chunks(request, place, settings)]
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-async def _read_form(headers: Headers, body: AsyncGenerator[bytes, None], max_files: int) -> list[Upload]:
+async def _read_form(request: Request, place: Place, settings: Settings, max_files: int) -> list[Upload]:
+    form = FormFiles(request.headers["content-type"], FIELD, max_files, REMEDY)
+    async with _in_time(settings):
+        async for chunk in _chunks(request, place, settings):
+            form.feed(chunk)
+    if form.text:
+        raise BadUploadError(f"the field {FIELD!r} holds text, not a file; use curl -F file=@photo.jpg")
+    if not form.files:
+        raise BadUploadError(f"the form has no field {FIELD!r} (it has {', '.join(form.names) or 'none'}); {REMEDY}")
+    return form.files
+
+
+async def _chunks(request: Request, place: Place, settings: Settings) -> AsyncGenerator[bytes, None]:
+    _check_length(request, settings)
+    async for chunk in request.stream():
+        if place.bytes + len(chunk) > settings.max_body_bytes:
+            raise BodyTooLargeError(
+                f"the body is above the limit of {settings.max_body_bytes} bytes; send less at once"
+            )
+        place.add(bytes_=len(chunk))
+        if chunk:
+            yield chunk
+
+
+def _check_length(request: Request, settings: Settings) -> None:
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > settings.max_body_bytes:
+        raise BodyTooLargeError(
+            f"a body of {announced} bytes is above the limit of {settings.max_body_bytes}; send less at once"
+        )
+
+
+@asynccontextmanager
+async def _in_time(settings: Settings) -> AsyncGenerator[None, None]:
     try:
-        form = await MultiPartParser(headers, body, max_files=max_files, max_fields=MAX_FIELDS).parse()
-    except MultiPartException as error:
-        raise BadUploadError(f"the form cannot be read: {error.message} {REMEDY}") from None
-    try:
-        files = form.getlist(FIELD)
-        if not files:
-            raise BadUploadError(f"the form has no field {FIELD!r} (it has {', '.join(form) or 'none'}); {REMEDY}")
-        uploads = []
-        for file in files:
-            if not isinstance(file, UploadFile):
-                raise BadUploadError(f"the field {FIELD!r} holds text, not a file; use curl -F file=@photo.jpg")
-            uploads.append(Upload(file.filename or FIELD, await file.read()))
-        return uploads
-    finally:
-        await form.close()
-
-
-async def _limited(body: AsyncGenerator[bytes, None], max_bytes: int) -> AsyncGenerator[bytes, None]:
-    received = 0
-    async for chunk in body:
-        received += len(chunk)
-        if received > max_bytes:
-            raise BodyTooLargeError(f"the body is above the limit of {max_bytes} bytes; send less at once")
-        yield chunk
+        async with asyncio.timeout(settings.upload_seconds):
+            yield
+    except TimeoutError:
+        raise SlowUploadError(f"the body took longer than {settings.upload_seconds:g} s to arrive") from None

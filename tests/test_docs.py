@@ -6,10 +6,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.serving import running
 
+from serve.api import create_app
+from serve.service import Service
+from serve.settings import Settings
 from zoo.hub import DEFAULT_MODEL
 
 ROOT = Path(__file__).parents[1]
+CLIENT_EXAMPLE, PYTHON_EXAMPLE = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 
 
 def test_the_tables_are_up_to_date() -> None:
@@ -19,10 +24,18 @@ def test_the_tables_are_up_to_date() -> None:
 def test_the_python_example_prints_what_it_says(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    [code] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     monkeypatch.chdir(ROOT)
-    exec(compile(code, "README.md", "exec"), {})
+    exec(compile(PYTHON_EXAMPLE, "README.md", "exec"), {})
     assert capsys.readouterr().out == "cat\n"
+
+
+def test_the_example_of_the_client_gives_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    with running(create_app(Service.open(Settings(threads=1)))) as url:
+        imports, expression = CLIENT_EXAMPLE.replace("http://localhost:8000", url).strip().split("\n\n")
+        namespace: dict[str, object] = {}
+        exec(imports, namespace)
+        assert eval(expression, namespace) == expression.rpartition("# ")[2]
 
 
 def test_links_lead_somewhere() -> None:

@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -16,9 +17,9 @@ from torch import Tensor
 from training.folder import open_folder
 from training.source import SPLIT_NAMES, DataError, EncodedFiles, Source
 from training.table import HubTable, ParquetTable
-from zoo.decode import decode
+from zoo.decode import decode, decode_pixels
 from zoo.errors import ImageError, InputError
-from zoo.preprocess import Pixels, to_pixels
+from zoo.preprocess import Pixels
 
 TEST_SPLITS = ("test", "validation")
 """Splits that are measured on, the first that there is; names of `training.source.SPLIT_NAMES`."""
@@ -47,11 +48,8 @@ class Pictures:
         Raises:
             DataError: it cannot be read or decoded; the message begins with its place.
         """
-        try:
+        with self._naming(index):
             return decode(self.files.read(index))
-        except (OSError, ImageError) as error:
-            reason = (isinstance(error, OSError) and error.strerror) or error
-            raise DataError(f"{self.files.where(index)}: {reason}") from error
 
     def pixels(self, index: int, size: int) -> Pixels:
         """The centred square of one picture, as the server scales it: [3, size, size], uint8.
@@ -59,7 +57,16 @@ class Pictures:
         Raises:
             DataError: as for `picture`.
         """
-        return to_pixels(self.picture(index), size)[0]
+        with self._naming(index):
+            return decode_pixels(self.files.read(index), size).pixels
+
+    @contextmanager
+    def _naming(self, index: int) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ImageError) as error:
+            reason = (isinstance(error, OSError) and error.strerror) or error
+            raise DataError(f"{self.files.where(index)}: {reason}") from error
 
 
 @dataclass(frozen=True, slots=True)

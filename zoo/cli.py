@@ -12,8 +12,6 @@ from zoo.errors import ZooError
 from zoo.hub import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from zoo.package import Package
     from zoo.predictor import Prediction
 
@@ -98,8 +96,7 @@ def classify(
     package = open_model(model)
     config = package.config
     top_k = resolve_top_k(top_k, config.classes)
-    # One by one: a decoded picture may have a thousand times the bytes of its pixels.
-    seen, prediction = _predict(((file, _decode(file)) for file in images), package)
+    seen, prediction = _predict(images, package)
     answers = [top_classes(logits, config.classes, top_k) for logits in prediction.logits]
     if as_json:
         results = [
@@ -131,6 +128,7 @@ def patches(
 
     from zoo.answers import patch_shares, resolve_top_k
     from zoo.answers import patches as describe
+    from zoo.decode import decode
     from zoo.errors import InputError
     from zoo.hub import open_model
     from zoo.package import json_text
@@ -144,14 +142,14 @@ def patches(
     package = open_model(model)
     config = package.config
     top_k = resolve_top_k(top_k, config.classes)
-    picture = _decode(image)
-    [seen], prediction = _predict([(image, picture)], package)
+    [seen], prediction = _predict([image], package)
     shares = patch_shares(prediction)[0]
     rows, columns = shares.shape[1:]
     try:
         if kind == ".npy":
             np.save(output, shares)
         elif kind == ".png":
+            picture = decode(image.read_bytes())
             draw_semantic_map(picture, shares, Box(*seen["box"]), config.classes, config.name).save(output)
         else:
             grid = {"grid": {"rows": rows, "columns": columns}, "source": info(config.variant).patch_source}
@@ -165,33 +163,25 @@ def patches(
     Console(soft_wrap=True).print(done, markup=False, emoji=False)
 
 
-def _decode(file: Path) -> "Image.Image":
-    from zoo.decode import decode
-    from zoo.errors import ImageError
-
-    try:
-        return decode(file.read_bytes())
-    except (OSError, ImageError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ImageError(f"{file}: {reason}") from None
-
-
-def _predict(
-    pictures: "Iterable[tuple[Path, Image.Image]]", package: "Package"
-) -> "tuple[list[dict[str, Any]], Prediction]":
+def _predict(files: Iterable[Path], package: "Package") -> "tuple[list[dict[str, Any]], Prediction]":
     """For each picture, what the network sees of it, and the model's prediction for all."""
     import numpy as np
 
+    from zoo.decode import decode_pixels
+    from zoo.errors import ImageError
     from zoo.open_predictor import open_predictor
     from zoo.predictor import predict_in_parts
-    from zoo.preprocess import to_pixels
 
     seen, pixels = [], []
-    for file, picture in pictures:
-        own, box = to_pixels(picture, package.config.input_size)
-        pixels.append(own)
-        size = {"width": picture.width, "height": picture.height}
-        seen.append({"file": str(file), "picture": size, "box": list(box)})
+    for file in files:
+        try:
+            square = decode_pixels(file.read_bytes(), package.config.input_size)
+        except (OSError, ImageError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise ImageError(f"{file}: {reason}") from None
+        pixels.append(square.pixels)
+        size = {"width": square.width, "height": square.height}
+        seen.append({"file": str(file), "picture": size, "box": list(square.box)})
     return seen, predict_in_parts(open_predictor(package), np.stack(pixels), BATCH)
 
 

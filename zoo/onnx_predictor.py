@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from zoo.bound_runs import BoundRuns
 from zoo.errors import DigestError, PackageError
 from zoo.machine import cores
 from zoo.onnx_session import on_cuda, open_session
@@ -60,8 +61,10 @@ class OnnxPredictor:
         self.config: ModelConfig = config_from_metadata(metadata, str(file))
         self.precision: Precision = precision_from_metadata(metadata, str(file))
         self.on_cuda = on_cuda(self._session)
+        self._bound: BoundRuns | None = None
         if self.on_cuda:
             self.runtime = replace(self.runtime, streams=1, part=0)
+            self._bound = BoundRuns(self._session, self.config.input_size)
         self._file, self._threads = file, threads
 
     @staticmethod
@@ -118,17 +121,41 @@ class OnnxPredictor:
     def device(self) -> str:
         return f"ONNX Runtime on {'CUDA' if self.on_cuda else 'the CPU'}"
 
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of its patches."""
+        shapes = {output.name: output.shape for output in self._session.get_outputs()}
+        rows, columns = shapes["patch_logits"][2:]
+        return rows, columns
+
     def __call__(self, pixels: Pixels) -> Prediction:
         check_pixels(pixels, self.config, self.config.name)
+        if self._bound:
+            return self._bound(pixels)
         count = self.runtime.parts(len(pixels), self._threads)
         if count == 1:
             return run(self._session, pixels)
         if self.runtime.streams == 1:
             answers = [run(self._session, part) for part in _split(pixels, count)]
         else:
-            session, pool = self._divided
-            answers = list(pool.map(lambda part: run(session, part), _split(pixels, count)))
+            answers = self._run_streams(list(_split(pixels, count)))
         return Prediction.join(answers)
+
+    def _run_streams(self, parts: list[Pixels]) -> list[Prediction]:
+        """Each stream takes the next part; the caller is one of them, so that one thread less has to be woken."""
+        session, pool = self._divided
+        waiting = enumerate(parts)
+        answers: dict[int, Prediction] = {}
+
+        def stream() -> None:
+            for index, part in waiting:
+                answers[index] = run(session, part)
+
+        others = [pool.submit(stream) for _ in range(self.runtime.streams - 1)]
+        stream()
+        for other in others:
+            other.result()
+        return [answers[index] for index in range(len(parts))]
 
     @cached_property
     def _divided(self) -> tuple[Any, ThreadPoolExecutor]:
@@ -136,7 +163,7 @@ class OnnxPredictor:
         streams = self.runtime.streams
         # Its threads help whichever stream asks, beside the streams' own: as many as there may be in all.
         session = open_session(self._file, "cpu", self._threads - streams + 1, self.runtime)
-        return session, ThreadPoolExecutor(streams, thread_name_prefix=self.config.name)
+        return session, ThreadPoolExecutor(streams - 1, thread_name_prefix=self.config.name)
 
 
 def _split(pixels: Pixels, count: int) -> Iterator[Pixels]:

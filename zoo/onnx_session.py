@@ -8,6 +8,11 @@ from zoo.runtime import Device, Runtime
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
+_EXACT = {"use_tf32": "0"}
+"""Else CUDA rounds the factors of products in single precision to 10 bits; who wants that takes fp16."""
+_CAPTURED = {"enable_cuda_graph": "1"}
+"""Runs are repeated without launching each operation; see `zoo.bound_runs`."""
+
 
 class DeviceError(ZooError):
     """A device was asked for that is not there."""
@@ -63,7 +68,11 @@ def _open(ort: Any, file: Path, options: Any, device: Device) -> Any:
     # What was found best on a CPU says nothing of a GPU.
     own = ort.SessionOptions()
     own.log_severity_level = options.log_severity_level
-    session = ort.InferenceSession(file, own, providers=[_CUDA, _CPU])
+    try:
+        session = ort.InferenceSession(file, own, providers=[(_CUDA, _EXACT | _CAPTURED), _CPU])
+    except Exception:
+        # A graph cannot be captured where CUDA lacks an operation; whatever else is wrong is so without it, too.
+        session = ort.InferenceSession(file, own, providers=[(_CUDA, _EXACT), _CPU])
     # ONNX Runtime falls back to the CPU in silence when CUDA does not load.
     if device == "cuda" and not on_cuda(session):
         why = "its libraries did not load" if _nvidia_driver() else "there is no NVIDIA driver on this machine"

@@ -44,7 +44,7 @@ def as_rgb(image: Image.Image) -> Image.Image:
 
 
 def to_pixels(image: Image.Image, size: int) -> tuple[Pixels, Box]:
-    """Scale the centred square of a picture to `size` x `size` pixels, bicubic with antialiasing.
+    """Scale the centred square of a picture to `size` x `size` pixels.
 
     A picture of exactly that size passes unchanged.
 
@@ -52,5 +52,14 @@ def to_pixels(image: Image.Image, size: int) -> tuple[Pixels, Box]:
         Pixels [3, size, size], and the box of the picture that they show.
     """
     box = centre_square(image.width, image.height)
-    square = as_rgb(image).resize((size, size), Image.Resampling.BICUBIC, box=box)
-    return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1)), box
+    return as_pixels(scale_box(image, box, size)), box
+
+
+def scale_box(image: Image.Image, box: Box, size: int) -> Image.Image:
+    """A part of a picture, in RGB, scaled to `size` x `size` pixels: bicubic with antialiasing."""
+    return as_rgb(image).resize((size, size), Image.Resampling.BICUBIC, box=box)
+
+
+def as_pixels(image: Image.Image) -> Pixels:
+    """An RGB picture as pixels [3, height, width]."""
+    return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))

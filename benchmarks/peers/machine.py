@@ -12,8 +12,6 @@ from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from zoo.machine import cores, processor
 
 PACKAGES = ("torch", "onnx", "onnxruntime", "openvino", "timm", "numpy")
@@ -21,13 +19,17 @@ PACKAGES = ("torch", "onnx", "onnxruntime", "openvino", "timm", "numpy")
 
 def describe(device: str, threads: int) -> dict[str, Any]:
     """The machine as it is now, as JSON."""
+    if device.startswith("cuda"):
+        import torch
+
+        device = torch.cuda.get_device_name(device)
     distributions = packages_distributions()
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "processor": processor(),
         "cores": cores(),
         "threads": threads,
-        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
+        "device": device,
         "load": round(os.getloadavg()[0], 2),
         "system": f"{platform.system()} {platform.release()}",
         "versions": {"python": platform.python_version()}

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from export.images import read_pixels
+from zoo.decode import decode_pixels
 from zoo.errors import ImageError, InputError, MissingDependencyError
-from zoo.preprocess import to_pixels
 
 
 def test_pictures_of_a_folder_in_the_order_of_their_paths(tmp_path, photo_file):
@@ -19,8 +19,7 @@ def test_pictures_of_a_folder_in_the_order_of_their_paths(tmp_path, photo_file):
     assert pixels.dtype == np.uint8
     assert pixels.shape == (2, 3, 32, 32)
     assert (pixels[0] == np.array([255, 0, 0])[:, None, None]).all()
-    with Image.open(photo_file) as cat:
-        assert (pixels[1] == to_pixels(cat, 32)[0]).all()
+    assert (pixels[1] == decode_pixels(photo_file.read_bytes(), 32).pixels).all()
 
 
 def test_pictures_of_parquet_files(cifar):

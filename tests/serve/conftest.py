@@ -28,7 +28,7 @@ def make_client() -> Iterator[MakeClient]:
     def make(predictor: Predictor | None = None, **settings: object) -> TestClient:
         chosen = replace(Settings(), threads=1, **settings)
         package = open_model(DEFAULT_MODEL)
-        service = Service(chosen, [(package, predictor or OnnxPredictor.open(package, "cpu", threads=1))])
+        service = Service(chosen, [package], lambda own: predictor or OnnxPredictor.open(own, "cpu", threads=1))
         client = TestClient(create_app(service), raise_server_exceptions=False)
         client.app_state["service"] = service
         clients.append(client.__enter__())

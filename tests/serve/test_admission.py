@@ -1,3 +1,5 @@
+import contextlib
+
 import pytest
 
 from serve.admission import Admission
@@ -5,20 +7,50 @@ from serve.errors import QueueFullError
 
 
 def test_places_are_held_and_given_back() -> None:
-    admission = Admission(3)
-    with admission.admit(2):
-        assert admission.in_work == 2
-        full = pytest.raises(QueueFullError, match="2 pictures are in work and 2 more are above the limit of 3")
-        with full, admission.admit(2):
+    admission = Admission(3, 100)
+    with admission.enter() as place:
+        place.add(items=2, bytes_=60)
+        assert (admission.items, admission.bytes) == (2, 60)
+        with admission.enter() as other:
+            other.add(items=1, bytes_=40)
+            assert (admission.items, admission.bytes) == (3, 100)
+        assert (admission.items, admission.bytes) == (2, 60)
+    assert (admission.items, admission.bytes) == (0, 0)
+
+
+def test_too_many_pictures() -> None:
+    admission = Admission(3, 100)
+    with admission.enter() as place, admission.enter() as other:
+        place.add(items=2)
+        with pytest.raises(QueueFullError, match="2 pictures are in work and 2 more are above the limit of 3"):
+            other.add(items=2, bytes_=5)
+        assert (admission.items, admission.bytes) == (2, 0)
+        other.add(items=1)
+
+
+def test_too_many_bytes() -> None:
+    admission = Admission(3, 100)
+    with admission.enter() as place:
+        place.add(bytes_=60)
+        with pytest.raises(QueueFullError, match="60 bytes are in work and 41 more are above the limit of 100"):
+            place.add(bytes_=41)
+        place.add(bytes_=40)
+
+
+def test_when_it_is_full_nobody_enters() -> None:
+    admission = Admission(1, 100)
+    with admission.enter() as place:
+        with admission.enter():
             pass
-        with admission.admit(1):
-            assert admission.in_work == 3
-    assert admission.in_work == 0
+        place.add(items=1)
+        with pytest.raises(QueueFullError, match="1 pictures are in work and 1 more are above the limit of 1"):
+            admission.enter()
 
 
 def test_places_are_given_back_after_an_error() -> None:
-    admission = Admission(1)
+    admission = Admission(1, 100)
     for _ in range(3):
-        with pytest.raises(ZeroDivisionError), admission.admit(1):
-            raise ZeroDivisionError
-    assert admission.in_work == 0
+        with contextlib.suppress(QueueFullError), admission.enter() as place:
+            place.add(items=1, bytes_=100)
+            place.add(items=1)
+    assert (admission.items, admission.bytes) == (0, 0)

@@ -12,8 +12,8 @@ from PIL import Image
 from starlette.testclient import TestClient
 from support.serving import CONFIG, GatedPredictor, MakeClient, encoded, send
 
+from zoo.decode import decode_pixels
 from zoo.hub import DEFAULT_MODEL, open_model
-from zoo.preprocess import to_pixels
 from zoo.registry import info
 from zoo.torch_predictor import TorchPredictor
 
@@ -36,7 +36,7 @@ def test_classify_says_what_is_in_a_photograph(client: TestClient, photo_file: P
 
 
 def test_classify_answers_as_the_network_does(client: TestClient, photo_file: Path) -> None:
-    pixels, _ = to_pixels(Image.open(photo_file), CONFIG.input_size)
+    pixels = decode_pixels(photo_file.read_bytes(), CONFIG.input_size).pixels
     logits = TorchPredictor.open(open_model(DEFAULT_MODEL))(pixels[None]).logits[0].astype(np.float64)
     expected = np.exp(logits) / np.exp(logits).sum()
     [result] = send(client, "/classify", photo_file, params={"top_k": CLASSES}).json()["results"]
@@ -98,7 +98,7 @@ def test_patch_semantics_as_a_picture(client: TestClient, photo_file: Path) -> N
 def test_a_picture_shows_one_file_only(client: TestClient, photo_file: Path) -> None:
     response = send(client, "/patch-semantics", photo_file, photo_file, headers={"Accept": "image/png"})
     assert response.status_code == 422
-    assert "Maximum number of files is 1" in response.json()["error"]["message"]
+    assert "more files than 1" in response.json()["error"]["message"]
 
 
 def test_models_describes_what_is_served(client: TestClient) -> None:
@@ -137,17 +137,33 @@ def test_metrics_count_requests_and_batches(client: TestClient, photo_file: Path
     deadline = time.monotonic() + 5
     while "zoo_batch_pictures_sum" not in (text := client.get("/metrics").text) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert 'zoo_requests_total{code="200",route="/classify"} 1.0' in text
-    assert 'zoo_requests_total{code="415",route="/classify"} 1.0' in text
-    assert 'zoo_requests_total{code="404",route="other"} 1.0' in text
+    assert f'zoo_requests_total{{code="200",model="{DEFAULT_MODEL}",route="/classify"}} 1.0' in text
+    assert f'zoo_requests_total{{code="415",model="{DEFAULT_MODEL}",route="/classify"}} 1.0' in text
+    assert 'zoo_requests_total{code="404",model="",route="other"} 1.0' in text
     assert f'zoo_batch_pictures_sum{{model="{DEFAULT_MODEL}"}} 2.0' in text
     assert f'zoo_waiting_pictures{{model="{DEFAULT_MODEL}"}} 0.0' in text
 
 
 def test_requests_at_the_same_time_share_a_batch(make_client: MakeClient, predictor: GatedPredictor) -> None:
-    client = make_client(predictor, max_wait_ms=300, max_batch=2)
+    client = make_client(predictor, max_batch=2)
     picture = ("grey.png", encoded(Image.new("RGB", (32, 32), (9, 9, 9))))
-    with ThreadPoolExecutor(2) as pool:
-        answers = list(pool.map(lambda _: send(client, "/classify", picture).json(), range(2)))
-    assert [answer["timing"]["batch"] for answer in answers] == [2, 2]
-    assert predictor.batches == [2]
+    predictor.gate.clear()
+    with ThreadPoolExecutor(3) as pool:
+        answers = [pool.submit(send, client, "/classify", picture)]
+        assert predictor.entered.wait(10)
+        answers += [pool.submit(send, client, "/classify", picture) for _ in range(2)]
+        [model] = client.app_state["service"].models.values()
+        while model.loaded.batcher.depth < 2:
+            time.sleep(0.001)
+        predictor.gate.set()
+        assert [answer.result().json()["timing"]["batch"] for answer in answers] == [1, 2, 2]
+    assert predictor.batches == [1, 2]
+
+
+def test_batched_answers_are_those_of_single_pictures(client: TestClient, photo_file: Path) -> None:
+    photo = Image.open(photo_file).convert("RGB")
+    pictures = [(f"{side}.png", encoded(photo.crop((0, 0, side, side)))) for side in range(40, 300, 20)]
+    accept = {"Accept": "application/x-npy"}
+    together = np.load(io.BytesIO(send(client, "/patch-semantics", *pictures, headers=accept).content))
+    alone = [send(client, "/patch-semantics", picture, headers=accept).content for picture in pictures]
+    np.testing.assert_allclose(together, np.concatenate([np.load(io.BytesIO(each)) for each in alone]), atol=1e-5)

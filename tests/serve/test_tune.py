@@ -5,6 +5,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -16,6 +17,7 @@ from serve import stopwatch
 from serve.settings import MAX_BATCH
 from serve.stopwatch import Seconds, Setting
 from serve.tune import Measure, judge, search, tune, write
+from zoo.bound_runs import BoundRuns
 from zoo.errors import InputError, PackageError
 from zoo.hub import open_model
 from zoo.machine import cores, processor
@@ -236,6 +238,7 @@ def test_the_command(package: Package, run_zoo: RunZoo) -> None:
 @pytest.mark.usefixtures("quick")
 def test_the_command_on_cuda(package: Package, run_zoo: RunZoo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zoo.onnx_predictor.on_cuda", lambda session: True)
+    monkeypatch.setattr("zoo.onnx_predictor.BoundRuns", partial(BoundRuns, device="cpu"))
     ended = run_zoo("tune", f"local-dir:{package.path}", "--device", "cpu", "--batch", 2, "--seconds", 0)
     assert ended.returncode == 0, ended.stderr
     assert "On CUDA there was nothing to choose" in ended.stdout

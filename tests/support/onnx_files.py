@@ -1,11 +1,12 @@
 """ONNX files that say that they are what a test needs."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
 
-from zoo.package import ONNX_FILES, Package
+from zoo.package import CONFIG_FILE, ONNX_FILES, Package, onnx_metadata
 from zoo.runtime import Precision
 
 
@@ -17,3 +18,14 @@ def copy_as(package: Package, precision: Precision) -> Path:
     file = package.path / ONNX_FILES[precision]
     onnx.save(model, file)
     return file
+
+
+def copy_under_name(package: Package, folder: Path, data: str) -> Package:
+    """A model directory with the file in single precision of another, as if its data set had another name."""
+    config = replace(package.config, data=data)
+    model = onnx.load(package.path / ONNX_FILES["fp32"])
+    onnx.helper.set_model_props(model, onnx_metadata(config, "fp32"))
+    folder.mkdir()
+    (folder / CONFIG_FILE).write_text(config.to_json())
+    onnx.save(model, folder / ONNX_FILES["fp32"])
+    return Package.open(folder)

@@ -2,13 +2,18 @@
 
 import io
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import uvicorn
 from PIL import Image
 from starlette.testclient import TestClient
+from starlette.types import ASGIApp
 
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.package import ModelConfig
@@ -53,6 +58,23 @@ def send(client: TestClient, path: str, *files: Path | tuple[str, bytes], **opti
     """Post files as a form."""
     named = [(file.name, file.read_bytes()) if isinstance(file, Path) else file for file in files]
     return client.post(path, files=[("file", item) for item in named], **options)
+
+
+@contextmanager
+def running(app: ASGIApp) -> Iterator[str]:
+    """A real server of this process for an application: its URL."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.01)
+        _, port = server.servers[0].sockets[0].getsockname()
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(20)
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:

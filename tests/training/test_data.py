@@ -11,8 +11,7 @@ from support.pictures import coloured, encode, make_rows, write_files, write_spl
 from training.data import LabelledImages
 from training.prepare import load_split
 from training.source import DataError
-from zoo.decode import decode
-from zoo.preprocess import to_pixels
+from zoo.decode import decode_pixels
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
@@ -61,7 +60,7 @@ def test_a_limit_keeps_at_least_one_row(limit: int, cifar: Path) -> None:
 
 def test_images_of_another_size_are_scaled_as_in_the_server(tmp_path: Path, photo: bytes) -> None:
     loaded = load_split(write_split(tmp_path, "train", make_rows([photo] * 2)), "train", size=40)
-    expected, _ = to_pixels(decode(photo), 40)
+    expected = decode_pixels(photo, 40).pixels
     np.testing.assert_array_equal(loaded.images[1], expected)
 
 
@@ -86,7 +85,7 @@ def test_unusual_pictures_are_read_as_in_the_server(kind: str, tmp_path: Path) -
     else:
         picture = encode(ramp.convert("CMYK"), "JPEG")
     loaded = load_split(write_files(tmp_path, {"a/1": picture, "b/1": picture}), "train")
-    np.testing.assert_array_equal(loaded.images[0], to_pixels(decode(picture), 32)[0])
+    np.testing.assert_array_equal(loaded.images[0], decode_pixels(picture, 32).pixels)
 
 
 def test_normalization_is_the_mean_and_deviation_of_each_channel(images: LabelledImages) -> None:

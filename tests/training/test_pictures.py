@@ -8,8 +8,7 @@ from support.pictures import coloured, make_rows, write_files, write_split
 
 from training.pictures import Pictures, class_counts, data_set_name, hold_out, open_split, open_splits
 from training.source import DataError
-from zoo.decode import decode
-from zoo.preprocess import to_pixels
+from zoo.decode import decode_pixels
 
 
 class NoFiles:
@@ -40,7 +39,7 @@ def test_pixels_are_those_of_the_server(photo: bytes, tmp_path: Path) -> None:
     pictures = open_splits(write_files(tmp_path, {"a/1.jpg": photo, "b/1.jpg": coloured(1)})).train
     assert len(pictures) == 2
     assert pictures.picture(0).size == (451, 300)
-    np.testing.assert_array_equal(pictures.pixels(0, 48), to_pixels(decode(photo), 48)[0])
+    np.testing.assert_array_equal(pictures.pixels(0, 48), decode_pixels(photo, 48).pixels)
 
 
 @pytest.mark.parametrize("kind", ["folder", "table"])

@@ -26,7 +26,7 @@ def predictor() -> OnnxPredictor:
 def url(predictor: OnnxPredictor) -> Iterator[str]:
     """A running server."""
     listening = socket.create_server(("127.0.0.1", 0))
-    service = Service(Settings(threads=1), [(open_model(DEFAULT_MODEL), predictor)])
+    service = Service(Settings(threads=1), [open_model(DEFAULT_MODEL)], lambda package: predictor)
     server = uvicorn.Server(uvicorn.Config(create_app(service), log_level="error"))
     thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()

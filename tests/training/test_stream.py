@@ -13,8 +13,7 @@ from training.pictures import open_splits
 from training.prepare import prepare
 from training.source import DataError
 from training.stream import Example, StreamedImages, random_crop, stream
-from zoo.decode import decode
-from zoo.preprocess import to_pixels
+from zoo.decode import decode_pixels
 
 # What torch says where there is one core, and Python from 3.12 on where a process with threads makes another.
 pytestmark = [
@@ -122,7 +121,7 @@ def test_parts_have_the_centre_of_every_picture_once(
     world: int, images: StreamedImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("training.stream.EVALUATION_BATCH", 5)
-    expected = [to_pixels(decode(images.pictures.files.read(index)), 32)[0] for index in range(COUNT)]
+    expected = [decode_pixels(images.pictures.files.read(index), 32).pixels for index in range(COUNT)]
     for rank in range(world):
         part = slice(rank, None, world)
         pixels, labels = zip(*images.batches(part), strict=True)

@@ -13,11 +13,10 @@ from PIL import Image
 
 import zoo
 from zoo.answers import patch_shares, top_classes
-from zoo.decode import decode
+from zoo.decode import decode_pixels
 from zoo.hub import DEFAULT_MODEL, local_models, open_model
 from zoo.open_predictor import open_predictor
 from zoo.package import CONFIG_FILE, METRICS_FILE, Package
-from zoo.preprocess import to_pixels
 from zoo.registry import info
 
 RunZoo = Callable[..., subprocess.CompletedProcess[str]]
@@ -114,7 +113,7 @@ def test_classify_as_json(run_zoo: RunZoo, photo_file: Path, photo: bytes) -> No
     assert answer["model"]["name"] == DEFAULT_MODEL
     assert answer["results"][0]["box"] == [75.5, 0, 375.5, 300]
     package = open_model(DEFAULT_MODEL)
-    prediction = open_predictor(package)(to_pixels(decode(photo), 32)[0][None])
+    prediction = open_predictor(package)(decode_pixels(photo, 32).pixels[None])
     expected = top_classes(prediction.logits[0], package.config.classes, 5)
     for result in answer["results"]:
         assert result["file"] == str(photo_file)
@@ -178,7 +177,7 @@ def test_patches_as_an_array(run_zoo: RunZoo, photo_file: Path, photo: bytes, tm
     output = tmp_path / "map.npy"
     assert run_zoo("patches", photo_file, "-o", output).returncode == 0
     shares = np.load(output, allow_pickle=False)
-    prediction = open_predictor(open_model(DEFAULT_MODEL))(to_pixels(decode(photo), 32)[0][None])
+    prediction = open_predictor(open_model(DEFAULT_MODEL))(decode_pixels(photo, 32).pixels[None])
     np.testing.assert_allclose(shares, patch_shares(prediction)[0], atol=1e-4)
 
 

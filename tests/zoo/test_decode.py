@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from zoo.decode import FORMATS, MAX_PIXELS, decode
+from zoo.decode import FORMATS, MAX_PIXELS, decode, decode_pixels
 from zoo.errors import ImageError, ImageTooLargeError, UnsupportedImageError
+from zoo.preprocess import Box, scale_box, to_pixels
 
 ORIENTATION = 0x0112
 """Number of the EXIF field that says how the picture is turned."""
@@ -261,3 +262,59 @@ def test_mutated_photographs(photo: bytes, changes: list[tuple[int, int]]) -> No
     for position, value in changes:
         mutated[position % len(mutated)] = value
     decodes_or_says_why(bytes(mutated))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "GIF", "JPEG"])
+@pytest.mark.parametrize("size", [(33, 47), (127, 64), (32, 32)])
+def test_a_small_picture_is_scaled_from_its_full_size(kind: str, size: tuple[int, int]) -> None:
+    data = encode(Image.effect_noise(size, 80).convert("RGB"), kind)
+    pixels, box = to_pixels(decode(data), 32)
+    square = decode_pixels(data, 32)
+    np.testing.assert_array_equal(square.pixels, pixels)
+    assert (square.box, square.width, square.height) == (box, *size)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("size", [(641, 479), (300, 1000), (256, 256)])
+def test_a_large_jpeg_is_decoded_at_a_fraction_of_its_size(
+    orientation: int, size: tuple[int, int], photo: bytes
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encode(decode(photo).resize(size), "JPEG", exif=exif, quality=90)
+    whole = decode(data)
+    pixels, box = to_pixels(whole, 32)
+    square = decode_pixels(data, 32)
+    assert (square.box, square.width, square.height) == (box, *whole.size)
+    difference = np.abs(square.pixels.astype(int) - pixels)
+    assert difference.mean() < 0.4
+    assert difference.max() <= 3
+
+
+def test_no_more_of_a_photograph_is_decoded_than_is_needed(monkeypatch: pytest.MonkeyPatch, photo: bytes) -> None:
+    seen = []
+
+    def watch(image: Image.Image, box: Box, size: int) -> Image.Image:
+        seen.append(image.size)
+        return scale_box(image, box, size)
+
+    monkeypatch.setattr("zoo.decode.scale_box", watch)
+    data = encode(decode(photo).resize((1600, 1200)), "JPEG")
+    for size in (32, 84, 200, 201):
+        decode_pixels(data, size)
+    assert seen == [(200, 150), (400, 300), (800, 600), (1600, 1200)]
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_a_truncated_photograph_is_refused_at_a_fraction_of_its_size_too(share: float, photo: bytes) -> None:
+    data = encode(decode(photo).resize((1600, 1200)), "JPEG")
+    with pytest.raises(ImageError, match="truncated or damaged"):
+        decode_pixels(data[: int(share * len(data))], 32)
+
+
+def test_a_picture_without_its_palette_is_damaged() -> None:
+    data = encode(Image.new("P", (4, 4)))
+    start = data.index(b"PLTE") - 4
+    stop = start + 12 + int.from_bytes(data[start : start + 4])
+    with pytest.raises(ImageError, match="damaged"):
+        decode(data[:start] + data[stop:])

@@ -1,0 +1,60 @@
+"""Sound pictures of every format that is read: of several modes, with and without what a file may hold besides."""
+
+import io
+from functools import cache
+from typing import Any
+
+from PIL import Image
+
+SIDE = 48
+COLOURS = 32
+
+
+@cache
+def whole(kind: str) -> tuple[bytes, ...]:
+    """The files of a format of `zoo.decode.FORMATS`."""
+    return tuple(_encoded(image, kind, options) for image, options in _variants()[kind])
+
+
+def _variants() -> dict[str, list[tuple[Image.Image, dict[str, Any]]]]:
+    """By format: what is saved, and how."""
+    fractal = Image.effect_mandelbrot((SIDE, SIDE), (-2, -1.5, 1, 1.5), 20)
+    photo = Image.merge("RGB", (fractal, fractal.rotate(90), Image.linear_gradient("L").resize(fractal.size)))
+    palette, layer = photo.quantize(COLOURS), photo.convert("RGBA")
+    layer.putalpha(fractal)
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "a phone's picture"
+    profile = bytes(200)
+    frames = {"save_all": True, "append_images": [palette.rotate(90)], "duration": 40}
+    return {
+        "JPEG": [
+            (photo, {"exif": exif}),
+            (photo, {"progressive": True, "subsampling": 0}),
+            (fractal, {"restart_marker_rows": 1, "comment": b"grey"}),
+            (photo.convert("CMYK"), {"icc_profile": profile}),
+        ],
+        "PNG": [
+            (photo, {"exif": exif}),
+            (palette, {"transparency": bytes(range(COLOURS))}),
+            (layer, {"icc_profile": profile}),
+            (fractal.convert("I;16"), {}),
+            (palette, frames),
+        ],
+        "WEBP": [
+            (photo, {"exif": exif}),
+            (layer, {"lossless": True}),
+            (layer, {"icc_profile": profile}),
+            (photo, frames),
+        ],
+        "GIF": [
+            (palette, {"transparency": 3, "comment": b"a picture"}),
+            (fractal, {"interlace": False}),
+            (palette, frames),
+        ],
+    }
+
+
+def _encoded(image: Image.Image, kind: str, options: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()

@@ -1,0 +1,121 @@
+"""Servers that take turns under the same loads; while one has its turn, the others are paused."""
+
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from peers.drive import Driven, drive
+from peers.load import Load
+from peers.messages import body_request, form_request
+from peers.photographs import Kind
+from peers.server_process import Server, StartError
+from peers.serving_contenders import Contender
+
+TRAINING = {"warmup": 0.0, "seconds": 2.0, "clients": 8}
+"""The load before the first turn: adaptive batching learns from it."""
+
+_LABEL = re.compile(rb'"label": *"([^"]+)"')
+
+
+class Files(NamedTuple):
+    """Of the pictures of a kind, and of the requests that send them."""
+
+    pictures: tuple[str, ...]
+    forms: tuple[str, ...]
+    bodies: tuple[str, ...]
+
+    @staticmethod
+    def write(kind: Kind, folder: Path) -> "Files":
+        pictures = list(kind.pictures())
+
+        def write(suffix: str, contents: Iterable[bytes]) -> tuple[str, ...]:
+            files = []
+            for index, content in enumerate(contents):
+                file = folder / f"{kind.name}-{index}.{suffix}"
+                file.write_bytes(content)
+                files.append(str(file))
+            return tuple(files)
+
+        return Files(
+            write("picture", pictures),
+            write("form", (form_request(picture, kind.media_type) for picture in pictures)),
+            write("body", (body_request(picture, kind.media_type) for picture in pictures)),
+        )
+
+
+class Contest:
+    """Servers and the requests for them; a context manager that ends the servers.
+
+    Arguments:
+        folder: where requests and logs go.
+        kinds: of pictures.
+    """
+
+    def __init__(self, folder: Path, kinds: Iterable[Kind]) -> None:
+        self.left_out: dict[str, str] = {}
+        """Why, by contender."""
+        self.files = {kind.name: Files.write(kind, folder) for kind in kinds}
+        """By the kind of pictures."""
+        self._folder = folder
+        self._servers: dict[str, tuple[Contender, Server]] = {}
+        self._answers: dict[str, str] = {}
+        self._ending = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._ending.__exit__(*exception)
+
+    @property
+    def names(self) -> list[str]:
+        """Of the contenders that run."""
+        return list(self._servers)
+
+    def enter(self, contender: Contender, environment: Mapping[str, str]) -> None:
+        """Start a server, and compare its answers with those of the first; one that fails is ended and left out."""
+        try:
+            with ExitStack() as starting:
+                server = starting.enter_context(
+                    Server(contender.command, {**environment, **contender.environment}, self._folder)
+                )
+                for kind in self.files:
+                    self._check(kind, server.wait(Path(self._requests(kind, contender)[0]).read_bytes()))
+                self._ending.enter_context(starting.pop_all())
+        except StartError as error:
+            self.left_out[contender.name] = str(error)
+            return
+        self._servers[contender.name] = contender, server
+        self.send(contender.name, next(iter(self.files)), **TRAINING)
+
+    def server(self, name: str) -> Server:
+        """The process of a contender."""
+        return self._servers[name][1]
+
+    def send(self, name: str, kind: str, **load: Any) -> Driven:
+        """Give a server its turn.
+
+        Arguments:
+            name: of the contender.
+            kind: of the pictures.
+            load: fields of `Load`.
+        """
+        contender, server = self._servers[name]
+        server.resume()
+        try:
+            return drive(server, Load(server.port, self._requests(kind, contender), **load))
+        finally:
+            server.pause()
+
+    def _requests(self, kind: str, contender: Contender) -> tuple[str, ...]:
+        files = self.files[kind]
+        return files.bodies if contender.raw else files.forms
+
+    def _check(self, kind: str, body: bytes) -> None:
+        found = _LABEL.search(body)
+        label = found[1].decode() if found else "no class"
+        expected = self._answers.setdefault(kind, label)
+        if label != expected:
+            raise StartError(f"it answers {label!r} for a picture of {kind} where the first answered {expected!r}")

@@ -1,0 +1,226 @@
+"""Requests sent to a server, with the time that each took: a load generator that costs little.
+
+    cd benchmarks; python -m peers.load < LOAD
+
+In a *closed loop* each of a number of clients sends its next request when it has the answer to the one before: that
+measures the most that a server can do. In an *open loop* requests are due at random times (a Poisson process) whatever
+the server does, each on a connection that is free, or a new one: that is how the world sends them. Times count from
+the moment when a request was due, also where no connection was free, so that a slow answer does not hide the waiting
+of those behind it (no coordinated omission).
+
+One thread, non-blocking sockets, requests made before; of an answer only the status, the length and whether the
+connection stays are read. PyPI has no library that does an open loop and gives every request's time for so little:
+those for load tests build and parse each request in Python, on the cores that the server under test needs.
+
+Reads a `Load` as JSON. Writes a line `begin` when the measured time begins, a line `end` when it ends, and then one of
+JSON: `cpu_seconds` of this process in that time, and `samples`, each a `Sample`. Needs only Python's library.
+"""
+
+import gc
+import itertools
+import json
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from peers.connection import Connection
+from peers.pace import Closed, Open, Pace, arrivals
+
+CONNECTIONS = 512
+"""Of an open loop at most; a request that finds none free waits, and its time runs."""
+FAILED, UNANSWERED = 0, -1
+"""Statuses of requests whose connection broke, and of those without an answer when patience ended."""
+
+clock = time.perf_counter
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What to send; times are in seconds."""
+
+    port: int
+    requests: tuple[str, ...]
+    """Files, each a whole HTTP request; sent in turn."""
+    warmup: float
+    """Before the measured time."""
+    seconds: float
+    """That are measured."""
+    clients: int = 0
+    """Of a closed loop; 0 for an open one."""
+    rate: float = 0.0
+    """Requests a second of an open loop."""
+    seed: int = 0
+    """Of its random times."""
+    patience: float = 15.0
+    """For answers, when the last request was due."""
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+
+class Sample(NamedTuple):
+    """A request; times are in seconds."""
+
+    due: float
+    """After the measured time began; below 0 in the warm-up."""
+    sent: float
+    """When its first bytes left, after it was due."""
+    took: float
+    """Until the answer, or until it failed or was given up, after it was due."""
+    status: int
+
+
+class Generator:
+    """Sends a load, and keeps a sample of every request.
+
+    Arguments:
+        load: what to send.
+        requests: the bytes of its files.
+    """
+
+    def __init__(self, load: Load, requests: Sequence[bytes]) -> None:
+        self.samples: list[Sample] = []
+        self.begin = clock() + load.warmup
+        self.end = self.begin + load.seconds
+        self._load = load
+        self._pace: Pace = Closed(self.end)
+        if not load.clients:
+            self._pace = Open(arrivals(load.rate, clock(), self.end, load.seed))
+        self._limit = load.clients or CONNECTIONS
+        self._requests = itertools.cycle([memoryview(request) for request in requests])
+        self._selector = selectors.DefaultSelector()
+        self._open: set[Connection] = set()
+        self._idle: list[Connection] = []
+        # A selector waits for whole milliseconds; an alarm that wakes it does not.
+        self._alarm, waker = socket.socketpair()
+        for one in (self._alarm, waker):
+            one.setblocking(False)
+        self._waker = waker
+        signal.signal(signal.SIGALRM, lambda number, frame: None)
+        signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+        self._selector.register(self._alarm, selectors.EVENT_READ)
+
+    def run(self, until: float) -> None:
+        """Go on until a time on this module's clock, or after the end until nothing is on its way."""
+        while (now := self._dispatch(until)) < until:
+            if now >= self.end and len(self._idle) == len(self._open):
+                return
+            free = self._idle or len(self._open) < self._limit
+            self._wait(min(until, self._pace.next) if free else until, now)
+
+    def give_up(self) -> None:
+        """Count what has no answer, also what was never sent."""
+        now = clock()
+        for connection in self._open:
+            if connection.due is not None:
+                self._note(connection, now, UNANSWERED)
+        while (due := self._pace.take(now)) is not None:
+            self.samples.append(Sample(due - self.begin, now - due, now - due, UNANSWERED))
+
+    def _dispatch(self, until: float) -> float:
+        """Send all that is due, as far as there are connections and time; the time when that was done."""
+        while (now := clock()) < until and (self._idle or len(self._open) < self._limit):
+            due = self._pace.take(now)
+            if due is None:
+                break
+            connection = self._idle.pop() if self._idle else self._connect()
+            connection.due, connection.sent = due, now
+            connection.rest = next(self._requests)
+            self._send(connection, waits=False)
+        return now
+
+    def _wait(self, until: float, now: float) -> None:
+        """Handle what happens until a time, or until something happened."""
+        signal.setitimer(signal.ITIMER_REAL, max(until - now, 1e-6))
+        for key, events in self._selector.select():
+            connection = key.data
+            if connection is None:
+                self._alarm.recv(64)
+                continue
+            if events & selectors.EVENT_READ:
+                self._receive(connection)
+            elif connection.due is not None:
+                self._send(connection, waits=True)
+
+    def _connect(self) -> Connection:
+        connection = Connection(self._load.port)
+        self._open.add(connection)
+        self._selector.register(connection.socket, selectors.EVENT_READ, connection)
+        return connection
+
+    def _send(self, connection: Connection, waits: bool) -> None:
+        """Send as much as goes; `waits` says whether the selector waits for more room already."""
+        try:
+            connection.send()
+        except OSError:
+            self._lose(connection)
+            return
+        if bool(connection.rest) != waits:
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if connection.rest else 0)
+            self._selector.modify(connection.socket, events, connection)
+
+    def _receive(self, connection: Connection) -> None:
+        if connection.due is None:  # nothing was asked: it ends
+            self._lose(connection)
+            return
+        try:
+            answer = connection.receive()
+        except BlockingIOError:
+            return
+        except OSError:
+            self._lose(connection)
+            return
+        if answer is None:
+            return
+        self._note(connection, clock(), answer.status)
+        # A server that answers before it has the whole request wants no more of it.
+        if answer.closes or connection.rest:
+            self._close(connection)
+        else:
+            connection.received.clear()
+            self._idle.append(connection)
+
+    def _lose(self, connection: Connection) -> None:
+        """The other end closed a connection: a failure if a request was on it."""
+        if connection.due is None:
+            self._idle.remove(connection)
+        else:
+            self._note(connection, clock(), FAILED)
+        self._close(connection)
+
+    def _close(self, connection: Connection) -> None:
+        self._selector.unregister(connection.socket)
+        connection.socket.close()
+        self._open.remove(connection)
+
+    def _note(self, connection: Connection, now: float, status: int) -> None:
+        due = connection.due
+        assert due is not None
+        self.samples.append(Sample(due - self.begin, connection.sent - due, now - due, status))
+        connection.due = None
+
+
+def main() -> None:
+    load = Load(**json.load(sys.stdin))
+    generator = Generator(load, [Path(file).read_bytes() for file in load.requests])
+    gc.disable()  # there are no cycles, and a collection would delay a request
+    generator.run(generator.begin)
+    used = time.process_time()
+    print("begin", flush=True)
+    generator.run(generator.end)
+    used = time.process_time() - used
+    print("end", flush=True)
+    generator.run(generator.end + load.patience)
+    generator.give_up()
+    samples = [[round(value, 6) for value in sample] for sample in generator.samples]
+    print(json.dumps({"cpu_seconds": round(used, 3), "samples": samples}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""HTTP requests made as bytes, and as much of their answers as has to be read."""
+
+import re
+import socket
+from typing import NamedTuple
+
+HOST = "127.0.0.1"
+RECEIVED = 2**16
+"""Bytes read at once."""
+PATH = "/classify"
+FIELD = "file"
+BOUNDARY = "benchmark-7d9f2c41"
+
+
+def form_request(picture: bytes, media_type: str) -> bytes:
+    """A form with a file, as browsers and `curl -F` send it."""
+    head = (
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{FIELD}"; filename="picture"\r\n'
+        f"Content-Type: {media_type}\r\n\r\n"
+    )
+    body = head.encode() + picture + f"\r\n--{BOUNDARY}--\r\n".encode()
+    return _post(f"multipart/form-data; boundary={BOUNDARY}", body)
+
+
+def body_request(picture: bytes, media_type: str) -> bytes:
+    """The file alone as the body."""
+    return _post(media_type, picture)
+
+
+def _post(content_type: str, body: bytes) -> bytes:
+    head = (
+        f"POST {PATH} HTTP/1.1\r\nHost: {HOST}\r\nAccept: application/json\r\n"
+        f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+class Answer(NamedTuple):
+    """What is read of an answer."""
+
+    status: int
+    length: int
+    """Of all its bytes."""
+    closes: bool
+    """Whether the connection ends with it."""
+
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_CLOSE = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
+
+
+def parse_answer(received: bytes | bytearray) -> Answer | None:
+    """The answer that begins with these bytes; None while its head is not complete.
+
+    Raises:
+        ValueError: it says no length.
+    """
+    end = received.find(b"\r\n\r\n")
+    if end < 0:
+        return None
+    length = _LENGTH.search(received, 0, end)
+    if length is None:
+        raise ValueError(f"an answer without Content-Length: {bytes(received[:end])!r}; the load generator needs one")
+    return Answer(int(received[9:12]), end + 4 + int(length[1]), _CLOSE.search(received, 0, end) is not None)
+
+
+def exchange(port: int, request: bytes, timeout: float) -> tuple[int, bytes]:
+    """The status and the body of the answer to one request.
+
+    Raises:
+        OSError: there is none within `timeout` seconds.
+    """
+    received = b""
+    with socket.create_connection((HOST, port), timeout) as connection:
+        connection.sendall(request)
+        while (answer := parse_answer(received)) is None or len(received) < answer.length:
+            data = connection.recv(RECEIVED)
+            if not data:
+                raise ConnectionResetError(f"the connection ended after {len(received)} bytes")
+            received += data
+    return answer.status, received[received.index(b"\r\n\r\n") + 4 :]

@@ -1,0 +1,44 @@
+"""LitServe with batches, as https://lightning.ai/docs/litserve/features/batching describes them.
+
+python with_litserve.py PORT
+"""
+
+import sys
+from typing import Any
+
+import litserve
+import numpy as np
+from classifier import CORES, MAX_BATCH, MAX_WAIT, TIMEOUT, Classifier
+from fastapi import Request
+from PIL import Image
+from starlette.formparsers import MultiPartParser
+
+# LitServe sends an upload to its workers pickled, which a file that Starlette keeps on disk (above 1 MB) cannot be.
+MultiPartParser.spool_max_size = 32 * 2**20
+
+
+class Api(litserve.LitAPI):
+    def setup(self, device: str) -> None:
+        self.classifier = Classifier(threads=1)
+
+    def decode_request(self, request: Request) -> np.ndarray:
+        return self.classifier.pixels(Image.open(request["file"].file))
+
+    def batch(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        return inputs
+
+    def predict(self, inputs: list[np.ndarray]) -> list[dict[str, Any]]:
+        return self.classifier.classify(inputs)
+
+    def unbatch(self, output: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return output
+
+    def encode_response(self, output: dict[str, Any]) -> dict[str, Any]:
+        return output
+
+
+if __name__ == "__main__":
+    api = Api(max_batch_size=MAX_BATCH, batch_timeout=MAX_WAIT, api_path="/classify")
+    # A worker decodes and computes in one thread, so that each core has one; by default as many processes speak HTTP.
+    server = litserve.LitServer(api, accelerator="cpu", workers_per_device=CORES, timeout=TIMEOUT)
+    server.run(port=int(sys.argv[1]), host="127.0.0.1", log_level="warning", generate_client_file=False)

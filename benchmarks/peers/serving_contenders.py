@@ -1,0 +1,95 @@
+"""The servers that benchmarks/serving.py compares, and how each is started."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from zoo.machine import cores
+from zoo.package import Package
+from zoo.runtime import Precision
+
+SERVERS = Path(__file__).with_name("servers")
+OURS = "ours fp32"
+"""What the others are compared with."""
+PACKAGES = (
+    "bentoml",
+    "fastapi",
+    "litserve",
+    "numpy",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "pillow",
+    "starlette",
+    "uvicorn",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A server."""
+
+    name: str
+    command: tuple[str, ...]
+    """As for `peers.server_process.Server`."""
+    raw: bool = False
+    """Whether it is sent the picture alone, not a form."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Of its own, beside that of all."""
+
+
+def our_server(model: str, precision: Precision) -> Contender:
+    """`zoo serve` as it comes, on the CPU."""
+    options = ("--model", model, "--precision", precision, "--device", "cpu", "--port", "{port}")
+    return Contender(f"ours {precision}", (sys.executable, "-m", "zoo", "serve", *options))
+
+
+def contenders(model: str, peer_python: str) -> dict[str, Contender]:
+    """All of them by name, ours first.
+
+    Arguments:
+        model: as for `zoo serve`.
+        peer_python: the interpreter that has the peers' packages.
+    """
+    ours = our_server(model, "fp32")
+    bentoml = ("serve", "with_bentoml:Server", "--working-dir", str(SERVERS), "--host", "127.0.0.1")
+    fastapi = ("with_fastapi:app", "--app-dir", str(SERVERS), "--log-level", "warning", "--port", "{port}")
+    every = (
+        ours,
+        replace(ours, name="ours fp32, raw body", raw=True),
+        our_server(model, "int8"),
+        Contender("LitServe", (peer_python, str(SERVERS / "with_litserve.py"), "{port}")),
+        Contender("BentoML", (peer_python, "-m", "bentoml", *bentoml, "--port", "{port}")),
+        Contender("FastAPI", (peer_python, "-m", "uvicorn", *fastapi)),
+        Contender(
+            "FastAPI, a process a core",
+            (peer_python, "-m", "uvicorn", *fastapi, "--workers", str(cores())),
+            environment={"THREADS": "1"},
+        ),
+    )
+    return {contender.name: contender for contender in every}
+
+
+def environment(package: Package, folder: Path) -> dict[str, str]:
+    """What the peers are told; see `servers/classifier.py`."""
+    return {
+        "MODEL": str(package.onnx("fp32")),
+        "CORES": str(cores()),
+        "BENTOML_HOME": str(folder),
+        "BENTOML_DO_NOT_TRACK": "true",
+    }
+
+
+def versions(python: str) -> Mapping[str, Any]:
+    """Of the interpreter and the packages that it has."""
+    code = (
+        "import importlib.metadata as m, json, platform, sys\n"
+        "have = {d.name.lower(): d.version for d in m.distributions()}\n"
+        "print(json.dumps({'python': platform.python_version()} | {n: have[n] for n in sys.argv[1:] if n in have}))"
+    )
+    done = subprocess.run([python, "-c", code, *PACKAGES], capture_output=True, text=True, check=True)
+    found: Mapping[str, Any] = json.loads(done.stdout)
+    return found

@@ -1,0 +1,89 @@
+"""When a call is tried again, and for how long."""
+
+import math
+import random
+import time
+from dataclasses import asdict, dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx2
+
+from serve.client.calls import Call, Outcome
+from zoo.errors import InputError
+
+STATUSES = (429, 503)
+"""Of answers after which the same request may succeed: the server is busy, or ends and another takes over."""
+
+_PASSING = (httpx2.TimeoutException, httpx2.NetworkError, httpx2.RemoteProtocolError)
+
+FIRST_WAIT = 0.25
+"""Seconds before the second try at most; twice as long before each further one."""
+LONGEST_WAIT = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is done for a call; see `Client`.
+
+    Raises:
+        InputError: one of them is not above 0, or not finite.
+    """
+
+    timeout: float
+    deadline: float | None
+    tries: int
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if value is not None and not 0 < value < math.inf:
+                raise InputError(f"{name} = {value}: it must be above 0, and finite")
+
+
+class Attempts:
+    """The tries of one call; its time starts now."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._end = time.monotonic() + limits.timeout
+        self._made = 0
+
+    def arguments(self, call: Call[Any]) -> dict[str, Any]:
+        """Of an httpx2 client's `request` for the next try."""
+        left = max(self._end - time.monotonic(), 0.001)
+        told = min(left, self._limits.deadline or math.inf)
+        return {
+            "method": call.method,
+            "url": call.path,
+            "params": call.params,
+            "files": call.files,
+            "headers": {"Accept": call.accept, "X-Request-Timeout-Ms": f"{1000 * told:.0f}"},
+            # The server's own word that it was too late comes first.
+            "timeout": min(left, told + 1),
+        }
+
+    def pause(self, outcome: Outcome) -> float | None:
+        """Seconds to wait before another try; None if there shall be none."""
+        self._made += 1
+        if not is_passing(outcome) or self._made >= self._limits.tries:
+            return None
+        seconds = random.uniform(0, min(FIRST_WAIT * 2 ** (self._made - 1), LONGEST_WAIT))
+        if isinstance(outcome, httpx2.Response):
+            seconds += retry_after(outcome)
+        return seconds if seconds < self._end - time.monotonic() else None
+
+
+def is_passing(outcome: Outcome) -> bool:
+    """Whether the same request may succeed later."""
+    return outcome.status_code in STATUSES if isinstance(outcome, httpx2.Response) else isinstance(outcome, _PASSING)
+
+
+def retry_after(response: httpx2.Response) -> float:
+    """Seconds that the server asks to wait (RFC 9110, section 10.2.3); 0 if it does not say."""
+    text = response.headers.get("retry-after", "")
+    if text.isdecimal():
+        return float(text)
+    try:
+        return max(parsedate_to_datetime(text).timestamp() - time.time(), 0)
+    except (ValueError, OverflowError):
+        return 0

@@ -1,0 +1,75 @@
+"""Answers as the OpenAPI document shows them; shortened, and never another form than the true ones."""
+
+from serve.schemas import (
+    Classification,
+    ClassifyAnswer,
+    ClassProbability,
+    Grid,
+    ModelDescription,
+    ModelIdentity,
+    PatchAnswer,
+    PatchSemantics,
+    PatchSemanticsAnswer,
+    Size,
+    Timing,
+)
+from zoo.picture import class_colour
+from zoo.registry import info
+
+_CLASSES = ["cat", "dog"]
+_MODEL = ModelIdentity(name="wrn16-ours.pets", variant="wrn16-ours", data="pets", weights_sha256="2e414840" * 8)
+_TOP = [ClassProbability(label="cat", probability=0.9722), ClassProbability(label="dog", probability=0.0278)]
+_TIMING = Timing(queue_ms=0.213, compute_ms=6.514, batch=1)
+_SIZE, _BOX = Size(width=451, height=300), (75.5, 0.0, 375.5, 300.0)
+
+CLASSIFY = ClassifyAnswer(
+    model=_MODEL,
+    results=[Classification(file="cat.jpg", picture=_SIZE, box=_BOX, classes=_TOP)],
+    timing=_TIMING,
+)
+
+PATCH_SEMANTICS = PatchSemanticsAnswer(
+    model=_MODEL,
+    results=[
+        PatchSemantics(
+            file="cat.jpg",
+            picture=_SIZE,
+            box=_BOX,
+            grid=Grid(rows=1, columns=1),
+            source=info(_MODEL.variant).patch_source,
+            patches=[
+                [
+                    PatchAnswer(
+                        label="cat",
+                        probability=0.6938,
+                        none=0.0128,
+                        top=[ClassProbability(label="cat", probability=0.6938)],
+                    )
+                ]
+            ],
+        )
+    ],
+    timing=_TIMING,
+)
+
+MODEL = ModelDescription(
+    **_MODEL.model_dump(),
+    default=True,
+    classes=_CLASSES,
+    colours=[class_colour(index) for index in range(len(_CLASSES))],
+    input_size=32,
+    parameters=info(_MODEL.variant).parameters(len(_CLASSES)),
+    loaded=True,
+    device="ONNX Runtime on the CPU",
+    precision="fp32",
+    onnx_sha256="9d0c7b5e" * 8,
+    patch_source=info(_MODEL.variant).patch_source,
+    metrics={"test": {"torch": {"images": 10_000, "top1": 0.9055}}},
+    parity={"fp32": {"CPUExecutionProvider": {"passed": True}}},
+)
+
+METRICS = """\
+# HELP zoo_requests_total Answers, by route and status.
+# TYPE zoo_requests_total counter
+zoo_requests_total{code="200",route="/classify"} 1.0
+"""

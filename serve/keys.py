@@ -1,0 +1,123 @@
+"""API keys: who may ask."""
+
+import hmac
+import logging
+import os
+import re
+import time
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+from pathlib import Path
+
+from zoo.errors import InputError
+
+MIN_LENGTH = 16
+RELOAD_SECONDS = 1.0
+"""How often the file is looked at, at most."""
+
+# What a bearer token may have (RFC 6750, section 2.1).
+_KEY = re.compile(rf"[A-Za-z0-9._~+/=-]{{{MIN_LENGTH},}}")
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+_log = logging.getLogger(__name__)
+
+
+class Keys:
+    """The keys that are valid now, each `NAME:KEY` or only `KEY`; several may have one name while they are replaced.
+
+    Arguments:
+        given: keys that hold as long as the server runs.
+        file: a file of others, one a line, with `#` before a comment; it is read again whenever it changes, and one
+            that cannot be read then changes nothing. Empty for none.
+        clock: in seconds.
+
+    Raises:
+        InputError: a key is too short or has other characters than a token, or the file cannot be read or has no key.
+    """
+
+    def __init__(self, given: Iterable[str], file: str = "", clock: Callable[[], float] = time.monotonic) -> None:
+        self._given = _read(given, "api_keys")
+        self._file = Path(file) if file else None
+        self._clock = clock
+        self._names = self._given
+        if self._file:
+            self._stamp = _stamp(self._file)
+            self._looked = clock()
+            self._names = self._given | _read_file(self._file)
+
+    def __bool__(self) -> bool:
+        """Whether a key is needed."""
+        return bool(self._names)
+
+    def name(self, key: str) -> str | None:
+        """The name of a key; None if it is not valid.
+
+        It takes as long for every key of a length: all digests are compared, each in constant time.
+        """
+        self._refresh()
+        asked, found = _digest(key), None
+        for digest, name in self._names.items():
+            if hmac.compare_digest(digest, asked):
+                found = name
+        return found
+
+    def _refresh(self) -> None:
+        if not self._file or self._clock() < self._looked + RELOAD_SECONDS:
+            return
+        self._looked = self._clock()
+        stamp = _stamp(self._file)
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            self._names = self._given | _read_file(self._file)
+        except InputError as error:
+            _log.error("the API keys stay as they were: %s", error)
+        else:
+            _log.info("the API keys were read again: %d are valid", len(self._names))
+
+
+def _stamp(file: Path) -> tuple[int, ...] | None:
+    """What changes with a file; None if it is not there."""
+    try:
+        status = os.stat(file)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _read_file(file: Path) -> dict[bytes, str]:
+    try:
+        lines = file.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"the file of API keys {file} cannot be read: {error}; name another in api_keys_file"
+        ) from None
+    keys = _read(lines, str(file))
+    if not keys:
+        raise InputError(f"the file of API keys {file} has no key; write one a line, NAME:KEY")
+    return keys
+
+
+def _read(lines: Iterable[str], source: str) -> dict[bytes, str]:
+    """Names by digests. No message shows a key."""
+    names = {}
+    for number, line in enumerate(lines, 1):
+        name, colon, key = line.partition("#")[0].strip().rpartition(":")
+        if not (name or colon or key):
+            continue
+        if not _KEY.fullmatch(key):
+            raise InputError(
+                f"key {number} of {source}: a key has at least {MIN_LENGTH} letters, digits and ._~+/=-; "
+                "make one with `openssl rand -hex 32`"
+            )
+        if colon and not _NAME.fullmatch(name):
+            raise InputError(f"key {number} of {source}: the name {name!r} is not 1 to 64 letters, digits and ._-")
+        digest = _digest(key)
+        names[digest] = name or f"key-{digest.hex()[:8]}"
+    return names
+
+
+def _digest(key: str) -> bytes:
+    # Of one length, whatever a client sends.
+    return sha256(key.encode("utf-8", "surrogatepass")).digest()

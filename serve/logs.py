@@ -1,0 +1,137 @@
+"""The server's log: one line a record on standard error, as text or JSON, of this program and of uvicorn alike.
+
+A thread of its own writes it, so that a request never waits for a pipe that nobody reads or a slow disk.
+"""
+
+import json
+import logging
+import threading
+import warnings
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from queue import SimpleQueue
+from typing import Literal
+
+from serve.request_context import current
+
+LogFormat = Literal["text", "json"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+ROOM = 10_000
+"""Records that wait to be written; those beyond are lost, and counted."""
+FLUSH_SECONDS = 2.0
+"""How long the end of the program waits for what is not yet written."""
+
+_LOST = "%d records of the log are lost: they could not be written in time"
+_PROGRAMS = ("serve", "zoo", "uvicorn.error")
+_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+
+_log = logging.getLogger(__name__)
+
+
+def configure_logging(log_format: LogFormat, level: LogLevel) -> None:
+    """Log from now on: this program and uvicorn from `level` up, other libraries their warnings and errors only."""
+    writer: logging.Handler = logging.StreamHandler()
+    writer.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
+    lowest = logging.getLevelName(level.upper())
+    root = logging.getLogger()
+    root.handlers = [ThreadedHandler(writer)]
+    root.setLevel(max(lowest, logging.WARNING))
+    for name in _PROGRAMS:
+        logging.getLogger(name).setLevel(lowest)
+    # It warns of forms that are none, which is their senders' fault, and said in the answer.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
+    logging.captureWarnings(True)
+    # As it does of pictures, each time in other words; and Python would remember all of them.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+class ThreadedHandler(logging.Handler):
+    """Hands records to a thread that writes them; nothing that happens there reaches who logs.
+
+    Arguments:
+        writer: used by the thread only.
+        room: records that may wait.
+    """
+
+    def __init__(self, writer: logging.Handler, room: int = ROOM) -> None:
+        super().__init__()
+        self._writer = writer
+        self._room = room
+        self._lost = 0
+        self._waiting: SimpleQueue[logging.LogRecord | threading.Event] = SimpleQueue()
+        threading.Thread(target=self._write, name="log", daemon=True).start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        record.request_id = current().id
+        if self._waiting.qsize() < self._room:
+            self._waiting.put(record)
+        else:
+            self._lost += 1
+
+    def flush(self) -> None:
+        """Wait until all is written, but not for long; `logging` calls it when the program ends."""
+        written = threading.Event()
+        self._waiting.put(written)
+        written.wait(FLUSH_SECONDS)
+
+    def _write(self) -> None:
+        while True:
+            if self._lost and self._waiting.empty():
+                lost, self._lost = self._lost, 0
+                self._write_one(_log.makeRecord(_log.name, logging.WARNING, __file__, 0, _LOST, (lost,), None))
+            item = self._waiting.get()
+            if isinstance(item, threading.Event):
+                item.set()
+            else:
+                self._write_one(item)
+
+    def _write_one(self, record: logging.LogRecord) -> None:
+        # Whatever happens to one record, the next ones are written.
+        with suppress(Exception):
+            self._writer.handle(record)
+
+
+class TextFormatter(logging.Formatter):
+    """`TIME LEVEL REQUEST-ID MESSAGE NAME=VALUE ...`, and a traceback in the lines below."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        fields = [f"{name}={value}" for name, value in _fields(record).items() if value != ""]
+        message = " ".join([record.message.strip(), *fields])
+        if not message.isprintable():
+            # Parts of it come from clients, who must not be able to write lines of their own.
+            message = message.translate(_ESCAPES)
+        return f"{_time(record)} {record.levelname} {_request_id(record) or '-'} {message}"
+
+
+class JsonFormatter(logging.Formatter):
+    """An object a line: time (ISO 8601, UTC), level, logger, message, request_id, what the record's `fields` are, and
+    exception, which is a traceback.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage().strip(),
+        }
+        if request_id := _request_id(record):
+            line["request_id"] = request_id
+        line |= _fields(record)
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _request_id(record: logging.LogRecord) -> str:
+    return str(getattr(record, "request_id", ""))
+
+
+def _fields(record: logging.LogRecord) -> Mapping[str, object]:
+    return getattr(record, "fields", {})

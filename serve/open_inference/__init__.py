@@ -1,0 +1,6 @@
+"""The Open Inference Protocol, version 2, over HTTP: what KServe, Triton and their clients speak.
+
+https://github.com/kserve/open-inference-protocol, with Triton's extensions for binary tensors, classification, model
+configuration and the index of the model repository:
+https://github.com/triton-inference-server/server/tree/main/docs/protocol
+"""

@@ -1,0 +1,80 @@
+"""The one input of every model: pixels, in the JSON of a request or as bytes behind it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from reprlib import repr as short
+from typing import Any
+
+import numpy as np
+
+from serve.open_inference.fields import field
+from serve.open_inference.signature import INPUT, Signature
+from zoo.errors import InputError
+from zoo.preprocess import Pixels
+
+HEADER_LENGTH = "Inference-Header-Content-Length"
+"""Header with the length of the JSON part of a body, in bytes, where binary tensors follow it."""
+
+
+def read_pixels(request: Mapping[str, Any], body: bytes, start: int, signature: Signature) -> Pixels:
+    """The pixels of a request, [N, 3, S, S]; those behind the JSON are not copied.
+
+    Arguments:
+        request: the JSON.
+        body: the whole body.
+        start: where in it the JSON ends.
+        signature: of the model that is asked.
+
+    Raises:
+        InputError: there are none, or not such as the model takes.
+    """
+    inputs = field(request, "inputs", list) or []
+    if len(inputs) != 1 or not isinstance(inputs[0], dict):
+        raise InputError(f"inputs = {short(inputs)}: {signature.model} takes one input, an object called {INPUT!r}")
+    [tensor] = inputs
+    name, datatype, shape = tensor.get("name"), tensor.get("datatype"), field(tensor, "shape", list) or []
+    if name != INPUT:
+        raise InputError(f"no input is called {short(name)}; {signature.model} takes {INPUT!r}")
+    if datatype != "UINT8":
+        raise InputError(f"{INPUT} has datatype {short(datatype)}: it must be UINT8, pixels from 0 to 255")
+    sides = signature.input_shape
+    if {*map(type, shape)} != {int} or shape[1:] != sides or not 1 <= shape[0] <= signature.max_pictures:
+        expected = ", ".join(map(str, sides))
+        raise InputError(
+            f"{INPUT} has shape {short(shape)}: {signature.model} takes [N, {expected}] with N from 1 to "
+            f"{signature.max_pictures}"
+        )
+    size = field(field(tensor, "parameters", dict) or {}, "binary_data_size", int)
+    count, follow = math.prod(shape), len(body) - start
+    if follow != (size or 0):
+        raise InputError(
+            f"binary_data_size = {short(size)}, but {follow} bytes follow the {start} bytes of JSON; say "
+            f"the true size, and where the JSON ends: {HEADER_LENGTH}"
+        )
+    if size is None:
+        body, start = _values(tensor.get("data"), shape), 0
+        size = len(body)
+    if size != count:
+        raise InputError(f"{INPUT} has {size} values; shape {shape} has {count}")
+    return np.frombuffer(body, np.uint8, count, start).reshape(shape)
+
+
+def _values(data: Any, shape: Sequence[int]) -> bytes:
+    """The values of a tensor in JSON, which are one flat list, or lists nested as the shape says."""
+    if not isinstance(data, list):
+        raise InputError(f"{INPUT} has data = {short(data)}: it must be an array, or bytes after the JSON")
+    if data and isinstance(data[0], list):
+        level = [data]
+        for size in shape:
+            if not all(isinstance(part, list) and len(part) == size for part in level):
+                raise InputError(
+                    f"the arrays of {INPUT} are not nested as its shape {shape} says; nest them so, or not"
+                )
+            level = list(chain.from_iterable(level))
+        data = level
+    try:
+        # Strict, and of fixed size whatever the list holds: numpy would make room for the longest string.
+        return bytes(data)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the data of {INPUT} are not whole numbers from 0 to 255: {error}") from None

@@ -1,0 +1,182 @@
+"""The protocol's endpoints."""
+
+import json
+import time
+from importlib.metadata import version as installed
+from typing import Annotated, Any
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import WithJsonSchema
+from starlette.datastructures import Headers
+
+from serve.connected import WhileConnected
+from serve.deadline import client_deadline, deadline_of
+from serve.errors import OPEN_INFERENCE
+from serve.models import ServedModel
+from serve.open_inference.answer import write_answer
+from serve.open_inference.coding import IDENTITY, choose_coding, decode_body, encode_body
+from serve.open_inference.fields import field
+from serve.open_inference.pixels import HEADER_LENGTH
+from serve.open_inference.request import InferRequest, read_request
+from serve.open_inference.signature import VERSION, Signature
+from serve.openapi import Responses, example, problems
+from serve.service import Service
+from serve.upload import read_body
+from zoo.errors import InputError, UnknownNameError
+from zoo.onnx_predictor import OnnxPredictor
+from zoo.predictor import Prediction
+
+SERVER = "template-zoo"
+EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration", "model_repository")
+
+_INFER: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"type": "object", "required": ["inputs"]}},
+            "application/octet-stream": {},
+        },
+    }
+}
+
+
+_READY = {"type": "object", "properties": {"ready": {"type": ["boolean", "null"]}}}
+_INDEX: dict[str, Any] = {"requestBody": {"content": {"application/json": {"schema": _READY}}}}
+
+
+def _problems(*statuses: int) -> Responses:
+    return problems(*statuses, path=OPEN_INFERENCE)
+
+
+_OF_A_MODEL = _problems(401, 404, 429)
+
+
+def router(service: Service) -> APIRouter:
+    """The endpoints for a service; their errors have the form `{"error": message}`."""
+    routes = APIRouter(prefix=OPEN_INFERENCE, tags=["Open Inference Protocol"], responses=_problems(414, 422, 431))
+    settings = service.settings
+    about = {"name": SERVER, "version": installed(SERVER), "extensions": EXTENSIONS}
+    Name = Annotated[str, WithJsonSchema({"type": "string", "enum": [*service.models]})]  # noqa: N806
+    Version = Annotated[str, WithJsonSchema({"type": "string", "enum": [VERSION]})]  # noqa: N806
+    # A few requests at a time may become many times as large as they came.
+    reading = CapacityLimiter(settings.decode_threads)
+
+    async def find(name: Name, version: Version = VERSION) -> ServedModel:
+        model = service.model(name)
+        if version != VERSION:
+            raise UnknownNameError(f"version of {name}", version, [VERSION])
+        return model
+
+    found = Depends(find)
+
+    def sign(model: ServedModel) -> Signature:
+        predictor = model.loaded and model.loaded.predictor
+        grid = predictor.grid if isinstance(predictor, OnnxPredictor) else None
+        return Signature.of(model.package.config, settings.max_files, grid)
+
+    def read(body: bytes, headers: Headers, signature: Signature) -> InferRequest:
+        plain = decode_body(body, headers.get("content-encoding", ""), settings.max_body_bytes)
+        return read_request(plain, headers.get(HEADER_LENGTH), signature)
+
+    first = service.model(None)
+
+    @routes.get("", responses=example(about) | _problems(401, 429))
+    async def server_metadata() -> dict[str, Any]:
+        """The server's name, version and extensions of the protocol."""
+        return about
+
+    @routes.get("/health/live", responses=example({"live": True}))
+    async def live() -> dict[str, bool]:
+        """Whether the process lives."""
+        return {"live": True}
+
+    @routes.get("/health/ready", responses=example({"ready": True}) | example({"ready": False}, 503, "Shutting down."))
+    async def ready() -> JSONResponse:
+        """Whether requests are taken: 200, or 503 while the server shuts down."""
+        return JSONResponse({"ready": service.ready}, 200 if service.ready else 503)
+
+    def list_models() -> list[dict[str, str]]:
+        state = "READY" if service.ready else "UNAVAILABLE"
+        return [
+            {"name": model.name, "version": VERSION, "state": state, "reason": "" if model.loaded else "not yet loaded"}
+            for model in service.models.values()
+        ]
+
+    index_answers = example(list_models()) | _problems(401, 408, 413, 422, 429)
+
+    @routes.post("/repository/index", responses=index_answers, openapi_extra=_INDEX)
+    async def index(request: Request) -> list[dict[str, str]]:
+        """The models that may be asked, the default one first; only those that answer now, if `ready` is true."""
+        with service.admission.enter() as place:
+            only_ready = _wants_ready(await read_body(request, place, settings))
+        return [] if only_ready and not service.ready else list_models()
+
+    metadata = example(sign(first).metadata()) | _OF_A_MODEL
+
+    @routes.get("/models/{name}", responses=metadata)
+    @routes.get("/models/{name}/versions/{version}", responses=metadata)
+    async def model_metadata(model: Annotated[ServedModel, found]) -> dict[str, Any]:
+        """A model's tensors; `parameters` has the names of its classes, as a JSON array."""
+        return sign(model).metadata()
+
+    config = example(sign(first).config()) | _OF_A_MODEL
+
+    @routes.get("/models/{name}/config", responses=config)
+    @routes.get("/models/{name}/versions/{version}/config", responses=config)
+    async def model_config(model: Annotated[ServedModel, found]) -> dict[str, Any]:
+        """The same as Triton's clients ask for it."""
+        return sign(model).config()
+
+    says_ready, says_not = ({"name": first.name, "ready": ready} for ready in (True, False))
+    readiness = example(says_ready) | example(says_not, 503, "Shutting down.") | _OF_A_MODEL
+
+    @routes.get("/models/{name}/ready", responses=readiness)
+    @routes.get("/models/{name}/versions/{version}/ready", responses=readiness)
+    async def model_ready(model: Annotated[ServedModel, found]) -> JSONResponse:
+        """Whether a model answers: 200, or 503."""
+        return JSONResponse({"name": model.name, "ready": service.ready}, 200 if service.ready else 503)
+
+    classes = len(first.package.config.classes)
+    logits = {"name": "logits", "datatype": "FP32", "shape": [1, classes], "data": [0.0] * classes}
+    answered = example({"model_name": first.name, "model_version": VERSION, "outputs": [logits]})
+    answers = answered | _OF_A_MODEL | _problems(408, 413, 415, 422, 503, 504)
+
+    @routes.post("/models/{name}/infer", responses=answers, openapi_extra=_INFER)
+    @routes.post("/models/{name}/versions/{version}/infer", responses=answers, openapi_extra=_INFER)
+    async def infer(request: Request, model: Annotated[ServedModel, found]) -> Response:
+        """A model's answer for pixels."""
+        of_client, signature = client_deadline(request), sign(model)
+        with service.admission.enter() as place:
+            body = await read_body(request, place, settings)
+            asked = await to_thread.run_sync(read, body, request.headers, signature, limiter=reading)
+            place.add(items=len(asked.pixels), bytes_=max(asked.pixels.nbytes - len(body), 0))
+            deadline = min(deadline_of(of_client, settings), time.monotonic() + asked.timeout)
+            async with WhileConnected(request):
+                prediction, _ = await service.compute(model, asked.pixels, deadline)
+        accept = ",".join(request.headers.getlist("accept-encoding"))
+        return await to_thread.run_sync(_respond, prediction, asked, signature, accept)
+
+    return routes
+
+
+def _wants_ready(body: bytes) -> bool:
+    try:
+        asked = json.loads(body or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"the body is not JSON: {error}") from None
+    if not isinstance(asked, dict):
+        raise InputError("the body is not a JSON object")
+    return bool(field(asked, "ready", bool))
+
+
+def _respond(prediction: Prediction, asked: InferRequest, signature: Signature, accept: str) -> Response:
+    answer, coding = write_answer(prediction, asked, signature), choose_coding(accept)
+    headers = {"Vary": "Accept-Encoding"}
+    if coding != IDENTITY:
+        headers["Content-Encoding"] = coding
+    if answer.json_bytes is not None:
+        headers[HEADER_LENGTH] = str(answer.json_bytes)
+    kind = "application/json" if answer.json_bytes is None else "application/octet-stream"
+    return Response(encode_body(answer.body, coding), media_type=kind, headers=headers)

@@ -1,0 +1,122 @@
+"""What the OpenAPI document says of the endpoints beside what FastAPI finds out by itself."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi.encoders import jsonable_encoder
+
+from serve.deadline import TIMEOUT_HEADER
+from serve.errors import error_body
+from serve.schemas import Problem
+from serve.upload import FIELD, IMAGE_TYPES
+
+Responses = dict[int | str, dict[str, Any]]
+"""By status, as FastAPI takes them."""
+
+JSON, TEXT = "application/json", "text/plain"
+
+_PROBLEMS: Mapping[int, tuple[str, str, str]] = {
+    401: (
+        "No API key, or one that is not valid, where the server asks for one.",
+        "unauthorized",
+        "the API key is not one of this server; ask its operator for one",
+    ),
+    404: (
+        "Unknown model.",
+        "unknown_name",
+        "no model of this server is called 'wrn16-our.pets'; did you mean wrn16-ours.pets?",
+    ),
+    406: (
+        "`Accept` names no format that is written.",
+        "not_acceptable",
+        "Accept: text/html names no format of this endpoint; it writes application/json, application/x-npy, image/png",
+    ),
+    408: ("The body did not arrive in time.", "slow_upload", "the body took longer than 30 s to arrive"),
+    413: (
+        "Too many bytes or pixels.",
+        "body_too_large",
+        "a body of 40000000 bytes is above the limit of 33554432; send less at once",
+    ),
+    414: (
+        "Too long a URL.",
+        "url_too_long",
+        "a URL of 20000 characters is above the limit of 16384; use a shorter one",
+    ),
+    415: (
+        "Not a picture of a type that is read.",
+        "unsupported_image",
+        "notes.png: the file is not a picture in one of the formats JPEG, PNG, WEBP, GIF (15 bytes); convert it",
+    ),
+    422: (
+        "No picture, a damaged picture, or a parameter out of range.",
+        "input",
+        "top_k = 0: it must be between 1 and 2, the number of classes",
+    ),
+    429: (
+        "Too many requests, of all or of this client; try again after `Retry-After` seconds.",
+        "queue_full",
+        "256 pictures are in work and 1 more are above the limit of 256; try again in a second",
+    ),
+    431: (
+        "Too many headers, or too long ones.",
+        "headers_too_large",
+        "101 headers of 4000 bytes are above the limit of 100 headers or 16384 bytes; send fewer or shorter ones",
+    ),
+    503: (
+        "The server shuts down, or the model cannot be loaded now; try again after `Retry-After` seconds.",
+        "shutting_down",
+        "the server is shutting down; ask another one",
+    ),
+    504: ("The deadline passed.", "deadline", "no answer within the deadline of 10000 ms"),
+}
+"""By status: what it means, and the code and message of an example."""
+
+PICTURES: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": TIMEOUT_HEADER,
+            "in": "header",
+            "description": "Milliseconds after which the client no longer waits; then 504.",
+            "schema": {"type": "number", "exclusiveMinimum": 0},
+            "example": 500,
+        }
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": [FIELD],
+                    "properties": {
+                        FIELD: {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}
+                    },
+                }
+            }
+        }
+        | {kind: {"schema": {"type": "string", "format": "binary"}} for kind in IMAGE_TYPES},
+    },
+}
+"""The request of an endpoint that takes pictures: one or several files of a form, or a file as the body."""
+
+
+def problems(*statuses: int, path: str = "/") -> Responses:
+    """The errors of an endpoint, each with an example, in the form that errors have below a path."""
+    answers: Responses = {}
+    for status in statuses:
+        description, code, message = _PROBLEMS[status]
+        body = error_body(path, code, message)
+        error = {"type": "string"} if isinstance(body["error"], str) else Problem.model_json_schema()
+        # Not as a model: FastAPI would say that it comes in the media type of the endpoint's own answers.
+        schema = {"type": "object", "required": ["error"], "properties": {"error": error}}
+        answers[status] = {"description": description, "content": {JSON: {"schema": schema, "example": body}}}
+    return answers
+
+
+def example(value: Any, status: int = 200, description: str = "Successful Response") -> Responses:
+    """An answer of an endpoint as an example shows it: text, or what becomes JSON."""
+    if isinstance(value, str):
+        content = {TEXT: {"schema": {"type": "string"}, "example": value}}
+    else:
+        content = {JSON: {"example": jsonable_encoder(value)}}
+    return {status: {"description": description, "content": content}}

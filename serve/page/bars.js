@@ -1,0 +1,26 @@
+/** Lists of shares with bars. */
+
+import { element, percent } from "./dom.js";
+
+/** Fill a list with rows {label, share, colour}; a row without a colour is of no class. */
+export function fillBars(list, rows) {
+  list.replaceChildren(...rows.map(bar));
+}
+
+/** Rows of what the server calls `classes` or `top`. */
+export function rowsOf(shares, model) {
+  return shares.map(({ label, probability }) => ({
+    label,
+    share: probability,
+    colour: model.colours[model.classes.indexOf(label)],
+  }));
+}
+
+function bar({ label, share, colour }) {
+  const track = element("span", { className: "track" }, element("span", { className: "fill" }));
+  track.ariaHidden = "true";
+  track.style.setProperty("--share", share);
+  if (colour) track.style.setProperty("--colour", colour);
+  const name = element("span", { className: "label", title: label }, label);
+  return element("li", {}, name, track, element("span", { className: "share" }, percent(share)));
+}

@@ -1,0 +1,140 @@
+/** The page: from a picture and one or two models to their answers. */
+
+import { apiKey, endpoint, postPicture, ServerError } from "./api.js";
+import { fillBars, rowsOf } from "./bars.js";
+import { curlCommands } from "./curl.js";
+import { byId, element, percent } from "./dom.js";
+import { fillLegend, markLegend } from "./legend.js";
+import { fullValue, MOST_CLASSES, SemanticMap } from "./map.js";
+import { Models } from "./models.js";
+import { Pane } from "./pane.js";
+import { decode } from "./photo.js";
+import { onPicture } from "./pictures.js";
+import { Views } from "./views.js";
+
+let picture = null;
+let answers = [];
+let panes = [];
+let running = null;
+const models = new Models(() => picture && attempt(ask));
+const views = new Views(paint);
+
+/** Do one thing at a time: a newer one stops an older. */
+async function attempt(work) {
+  running?.abort();
+  const own = new AbortController();
+  running = own;
+  say("");
+  byId("error").hidden = true;
+  byId("key-form").hidden = true;
+  byId("answer").ariaBusy = "true";
+  try {
+    await work(own.signal);
+  } catch (error) {
+    if (!own.signal.aborted) showError(error);
+  } finally {
+    own.abort(); // what is left of work that failed
+    if (running === own) byId("answer").ariaBusy = "false";
+  }
+}
+
+async function take(given, signal) {
+  const file = await given;
+  if (signal.aborted) return;
+  picture = { file };
+  await ask(signal);
+}
+
+async function ask(signal) {
+  await models.load();
+  const { file } = picture;
+  say(`Asking about ${file.name}…`);
+  const onWait = (seconds) => say(`The server is busy; asking again in ${Math.ceil(seconds)} s…`);
+  const received = await Promise.all(models.chosen.map((model) => askModel(model, file, { signal, onWait })));
+  picture.photo = await decode(file);
+  if (signal.aborted) return;
+  if (!picture.photo) throw new Error("The server read this picture, but this browser cannot show it.");
+  answers = received;
+  show();
+}
+
+async function askModel(model, file, options) {
+  const parameters = { model: model.name };
+  const urls = [
+    endpoint("classify", parameters),
+    endpoint("patch-semantics", { ...parameters, top_k: Math.min(model.classes.length, MOST_CLASSES) }),
+  ];
+  const [classify, semantics] = await Promise.all(urls.map((url) => postPicture(url, file, options)));
+  const map = new SemanticMap(semantics.results[0], model);
+  return { model, urls, map, classes: classify.results[0].classes, json: { classify, "patch-semantics": semantics } };
+}
+
+function show() {
+  const [{ model }] = answers;
+  byId("source").classList.remove("empty");
+  byId("answer").hidden = false;
+  panes = answers.map((answer) => new Pane(picture, answer, point));
+  byId("panes").replaceChildren(...panes.map((pane) => pane.element));
+  byId("whole").replaceChildren(...answers.flatMap(wholePicture));
+  const urls = answers.flatMap((answer) => answer.urls);
+  byId("commands").textContent = curlCommands(urls, picture.file.name, apiKey.get() !== null);
+  views.offer(model, answers.map(({ map }) => map), answers[0].classes[0].label);
+  fillLegend(answers, (index) => views.toggle(index));
+  paint();
+  say(answers.map(({ model, classes: [best] }) => `${model.name}: ${best.label}, ${percent(best.probability)}`).join("; "));
+}
+
+function wholePicture({ model, classes }) {
+  const list = element("ol", { className: "bars" });
+  list.ariaLabel = model.name;
+  fillBars(list, rowsOf(classes, model));
+  return answers.length > 1 ? [element("h3", {}, model.name), list] : [list];
+}
+
+function paint() {
+  const { view } = views;
+  const full = fullValue(view, answers.map(({ map }) => map));
+  for (const pane of panes) pane.paint(view, full);
+  views.showScale(answers[0].model, full);
+  markLegend(view.index);
+}
+
+function point(place) {
+  for (const pane of panes) pane.point(place);
+}
+
+async function copy() {
+  const commands = byId("commands");
+  getSelection().selectAllChildren(commands);
+  try {
+    // Browsers have it at https:// and at localhost only.
+    await navigator.clipboard.writeText(commands.textContent);
+    say("Copied.");
+  } catch {
+    say("Selected: copy it with your keyboard.");
+  }
+}
+
+function say(words) {
+  byId("status").textContent = words;
+}
+
+function showError(error) {
+  say("");
+  byId("answer").hidden = true; // it was another picture's, or another model's
+  byId("error").textContent = error.message;
+  byId("error").hidden = false;
+  if (error instanceof ServerError && error.status === 401) {
+    byId("key-form").hidden = false;
+    byId("key").focus();
+  }
+}
+
+onPicture((given) => attempt((signal) => take(given, signal)));
+byId("key-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  apiKey.set(byId("key").value);
+  attempt(picture ? ask : () => models.load());
+});
+byId("copy").addEventListener("click", copy);
+attempt(() => models.load());

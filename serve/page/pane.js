@@ -1,0 +1,115 @@
+/** One model's map over the picture, its cells, and what they look like. */
+
+import { fillBars, rowsOf } from "./bars.js";
+import { byId, percent } from "./dom.js";
+import { drawMap, save } from "./download.js";
+import { drawPhoto } from "./photo.js";
+
+const SHOWN_PIXELS = 2_000_000;
+const SHOWN_CLASSES = 3;
+const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+export class Pane {
+  /**
+   * @param {{file: File, photo: ImageBitmap}} picture
+   * @param {{model: object, map: SemanticMap, json: object}} answer
+   * @param {(point: number[] | null) => void} onPoint a cell was chosen, by its point in the box, or none is any more.
+   */
+  constructor(picture, answer, onPoint) {
+    this.picture = picture;
+    this.answer = answer;
+    this.onPoint = onPoint;
+    this.element = byId("pane").content.firstElementChild.cloneNode(true);
+    this.find = (selector) => this.element.querySelector(selector);
+    this.seen = this.find(".seen");
+    this.describe();
+    this.place();
+    this.listen();
+    this.point(null);
+  }
+
+  /** Show a view of the map. */
+  paint(view, full) {
+    const { map } = this.answer;
+    const cells = this.find(".cells");
+    cells.width = map.columns;
+    cells.height = map.rows;
+    cells.getContext("2d").putImageData(map.paint(view, full), 0, 0);
+  }
+
+  /** Mark the cell at a point of the box and say what it looks like; null for none, and what all look like. */
+  point(point) {
+    const { map, model } = this.answer;
+    this.cell = point && map.cellAt(point);
+    const mark = this.find(".cell");
+    mark.hidden = !point;
+    if (point) setArea(mark, map.areaOf(this.cell));
+    const { top, none } = point ? map.patches[this.cell] : map.average();
+    const rows = [...rowsOf(top.slice(0, SHOWN_CLASSES), model), { label: "none", share: none }];
+    const title = point ? map.nameOf(this.cell) : "All cells on average";
+    const [heading, list] = this.find(".readout").children;
+    heading.textContent = title;
+    fillBars(list, rows);
+    if (point) this.seen.ariaValueNow = this.cell + 1;
+    this.seen.ariaValueText = `${title}: ${rows.map((r) => `${r.label} ${percent(r.share)}`).join(", ")}`;
+  }
+
+  describe() {
+    const { model, map } = this.answer;
+    const [name, source] = this.find("figcaption").children;
+    name.textContent = model.name;
+    source.textContent = model.patch_source;
+    this.find(".photo").ariaLabel = this.picture.file.name;
+    this.seen.ariaLabel = `Cells of the ${model.patch_source} of ${model.name}`;
+    this.seen.ariaValueMax = map.patches.length;
+  }
+
+  place() {
+    const photo = this.find(".photo");
+    drawPhoto(photo, this.picture.photo, SHOWN_PIXELS);
+    this.find(".picture").style.setProperty("--ratio", photo.width / photo.height);
+    setArea(this.seen, this.answer.map.area);
+  }
+
+  listen() {
+    const at = (event) => {
+      const { left, top, width, height } = this.seen.getBoundingClientRect();
+      this.onPoint([(event.clientX - left) / width, (event.clientY - top) / height]);
+    };
+    this.seen.addEventListener("pointermove", at);
+    this.seen.addEventListener("pointerdown", at);
+    this.seen.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && this.onPoint(null));
+    this.seen.addEventListener("keydown", (event) => this.press(event));
+    for (const button of this.element.querySelectorAll("[data-download]")) {
+      button.addEventListener("click", () => this.download(button.dataset.download));
+    }
+  }
+
+  /** Arrow keys go from cell to cell, from the first one on. */
+  press(event) {
+    if (event.key === "Escape") this.onPoint(null);
+    const step = STEPS[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const { map } = this.answer;
+    if (this.cell === null) return this.onPoint(map.middleOf(0));
+    const [x, y] = map.middleOf(this.cell);
+    this.onPoint([x + step[0] / map.columns, y + step[1] / map.rows]);
+  }
+
+  async download(kind) {
+    const name = `${this.picture.file.name.replace(/\.\w+$/, "")}.${this.answer.model.name}`;
+    if (kind === "json") {
+      return save(new Blob([JSON.stringify(this.answer.json, null, 1)], { type: "application/json" }), `${name}.json`);
+    }
+    const opacity = Number(getComputedStyle(this.find(".cells")).opacity);
+    save(await drawMap(this.picture.photo, this.answer.map, this.find(".cells"), opacity), `${name}.png`);
+  }
+}
+
+/** Place an element on its parent: left, top, width and height as shares. */
+function setArea(target, area) {
+  ["left", "top", "width", "height"].forEach((side, index) => {
+    target.style[side] = `${100 * area[index]}%`;
+  });
+}

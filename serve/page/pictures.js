@@ -1,0 +1,37 @@
+/** Where pictures come from: the file dialog, a drop, the clipboard, and the samples. */
+
+import { getSample } from "./api.js";
+import { byId } from "./dom.js";
+
+/** Call `take` with each picture that the user gives: a file, or the promise of one. */
+export function onPicture(take) {
+  const takeFirst = (files) => files.length && take(files[0]);
+
+  const input = byId("file");
+  input.addEventListener("change", () => {
+    takeFirst([...input.files]);
+    input.value = ""; // the same file can be chosen again
+  });
+  document.addEventListener("paste", (event) => takeFirst(event.clipboardData.files));
+  for (const button of document.querySelectorAll("[data-sample]")) {
+    button.addEventListener("click", () => take(getSample(button.dataset.sample)));
+  }
+  onDrop(takeFirst);
+}
+
+function onDrop(takeFirst) {
+  const holdsFiles = (event) => event.dataTransfer.types.includes("Files");
+  const mark = (over) => document.body.classList.toggle("dropping", over);
+  document.addEventListener("dragover", (event) => {
+    if (!holdsFiles(event)) return;
+    event.preventDefault();
+    mark(true);
+  });
+  document.addEventListener("dragleave", (event) => event.relatedTarget || mark(false));
+  document.addEventListener("drop", (event) => {
+    mark(false);
+    if (!holdsFiles(event)) return;
+    event.preventDefault();
+    takeFirst(event.dataTransfer.files);
+  });
+}

@@ -1,0 +1,103 @@
+"""Servers that take turns: started, compared, paused, loaded and ended."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from peers import contest as contest_module
+from peers.contest import Contest
+from peers.loops import Loops, capacities, lines
+from peers.messages import exchange
+from peers.photographs import KINDS
+from peers.serving_contenders import OURS, Contender
+
+KIND = "32x32"
+
+PROGRAM = """
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = b'{"classes": [{"label": "%s"}]}' % sys.argv[2].encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+
+
+def answering(name: str, label: str = "cat") -> Contender:
+    """A server that answers every picture with one class."""
+    return Contender(name, (sys.executable, "-c", PROGRAM, "{port}", label))
+
+
+@pytest.fixture
+def contest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Contest]:
+    monkeypatch.setitem(contest_module.TRAINING, "seconds", 0.1)
+    with Contest(tmp_path, [KINDS[KIND]]) as contest:
+        yield contest
+
+
+def test_turns_are_taken_by_all(contest: Contest) -> None:
+    for name in (OURS, "other"):
+        contest.enter(answering(name), {})
+    turns = Loops(contest, repeats=2, warmup=0.0).closed(KINDS[KIND], clients=2, seconds=0.1)
+    assert {name: len(own) for name, own in turns.items()} == {OURS: 2, "other": 2}
+    for turn in (*turns[OURS], *turns["other"]):
+        assert turn["requests"] > 0
+        assert (turn["rejected"], turn["failed"], turn["unanswered"]) == (0, 0, 0)
+    most = capacities({"2": turns})
+    assert most[OURS] > 0
+    loads = Loops(contest, repeats=1, warmup=0.0).open(
+        KINDS[KIND], 0.5, {OURS: 100.0, "other": 0.0}, seconds=0.2, seed=1
+    )
+    assert list(loads) == [OURS]
+    assert loads[OURS]["rate"] == 50
+    assert [line.partition(":")[0] for line in lines(turns)] == [OURS, "other"]
+
+
+def test_who_has_no_turn_is_paused_and_answers_afterwards(contest: Contest) -> None:
+    contest.enter(answering("one"), {})
+    server = contest.server("one")
+    request = Path(contest.files[KIND].forms[0]).read_bytes()
+    with pytest.raises(OSError, match="timed out"):
+        exchange(server.port, request, timeout=0.2)
+    server.resume()
+    assert exchange(server.port, request, timeout=20) == (200, b'{"classes": [{"label": "cat"}]}')
+    assert server.cpu_seconds() > 0
+    assert server.memory() > 1e6
+
+
+def test_one_that_answers_otherwise_is_left_out(contest: Contest) -> None:
+    contest.enter(answering("one"), {})
+    contest.enter(answering("two", "dog"), {})
+    assert contest.names == ["one"]
+    assert contest.left_out == {"two": "it answers 'dog' for a picture of 32x32 where the first answered 'cat'"}
+
+
+def test_one_that_ends_is_left_out_with_its_last_words(contest: Contest) -> None:
+    contest.enter(Contender("one", (sys.executable, "-c", "raise SystemExit('no such package')")), {})
+    assert contest.left_out["one"] == "it ended with 1; its last words: 'no such package\\n'"
+
+
+def test_one_that_is_not_there_is_left_out(contest: Contest) -> None:
+    contest.enter(Contender("one", ("/no/such/python",)), {})
+    assert contest.left_out["one"] == "/no/such/python: No such file or directory"
+
+
+def test_all_end_with_the_contest(contest: Contest) -> None:
+    contest.enter(answering("one"), {})
+    processes = contest.server("one").processes
+    contest.__exit__(None, None, None)
+    assert not any(map(psutil.Process.is_running, processes))

@@ -1,0 +1,110 @@
+"""What the documents say of the servers is what was measured."""
+
+from typing import Any
+
+import pytest
+import serving_tables
+from serving_measured import closed_loop
+
+
+def turn(speed: float, *, rejected: int = 0, failed: int = 0) -> dict[str, Any]:
+    return {
+        "seconds": 4.0,
+        "requests": 100,
+        "rejected": rejected,
+        "failed": failed,
+        "unanswered": 0,
+        "requests_per_second": speed,
+        "latency": {"p50": 1000 / speed, "p90": 2000 / speed, "p99": 3000 / speed},
+        "rejection": {"p50": 1.0, "p90": 2.0, "p99": 3.0},
+        "lateness": {"p50": 0.0, "p90": 0.0, "p99": 0.1},
+        "server_cpu_seconds": 6.0,
+        "generator_cpu_seconds": 0.4,
+    }
+
+
+def record() -> dict[str, Any]:
+    ours, theirs = [turn(200), turn(300), turn(250)], [turn(100, rejected=10), turn(100, failed=2), turn(50)]
+    return {
+        "closed": {"640x480": {"32": {"ours fp32": ours, "FastAPI": theirs}}},
+        "no_http": {"640x480": {"fp32": [{"pictures_per_second": speed} for speed in (490, 510, 500)]}},
+    }
+
+
+def test_a_row_has_the_medians_and_the_ratios_of_the_turns() -> None:
+    rows = closed_loop(record(), "640x480", "32")
+    ours, theirs = rows["ours fp32"], rows["FastAPI"]
+    assert ours.requests_per_second == 250
+    assert ours.of_no_http == 0.5
+    assert ours.latency["p99"] == 12
+    # Not the ratio of the medians, 2.5: the turns' own are 2, 3 and 5.
+    assert theirs.times == (3, 2, 5)
+    assert theirs.rejected == pytest.approx(10 / 300)
+    assert theirs.failed == 2
+    assert theirs.cpu_ms == 15
+    assert theirs.generator == 0.1
+
+
+def test_a_server_that_answers_nothing_has_no_ratio() -> None:
+    nothing = turn(1) | {"requests_per_second": 0.0, "latency": {}, "failed": 100}
+    measured = record()
+    measured["closed"]["640x480"]["32"]["FastAPI"] = [nothing] * 3
+    row = closed_loop(measured, "640x480", "32")["FastAPI"]
+    assert (row.times, row.cpu_ms, row.latency, row.failed) == (None, None, {}, 300)
+
+
+def test_what_was_not_measured_has_no_rows() -> None:
+    assert closed_loop({}, "640x480", "32") == {}
+    assert closed_loop(record(), "640x480", "8") == {}
+
+
+def cells(table: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+
+
+def test_the_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving_tables, "serving", record)
+    headings, _, bound, ours, theirs = cells(serving_tables.comparison())
+    assert bound[:3] == ["640x480", "no HTTP, fp32", "500"]
+    assert ours[:5] == ["640x480", "ours fp32", "250", "1.00 (1.00 to 1.00)", "50%"]
+    assert dict(zip(headings, theirs, strict=True)) == {
+        "pictures": "640x480",
+        "server": "FastAPI",
+        "requests/s": "100",
+        "ours fp32 / it": "3.00 (2.00 to 5.00)",
+        "of no HTTP": "20%",
+        "p50, ms": "10.0",
+        "p90, ms": "20.0",
+        "p99, ms": "30.0",
+        "refused": "3.3%",
+        "errors": "2",
+        "CPU, ms a request": "15.0",
+    }
+
+
+def test_the_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+    load = {"rate": 300.0, "memory": [100e6, 120e6], "minutes": [turn(200), turn(100)]} | turn(100, rejected=67)
+    measured = record() | {"open": {"1.5": {"ours fp32": load}}}
+    long = {"capacity": {"requests_per_second": 100.0}, "steady": load, "overload": load}
+    monkeypatch.setattr(serving_tables, "serving", lambda: measured)
+    monkeypatch.setattr(serving_tables, "soak", lambda: long)
+    expected = ["300", "100", "10.0", "20.0", "30.0", "67.0%", "0"]
+    assert cells(serving_tables.open_loop())[2:] == [["ours fp32", "150%", *expected]]
+    assert cells(serving_tables.overload())[2:] == [["100", *expected, "1.0", "3.0", "120"]]
+    first, second = cells(serving_tables.steady())[2:]
+    assert first == ["1", "300", "200", "5.0", "10.0", "15.0", "0.0%", "0", "120"]
+    assert second[0] == "2"
+    assert second[-1] == ""
+
+
+def test_nothing_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("serving", "soak"):
+        monkeypatch.setattr(serving_tables, name, dict)
+    for name, table in serving_tables.SERVING.items():
+        assert name == "settings" or table().startswith("Not measured yet")
+
+
+def test_every_setting_is_listed() -> None:
+    rows = {row[0]: row[1:] for row in cells(serving_tables.settings())}
+    assert rows["`--port`"][:2] == ["`ZOO_PORT`", "`8000`"]
+    assert rows["`--decode-threads`"][1] == "cores"

@@ -1,0 +1,181 @@
+"""Requests of the Open Inference Protocol that no model can answer, and how pixels are read."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serve.errors import BodyTooLargeError
+from serve.open_inference.request import InferRequest, Wanted, read_request
+from serve.open_inference.signature import Signature
+from zoo.errors import InputError
+
+SIGNATURE = Signature("tiny", 2, ("cat", "dog"), ("logits", "assignment"), (1, 1), max_pictures=4)
+PIXELS = np.arange(24, dtype=np.uint8).reshape(2, 3, 2, 2)
+
+
+NAMES = st.sampled_from(
+    ["name", "inputs", "outputs", "parameters", "data", "shape", "binary_data_size", "classification"]
+)
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=3)
+    | st.just("image")
+    | st.just("logits"),
+    lambda value: st.lists(value, max_size=4) | st.dictionaries(NAMES, value, max_size=4),
+)
+
+
+def image(**changes: Any) -> dict[str, Any]:
+    return {"name": "image", "datatype": "UINT8", "shape": [2, 3, 2, 2], "data": PIXELS.ravel().tolist()} | changes
+
+
+def read(request: object, behind: bytes = b"", length: str | None = None) -> InferRequest:
+    text = json.dumps(request).encode()
+    return read_request(text + behind, length or (str(len(text)) if behind else None), SIGNATURE)
+
+
+def wanting(name: str, **parameters: Any) -> dict[str, Any]:
+    return {"inputs": [image()], "outputs": [{"name": name, "parameters": parameters}]}
+
+
+@pytest.mark.parametrize("data", [PIXELS.ravel().tolist(), PIXELS.tolist()], ids=["flat", "nested"])
+def test_pixels_in_json(data: list[Any]) -> None:
+    request = read({"id": "7", "inputs": [image(data=data)]})
+    np.testing.assert_array_equal(request.pixels, PIXELS, strict=True)
+    assert request.id == "7"
+    assert request.timeout == float("inf")
+    assert request.outputs == (Wanted("logits", False, 0), Wanted("assignment", False, 0))
+
+
+def test_pixels_as_bytes_are_not_copied() -> None:
+    text = json.dumps({"inputs": [image(data=None, parameters={"binary_data_size": 24})]}).encode()
+    body = text + PIXELS.tobytes()
+    pixels = read_request(body, str(len(text)), SIGNATURE).pixels
+    np.testing.assert_array_equal(pixels, PIXELS, strict=True)
+    assert np.shares_memory(pixels, np.frombuffer(body, np.uint8))
+
+
+def test_a_null_is_as_good_as_nothing() -> None:
+    request = read({"id": None, "inputs": [image(parameters=None)], "outputs": None, "parameters": None})
+    assert request.id is None
+    assert len(request.outputs) == 2
+
+
+def test_outputs() -> None:
+    wanted = [{"name": "assignment"}, {"name": "logits", "parameters": {"binary_data": False, "classification": 2}}]
+    request = read({"inputs": [image()], "outputs": wanted, "parameters": {"binary_data_output": True, "timeout": 500}})
+    assert request.outputs == (Wanted("assignment", True, 0), Wanted("logits", False, 2))
+    assert request.timeout == 500e-6
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ([], r"the request is \[\]: it must be an object with `inputs`"),
+        ({}, r"inputs = \[\]: tiny takes one input, an object called 'image'"),
+        ({"inputs": "image"}, "inputs = 'image': it must be an array"),
+        ({"inputs": ["image"]}, "tiny takes one input, an object"),
+        ({"inputs": [image(), image()]}, "tiny takes one input"),
+        ({"inputs": [image()], "id": 7}, "id = 7: it must be a string"),
+        ({"inputs": [image()], "parameters": [1]}, r"parameters = \[1\]: it must be an object"),
+        ({"inputs": [image()], "parameters": {"timeout": 0}}, "timeout = 0: it must be between 1 and"),
+        ({"inputs": [image()], "parameters": {"timeout": 10**500}}, "timeout = 1000"),
+        ({"inputs": [image()], "parameters": {"binary_data_output": 1}}, "= 1: it must be true or false"),
+        ({"inputs": [image()], "outputs": {}}, "outputs = {}: it must be an array"),
+        ({"inputs": [image()], "outputs": ["logits"]}, "'logits' is no output of tiny; it gives logits, assignment"),
+        ({"inputs": [image()], "outputs": [{"name": "logits"}] * 2}, "ask for each output once"),
+        (wanting("logit"), "'logit'.* is no output of tiny"),
+        (wanting("logits", classification=-1), "classification = -1: it must be between 1 and 2"),
+        (wanting("logits", classification=3), "classification = 3: it must be between 1 and 2"),
+        (wanting("logits", classification=True), "classification = True: it must be a whole number"),
+        (wanting("assignment", classification=1), "classification is for logits, not for assignment"),
+        (wanting("logits", binary_data="yes"), "binary_data = 'yes': it must be true or false"),
+    ],
+)
+def test_a_wrong_request(request_: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read(request_)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": "pixels"}, "no input is called 'pixels'; tiny takes 'image'"),
+        ({"name": None}, "no input is called None"),
+        ({"datatype": "FP32"}, "image has datatype 'FP32': it must be UINT8"),
+        ({"shape": None}, r"image has shape \[\]: tiny takes \[N, 3, 2, 2\] with N from 1 to 4"),
+        ({"shape": "2x3"}, "shape = '2x3': it must be an array"),
+        ({"shape": [2, 2, 2, 3]}, r"image has shape \[2, 2, 2, 3\]"),
+        ({"shape": [2, 3.0, 2, 2]}, r"image has shape \[2, 3.0, 2, 2\]"),
+        ({"shape": [True, 3, 2, 2]}, r"image has shape \[True, 3, 2, 2\]"),
+        ({"shape": [0, 3, 2, 2]}, "with N from 1 to 4"),
+        ({"shape": [5, 3, 2, 2]}, "with N from 1 to 4"),
+        ({"shape": [1, 3, 2, 2]}, r"image has 24 values; shape \[1, 3, 2, 2\] has 12"),
+        ({"data": None}, "has data = None: it must be an array"),
+        ({"data": 24}, "has data = 24: it must be an array"),
+        ({"data": []}, "image has 0 values"),
+        ({"data": [1, 2, 3]}, "image has 3 values"),
+        ({"data": [[1, 2], [3]]}, "not nested as its shape"),
+        ({"data": PIXELS.transpose(0, 2, 3, 1).tolist()}, "not nested as its shape"),
+        ({"data": [256] * 24}, "not whole numbers from 0 to 255"),
+        ({"data": [-1] * 24}, "not whole numbers from 0 to 255"),
+        ({"data": [0.5] * 24}, "not whole numbers from 0 to 255"),
+        ({"data": ["1"] * 24}, "not whole numbers from 0 to 255"),
+        ({"data": [1, [2], 3]}, "not whole numbers from 0 to 255"),
+        ({"parameters": {"binary_data_size": 24}}, "binary_data_size = 24, but 0 bytes follow"),
+        ({"parameters": {"binary_data_size": 0}}, "image has 0 values"),
+        ({"parameters": {"binary_data_size": "all"}}, "binary_data_size = 'all': it must be a whole number"),
+    ],
+)
+def test_a_wrong_input(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read({"inputs": [image(**changes)]})
+
+
+@pytest.mark.parametrize(
+    ("announced", "sent", "message"),
+    [
+        (23, 23, r"image has 23 values; shape \[2, 3, 2, 2\] has 24"),
+        (25, 24, "binary_data_size = 25, but 24 bytes follow"),
+        (24, 25, "binary_data_size = 24, but 25 bytes follow"),
+        (-24, 24, "binary_data_size = -24, but 24 bytes follow"),
+        (None, 4, "binary_data_size = None, but 4 bytes follow"),
+    ],
+)
+def test_bytes_of_another_size(announced: int | None, sent: int, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read({"inputs": [image(parameters={"binary_data_size": announced})]}, bytes(sent))
+
+
+@pytest.mark.parametrize("length", ["", "-1", "many", "1e3", "999999", "9" * 5000, "٣"])
+def test_a_wrong_length_of_the_json(length: str) -> None:
+    with pytest.raises(InputError, match="it must be a number up to the body's 2 bytes"):
+        read_request(b"{}", length, SIGNATURE)
+
+
+@pytest.mark.parametrize("body", [b"", b"pixels", b"\xff\xfe", b"[" * 50_000, b'{"inputs": [', b"1" * 5000])
+def test_a_body_that_is_not_json(body: bytes) -> None:
+    with pytest.raises(InputError, match=f"the first {len(body)} bytes of the body are not JSON"):
+        read_request(body, None, SIGNATURE)
+
+
+def test_json_that_is_longer_than_any_pixels() -> None:
+    with pytest.raises(BodyTooLargeError, match="enough for 4 pictures; send the pixels as binary data"):
+        read({"inputs": [image(data=[[]] * 50_000)]})
+
+
+@given(st.dictionaries(NAMES, JSON), st.dictionaries(NAMES, JSON), st.binary(max_size=30))
+def test_whatever_comes_is_read_or_refused(request_: dict[str, Any], tensor: dict[str, Any], behind: bytes) -> None:
+    for body in (request_, {"inputs": [image(**tensor)]}, {"inputs": [image()]} | request_):
+        try:
+            pixels = read(body, behind).pixels
+        except InputError:
+            continue
+        assert pixels.shape[1:] == (3, 2, 2)

@@ -1,0 +1,72 @@
+"""An application with the server's middleware and protocol, but without models."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import FastAPI, Request
+from starlette.testclient import TestClient
+
+from serve.admission import Admission
+from serve.connections import Connections
+from serve.metrics import Metrics
+from serve.middleware import add_middleware
+from serve.request_context import current
+from serve.settings import Settings
+from serve.uvicorn_config import uvicorn_config
+
+
+def small_app(metrics: Metrics | None = None, admission: Admission | None = None, **settings: object) -> FastAPI:
+    """`POST /count` answers with the bytes of its body, `GET /fail` fails, `GET /healthz` answers."""
+    app = FastAPI()
+
+    @app.post("/count")
+    async def count(request: Request) -> int:
+        current().model = "counter"
+        return len(await request.body())
+
+    @app.get("/fail")
+    async def fail() -> None:
+        raise RuntimeError("/secret/path")
+
+    @app.get("/healthz")
+    async def healthz() -> str:
+        return "ok"
+
+    add_middleware(app, Settings(**settings), metrics or Metrics(), admission or Admission(10, 10**6))
+    return app
+
+
+def small_client(metrics: Metrics | None = None, **settings: object) -> TestClient:
+    return TestClient(small_app(metrics, **settings))
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
+        super().__init__(config)
+        self._connections = connections
+
+    async def on_tick(self, counter: int) -> bool:
+        self._connections.sweep(self.server_state.connections, time.monotonic())
+        return await super().on_tick(counter)
+
+
+@contextmanager
+def small_server(**settings: object) -> Iterator[int]:
+    """A real server of such an application, which looks at its connections ten times a second: its port."""
+    chosen = Settings(**settings)
+    config = uvicorn_config(small_app(**settings), chosen)
+    config.port = 0
+    server = _Server(config, Connections(chosen.header_seconds, chosen.keep_alive_seconds, chosen.max_connections))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.01)
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(20)
