@@ -32,9 +32,9 @@ def test_the_python_example_prints_what_it_says(
 def test_the_example_of_the_client_gives_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     with running(create_app(Service.open(Settings(threads=1)))) as url:
-        imports, expression = CLIENT_EXAMPLE.replace("http://localhost:8000", url).strip().split("\n\n")
+        code, expression = CLIENT_EXAMPLE.replace("http://localhost:8000", url).strip().rsplit("\n", 1)
         namespace: dict[str, object] = {}
-        exec(imports, namespace)
+        exec(code, namespace)
         assert eval(expression, namespace) == expression.rpartition("# ")[2]
 
 

@@ -53,7 +53,10 @@ def test_a_head_without_end_is_refused_before_it_is_all_there(port: int, parts: 
     answer = ask(port, *parts)
     assert answer.startswith(b"HTTP/1.1 431 ")
     assert b"\r\nconnection: close\r\n" in answer
-    assert body_of(answer)["error"]["message"] == "the headers are above the limit of 4000 bytes; send shorter ones"
+    # A request whose body is whole may reach the application, which has a limit of its own, with the trailers so far.
+    problem = body_of(answer)["error"]
+    assert problem["code"] == "headers_too_large"
+    assert "4000 bytes" in problem["message"]
 
 
 def test_what_is_no_http_is_refused(port: int) -> None:
