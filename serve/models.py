@@ -43,6 +43,8 @@ class ServedModel:
     """When it was last asked for."""
     bytes: int = 0
     """By how much the process grew when it was loaded; the most of all times."""
+    loading: asyncio.Task[Loaded] | None = None
+    """What loads it just now."""
 
     @property
     def name(self) -> str:
@@ -129,7 +131,7 @@ class Models(Mapping[str, ServedModel]):
             self._load(model)
             if self._excess() > 0:
                 _log.info("%s waits for its first request: the memory budget is used up", model.name)
-                self._unload(model)
+                self._take(model).close(self._settings.drain_seconds)
 
     @asynccontextmanager
     async def use(self, model: ServedModel) -> AsyncIterator[Batcher]:
@@ -141,7 +143,11 @@ class Models(Mapping[str, ServedModel]):
         model.users += 1
         model.used = time.monotonic()
         try:
-            loaded = model.loaded or await self._load_while_serving(model)
+            loaded = model.loaded
+            if loaded is None:
+                model.loading = model.loading or asyncio.create_task(self._load_while_serving(model))
+                # A request that no longer waits neither ends the load nor leaves the next one to begin another.
+                loaded = await asyncio.shield(model.loading)
             yield loaded.batcher
         finally:
             model.users -= 1
@@ -154,20 +160,22 @@ class Models(Mapping[str, ServedModel]):
         return all(done)
 
     async def _load_while_serving(self, model: ServedModel) -> Loaded:
-        async with self._loading:
-            if model.loaded:
-                return model.loaded
-            try:
-                for other in self._to_unload(model):
-                    await asyncio.to_thread(self._unload, other)
+        try:
+            async with self._loading:
+                # All at once, before any request can ask one of them again.
+                batchers = [self._take(other) for other in self._to_unload(model)]
+                for batcher in batchers:
+                    await asyncio.to_thread(batcher.close, self._settings.drain_seconds)
                 return await asyncio.to_thread(self._load, model)
-            except ModelUnavailableError:
-                raise
-            except (ZooError, OSError, MemoryError) as error:
-                _log.error("%s cannot be loaded: %s", model.name, error)
-                raise ModelUnavailableError(
-                    f"the model {model.name} cannot be loaded now, the server's log says why; use another of /models"
-                ) from None
+        except ModelUnavailableError:
+            raise
+        except (ZooError, OSError, MemoryError) as error:
+            _log.error("%s cannot be loaded: %s", model.name, error)
+            raise ModelUnavailableError(
+                f"the model {model.name} cannot be loaded now, the server's log says why; use another of /models"
+            ) from None
+        finally:
+            model.loading = None
 
     def _to_unload(self, model: ServedModel) -> Sequence[ServedModel]:
         """Idle models, the least lately used first, that make room for one; `ModelUnavailableError` if there are not
@@ -207,12 +215,13 @@ class Models(Mapping[str, ServedModel]):
         self._metrics.model_loaded(model.name, time.perf_counter() - started)
         return model.loaded
 
-    def _unload(self, model: ServedModel) -> None:
-        loaded, model.loaded = model.loaded, None
-        if loaded:
-            loaded.batcher.close(self._settings.drain_seconds)
-            self._metrics.model_unloaded(model.name)
-            _log.info("%s was unloaded", model.name)
+    def _take(self, model: ServedModel) -> Batcher:
+        """Unload a model, all but its batcher, which is still to be closed."""
+        assert model.loaded
+        batcher, model.loaded = model.loaded.batcher, None
+        self._metrics.model_unloaded(model.name)
+        _log.info("%s is unloaded", model.name)
+        return batcher
 
 
 def _file_bytes(package: Package) -> int:

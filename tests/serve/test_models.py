@@ -1,6 +1,8 @@
 import asyncio
 import shutil
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,9 +42,12 @@ class Opener:
         self.resident = 0
         self.opened: list[str] = []
         self.error: Exception | None = None
+        self.gate = threading.Event()
+        self.gate.set()
         monkeypatch.setattr(module, "_resident", lambda: self.resident)
 
     def __call__(self, package: Package) -> Predictor:
+        assert self.gate.wait(20)
         if self.error:
             raise self.error
         self.resident += 60 * MB
@@ -181,3 +186,45 @@ def test_loads_are_counted(packages: list[Package], opener: Opener) -> None:
     assert value("zoo_model_unloads_total", {"model": A}) == 1
     assert (value("zoo_model_loaded", {"model": A}), value("zoo_model_loaded", {"model": B})) == (0, 1)
     assert models.close(10)
+
+
+def test_a_request_that_no_longer_waits_leaves_the_load_to_others(make: Callable[..., Models], opener: Opener) -> None:
+    models = make(load="use")
+    opener.gate.clear()
+
+    async def main() -> None:
+        async def one(seconds: float) -> bool:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds), models.use(models[B]):
+                    return True
+            return False
+
+        assert not await one(0.02)
+        assert not await one(0.02)
+        waiting = asyncio.create_task(one(20))
+        await asyncio.sleep(0)
+        opener.gate.set()
+        assert await waiting
+
+    asyncio.run(main())
+    assert opener.opened == [A, B]
+    assert models[B].users == 0
+
+
+def test_one_that_is_asked_for_while_it_makes_room_answers(make: Callable[..., Models]) -> None:
+    models = make(model_memory_mb=130)
+
+    async def one(name: str) -> None:
+        async with models.use(models[name]) as batcher:
+            await asyncio.sleep(0.001)  # its pictures are decoded
+            promise = asyncio.get_running_loop().create_future()
+            batcher.submit(np.zeros((1, 3, 32, 32), np.uint8), FAR, promise)
+            await promise
+
+    async def main() -> None:
+        for _ in range(20):
+            await one(A)
+            await one(B)
+            await asyncio.gather(one(C), one(A))
+
+    asyncio.run(main())
