@@ -134,7 +134,7 @@ class Batcher:
                 if len(self._jobs) == 1 or self._waiting >= self._max_batch:
                     self._changed.notify()
                 return
-        _keep([(promise, ShuttingDownError("the server is shutting down; ask another one"))])
+        _keep([(promise, ShuttingDownError())])
 
     def close(self, timeout: float) -> bool:
         """Take no more work, finish what waits, and end the threads; whether they ended within `timeout` seconds."""

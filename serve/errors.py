@@ -87,6 +87,9 @@ class ShuttingDownError(RequestError):
 
     headers: Mapping[str, str] = {"Connection": "close", "Retry-After": "5"}
 
+    def __init__(self, message: str = "the server is shutting down; ask another one") -> None:
+        super().__init__(message)
+
 
 # The first class that matches counts, so that a subclass stands before its base.
 STATUS: Mapping[type[ZooError], int] = {

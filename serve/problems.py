@@ -24,7 +24,7 @@ def problem_of(error: BaseException) -> JSONResponse:
     """An error's answer. What was not raised for a client is logged and not told: it may name files."""
     if isinstance(error, asyncio.CancelledError):
         # By uvicorn, when the time to end is over.
-        error = ShuttingDownError("the server is shutting down; ask another one")
+        error = ShuttingDownError()
     if not isinstance(error, ZooError) or (status := status_of(error)) == 500:
         _log.error("the server failed to answer %s", current().path, exc_info=error)
         return problem(500, "internal", "the server failed to answer; its log says why")

@@ -142,7 +142,7 @@ class Service:
     @asynccontextmanager
     async def _until(self, deadline: float) -> AsyncIterator[None]:
         if self.draining:
-            raise ShuttingDownError("the server is shutting down; ask another one")
+            raise ShuttingDownError()
         started = time.monotonic()
         try:
             async with asyncio.timeout(deadline - started):
