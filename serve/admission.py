@@ -3,19 +3,21 @@
 from types import TracebackType
 
 from serve.errors import QueueFullError
+from serve.shared import Shared
 
 
 class Admission:
     """Counts what is in work, from a request's body to its answer; used on the event loop only.
 
     Arguments:
-        max_items: pictures in work.
+        max_items: pictures in work, in all processes.
         max_bytes: of their requests' bodies.
+        shared: what is in work.
     """
 
-    def __init__(self, max_items: int, max_bytes: int) -> None:
-        self.items = 0
-        self.bytes = 0
+    def __init__(self, max_items: int, max_bytes: int, shared: Shared) -> None:
+        self.items = shared.items
+        self.bytes = shared.bytes
         self._max_items = max_items
         self._max_bytes = max_bytes
 
@@ -30,14 +32,14 @@ class Admission:
 
     def check(self, items: int, bytes_: int) -> None:
         """Raise `QueueFullError` if there is no room for so much more."""
-        if self.items + items > self._max_items:
+        if (in_work := self.items.total) + items > self._max_items:
             raise QueueFullError(
-                f"{self.items} pictures are in work and {items} more are above the limit of {self._max_items}; "
+                f"{in_work} pictures are in work and {items} more are above the limit of {self._max_items}; "
                 "try again in a second"
             )
-        if self.bytes + bytes_ > self._max_bytes:
+        if (in_work := self.bytes.total) + bytes_ > self._max_bytes:
             raise QueueFullError(
-                f"{self.bytes} bytes are in work and {bytes_} more are above the limit of {self._max_bytes}; "
+                f"{in_work} bytes are in work and {bytes_} more are above the limit of {self._max_bytes}; "
                 "try again in a second"
             )
 
@@ -64,8 +66,8 @@ class Place:
     def _change(self, items: int, bytes_: int) -> None:
         self.items += items
         self.bytes += bytes_
-        self._admission.items += items
-        self._admission.bytes += bytes_
+        self._admission.items.own += items
+        self._admission.bytes.own += bytes_
 
     def __enter__(self) -> "Place":
         return self

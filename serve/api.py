@@ -14,7 +14,7 @@ from fastapi import FastAPI, Query, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -71,7 +71,7 @@ def create_app(service: Service) -> FastAPI:
         lifespan=lifespan,
         responses=problems(414, 431),
     )
-    add_middleware(app, service.settings, service.metrics, service.admission)
+    add_middleware(app, service.settings, service.metrics, service.admission, service.shared)
     app.add_exception_handler(ZooError, _zoo_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
@@ -160,7 +160,7 @@ def create_app(service: Service) -> FastAPI:
     @app.get("/metrics", response_class=PlainTextResponse, responses=example(examples.METRICS) | problems(401, 429))
     def metrics() -> Response:
         """Counters for Prometheus."""
-        return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(service.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
 
     app.include_router(open_inference(service))
     add_page(app)

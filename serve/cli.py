@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from serve.settings import MAX_BATCH, Settings
-from zoo.errors import MissingDependencyError
 from zoo.options import with_options
 from zoo.runtime import Device, Precision
 
@@ -19,10 +18,8 @@ def add_commands(app: typer.Typer) -> None:
 @with_options(Settings, environment="ZOO_")
 def serve(settings: Settings) -> None:
     """Answer POST /classify and POST /patch-semantics over HTTP; see /docs there."""
-    try:
-        from serve.server import run
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(f"serving needs {error.name}: pip install 'template-zoo[serve]'") from None
+    from serve.processes import run
+
     run(settings)
 
 

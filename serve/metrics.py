@@ -1,23 +1,42 @@
 """What the server counts, for Prometheus."""
 
+import os
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from serve.batcher import BatchReport
 from serve.gpu_memory import watch_gpu_memory
+from serve.process_metrics import ProcessMetrics
+from serve.shared import Shared
+
+FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+"""Where it names a folder before prometheus_client is imported, numbers are kept in files there, and so they are those
+of all processes that do so."""
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 class Metrics:
-    """Counters and histograms of one server; a registry of its own, so that tests can run several."""
+    """Counters and histograms of one server; a registry of its own, so that tests can run several.
 
-    def __init__(self) -> None:
+    Arguments:
+        shared: with the other processes of the server.
+    """
+
+    def __init__(self, shared: Shared) -> None:
         self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        watch_gpu_memory(self.registry)
+        """Of what this process counts."""
+        self._exposed = self.registry
+        if FOLDER_VARIABLE in os.environ:
+            self._exposed = CollectorRegistry()
+            MultiProcessCollector(self._exposed)  # type: ignore[no-untyped-call]
+        shared.pids.own = os.getpid()
+        self._exposed.register(ProcessMetrics(shared.pids))
+        watch_gpu_memory(self._exposed)
+        self._watched: dict[Gauge, Callable[[], float]] = {}
         self.requests = Counter(
             "zoo_requests", "Answers, by route, status and model.", ["route", "code", "model"], registry=self.registry
         )
@@ -47,13 +66,15 @@ class Metrics:
         self.batch = Histogram(
             "zoo_batch_pictures", "Pictures computed together.", ["model"], registry=self.registry, buckets=_BATCHES
         )
-        self.waiting = Gauge("zoo_waiting_pictures", "Pictures in the queue.", ["model"], registry=self.registry)
-        self.connections = Gauge("zoo_connections", "Open connections.", registry=self.registry)
-        self.in_work_items = Gauge("zoo_in_work_pictures", "Pictures in work.", registry=self.registry)
-        self.in_work_bytes = Gauge("zoo_in_work_bytes", "Bytes of requests in work.", registry=self.registry)
+        self.waiting = self._gauge("zoo_waiting_pictures", "Pictures in the queue.", "model")
+        self.connections = self._gauge("zoo_connections", "Open connections.")
+        in_work_items = self._gauge("zoo_in_work_pictures", "Pictures in work.")
+        in_work_bytes = self._gauge("zoo_in_work_bytes", "Bytes of requests in work.")
+        self.watch(in_work_items, lambda: shared.items.own)
+        self.watch(in_work_bytes, lambda: shared.bytes.own)
         self.loads = Counter("zoo_model_loads", "Times that a model was loaded.", ["model"], registry=self.registry)
         self.unloads = Counter("zoo_model_unloads", "Times that it was unloaded.", ["model"], registry=self.registry)
-        self.loaded = Gauge("zoo_model_loaded", "Whether a model is loaded.", ["model"], registry=self.registry)
+        self.loaded = self._gauge("zoo_model_loaded", "Processes that have a model loaded.", "model")
         self.load_seconds = Histogram(
             "zoo_model_load_seconds", "Loading a model.", ["model"], registry=self.registry, buckets=_SECONDS
         )
@@ -96,11 +117,19 @@ class Metrics:
         self.unloads.labels(model).inc()
         self.loaded.labels(model).set(0)
 
-    def watch_work(self, items: Callable[[], int], bytes_: Callable[[], int]) -> None:
-        """Report what is in work at the time when it is asked for."""
-        self.in_work_items.set_function(items)
-        self.in_work_bytes.set_function(bytes_)
+    def watch(self, gauge: Gauge, value: Callable[[], float]) -> None:
+        """Let a gauge say what a function does."""
+        self._watched[gauge] = value
 
-    def watch_queue(self, model: str, depth: Callable[[], int]) -> None:
-        """Report a queue's depth at the time when it is asked for."""
-        self.waiting.labels(model).set_function(depth)
+    def refresh(self) -> None:
+        """Set the watched gauges; to be called about every second, for other processes that are asked for them."""
+        for gauge, value in list(self._watched.items()):
+            gauge.set(value())
+
+    def exposition(self) -> bytes:
+        """All of it as text."""
+        self.refresh()
+        return generate_latest(self._exposed)
+
+    def _gauge(self, name: str, explanation: str, *labels: str) -> Gauge:
+        return Gauge(name, explanation, labels, registry=self.registry, multiprocess_mode="livesum")

@@ -11,10 +11,11 @@ from serve.metrics import Metrics
 from serve.observe import Observe
 from serve.rate import RateLimit
 from serve.settings import Settings
+from serve.shared import Shared
 from serve.turnstile import Turnstile
 
 
-def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, admission: Admission) -> None:
+def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, admission: Admission, shared: Shared) -> None:
     """Add all of it: the request's id and its report, the limits of its head, CORS, room for it, keys and rates.
 
     Raises:
@@ -22,7 +23,7 @@ def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, admission
     """
     # The last one added is the first one passed.
     keys = Keys(settings.api_keys, settings.api_keys_file)
-    rate = RateLimit(settings.rate_limit, settings.rate_burst) if settings.rate_limit else None
+    rate = RateLimit(settings.rate_limit, settings.rate_burst, shared.asked) if settings.rate_limit else None
     if keys or rate:
         app.add_middleware(Guard, keys=keys, rate=rate)
     app.add_middleware(Turnstile, admission=admission)

@@ -211,7 +211,8 @@ class Models(Mapping[str, ServedModel]):
         )
         model.bytes = max(model.bytes, _resident() - before, _file_bytes(model.package))
         model.loaded = Loaded(predictor, batcher)
-        self._metrics.watch_queue(model.name, lambda: model.loaded.batcher.depth if model.loaded else 0)
+        waiting = self._metrics.waiting.labels(model.name)
+        self._metrics.watch(waiting, lambda: model.loaded.batcher.depth if model.loaded else 0)
         self._metrics.model_loaded(model.name, time.perf_counter() - started)
         return model.loaded
 

@@ -19,8 +19,9 @@ from serve.metrics import Metrics
 from serve.models import Models, OpenPredictor, ServedModel
 from serve.request_context import current
 from serve.settings import Settings
+from serve.shared import FairThreads, Shared
 from zoo.hub import open_model
-from zoo.onnx_predictor import OnnxPredictor
+from zoo.onnx_predictor import OnnxPredictor, ThreadShare
 from zoo.package import Package
 from zoo.predictor import Prediction, Predictor
 from zoo.preprocess import Pixels
@@ -41,25 +42,31 @@ class Service:
         settings: of the server.
         packages: the model directories, the default one first.
         open_predictor: loads what computes one of them; None for ONNX Runtime as the settings say.
+        shared: with the other processes of the server; None where there are none.
 
     Raises:
         ZooError: a model that is loaded at the start has no ONNX file, or its device is not there.
     """
 
     def __init__(
-        self, settings: Settings, packages: Iterable[Package], open_predictor: OpenPredictor | None = None
+        self,
+        settings: Settings,
+        packages: Iterable[Package],
+        open_predictor: OpenPredictor | None = None,
+        shared: Shared | None = None,
     ) -> None:
         self.settings = settings
-        self.metrics = Metrics()
-        self.admission = Admission(settings.max_queue, settings.max_queue_bytes)
-        self.metrics.watch_work(lambda: self.admission.items, lambda: self.admission.bytes)
+        self.shared = shared or Shared.among()
+        self.metrics = Metrics(self.shared)
+        self.admission = Admission(settings.max_queue, settings.max_queue_bytes, self.shared)
         self.leaving = False
         """Whether the server was told to stop: probes are told that it is not ready."""
         self.draining = False
         """Whether it takes no more work."""
-        self.models = Models(packages, open_predictor or partial(_open_onnx, settings), settings, self.metrics)
+        open_predictor = open_predictor or partial(_open_onnx, settings, FairThreads(self.shared.computing))
+        self.models = Models(packages, open_predictor, settings, self.metrics)
         self.models.load_first()
-        self._decoders = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="decode")
+        self._decoders = ThreadPoolExecutor(settings.decoders, thread_name_prefix="decode")
 
     @staticmethod
     def open(settings: Settings) -> "Service":
@@ -151,9 +158,9 @@ class Service:
             raise DeadlineError(f"no answer within the deadline of {1000 * (deadline - started):.0f} ms") from None
 
 
-def _open_onnx(settings: Settings, package: Package) -> Predictor:
+def _open_onnx(settings: Settings, share: ThreadShare, package: Package) -> Predictor:
     precision = None if settings.precision == "auto" else settings.precision
-    predictor = OnnxPredictor.open(package, settings.device, settings.threads, precision)
+    predictor = OnnxPredictor.open(package, settings.device, settings.threads, precision, share=share)
     # The first requests do not wait for what is opened, and planned, when it is first needed.
     size = predictor.config.input_size
     for count in (1, settings.max_batch):

@@ -17,6 +17,8 @@ MAX_BATCH = 32
 _MAY_BE_ZERO = (
     "port",
     "threads",
+    "processes",
+    "decode_threads",
     "model_memory_mb",
     "max_wait_ms",
     "notice_seconds",
@@ -35,6 +37,9 @@ class Settings:
     )
     host: str = option("127.0.0.1", "Address to listen on; 0.0.0.0 for every network interface.")
     port: int = option(8000, "Port to listen on.")
+    processes: int = option(
+        0, "Processes that answer, each with its own copy of the models; 0 for one a core, up to 8, and one on CUDA."
+    )
     device: Device = option("auto", "Where to compute; cuda refuses to start without one.")
     threads: int = option(0, "CPU threads that compute a model; 0 for one a core.")
     precision: Literal["auto", Precision] = option(
@@ -50,7 +55,7 @@ class Settings:
     max_wait_ms: float = option(
         5.0, "How long the first picture of a batch waits for others that are being decoded, in milliseconds."
     )
-    workers: int = option(max(cores() // 4, 1), "Batches of a model computed at the same time.")
+    workers: int = option(1, "Batches of a model that a process computes at the same time.")
     max_queue: int = option(256, "Pictures in work; requests beyond are refused with 429.")
     max_queue_bytes: int = option(256 * 2**20, "Bytes of requests in work; requests beyond are refused with 429.")
     upload_seconds: float = option(30.0, "Longest time for a request's body to arrive, in seconds; then 408.")
@@ -63,7 +68,9 @@ class Settings:
     )
     drain_seconds: float = option(8.0, "How long requests may then take to end.")
     decode_threads: int = option(
-        cores(), "Pictures decoded at the same time; a PNG of the largest size takes up to 400 MB meanwhile."
+        0,
+        "Pictures that a process decodes at the same time, each in up to 400 MB if it is a PNG of the largest size; "
+        "0 for its part of the cores, at least 2.",
     )
     log_format: LogFormat = option("text", "Lines of the log: text, or json for programs.")
     log_level: LogLevel = option("info", "The least important lines that are logged.")
@@ -89,6 +96,11 @@ class Settings:
     max_connections: int = option(
         1000, "Connections; of more, those that have waited longest for a request are closed."
     )
+
+    @property
+    def decoders(self) -> int:
+        """Threads that decode, in one process."""
+        return self.decode_threads or cores()
 
     def __post_init__(self) -> None:
         if not self.model:

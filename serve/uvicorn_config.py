@@ -14,7 +14,6 @@ def uvicorn_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         http=BoundedProtocol,
         ws="none",
         log_config=None,
-        log_level=settings.log_level,
         access_log=False,
         server_header=False,
         forwarded_allow_ips=list(settings.trusted_proxy),

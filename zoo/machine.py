@@ -17,6 +17,11 @@ def cores() -> int:
     return min(allowed, max(-(-int(quota) // int(period)), 1)) if quota.isdecimal() else allowed
 
 
+def nvidia_driver() -> bool:
+    """Whether a GPU of NVIDIA's may be used here."""
+    return Path("/proc/driver/nvidia/version").exists() or Path("/dev/dxg").exists()
+
+
 def processor() -> str:
     """The name of this machine's processor."""
     try:

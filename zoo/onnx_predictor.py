@@ -1,8 +1,10 @@
 """ONNX Runtime as a predictor, on CUDA or the CPU."""
 
 import itertools
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +28,9 @@ from zoo.preprocess import Pixels
 from zoo.runtime import Device, Precision, Runtime
 from zoo.serving import Serving
 
+ThreadShare = Callable[[int], AbstractContextManager[int]]
+"""Entered for as long as something is computed that could use so many threads; says how many of them it may use."""
+
 
 class OnnxPredictor:
     """An ONNX file that answers, with the identity that it carries.
@@ -35,6 +40,7 @@ class OnnxPredictor:
         device: `cuda` fails where there is none; `auto` takes CUDA where it works, else the CPU.
         threads: on the CPU, in all; 0 for one a core.
         runtime: how to compute on the CPU; None for the defaults.
+        share: on the CPU, what divides the threads with others that compute on this machine; by default nothing does.
 
     Raises:
         PackageError: ONNX Runtime cannot open the file, or the file names no model.
@@ -48,6 +54,7 @@ class OnnxPredictor:
         device: Device = "auto",
         threads: int = 0,
         runtime: Runtime | None = None,
+        share: ThreadShare = nullcontext,
     ) -> None:
         threads = threads or cores()
         self.tuned = runtime is not None
@@ -65,7 +72,9 @@ class OnnxPredictor:
         if self.on_cuda:
             self.runtime = replace(self.runtime, streams=1, part=0)
             self._bound = BoundRuns(self._session, self.config.input_size)
-        self._file, self._threads = file, threads
+        self._file, self._threads, self._share = file, threads, share
+        self._sessions = {threads: self._session}
+        self._opening = threading.Lock()
 
     @staticmethod
     def open(
@@ -74,6 +83,7 @@ class OnnxPredictor:
         threads: int = 0,
         precision: Precision | None = None,
         runtime: Runtime | None = None,
+        share: ThreadShare = nullcontext,
     ) -> "OnnxPredictor":
         """The ONNX file of a model directory, computed as its `serving.json` says.
 
@@ -83,6 +93,7 @@ class OnnxPredictor:
             precision: None for what `serving.json` says, or single precision.
             runtime: None for what `serving.json` says if it was measured with this very file and on as many cores and
                 threads as there are here, else for the defaults.
+            share: as above.
 
         Raises:
             PackageError: there is no such ONNX file, or it was exported from other weights than the directory holds.
@@ -103,7 +114,7 @@ class OnnxPredictor:
             )
         if runtime is None and serving.fits(digest, threads or cores()):
             runtime = serving.runtime
-        predictor = OnnxPredictor(file, device, threads, runtime)
+        predictor = OnnxPredictor(file, device, threads, runtime, share)
         if predictor.precision != precision:
             raise PackageError(
                 f"{file} is in {predictor.precision}, not in {precision} as its name says; export it again"
@@ -132,18 +143,24 @@ class OnnxPredictor:
         check_pixels(pixels, self.config, self.config.name)
         if self._bound:
             return self._bound(pixels)
-        count = self.runtime.parts(len(pixels), self._threads)
-        if count == 1:
-            return run(self._session, pixels)
-        if self.runtime.streams == 1:
-            answers = [run(self._session, part) for part in _split(pixels, count)]
-        else:
-            answers = self._run_streams(list(_split(pixels, count)))
-        return Prediction.join(answers)
+        with self._share(self._threads) as threads:
+            return self._compute(pixels, threads)
 
-    def _run_streams(self, parts: list[Pixels]) -> list[Prediction]:
+    def _compute(self, pixels: Pixels, threads: int) -> Prediction:
+        """The answer, computed by so many threads."""
+        all_threads = threads >= self._threads
+        # Where others compute too, threads that wait for each other would wait long: each has parts of its own.
+        streams = self.runtime.streams if all_threads else min(threads, len(pixels))
+        parts = list(_split(pixels, replace(self.runtime, streams=streams).parts(len(pixels), threads)))
+        streams = min(streams, len(parts))
+        # A session's threads help whichever stream asks, beside the streams' own: as many as there may be in all.
+        session = self._session_with(self._threads - streams + 1 if all_threads else 1)
+        if len(parts) == 1:
+            return run(session, pixels)
+        return Prediction.join(self._run_streams(session, parts, streams))
+
+    def _run_streams(self, session: Any, parts: list[Pixels], streams: int) -> list[Prediction]:
         """Each stream takes the next part; the caller is one of them, so that one thread less has to be woken."""
-        session, pool = self._divided
         waiting = enumerate(parts)
         answers: dict[int, Prediction] = {}
 
@@ -151,19 +168,22 @@ class OnnxPredictor:
             for index, part in waiting:
                 answers[index] = run(session, part)
 
-        others = [pool.submit(stream) for _ in range(self.runtime.streams - 1)]
+        others = [self._pool.submit(stream) for _ in range(streams - 1)]
         stream()
         for other in others:
             other.result()
         return [answers[index] for index in range(len(parts))]
 
     @cached_property
-    def _divided(self) -> tuple[Any, ThreadPoolExecutor]:
-        """What computes several parts at the same time, opened when it is first needed."""
-        streams = self.runtime.streams
-        # Its threads help whichever stream asks, beside the streams' own: as many as there may be in all.
-        session = open_session(self._file, "cpu", self._threads - streams + 1, self.runtime)
-        return session, ThreadPoolExecutor(streams - 1, thread_name_prefix=self.config.name)
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(max(self._threads - 1, 1), thread_name_prefix=self.config.name)
+
+    def _session_with(self, threads: int) -> Any:
+        """A session whose operations so many threads share, opened when it is first needed."""
+        with self._opening:
+            if threads not in self._sessions:
+                self._sessions[threads] = open_session(self._file, "cpu", threads, self.runtime)
+            return self._sessions[threads]
 
 
 def _split(pixels: Pixels, count: int) -> Iterator[Pixels]:

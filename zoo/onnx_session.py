@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import MissingDependencyError, PackageError, ZooError
+from zoo.machine import nvidia_driver
 from zoo.runtime import Device, Runtime
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -54,7 +55,7 @@ def on_cuda(session: Any) -> bool:
 
 
 def _open(ort: Any, file: Path, options: Any, device: Device) -> Any:
-    if device == "cpu" or (device == "auto" and not _nvidia_driver()):
+    if device == "cpu" or (device == "auto" and not nvidia_driver()):
         return ort.InferenceSession(file, options, providers=[_CPU])
     if _CUDA not in ort.get_available_providers():
         if device == "auto":
@@ -75,16 +76,12 @@ def _open(ort: Any, file: Path, options: Any, device: Device) -> Any:
         session = ort.InferenceSession(file, own, providers=[(_CUDA, _EXACT), _CPU])
     # ONNX Runtime falls back to the CPU in silence when CUDA does not load.
     if device == "cuda" and not on_cuda(session):
-        why = "its libraries did not load" if _nvidia_driver() else "there is no NVIDIA driver on this machine"
+        why = "its libraries did not load" if nvidia_driver() else "there is no NVIDIA driver on this machine"
         raise DeviceError(
             f"CUDA was asked for, but {why}; run on a host with an NVIDIA GPU (docker run --gpus all), "
             "install template-zoo[cuda], or ask for the CPU"
         )
     return session
-
-
-def _nvidia_driver() -> bool:
-    return Path("/proc/driver/nvidia/version").exists() or Path("/dev/dxg").exists()
 
 
 def _onnxruntime() -> Any:

@@ -61,7 +61,7 @@ def router(service: Service) -> APIRouter:
     Name = Annotated[str, WithJsonSchema({"type": "string", "enum": [*service.models]})]  # noqa: N806
     Version = Annotated[str, WithJsonSchema({"type": "string", "enum": [VERSION]})]  # noqa: N806
     # A few requests at a time may become many times as large as they came.
-    reading = CapacityLimiter(settings.decode_threads)
+    reading = CapacityLimiter(settings.decoders)
 
     async def find(name: Name, version: Version = VERSION) -> ServedModel:
         model = service.model(name)

@@ -16,6 +16,7 @@ from serve.errors import ModelUnavailableError
 from serve.metrics import Metrics
 from serve.models import Models
 from serve.settings import Settings
+from serve.shared import Shared
 from zoo.errors import InputError, PackageError, UnknownNameError
 from zoo.hub import open_model
 from zoo.package import Package
@@ -65,7 +66,7 @@ def make(packages: list[Package], opener: Opener) -> Iterator[Callable[..., Mode
     made: list[Models] = []
 
     def build(**settings: object) -> Models:
-        made.append(Models(packages, opener, Settings(workers=1, **settings), Metrics()))  # type: ignore[arg-type]
+        made.append(Models(packages, opener, Settings(workers=1, **settings), Metrics(Shared.among())))  # type: ignore[arg-type]
         made[-1].load_first()
         return made[-1]
 
@@ -173,11 +174,11 @@ def test_a_default_model_above_the_budget_is_an_error(make: Callable[..., Models
 def test_two_of_one_name_are_an_error(packages: list[Package], opener: Opener, tmp_path: Path) -> None:
     copy = Package.open(Path(shutil.copytree(open_model("wrn16-ours").path, tmp_path / "copy")))
     with pytest.raises(InputError, match=r"both hold a model called .wrn16-ours\.cifar10."):
-        Models([open_model("wrn16-ours"), copy], opener, Settings(), Metrics())
+        Models([open_model("wrn16-ours"), copy], opener, Settings(), Metrics(Shared.among()))
 
 
 def test_loads_are_counted(packages: list[Package], opener: Opener) -> None:
-    metrics = Metrics()
+    metrics = Metrics(Shared.among())
     models = Models(packages, opener, Settings(model_memory_mb=70), metrics)
     models.load_first()
     ask(models, B)

@@ -1,6 +1,7 @@
 import pytest
 
 from serve.rate import RateLimit
+from serve.shared import SharedTimes
 
 
 class Clock:
@@ -12,7 +13,7 @@ class Clock:
 
 def test_a_burst_and_then_the_rate() -> None:
     clock = Clock()
-    limit = RateLimit(10, burst=3, clock=clock)
+    limit = RateLimit(10, 3, SharedTimes(), clock)
     assert [limit.take("a") for _ in range(3)] == [0, 0, 0]
     assert limit.take("a") == pytest.approx(0.1)
     assert limit.take("b") == 0
@@ -27,13 +28,13 @@ def test_a_burst_and_then_the_rate() -> None:
 
 @pytest.mark.parametrize(("rate", "burst"), [(7, 7), (2.5, 3), (0.1, 1)])
 def test_the_burst_of_one_second(rate: float, burst: int) -> None:
-    limit = RateLimit(rate, clock=Clock())
+    limit = RateLimit(rate, 0, SharedTimes(), Clock())
     assert [limit.take("a") > 0 for _ in range(burst + 1)] == [False] * burst + [True]
 
 
 def test_over_a_long_time_as_many_pass_as_the_rate_says() -> None:
     clock = Clock()
-    limit = RateLimit(3, burst=5, clock=clock)
+    limit = RateLimit(3, 5, SharedTimes(), clock)
     passed = 0
     for step in range(10_000):
         clock.now = step * 0.01
@@ -41,7 +42,11 @@ def test_over_a_long_time_as_many_pass_as_the_rate_says() -> None:
     assert passed == pytest.approx(300 + 5, abs=1)
 
 
-def test_of_many_clients_the_latest_are_remembered() -> None:
-    limit = RateLimit(1, burst=1, clients=2, clock=Clock())
-    refused = [client for client in ("a", "b", "a", "c", "a", "b") if limit.take(client) > 0]
-    assert refused == ["a", "a"]  # b was forgotten when c came, since a had asked after it
+def test_of_many_clients_those_are_forgotten_whose_bucket_is_full_first() -> None:
+    limit = RateLimit(1, 2, SharedTimes(SharedTimes.CHOICES), Clock())
+    names = [str(index) for index in range(SharedTimes.CHOICES)]
+    for name in names:
+        assert [limit.take(name) > 0 for _ in range(3)] == [False, False, True]
+    assert limit.take("one more") == 0
+    remembered = [name for name in [*names, "one more"] if limit.take(name) > 0]
+    assert len(remembered) == SharedTimes.CHOICES - 1

@@ -117,7 +117,7 @@ def test_a_model_that_is_not_there_is_an_error(reference: str, message: str) -> 
 def test_serving_loads_no_network_library() -> None:
     code = (
         "import sys; sys.modules['torch'] = None\n"
-        "from serve.server import create_app, Service, Settings\n"
+        "from serve.api import create_app; from serve.service import Service, Settings\n"
         "create_app(Service.open(Settings()))\n"
         "assert not {'torchvision', 'onnx', 'datasets'} & sys.modules.keys()\n"
     )

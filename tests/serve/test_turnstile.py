@@ -2,10 +2,11 @@ from starlette.testclient import TestClient
 from support.small_app import small_app
 
 from serve.admission import Admission
+from serve.shared import Shared
 
 
 def test_nothing_comes_in_while_there_is_no_room() -> None:
-    admission = Admission(1, 100)
+    admission = Admission(1, 100, Shared.among())
     client = TestClient(small_app(admission=admission, cors_origin=("https://example.org",)))
     origin = {"Origin": "https://example.org"}
     with admission.enter() as place:

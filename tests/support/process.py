@@ -30,7 +30,7 @@ def serving(
     """A running `zoo serve` and its URL; a server that is asked much needs a file as output, since a pipe fills up."""
     port = free_port()
     process = subprocess.Popen(
-        [PROGRAM, "serve", "--port", str(port), "--threads", "1", *flags],
+        [PROGRAM, "serve", "--port", str(port), "--threads", "1", "--processes", "1", *flags],
         env=os.environ | environment,
         stdout=output,
         stderr=subprocess.STDOUT,

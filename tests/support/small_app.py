@@ -15,6 +15,7 @@ from serve.metrics import Metrics
 from serve.middleware import add_middleware
 from serve.request_context import current
 from serve.settings import Settings
+from serve.shared import Shared
 from serve.uvicorn_config import uvicorn_config
 
 
@@ -35,7 +36,9 @@ def small_app(metrics: Metrics | None = None, admission: Admission | None = None
     async def healthz() -> str:
         return "ok"
 
-    add_middleware(app, Settings(**settings), metrics or Metrics(), admission or Admission(10, 10**6))
+    shared = Shared.among()
+    admission = admission or Admission(10, 10**6, shared)
+    add_middleware(app, Settings(**settings), metrics or Metrics(shared), admission, shared)
     return app
 
 

@@ -2,7 +2,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -159,6 +160,43 @@ def test_streams_and_the_threads_that_they_share_are_all_threads(
     assert opened == [threads]  # a picture alone opens nothing more
     predictor(noise(9))
     assert opened == ([threads] if shared is None else [threads, shared])
+
+
+@pytest.mark.parametrize("streams", [1, 2, 3])
+@pytest.mark.parametrize("part", [0, 2])
+@pytest.mark.parametrize("free", [1, 2, 3])
+def test_with_some_of_its_threads_the_answers_are_the_same(
+    streams: int, part: int, free: int, small: OnnxPredictor
+) -> None:
+    asked: list[int] = []
+
+    @contextmanager
+    def share(threads: int) -> Iterator[int]:
+        asked.append(threads)
+        yield free
+
+    file = open_model("wrn16-ours").onnx()
+    predictor = OnnxPredictor(file, "cpu", 3, Runtime(streams=streams, part=part), share)
+    for count in range(1, 6):
+        pixels = noise(count)
+        for expected, answer in zip(small(pixels), predictor(pixels), strict=True):
+            np.testing.assert_allclose(answer, expected, atol=1e-4)
+    assert asked == [3] * 5
+
+
+def test_beside_others_no_thread_waits_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[int] = []
+
+    def record(file: Path, device: Device, threads: int, runtime: Runtime) -> object:
+        opened.append(threads)
+        return open_session(file, device, 1, runtime)
+
+    monkeypatch.setattr("zoo.onnx_predictor.open_session", record)
+    file = open_model("wrn16-ours").onnx()
+    predictor = OnnxPredictor(file, "cpu", 4, share=lambda threads: nullcontext(threads // 2))
+    predictor(noise(1))
+    predictor(noise(9))
+    assert opened == [4, 1]
 
 
 def test_there_are_no_more_streams_than_threads(small: OnnxPredictor) -> None:

@@ -1,0 +1,53 @@
+"""The address of a server, as one socket for each of its processes."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from zoo.errors import ZooError
+
+CAN_SPREAD = hasattr(socket, "SO_REUSEPORT")
+"""Whether several sockets may have one address, among which the system spreads the connections."""
+
+
+class AddressError(ZooError):
+    """The server cannot listen where it was told to."""
+
+
+@contextmanager
+def listening(host: str, port: int, count: int) -> Iterator[list[socket.socket]]:
+    """Sockets bound to one address, which do not listen yet.
+
+    Arguments:
+        host, port: the address; port 0 for any that is free.
+        count: sockets; above 1 only where `CAN_SPREAD`.
+
+    Raises:
+        AddressError: somebody else has it, or it is not this machine's.
+    """
+    with ExitStack() as stack:
+        # Among those that share an address, nobody would notice one more server: hence the first one does not.
+        first = stack.enter_context(_bind(host, port, spread=False))
+        if count == 1:
+            yield [first]
+            return
+        port = first.getsockname()[1]
+        first.close()
+        yield [stack.enter_context(_bind(host, port, spread=True)) for _ in range(count)]
+
+
+def _bind(host: str, port: int, spread: bool) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # With the protocol named, asyncio sends small answers at once; else they wait for the client's acknowledgement.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if spread:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise AddressError(
+            f"cannot listen on {host} port {port}: {error}; choose another with --host and --port"
+        ) from None
+    return listener
