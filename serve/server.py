@@ -62,7 +62,7 @@ def run(settings: Settings) -> None:
     listener = _listen(settings)
     with listener:
         service = Service.open(settings)
-        config = uvicorn_config(create_app(service), settings)
+        config = uvicorn_config(create_app(service), settings, service.metrics)
         log = logging.getLogger("uvicorn.error")
         for model in service.models.values():
             if model.loaded is None:
