@@ -53,7 +53,7 @@ _PATCH_ANSWERS: Responses = {
     }
 }
 
-_log = logging.getLogger("uvicorn.error")
+_log = logging.getLogger(__name__)
 
 
 def create_app(service: Service) -> FastAPI:

@@ -31,7 +31,7 @@ class Guard:
         self._rate = rate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not _is_open(scope["path"]):
+        if scope["type"] == "http" and not is_open(scope["path"]):
             try:
                 self._check(scope)
             except RequestError as error:
@@ -55,7 +55,8 @@ class Guard:
             )
 
 
-def _is_open(path: str) -> bool:
+def is_open(path: str) -> bool:
+    """Whether everybody may ask for a path, as often as they like."""
     return path in OPEN or path.startswith(OPEN_BELOW)
 
 

@@ -4,11 +4,13 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from serve.admission import Admission
+from serve.catch_all import CatchAll
 from serve.guard import Guard
 from serve.keys import Keys
 from serve.limits import HeadLimit
 from serve.metrics import Metrics
 from serve.observe import Observe
+from serve.openapi import declare_keys
 from serve.rate import RateLimit
 from serve.settings import Settings
 from serve.shared import Shared
@@ -16,7 +18,8 @@ from serve.turnstile import Turnstile
 
 
 def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, admission: Admission, shared: Shared) -> None:
-    """Add all of it: the request's id and its report, the limits of its head, CORS, room for it, keys and rates.
+    """Add all of it: the request's id and its report, CORS, what answers for errors, the limits of its head, room for
+    it, keys and rates. Where keys are needed, the application's description says so.
 
     Raises:
         InputError: the API keys cannot be read.
@@ -26,7 +29,11 @@ def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, admission
     rate = RateLimit(settings.rate_limit, settings.rate_burst, shared.asked) if settings.rate_limit else None
     if keys or rate:
         app.add_middleware(Guard, keys=keys, rate=rate)
+    if keys:
+        declare_keys(app)
     app.add_middleware(Turnstile, admission=admission)
+    app.add_middleware(HeadLimit, max_bytes=settings.max_head_bytes)
+    app.add_middleware(CatchAll)
     if settings.cors_origin:
         app.add_middleware(
             CORSMiddleware,
@@ -35,5 +42,4 @@ def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, admission
             allow_headers=("*",),
             expose_headers=("X-Request-Id", "X-Boxes", "Retry-After"),
         )
-    app.add_middleware(HeadLimit, max_bytes=settings.max_head_bytes)
     app.add_middleware(Observe, metrics=metrics)

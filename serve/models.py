@@ -19,9 +19,13 @@ from zoo.package import Package
 from zoo.predictor import Predictor
 from zoo.registry import info
 
-_log = logging.getLogger("uvicorn.error")
+_log = logging.getLogger(__name__)
 
 OpenPredictor = Callable[[Package], Predictor]
+
+
+class LoadError(ZooError):
+    """A model that failed when it was opened or computed for the first time; its cause says where."""
 
 
 class Loaded(NamedTuple):
@@ -170,7 +174,7 @@ class Models(Mapping[str, ServedModel]):
         except ModelUnavailableError:
             raise
         except (ZooError, OSError, MemoryError) as error:
-            _log.error("%s cannot be loaded: %s", model.name, error)
+            _log.error("%s cannot be loaded: %s", model.name, error, exc_info=error.__cause__)
             raise ModelUnavailableError(
                 f"the model {model.name} cannot be loaded now, the server's log says why; use another of /models"
             ) from None
@@ -201,7 +205,15 @@ class Models(Mapping[str, ServedModel]):
 
     def _load(self, model: ServedModel) -> Loaded:
         started, before = time.perf_counter(), _resident()
-        predictor = self._open(model.package)
+        try:
+            predictor = self._open(model.package)
+        except ZooError:
+            raise
+        except Exception as error:  # ONNX Runtime's errors have no common base of their own
+            raise LoadError(
+                f"{model.package.path} cannot be opened and tried out: {type(error).__name__}: {error}; export it "
+                "again, or give it more memory, a smaller max_batch or another device"
+            ) from error
         batcher = Batcher(
             predictor,
             max_batch=self._settings.max_batch,

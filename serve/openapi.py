@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from fastapi import FastAPI
 from fastapi.encoders import jsonable_encoder
 
 from serve.deadline import TIMEOUT_HEADER
 from serve.errors import error_body
+from serve.guard import is_open
 from serve.schemas import Problem
 from serve.upload import FIELD, IMAGE_TYPES
 
@@ -98,6 +100,29 @@ PICTURES: dict[str, Any] = {
     },
 }
 """The request of an endpoint that takes pictures: one or several files of a form, or a file as the body."""
+
+_KEYS: Mapping[str, Mapping[str, str]] = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer KEY`"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "`X-API-Key: KEY`"},
+}
+"""The two ways to send an API key that `Guard` takes."""
+
+
+def declare_keys(app: FastAPI) -> None:
+    """Have the document say where an API key is needed, and how it is sent."""
+    describe = app.openapi
+
+    def describe_keys() -> dict[str, Any]:
+        document = describe()
+        document.setdefault("components", {})["securitySchemes"] = _KEYS
+        for path, operations in document["paths"].items():
+            if not is_open(path):
+                for operation in operations.values():
+                    operation["security"] = [{name: []} for name in _KEYS]
+        return document
+
+    # Asked for when all routes are there.
+    app.openapi = describe_keys  # type: ignore[method-assign]
 
 
 def problems(*statuses: int, path: str = "/") -> Responses:

@@ -103,7 +103,8 @@ def _work(
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     configure_logging(settings.log_format, settings.log_level)
     # What it says of each process says nothing that is not said for all.
-    logging.getLogger("uvicorn.error").setLevel(max(logging.getLogger("uvicorn.error").level, logging.WARNING))
+    uvicorn = logging.getLogger("uvicorn.error")
+    uvicorn.setLevel(max(uvicorn.level, logging.WARNING))
     try:
         _serve(settings, packages, listener, shared, lambda: report.send(""))
     except ZooError as error:

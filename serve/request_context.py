@@ -24,6 +24,8 @@ class RequestContext:
     """The name of the API key."""
     reason: str = ""
     """The code of the error that it ended with."""
+    status: int = 0
+    """Of its answer, once that has begun."""
 
 
 _current: ContextVar[RequestContext] = ContextVar("request")

@@ -85,7 +85,8 @@ def serve(
     if not shared.place:
         for model in service.models.values():
             _introduce(model)
-    Server(uvicorn_config(create_app(service), settings), service, started).run(sockets=[listener])
+    config = uvicorn_config(create_app(service), settings, service.metrics)
+    Server(config, service, started).run(sockets=[listener])
 
 
 def _introduce(model: ServedModel) -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from serve.quiet import wait_for_quiet
 from zoo.onnx_predictor import OnnxPredictor
 from zoo.package import Package
 from zoo.runtime import Device, Precision, Runtime
@@ -15,10 +16,6 @@ from zoo.runtime import Device, Precision, Runtime
 TURNS = 7
 WARM_UP = 2
 """Calls before the first turn: ONNX Runtime plans its memory in the first and allocates it at once in the second."""
-QUIET = 0.02
-"""Seconds for which the other threads must have slept before a turn begins ..."""
-LONGEST_WAIT = 1.0
-"""... which it does after so many seconds in any case."""
 
 Seconds = Mapping[int, float]
 """Time of a batch, by the number of pictures in it."""
@@ -73,7 +70,7 @@ def in_turn(calls: Sequence[Callable[[], object]], seconds: float) -> list[float
     times: list[list[float]] = [[] for _ in calls]
     for _ in range(TURNS):
         for call, own in zip(calls, times, strict=True):
-            _wait_for_quiet()
+            wait_for_quiet()
             own.append(_one_turn(call, seconds / TURNS))
     return [statistics.median(own) for own in times]
 
@@ -87,13 +84,3 @@ def _one_turn(call: Callable[[], object], seconds: float) -> float:
         now = time.perf_counter()
         times.append(now - before)
     return statistics.median(times)
-
-
-def _wait_for_quiet() -> None:
-    """Until the threads of what was measured before sleep: they spin for some 40 ms after their last operation."""
-    used, until = time.process_time(), time.monotonic() + LONGEST_WAIT
-    while time.monotonic() < until:
-        time.sleep(QUIET)
-        before, used = used, time.process_time()
-        if used - before <= QUIET / 10:
-            return

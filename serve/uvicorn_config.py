@@ -1,17 +1,20 @@
 """uvicorn as this server runs it."""
 
+from functools import partial
+
 import uvicorn
 from starlette.types import ASGIApp
 
+from serve.metrics import Metrics
 from serve.protocol import BoundedProtocol
 from serve.settings import Settings
 
 
-def uvicorn_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+def uvicorn_config(app: ASGIApp, settings: Settings, metrics: Metrics) -> uvicorn.Config:
     """The configuration for an application: bounds where uvicorn has none, and nothing that tells what serves."""
     return uvicorn.Config(
         app,
-        http=BoundedProtocol,
+        http=partial(BoundedProtocol, metrics),  # type: ignore[arg-type]  # uvicorn only calls it
         ws="none",
         log_config=None,
         access_log=False,

@@ -4,12 +4,10 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from serve.quiet import wait_for_quiet
+
 WARMUP = 3
 """Calls of each before the timed ones."""
-QUIET = 0.01
-"""Seconds in which this process must have done nothing before the next takes its turn."""
-LONGEST_WAIT = 0.5
-"""Seconds after which it begins all the same."""
 SHORT = 0.05
 """Seconds; a shorter call is made once without the clock right before, which wakes its threads and fills the caches."""
 
@@ -50,17 +48,6 @@ def fastest(ways: Mapping[str, Callable[[], object]]) -> str:
         wait_for_quiet()
         times[name] = min(seconds(call) for _ in range(TRIALS))
     return min(times, key=times.__getitem__)
-
-
-def wait_for_quiet() -> None:
-    """Until the threads of the call before sleep: libraries let them spin for up to 40 ms in wait of more work."""
-    until = time.perf_counter() + LONGEST_WAIT
-    used = time.process_time()
-    while time.perf_counter() < until:
-        time.sleep(QUIET)
-        before, used = used, time.process_time()
-        if used - before <= QUIET / 10:
-            return
 
 
 def ratios(numerator: Sequence[float], denominator: Sequence[float]) -> list[float]:

@@ -17,7 +17,7 @@ import httpx2
 import pytest
 from PIL import Image
 from support.load import Load
-from support.onnx_files import copy_under_name
+from support.onnx_files import break_network, copy_under_name
 from support.process import PATIENCE, connect, half_a_request, head, rest_of, serving
 from support.serving import encoded
 
@@ -198,6 +198,27 @@ def test_a_model_file_that_is_gone_or_damaged(server: Running, index: int, damag
     assert set(load.outcomes) == {200}
     assert httpx2.get(f"{server.url}/models").status_code == 200
     assert "Traceback" not in server.read_log()
+
+
+def test_a_network_that_cannot_be_computed(tmp_path: Path) -> None:
+    package, log = copy_under_name(open_model(MODEL), tmp_path / "a", "a"), tmp_path / "log"
+    file = package.path / ONNX_FILES["fp32"]
+    sound = file.read_bytes()
+    break_network(package)
+    flags = ("--model", MODEL, "--load", "use", "--model", f"local-dir:{package.path}")
+    with log.open("w") as output, serving(*flags, output=output) as (process, url):
+        server = Running(process, url, log, [package])
+        with Load(url, PICTURE) as load:
+            for _ in range(2):
+                response = server.ask(package.config.name)
+                assert response.status_code == 503
+                assert response.json()["error"]["code"] == "model_unavailable"
+            file.write_bytes(sound)
+            assert server.ask(package.config.name).status_code == 200
+            load.wait()
+        assert set(load.outcomes) == {200}
+        text = server.read_log()
+    assert text.count(f"{package.config.name} cannot be loaded: ") == text.count("Traceback") == 2
 
 
 def test_told_to_stop_it_gives_notice(tmp_path: Path) -> None:

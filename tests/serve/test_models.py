@@ -14,7 +14,7 @@ from serve import models as module
 from serve.batcher import Promise
 from serve.errors import ModelUnavailableError
 from serve.metrics import Metrics
-from serve.models import Models
+from serve.models import LoadError, Models
 from serve.settings import Settings
 from serve.shared import Shared
 from zoo.errors import InputError, PackageError, UnknownNameError
@@ -164,6 +164,31 @@ def test_one_that_cannot_be_loaded_says_nothing_of_the_machine(
     opener.error = None
     ask(models, B)
     assert models.alive
+
+
+def test_one_that_fails_in_its_first_run_is_tried_again(
+    make: Callable[..., Models], opener: Opener, caplog: pytest.LogCaptureFixture
+) -> None:
+    models = make(load="use")
+    opener.error = RuntimeError("no memory is left on /dev/secret")
+    for _ in range(2):
+        caplog.clear()
+        with pytest.raises(ModelUnavailableError, match=r"wrn16-ours\.b cannot be loaded now"):
+            ask(models, B)
+        [record] = caplog.records
+        assert "RuntimeError: no memory is left on /dev/secret; " in record.getMessage()
+        assert record.exc_info
+        assert record.exc_info[1] is opener.error
+    opener.error = None
+    ask(models, B)
+    assert models.alive
+
+
+def test_the_default_one_that_fails_in_its_first_run_is_an_error(packages: list[Package], opener: Opener) -> None:
+    models = Models(packages, opener, Settings(), Metrics(Shared.among()))
+    opener.error = RuntimeError("no memory is left")
+    with pytest.raises(LoadError, match="cannot be opened and tried out: RuntimeError: no memory is left; export"):
+        models.load_first()
 
 
 def test_a_default_model_above_the_budget_is_an_error(make: Callable[..., Models]) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+from support.serving import GatedPredictor, MakeClient
 
 from serve.errors import STATUS, code_of
 from serve.openapi import problems
@@ -35,6 +36,37 @@ def test_what_models_and_numbers_there_are(paths: dict[str, dict[str, Any]]) -> 
     assert parameters["model"]["schema"]["enum"] == [DEFAULT_MODEL]
     assert (parameters["top_k"]["schema"]["minimum"], parameters["top_k"]["schema"]["maximum"]) == (1, 10)
     assert "X-Request-Timeout-Ms" in parameters
+
+
+def test_a_key_is_needed_where_it_says_so_and_sent_as_it_says(
+    make_client: MakeClient, predictor: GatedPredictor
+) -> None:
+    key = "k" * 16
+    client = make_client(predictor, api_keys=(key,))
+    described = client.get("/openapi.json").json()
+    schemes = described["components"]["securitySchemes"]
+    assert {scheme["type"] for scheme in schemes.values()} == {"http", "apiKey"}
+
+    def status(method: str, path: str, scheme: dict[str, str] | None = None) -> int:
+        headers = {}
+        if scheme and scheme["type"] == "http":
+            headers["Authorization"] = f"{scheme['scheme']} {key}"
+        elif scheme:
+            assert scheme["in"] == "header"
+            headers[scheme["name"]] = key
+        return client.request(method, path.format(name=DEFAULT_MODEL, version="1"), headers=headers).status_code
+
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            needs = operation.get("security", [])
+            assert (status(method, path) == 401) == bool(needs), path
+            assert all(status(method, path, schemes[name]) != 401 for each in needs for name in each), path
+            assert len(needs) in (0, len(schemes))
+
+
+def test_without_keys_it_names_none(client: TestClient, paths: dict[str, dict[str, Any]]) -> None:
+    assert "securitySchemes" not in client.get("/openapi.json").json().get("components", {})
+    assert not any("security" in operation for methods in paths.values() for operation in methods.values())
 
 
 def test_the_errors_of_examples_are_true_ones() -> None:

@@ -1,11 +1,17 @@
 """Heads of requests that are too long, or are none, sent to a real server."""
 
 import json
+import logging
+import re
 import socket
 from collections.abc import Iterator
 
 import pytest
 from support.small_app import small_server
+
+from serve.metrics import Metrics
+from serve.request_context import current
+from serve.shared import Shared
 
 HEAD = b"POST /count HTTP/1.1\r\nHost: a\r\n"
 LIMIT = 4000
@@ -64,6 +70,35 @@ def test_what_is_no_http_is_refused(port: int) -> None:
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert body_of(answer)["error"]["code"] == "bad_request"
     assert ask(port, HEAD + b"Content-Length: x\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+
+
+def test_refusals_have_an_id_and_are_reported(caplog: pytest.LogCaptureFixture) -> None:
+    def note_id(record: logging.LogRecord) -> bool:
+        record.request_id = current().id
+        return True
+
+    caplog.set_level(logging.INFO, "serve")
+    caplog.handler.addFilter(note_id)
+    metrics = Metrics(Shared.among())
+    with small_server(metrics, max_head_bytes=LIMIT) as port:
+        head = b"POST /count?secret HTTP/1.1\r\nX-Request-Id: my-id\r\n"
+        assert b"\r\nx-request-id: my-id\r\n" in ask(port, head + b"X-Long: ", *[b"x" * 1000] * 5)
+        [made] = re.findall(r"\r\nx-request-id: ([0-9a-f]{16})\r\n", ask(port, b"no HTTP\r\n\r\n").decode())
+    logged = [
+        (record.__dict__["request_id"], *(fields[name] for name in ("route", "path", "status", "reason", "client")))
+        for record in caplog.records
+        if (fields := record.__dict__.get("fields"))
+    ]
+    assert logged == [
+        ("my-id", "other", "/count", 431, "headers_too_large", "127.0.0.1"),
+        (made, "other", "", 400, "bad_request", "127.0.0.1"),
+    ]
+    # What uvicorn says between the two is of neither.
+    assert {record.__dict__["request_id"] for record in caplog.records if record.name == "uvicorn.error"} == {""}
+    value = metrics.registry.get_sample_value
+    for code, reason in (("431", "headers_too_large"), ("400", "bad_request")):
+        assert value("zoo_requests_total", {"route": "other", "code": code, "model": ""}) == 1
+        assert value("zoo_rejections_total", {"reason": reason}) == 1
 
 
 def test_bodies_are_not_heads(port: int) -> None:

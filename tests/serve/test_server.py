@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from support.onnx_files import break_network, copy_under_name
 from support.process import PROGRAM, free_port, half_a_request, rest_of, serving
 from support.serving import GatedPredictor
 
@@ -112,6 +113,15 @@ def test_a_model_that_is_not_there_is_an_error(reference: str, message: str) -> 
     result = run("--port", str(free_port()), "--model", reference)
     assert result.returncode == 1
     assert message in result.stderr
+
+
+def test_a_network_that_cannot_be_computed_is_an_error(tmp_path: Path) -> None:
+    package = copy_under_name(open_model("wrn16-ours"), tmp_path / "a", "a")
+    break_network(package)
+    result = run("--port", str(free_port()), "--model", f"local-dir:{package.path}")
+    assert result.returncode == 1
+    assert f"error: {package.path} cannot be opened and tried out: " in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_serving_loads_no_network_library() -> None:

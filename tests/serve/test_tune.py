@@ -13,7 +13,7 @@ import onnxruntime
 import pytest
 from support.onnx_files import copy_as
 
-from serve import stopwatch
+from serve import quiet, stopwatch
 from serve.settings import MAX_BATCH
 from serve.stopwatch import Seconds, Setting
 from serve.tune import Measure, judge, search, tune, write
@@ -44,7 +44,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """As few calls as can be."""
     monkeypatch.setattr(stopwatch, "TURNS", 1)
     monkeypatch.setattr(stopwatch, "WARM_UP", 0)
-    monkeypatch.setattr(stopwatch, "QUIET", 0.001)
+    monkeypatch.setattr(quiet, "QUIET", 0.001)
 
 
 def costing(cost: Cost, seen: list[tuple[Setting, ...]] | None = None) -> Measure:

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import onnx
 
 from zoo.package import CONFIG_FILE, ONNX_FILES, Package, onnx_metadata
@@ -29,3 +30,15 @@ def copy_under_name(package: Package, folder: Path, data: str) -> Package:
     (folder / CONFIG_FILE).write_text(config.to_json())
     onnx.save(model, folder / ONNX_FILES["fp32"])
     return Package.open(folder)
+
+
+def break_network(package: Package) -> None:
+    """Have a model's file in single precision one that ONNX Runtime opens, and cannot compute."""
+    file = package.path / ONNX_FILES["fp32"]
+    model = onnx.load(file)
+    for node in model.graph.node:
+        node.input[:] = ["picked" if name == "image" else name for name in node.input]
+    # A picture far beyond the last one.
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([10**6]), "index"))
+    model.graph.node.insert(0, onnx.helper.make_node("Gather", ["image", "index"], ["picked"], axis=0))
+    onnx.save(model, file)

@@ -57,10 +57,10 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def small_server(**settings: object) -> Iterator[int]:
+def small_server(metrics: Metrics | None = None, **settings: object) -> Iterator[int]:
     """A real server of such an application, which looks at its connections ten times a second: its port."""
-    chosen = Settings(**settings)
-    config = uvicorn_config(small_app(**settings), chosen)
+    chosen, metrics = Settings(**settings), metrics or Metrics(Shared.among())
+    config = uvicorn_config(small_app(metrics, **settings), chosen, metrics)
     config.port = 0
     server = _Server(config, Connections(chosen.header_seconds, chosen.keep_alive_seconds, chosen.max_connections))
     thread = threading.Thread(target=server.run)

@@ -203,6 +203,8 @@ def decodes_or_says_why(data: bytes) -> None:
     """Anything but a picture or an `ImageError` fails the test."""
     with contextlib.suppress(ImageError):
         assert decode(data, max_pixels=10**6).mode == "RGB"
+    with contextlib.suppress(ImageError):
+        assert decode_pixels(data, 32, max_pixels=10**6).pixels.shape == (3, 32, 32)
 
 
 def samples() -> list[bytes]:
