@@ -9,11 +9,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from serve.batcher import BatchReport
 from serve.gpu_memory import watch_gpu_memory
 from serve.process_metrics import ProcessMetrics
-from serve.shared import Shared
-
-FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-"""Where it names a folder before prometheus_client is imported, numbers are kept in files there, and so they are those
-of all processes that do so."""
+from serve.shared import METRICS_FOLDER, Shared
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -30,7 +26,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         """Of what this process counts."""
         self._exposed = self.registry
-        if FOLDER_VARIABLE in os.environ:
+        if METRICS_FOLDER in os.environ:
             self._exposed = CollectorRegistry()
             MultiProcessCollector(self._exposed)  # type: ignore[no-untyped-call]
         shared.pids.own = os.getpid()

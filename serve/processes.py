@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from tempfile import TemporaryDirectory
@@ -21,7 +22,7 @@ from types import FrameType
 from serve.listening import CAN_SPREAD, listening
 from serve.logs import configure_logging
 from serve.settings import Settings
-from serve.shared import Shared
+from serve.shared import METRICS_FOLDER, Shared
 from zoo.errors import MissingDependencyError, ZooError
 from zoo.hub import open_model
 from zoo.machine import cores, nvidia_driver
@@ -34,7 +35,6 @@ RETRY_SECONDS = 5.0
 PATIENCE = 10.0
 """Seconds beyond those of the settings in which the processes must have ended."""
 
-_FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 _spawn = multiprocessing.get_context("spawn")
 _log = logging.getLogger(__name__)
 
@@ -57,12 +57,26 @@ def run(settings: Settings) -> None:
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         settings = _part(settings, count)
         if count == 1:
-            _serve(settings, packages, listeners[0], Shared.among(), lambda: _log.info("answering at %s", url))
+            _serve(settings, packages, listeners[0], Shared.among(), partial(_log.info, "answering at %s", url))
             return
-        with TemporaryDirectory(prefix="zoo-metrics-") as folder:
-            os.environ[_FOLDER_VARIABLE] = folder
-            started = lambda: _log.info("answering at %s with %d processes", url, count)  # noqa: E731
+        with _metrics_folder():
+            started = partial(_log.info, "answering at %s with %d processes", url, count)
             _Processes(settings, packages, listeners, started).run()
+
+
+@contextmanager
+def _metrics_folder() -> Iterator[None]:
+    """A folder for what the processes count, which they find by the environment that they get."""
+    try:
+        folder = TemporaryDirectory(prefix="zoo-metrics-")
+    except OSError as error:
+        raise ProcessError(
+            f"the metrics of several processes need a folder: {error}; set TMPDIR to one that can be written, "
+            "or serve with --processes 1"
+        ) from None
+    with folder as path:
+        os.environ[METRICS_FOLDER] = path
+        yield
 
 
 def _default_count(settings: Settings) -> int:
@@ -209,21 +223,22 @@ class _Processes:
         return _Worker(process, ours)
 
     def _bury(self, place: int, worker: _Worker) -> None:
-        from prometheus_client.multiprocess import mark_process_dead
-
         del self._workers[place]
         worker.report.close()
         self._shared.at(place).forget()
-        mark_process_dead(worker.process.pid)  # type: ignore[no-untyped-call]
         if self._stop_at < math.inf:
             return
-        if worker.ready:
-            _log.error("process %s ended: %s; another takes its place", worker.process.pid, worker.end)
-            self._due[place] = 0.0
-        elif self._started or not self._workers:
+        if not worker.ready and (self._started or not self._workers):
             # At the start whatever is wrong is so for all; later some may go on with what they have loaded.
             self._failure = worker.end
             self._stop()
+            return
+        from prometheus_client.multiprocess import mark_process_dead
+
+        mark_process_dead(worker.process.pid)  # type: ignore[no-untyped-call]
+        if worker.ready:
+            _log.error("process %s ended: %s; another takes its place", worker.process.pid, worker.end)
+            self._due[place] = 0.0
         else:
             _log.error("a process cannot begin: %s; tried again in %g s", worker.end, RETRY_SECONDS)
             self._due[place] = time.monotonic() + RETRY_SECONDS

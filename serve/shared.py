@@ -10,6 +10,9 @@ from multiprocessing.sharedctypes import RawArray
 from secrets import token_bytes
 from typing import Any
 
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable that names, before prometheus_client is imported, where all processes keep what they count."""
+
 
 @dataclass(slots=True)
 class SharedNumber:
