@@ -70,9 +70,13 @@ class Decoding:
             pool.submit(self._decode, index)
 
     def _decode(self, index: int) -> None:
+        upload = self._uploads[index]
         try:
             if not self.error and self._wanted():
-                self._decoded[index] = self._read(self._uploads[index])
+                self._decoded[index] = self._read(upload)
+        except ImageError as error:
+            # A new one: this one knows the frames that hold the file, and only the garbage collector would free it.
+            self.error = self.error or type(error)(f"{upload.name}: {error}")
         except Exception as error:  # whatever it is, whoever waits must learn of it
             self.error = self.error or error
         with self._lock:
@@ -84,9 +88,6 @@ class Decoding:
             self._done(self)
 
     def _read(self, upload: Upload) -> Picture:
-        try:
-            square = decode_pixels(upload.data, self._size, self._max_pixels)
-            image = decode(upload.data, self._max_pixels) if self._keep_images else None
-        except ImageError as error:
-            raise type(error)(f"{upload.name}: {error}") from None
+        square = decode_pixels(upload.data, self._size, self._max_pixels)
+        image = decode(upload.data, self._max_pixels) if self._keep_images else None
         return Picture(upload.name, square.width, square.height, square.pixels, square.box, image)

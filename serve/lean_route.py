@@ -1,10 +1,12 @@
 """A route that FastAPI describes, and whose two parameters are read here."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import parse_qsl
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from starlette.types import Receive, Scope, Send
 
 from zoo.errors import InputError
 
@@ -12,17 +14,20 @@ from zoo.errors import InputError
 class LeanRoute(APIRoute):
     """Calls its endpoint with the request, `model` and `top_k`.
 
-    FastAPI's own reading of parameters takes a quarter of what a request for a small picture takes in all.
+    FastAPI's own way there, with parameters that it reads and dependencies that it closes, takes a quarter of what a
+    request for a small picture takes in all.
     """
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        endpoint = self.endpoint
+    def __init__(self, path: str, endpoint: Callable[..., Awaitable[Response]], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
 
-        async def handle(request: Request) -> Response:
-            query = request.query_params
-            return await endpoint(request, query.get("model"), _whole_number(query.get("top_k")))
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+            top_k = _whole_number(query.get("top_k"))
+            response = await endpoint(Request(scope, receive, send), query.get("model"), top_k)
+            await response(scope, receive, send)
 
-        return handle
+        self.app = app
 
 
 def _whole_number(text: str | None) -> int | None:

@@ -1,17 +1,19 @@
 """The server's log: one line a record on standard error, as text or JSON, of this program and of uvicorn alike.
 
-A thread of its own writes it, so that a request never waits for a pipe that nobody reads or a slow disk.
+A thread of its own writes it, so that a request never waits for a pipe that nobody reads or a slow disk. It writes what
+came meanwhile at once, since to wake it for every line would take longer than to write it.
 """
 
 import json
 import logging
+import sys
 import threading
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from queue import SimpleQueue
-from typing import Literal
+from typing import Literal, TextIO
 
 from serve.request_context import current
 
@@ -20,6 +22,8 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 
 ROOM = 10_000
 """Records that wait to be written; those beyond are lost, and counted."""
+REST_SECONDS = 0.03
+"""How long a line may wait for others to be written with it; errors do not."""
 FLUSH_SECONDS = 2.0
 """How long the end of the program waits for what is not yet written."""
 
@@ -32,11 +36,11 @@ _log = logging.getLogger(__name__)
 
 def configure_logging(log_format: LogFormat, level: LogLevel) -> None:
     """Log from now on: this program and uvicorn from `level` up, other libraries their warnings and errors only."""
-    writer: logging.Handler = logging.StreamHandler()
-    writer.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
+    handler = ThreadedHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     lowest = logging.getLevelName(level.upper())
     root = logging.getLogger()
-    root.handlers = [ThreadedHandler(writer)]
+    root.handlers = [handler]
     root.setLevel(max(lowest, logging.WARNING))
     for name in _PROGRAMS:
         logging.getLogger(name).setLevel(lowest)
@@ -51,46 +55,60 @@ class ThreadedHandler(logging.Handler):
     """Hands records to a thread that writes them; nothing that happens there reaches who logs.
 
     Arguments:
-        writer: used by the thread only.
+        stream: written to by the thread only.
         room: records that may wait.
     """
 
-    def __init__(self, writer: logging.Handler, room: int = ROOM) -> None:
+    def __init__(self, stream: TextIO, room: int = ROOM) -> None:
         super().__init__()
-        self._writer = writer
+        self._stream = stream
         self._room = room
         self._lost = 0
         self._waiting: SimpleQueue[logging.LogRecord | threading.Event] = SimpleQueue()
-        threading.Thread(target=self._write, name="log", daemon=True).start()
+        self._hurry = threading.Event()
+        threading.Thread(target=self._work, name="log", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
         record.request_id = current().id
-        if self._waiting.qsize() < self._room:
-            self._waiting.put(record)
-        else:
+        if self._waiting.qsize() >= self._room:
             self._lost += 1
+            return
+        self._waiting.put(record)
+        if record.levelno >= logging.ERROR:
+            self._hurry.set()
 
     def flush(self) -> None:
         """Wait until all is written, but not for long; `logging` calls it when the program ends."""
         written = threading.Event()
         self._waiting.put(written)
+        self._hurry.set()
         written.wait(FLUSH_SECONDS)
 
-    def _write(self) -> None:
+    def _work(self) -> None:
         while True:
-            if self._lost and self._waiting.empty():
-                lost, self._lost = self._lost, 0
-                self._write_one(_log.makeRecord(_log.name, logging.WARNING, __file__, 0, _LOST, (lost,), None))
-            item = self._waiting.get()
-            if isinstance(item, threading.Event):
-                item.set()
-            else:
-                self._write_one(item)
+            waiting = [self._waiting.get()]
+            waiting += [self._waiting.get() for _ in range(self._waiting.qsize())]
+            records = [item for item in waiting if isinstance(item, logging.LogRecord)]
+            lost, self._lost = self._lost, 0
+            if lost:
+                records.append(_log.makeRecord(_log.name, logging.WARNING, __file__, 0, _LOST, (lost,), None))
+            self._write(records)
+            for item in waiting:
+                if isinstance(item, threading.Event):
+                    item.set()
+            self._hurry.wait(REST_SECONDS)
+            self._hurry.clear()
 
-    def _write_one(self, record: logging.LogRecord) -> None:
-        # Whatever happens to one record, the next ones are written.
+    def _write(self, records: list[logging.LogRecord]) -> None:
+        lines = []
+        for record in records:
+            try:
+                lines.append(f"{self.format(record)}\n")
+            except Exception:  # whatever is wrong with one record, the next ones are written
+                self.handleError(record)
         with suppress(Exception):
-            self._writer.handle(record)
+            self._stream.write("".join(lines))
+            self._stream.flush()
 
 
 class TextFormatter(logging.Formatter):

@@ -12,6 +12,7 @@ import uvicorn
 
 from serve.api import create_app
 from serve.connections import Connections
+from serve.garbage import spare_what_is_loaded
 from serve.models import ServedModel
 from serve.open_files import allow_files
 from serve.service import Service
@@ -86,6 +87,7 @@ def serve(
         for model in service.models.values():
             _introduce(model)
     config = uvicorn_config(create_app(service), settings, service.metrics)
+    spare_what_is_loaded()
     Server(config, service, started).run(sockets=[listener])
 
 

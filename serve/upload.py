@@ -1,8 +1,7 @@
 """The pictures of a request: one or several files of a form, or one raw body, within its limits."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 from starlette.requests import Request
 
@@ -49,16 +48,14 @@ async def read_body(request: Request, place: Place, settings: Settings) -> bytes
     Raises:
         BodyTooLargeError, SlowUploadError, QueueFullError: as for `read_uploads`.
     """
-    async with _in_time(settings):
-        chunks = [chunk async for chunk in _chunks(request, place, settings)]
+    chunks: list[bytes] = []
+    await _read(request, place, settings, chunks.append)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 async def _read_form(request: Request, place: Place, settings: Settings, max_files: int) -> list[Upload]:
     form = FormFiles(request.headers["content-type"], FIELD, max_files, REMEDY)
-    async with _in_time(settings):
-        async for chunk in _chunks(request, place, settings):
-            form.feed(chunk)
+    await _read(request, place, settings, form.feed)
     if form.text:
         raise BadUploadError(f"the field {FIELD!r} holds text, not a file; use curl -F file=@photo.jpg")
     if not form.files:
@@ -66,16 +63,21 @@ async def _read_form(request: Request, place: Place, settings: Settings, max_fil
     return form.files
 
 
-async def _chunks(request: Request, place: Place, settings: Settings) -> AsyncGenerator[bytes, None]:
+async def _read(request: Request, place: Place, settings: Settings, take: Callable[[bytes], None]) -> None:
+    """Hand on a body as it arrives."""
     _check_length(request, settings)
-    async for chunk in request.stream():
-        if place.bytes + len(chunk) > settings.max_body_bytes:
-            raise BodyTooLargeError(
-                f"the body is above the limit of {settings.max_body_bytes} bytes; send less at once"
-            )
-        place.add(bytes_=len(chunk))
-        if chunk:
-            yield chunk
+    try:
+        async with asyncio.timeout(settings.upload_seconds):
+            async for chunk in request.stream():
+                if place.bytes + len(chunk) > settings.max_body_bytes:
+                    raise BodyTooLargeError(
+                        f"the body is above the limit of {settings.max_body_bytes} bytes; send less at once"
+                    )
+                place.add(bytes_=len(chunk))
+                if chunk:
+                    take(chunk)
+    except TimeoutError:
+        raise SlowUploadError(f"the body took longer than {settings.upload_seconds:g} s to arrive") from None
 
 
 def _check_length(request: Request, settings: Settings) -> None:
@@ -84,12 +86,3 @@ def _check_length(request: Request, settings: Settings) -> None:
         raise BodyTooLargeError(
             f"a body of {announced} bytes is above the limit of {settings.max_body_bytes}; send less at once"
         )
-
-
-@asynccontextmanager
-async def _in_time(settings: Settings) -> AsyncGenerator[None, None]:
-    try:
-        async with asyncio.timeout(settings.upload_seconds):
-            yield
-    except TimeoutError:
-        raise SlowUploadError(f"the body took longer than {settings.upload_seconds:g} s to arrive") from None

@@ -81,5 +81,5 @@ def _patch(shares: Array, classes: tuple[str, ...], top_k: int) -> Patch:
 
 
 def _top(values: Array, classes: tuple[str, ...], top_k: int) -> tuple[ClassShare, ...]:
-    order = np.argsort(-values, kind="stable")[:top_k]
-    return tuple(ClassShare(classes[index], float(values[index])) for index in order)
+    order = (-values).argsort(kind="stable")[:top_k]
+    return tuple(map(ClassShare, [classes[index] for index in order], values[order].tolist()))

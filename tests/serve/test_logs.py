@@ -1,3 +1,4 @@
+import io
 import json
 import logging
 import subprocess
@@ -63,7 +64,8 @@ def test_json(lines: Callable[[], list[str]]) -> None:
 
 
 def record(message: str, **more: object) -> logging.LogRecord:
-    return logging.makeLogRecord({"name": "a", "levelname": "INFO", "created": 0.25, "msg": message} | more)
+    about = {"name": "a", "levelno": logging.INFO, "levelname": "INFO", "created": 0.25, "msg": message}
+    return logging.makeLogRecord(about | more)
 
 
 def test_a_client_cannot_write_lines_of_its_own() -> None:
@@ -83,53 +85,109 @@ def test_a_client_cannot_write_lines_of_its_own() -> None:
     }
 
 
-class Writer(logging.Handler):
-    """Keeps messages when its gate is open; fails for those that say so."""
+class Stream(io.StringIO):
+    """Takes text when its gate is open; fails as often as it was told to."""
 
-    def __init__(self) -> None:
+    def __init__(self, failures: int = 0) -> None:
         super().__init__()
         self.gate = threading.Event()
-        self.messages: list[str] = []
+        self.writes: list[list[str]] = []
+        self._failures = failures
 
-    def handle(self, record: logging.LogRecord) -> bool:
+    def write(self, text: str) -> int:
         assert self.gate.wait(10)
-        if record.msg == "fail":
+        if self._failures:
+            self._failures -= 1
             raise OSError(28, "No space left on device")
-        self.messages.append(record.getMessage())
-        return True
+        self.writes.append(text.splitlines())
+        return len(text)
+
+    @property
+    def lines(self) -> list[str]:
+        return [line for lines in self.writes for line in lines]
+
+
+def until(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 def test_who_logs_never_waits_and_is_told_of_what_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    writer = Writer()
-    handler = ThreadedHandler(writer, room=3)
+    stream = Stream()
+    handler = ThreadedHandler(stream, room=3)
     monkeypatch.setattr("serve.logs.FLUSH_SECONDS", 0.01)
     for index in range(10):
         handler.handle(record(f"{index}"))
     handler.flush()
-    assert writer.messages == []
-    writer.gate.set()
-    deadline = time.monotonic() + 10
-    while not (writer.messages and "lost" in writer.messages[-1]) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    *written, lost = writer.messages
+    assert stream.lines == []
+    stream.gate.set()
+    until(lambda: bool(stream.lines) and "lost" in stream.lines[-1])
+    *written, lost = stream.lines
     assert written == [str(index) for index in range(len(written))]
     assert lost == f"{10 - len(written)} records of the log are lost: they could not be written in time"
 
 
-def test_a_record_that_cannot_be_written_holds_up_no_other() -> None:
-    writer = Writer()
-    writer.gate.set()
-    handler = ThreadedHandler(writer)
-    for message in ("one", "fail", "two"):
+def test_lines_that_come_while_it_rests_are_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serve.logs.REST_SECONDS", 60)
+    stream = Stream()
+    stream.gate.set()
+    handler = ThreadedHandler(stream)
+    handler.handle(record("first"))
+    until(lambda: bool(stream.lines))
+    for message in ("one", "two"):
         handler.handle(record(message))
+    assert stream.writes == [["first"]]
     handler.flush()
-    assert writer.messages == ["one", "two"]
+    assert stream.writes == [["first"], ["one", "two"]]
+
+
+def test_no_line_is_held_back_long() -> None:
+    stream = Stream()
+    stream.gate.set()
+    handler = ThreadedHandler(stream)
+    for message in ("one", "two"):
+        handler.handle(record(message))
+        until(lambda: message in stream.lines)  # noqa: B023
+
+
+def test_an_error_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serve.logs.REST_SECONDS", 60)
+    stream = Stream()
+    stream.gate.set()
+    handler = ThreadedHandler(stream)
+    handler.handle(record("first"))
+    until(lambda: bool(stream.lines))
+    handler.handle(record("failed", levelno=logging.ERROR))
+    until(lambda: stream.lines == ["first", "failed"])
+
+
+def test_a_record_that_cannot_be_written_holds_up_no_other(capsys: pytest.CaptureFixture[str]) -> None:
+    stream = Stream()
+    stream.gate.set()
+    handler = ThreadedHandler(stream)
+    for one in (record("one"), record("%d", args=("a word",)), record("two")):
+        handler.handle(one)
+    handler.flush()
+    assert stream.lines == ["one", "two"]
+    assert "Logging error" in capsys.readouterr().err
+
+
+def test_a_stream_that_fails_is_tried_again() -> None:
+    stream = Stream(failures=1)
+    stream.gate.set()
+    handler = ThreadedHandler(stream)
+    for message in ("one", "two"):
+        handler.handle(record(message))
+        handler.flush()
+    assert stream.lines == ["two"]
 
 
 def test_a_record_knows_its_request() -> None:
-    kept = Writer()
-    kept.gate.set()
-    handler = ThreadedHandler(kept)
+    stream = Stream()
+    stream.gate.set()
+    handler = ThreadedHandler(stream)
     one = record("one")
 
     def answer() -> None:

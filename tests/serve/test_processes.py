@@ -123,7 +123,7 @@ def test_the_room_is_shared(server: Running) -> None:
     with ThreadPoolExecutor(16) as pool:
         statuses = {answer.status_code for answer in pool.map(lambda _: server.ask(), range(200))}
     assert statuses == {200, 429}
-    assert server.metric("zoo_in_work_pictures") == 0
+    await_(lambda: server.metric("zoo_in_work_pictures") == 0)
 
 
 @pytest.mark.parametrize("server", [("--rate-limit", "0.001", "--rate-burst", "5")], indirect=True)
