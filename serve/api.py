@@ -105,9 +105,7 @@ def create_app(service: Service) -> FastAPI:
         """The most probable classes of each picture."""
         served = service.model(model)
         top_k = resolve_top_k(top_k, served.package.config.classes)
-        answer = classify_answer(served, await ask(request, served), top_k)
-        # Written here, since FastAPI would first check what is an answer already.
-        return Response(answer.model_dump_json(), media_type=JSON)
+        return Response(classify_answer(served, await ask(request, served), top_k), media_type=JSON)
 
     async def patch_semantics(request: Request, model: ModelName = None, top_k: TopK = None) -> Response:
         """What each patch of each picture looks like."""
@@ -169,7 +167,7 @@ def create_app(service: Service) -> FastAPI:
 
 def _write(kind: str, model: ServedModel, result: Result, top_k: int) -> bytes:
     if kind == JSON:
-        return patch_semantics_answer(model, result, top_k).model_dump_json().encode()
+        return patch_semantics_answer(model, result, top_k)
     shares = patch_shares(result.prediction)
     buffer = io.BytesIO()
     if kind == NPY:

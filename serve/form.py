@@ -23,16 +23,12 @@ class FormFiles:
     """The files of one field.
 
     Arguments:
-        content_type: the request's header, with the boundary.
         field: name of the field.
         max_files: files in it at most.
         remedy: ends the messages of errors.
-
-    Raises:
-        BadUploadError: there is no boundary.
     """
 
-    def __init__(self, content_type: str, field: str, max_files: int, remedy: str) -> None:
+    def __init__(self, field: str, max_files: int, remedy: str) -> None:
         self.names: list[str] = []
         """Of the fields that there are."""
         self.files: list[Upload] = []
@@ -46,6 +42,17 @@ class FormFiles:
         self._name = self._value = b""
         self._file = ""
         self._chunks: list[bytes] | None = None
+
+    def reader(self, content_type: str) -> Callable[[bytes], None]:
+        """What takes the bytes of a body, chunk by chunk.
+
+        Arguments:
+            content_type: the request's header, with the boundary.
+
+        Raises:
+            BadUploadError: there is no boundary; and then, the bytes are not of a form, or there are too many files or
+                other parts.
+        """
         boundary = parse_options_header(content_type)[1].get(b"boundary")
         if not boundary:
             raise self._error("there is no boundary in its content type")
@@ -57,21 +64,19 @@ class FormFiles:
             "on_part_data": self._on_data,
             "on_part_end": self._on_part_end,
         }
+        # The parser knows the form, so the form must not know the parser: only the garbage collector would free both.
         try:
-            self._parser = MultipartParser(boundary, callbacks)  # type: ignore[arg-type]
+            parser = MultipartParser(boundary, callbacks)  # type: ignore[arg-type]
         except FormParserError as error:
             raise self._error(str(error)) from None
 
-    def feed(self, chunk: bytes) -> None:
-        """Take the next bytes of the body.
+        def read(chunk: bytes) -> None:
+            try:
+                parser.write(chunk)
+            except FormParserError as error:
+                raise self._error(str(error)) from None
 
-        Raises:
-            BadUploadError: they are not of a form, or there are too many files or other parts.
-        """
-        try:
-            self._parser.write(chunk)
-        except FormParserError as error:
-            raise self._error(str(error)) from None
+        return read
 
     def _error(self, reason: str) -> BadUploadError:
         return BadUploadError(f"the form cannot be read: {reason}; {self._remedy}")

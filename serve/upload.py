@@ -54,8 +54,8 @@ async def read_body(request: Request, place: Place, settings: Settings) -> bytes
 
 
 async def _read_form(request: Request, place: Place, settings: Settings, max_files: int) -> list[Upload]:
-    form = FormFiles(request.headers["content-type"], FIELD, max_files, REMEDY)
-    await _read(request, place, settings, form.feed)
+    form = FormFiles(FIELD, max_files, REMEDY)
+    await _read(request, place, settings, form.reader(request.headers["content-type"]))
     if form.text:
         raise BadUploadError(f"the field {FIELD!r} holds text, not a file; use curl -F file=@photo.jpg")
     if not form.files:
@@ -63,7 +63,7 @@ async def _read_form(request: Request, place: Place, settings: Settings, max_fil
     return form.files
 
 
-async def _read(request: Request, place: Place, settings: Settings, take: Callable[[bytes], None]) -> None:
+async def _read(request: Request, place: Place, settings: Settings, take: Callable[[bytes], object]) -> None:
     """Hand on a body as it arrives."""
     _check_length(request, settings)
     try:

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import BaseModel
 from starlette.testclient import TestClient
 from support.serving import CONFIG, GatedPredictor, MakeClient, encoded, send
 
+from serve.schemas import ClassifyAnswer, PatchSemanticsAnswer
 from zoo.decode import decode_pixels
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.registry import info
@@ -33,6 +35,14 @@ def test_classify_says_what_is_in_a_photograph(client: TestClient, photo_file: P
     assert answer["timing"]["batch"] == 1
     assert answer["timing"]["queue_ms"] >= 0
     assert answer["timing"]["compute_ms"] > 0
+
+
+@pytest.mark.parametrize(("path", "kind"), [("/classify", ClassifyAnswer), ("/patch-semantics", PatchSemanticsAnswer)])
+def test_an_answer_is_what_the_schema_says(
+    client: TestClient, photo_file: Path, path: str, kind: type[BaseModel]
+) -> None:
+    answer = send(client, path, photo_file).content
+    assert kind.model_validate_json(answer).model_dump_json().encode() == answer
 
 
 def test_classify_answers_as_the_network_does(client: TestClient, photo_file: Path) -> None:

@@ -14,9 +14,10 @@ def part(name: str, data: bytes, filename: str | None = None, extra: str = "") -
 
 def read(body: bytes, size: int = 10**6, content_type: str = EDGE, max_files: int = 3) -> FormFiles:
     """A form whose body arrives in chunks of so many bytes."""
-    form = FormFiles(content_type, "file", max_files, "send a form")
+    form = FormFiles("file", max_files, "send a form")
+    take = form.reader(content_type)
     for start in range(0, len(body), size):
-        form.feed(body[start : start + size])
+        take(body[start : start + size])
     return form
 
 

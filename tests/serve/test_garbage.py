@@ -1,0 +1,43 @@
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from serve.form import FormFiles, Upload
+from serve.garbage import spare_what_is_loaded
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize("data", [None, b"no picture", b"\xff\xd8\xff half a JPEG"])
+def test_a_request_leaves_nothing_that_only_the_collector_can_free(
+    client: TestClient, photo_file: Path, data: bytes | None
+) -> None:
+    """Else files of a server's requests would pile up until it comes."""
+    before = held()
+    for _ in range(5):
+        client.post("/classify", files={"file": data or photo_file.read_bytes()})
+    assert held() == before
+
+
+def held() -> int:
+    """Forms and files in memory."""
+    return sum(isinstance(thing, FormFiles | Upload) for thing in gc.get_objects())
+
+
+def test_what_is_loaded_is_passed_over() -> None:
+    before = gc.get_freeze_count()
+    try:
+        spare_what_is_loaded()
+        assert gc.get_freeze_count() > before + 10_000
+    finally:
+        gc.unfreeze()
