@@ -12,7 +12,7 @@ import uvicorn
 
 from serve.api import create_app
 from serve.connections import Connections
-from serve.garbage import spare_what_is_loaded
+from serve.memory import give_back_large_memory, spare_what_is_loaded
 from serve.models import ServedModel
 from serve.open_files import allow_files
 from serve.service import Service
@@ -82,6 +82,7 @@ def serve(
         ZooError: a model cannot be loaded.
     """
     allow_files(settings.max_connections)
+    give_back_large_memory()
     service = Service(settings, packages, shared=shared)
     if not shared.place:
         for model in service.models.values():
