@@ -21,7 +21,7 @@ from serve.settings import Settings
 NOT_MEASURED = "Not measured yet: `python benchmarks/{}`, then `make docs`."
 COMPARISON, SOAK = "serving.py", "soak.py"
 
-MACHINE_DEFAULTS = {"max_queue": "64 a core"}
+MACHINE_DEFAULTS = {"max_queue": "128 a core"}
 """Settings whose default depends on the machine."""
 
 
