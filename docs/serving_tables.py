@@ -16,12 +16,12 @@ from serving_measured import (
 )
 from table import markdown
 
-from serve.settings import Settings
+from serve.settings import QUEUE_PER_CORE, Settings
 
 NOT_MEASURED = "Not measured yet: `python benchmarks/{}`, then `make docs`."
 COMPARISON, SOAK = "serving.py", "soak.py"
 
-MACHINE_DEFAULTS = {"max_queue": "128 a core"}
+MACHINE_DEFAULTS = {"max_queue": f"{QUEUE_PER_CORE} a core"}
 """Settings whose default depends on the machine."""
 
 

@@ -13,6 +13,7 @@ from zoo.options import option
 from zoo.runtime import Device, Precision
 
 MAX_BATCH = 32
+QUEUE_PER_CORE = 128
 
 _MAY_BE_ZERO = (
     "port",
@@ -56,7 +57,7 @@ class Settings:
         5.0, "How long the first picture of a batch waits for others that are being decoded, in milliseconds."
     )
     workers: int = option(1, "Batches of a model that a process computes at the same time.")
-    max_queue: int = option(128 * cores(), "Pictures in work; requests beyond are refused with 429.")
+    max_queue: int = option(QUEUE_PER_CORE * cores(), "Pictures in work; requests beyond are refused with 429.")
     max_queue_bytes: int = option(256 * 2**20, "Bytes of requests in work; requests beyond are refused with 429.")
     upload_seconds: float = option(30.0, "Longest time for a request's body to arrive, in seconds; then 408.")
     deadline_ms: float = option(10_000.0, "Longest time from a whole request to its answer, in ms; then 504.")
