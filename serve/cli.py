@@ -1,4 +1,4 @@
-"""The commands `zoo serve` and `zoo tune`."""
+"""The commands `zoo serve`, `zoo tune` and `zoo speed`."""
 
 from typing import Annotated
 
@@ -8,11 +8,17 @@ from serve.settings import MAX_BATCH, Settings
 from zoo.options import with_options
 from zoo.runtime import Device, Precision
 
+Model = Annotated[
+    str,
+    typer.Argument(help="VARIANT, VARIANT.DATA, local-dir:PATH or hf-hub:ORG/NAME@REVISION.", show_default=False),
+]
+
 
 def add_commands(app: typer.Typer) -> None:
     """Add this package's commands to the program."""
     app.command()(serve)
     app.command()(tune)
+    app.command()(speed)
 
 
 @with_options(Settings, environment="ZOO_")
@@ -24,10 +30,7 @@ def serve(settings: Settings) -> None:
 
 
 def tune(
-    model: Annotated[
-        str,
-        typer.Argument(help="VARIANT, VARIANT.DATA, local-dir:PATH or hf-hub:ORG/NAME@REVISION.", show_default=False),
-    ],
+    model: Model,
     precision: Annotated[
         Precision | None,
         typer.Option(help="Of the ONNX file to tune, and to serve from then on.", show_default="as before, or fp32"),
@@ -69,3 +72,34 @@ def tune(
     written = "nothing (--dry-run)" if dry_run else write(found.serving, package)
     # Not folded, so that names of files can be copied.
     Console(soft_wrap=True).print(f"chosen: {chosen(found)}\nwritten: {written}", markup=False, emoji=False)
+
+
+def speed(
+    model: Model,
+    device: Annotated[Device, typer.Option(help="Where to compute.")] = "auto",
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 for one a core.")] = 0,
+    seconds: Annotated[float, typer.Option(min=0, help="For which each file is measured at each batch size.")] = 3.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only measure; change nothing.")] = False,
+) -> None:
+    """Measure how fast this machine computes each of a model's ONNX files, for its card."""
+    from rich.console import Console
+
+    from serve.speed import measure_speed
+    from serve.tune import check_writable
+    from zoo.card import write_card
+    from zoo.hub import open_model
+    from zoo.package import SPEED_FILE
+    from zoo.speed import write_speed
+
+    package = open_model(model)
+    if not dry_run:
+        check_writable(package, SPEED_FILE)
+    found = measure_speed(package, device, threads, seconds)
+    for precision, one in found.items():
+        times = ", ".join(f"{1000 * time:.2f} ms for {batch}" for batch, time in one.seconds.items())
+        where = f"{one.device}, {one.processor}, threads: {one.threads}"
+        told = f"{package.config.name}, {precision}: {times} pictures ({where})"
+        Console(soft_wrap=True).print(told, markup=False, emoji=False, highlight=False)
+    if not dry_run:
+        write_speed(package, found)
+        write_card(package)

@@ -103,6 +103,11 @@ class Settings:
         """Threads that decode, in one process."""
         return self.decode_threads or cores()
 
+    @property
+    def precisions(self) -> tuple[Precision, ...]:
+        """Of the ONNX files that are needed; what `zoo tune` chose is there since then."""
+        return ("fp32",) if self.precision == "auto" else (self.precision,)
+
     def __post_init__(self) -> None:
         if not self.model:
             raise InputError("model: name at least one model to serve")

@@ -157,9 +157,9 @@ def judge(against: Seconds, seconds: Seconds) -> tuple[bool, str]:
     return bool(faster), words
 
 
-def check_writable(package: Package) -> None:
-    """Raise `InputError` if no file can be written into a model directory."""
-    with _writing(package), tempfile.TemporaryFile(dir=package.path):
+def check_writable(package: Package, name: str = SERVING_FILE) -> None:
+    """Raise `InputError` if a file of this name cannot be written into a model directory."""
+    with _writing(package, name), tempfile.TemporaryFile(dir=package.path):
         pass
 
 
@@ -169,18 +169,18 @@ def write(serving: Serving, package: Package) -> Path:
     Raises:
         InputError: nothing can be written there.
     """
-    with _writing(package):
+    with _writing(package, SERVING_FILE):
         serving.write(package)
     return package.path / SERVING_FILE
 
 
 @contextmanager
-def _writing(package: Package) -> Iterator[None]:
+def _writing(package: Package, name: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise InputError(
-            f"cannot write {SERVING_FILE} into {package.path}: {error.strerror or error}; copy the model directory to "
+            f"cannot write {name} into {package.path}: {error.strerror or error}; copy the model directory to "
             "where you may write and name it as local-dir:PATH, or only measure, with --dry-run"
         ) from None
 

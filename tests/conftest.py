@@ -3,12 +3,13 @@
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import hypothesis
 import pytest
+from support.loopback_hub import Hub, loopback_hub
 
 import zoo
 from zoo.cli import main
@@ -40,6 +41,7 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(autouse=True)
 def _no_chosen_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ZOO_WEIGHTS", raising=False)
+    monkeypatch.delenv("ZOO_HUB_ORG", raising=False)
 
 
 @pytest.fixture(scope="session")
@@ -88,6 +90,13 @@ def make_package(tmp_path: Path) -> Callable[..., Package]:
         return Package.open(folder)
 
     return make
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    """A Hub of its own for the test, without repositories and users."""
+    with loopback_hub() as running:
+        yield running
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def start_network(variant: str, images: LabelledImages | StreamedImages, recipe:
     torch.manual_seed(recipe.seed)
     package = None
     if recipe.start_from:
-        package = open_model(variant if recipe.start_from == RELEASED else recipe.start_from)
+        package = open_model(variant if recipe.start_from == RELEASED else recipe.start_from, precisions=())
         if package.config.variant != variant:
             raise InputError(
                 f"start_from = {recipe.start_from!r} is a {package.config.variant}, and {variant} is to be trained"

@@ -12,12 +12,19 @@ from typing import TYPE_CHECKING, Any
 from zoo.registry import Variant, info, list_models, register
 
 if TYPE_CHECKING:
+    from zoo.auto_model import AutoModel
     from zoo.models import create, load
     from zoo.network import Network, Semantics
 
-__all__ = ["Network", "Semantics", "Variant", "create", "info", "list_models", "load", "register"]
+__all__ = ["AutoModel", "Network", "Semantics", "Variant", "create", "info", "list_models", "load", "register"]
 
-_LAZY = {"create": "zoo.models", "load": "zoo.models", "Network": "zoo.network", "Semantics": "zoo.network"}
+_LAZY = {
+    "AutoModel": "zoo.auto_model",
+    "create": "zoo.models",
+    "load": "zoo.models",
+    "Network": "zoo.network",
+    "Semantics": "zoo.network",
+}
 
 
 def __getattr__(name: str) -> Any:

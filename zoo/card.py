@@ -1,8 +1,10 @@
-"""The model card, generated from a model directory's files."""
+"""The model card, generated from a model directory's files; what is written into its place by hand is kept."""
 
-from typing import Any
+import re
 
-from zoo.package import CARD_FILE, Package, write_atomically
+from zoo.card_results import measured_split, results_section, training_section
+from zoo.card_usage import usage_section
+from zoo.package import CARD_FILE, MAP_FILE, Package, write_atomically
 from zoo.registry import DATA_SETS, Mechanism, info
 
 _MECHANISMS: dict[Mechanism, str] = {
@@ -12,114 +14,116 @@ _MECHANISMS: dict[Mechanism, str] = {
     "concat": "a semantic block whose mixture of class vectors is compressed and concatenated to the features",
 }
 
+_BEGIN = "<!-- by hand: what stands between these two lines is kept when the card is written anew -->"
+_END = "<!-- /by hand -->"
+
 
 def write_card(package: Package) -> None:
     """Write `README.md` anew."""
     write_atomically(package.path / CARD_FILE, model_card(package).encode())
 
 
-def model_card(package: Package) -> str:
-    """The card's text: YAML for the Hub, then what a person wants to know."""
-    from huggingface_hub import EvalResult, ModelCardData
+def model_card(package: Package, repository: str | None = None, by_hand: str = "") -> str:
+    """The card's text: YAML for the Hub, then what a person wants to know.
 
-    config, metrics = package.config, package.metrics()
-    variant = info(config.variant)
-    split = measured_split(metrics)
-    accuracy = next((result["accuracy"] for result in metrics.get(split, {}).values()), None)
-    data = ModelCardData(
-        license="apache-2.0",
-        library_name="template-zoo",
-        pipeline_tag="image-classification",
-        tags=["image-classification", "interpretability", "template-matching"],
-        datasets=[DATA_SETS[config.data]] if config.data in DATA_SETS else None,
-        model_name=config.name,
-        eval_results=None
-        if accuracy is None
-        else [
-            EvalResult(
-                task_type="image-classification",
-                dataset_type=config.data,
-                dataset_name=config.data,
-                dataset_split=split,
-                metric_type="accuracy",
-                metric_value=accuracy,
-            )
-        ],
-    )
+    Arguments:
+        package: the model directory; the section written by hand is that of its `README.md`.
+        repository: `ORG/NAME` on the Hub, for the examples; None for a local directory.
+        by_hand: the section where that has none.
+    """
+    file = package.path / CARD_FILE
+    own = hand_written(file.read_text(encoding="utf-8")) if file.is_file() else ""
     parts = [
-        f"---\n{data.to_yaml()}\n---\n\n# {config.name}\n",
-        f"An image classifier of the template-zoo: `{config.variant}`, "
-        f"{_MECHANISMS[variant.mechanism]}. {variant.parameters(len(config.classes)):,} weights, "
-        f"{config.input_size}x{config.input_size} pixels, {len(config.classes)} classes"
-        + (f": {', '.join(config.classes)}.\n" if len(config.classes) <= 20 else ".\n"),
-        _usage(package),
-        _results(metrics, variant.paper_accuracy.get(config.data)),
-        _training(metrics.get("training", {})),
-        _limits(package),
+        f"---\n{_metadata(package)}\n---\n\n# {package.config.name}\n",
+        _introduction(package),
+        f"{_BEGIN}\n{own or by_hand}{_END}\n",
+        usage_section(package, repository),
+        results_section(package),
+        training_section(package),
+        _uses_and_limits(package),
+        _CITATION,
     ]
     return "\n".join(part for part in parts if part)
 
 
-def _usage(package: Package) -> str:
-    name = package.config.name
-    return f"""## Use
+def hand_written(card: str) -> str:
+    """The section of a card that was written by hand; empty where there is none."""
+    found = re.search(f"^{re.escape(_BEGIN)}\n(.*?)^{re.escape(_END)}$", card, re.DOTALL | re.MULTILINE)
+    return found[1] if found and found[1].strip() else ""
 
-```python
-import zoo
 
-model = zoo.load("local-dir:PATH")  # of this directory; where it is bundled, "{name}"
-answer = model.semantics(pixels)  # [N, 3, {package.config.input_size}, {package.config.input_size}], uint8
-answer.logits, answer.patch_logits, answer.assignment
-```
+def _metadata(package: Package) -> str:
+    from huggingface_hub import EvalResult, ModelCardData
+
+    config, metrics = package.config, package.metrics()
+    split = measured_split(metrics)
+    onnx = ["onnx"] if package.precisions else []
+    data = ModelCardData(
+        license="apache-2.0",
+        library_name="template-zoo",
+        pipeline_tag="image-classification",
+        tags=["image-classification", "interpretability", "template-matching", *onnx],
+        datasets=[DATA_SETS[config.data]] if config.data in DATA_SETS else None,
+        model_name=config.name,
+        # The first is PyTorch's; others of the same data set and metric would be taken for another model's.
+        eval_results=[
+            EvalResult(
+                task_type="image-classification",
+                dataset_type=DATA_SETS.get(config.data, config.data),
+                dataset_name=config.data,
+                dataset_split=split,
+                metric_type="accuracy",
+                metric_value=result["accuracy"],
+            )
+            for result in list(metrics.get(split, {}).values())[:1]
+        ]
+        or None,
+    )
+    return data.to_yaml()
+
+
+def _introduction(package: Package) -> str:
+    config, variant = package.config, info(package.config.variant)
+    classes = f": {', '.join(config.classes)}" if len(config.classes) <= 20 else ""
+    text = (
+        "An image classifier of the template-zoo that shows what each patch of a picture looks like: "
+        f"`{config.variant}`, {_MECHANISMS[variant.mechanism]}. {variant.parameters(len(config.classes)):,} weights, "
+        f"{config.input_size}x{config.input_size} pixels, {len(config.classes)} classes{classes}.\n"
+    )
+    if not (package.path / MAP_FILE).is_file():
+        return text
+    return (
+        f"{text}\n![A photograph under its semantic map]({MAP_FILE})\n\n"
+        "One cell a patch, one colour a class, opacity in proportion to the class's share; from the "
+        f"{variant.patch_source}.\n"
+    )
+
+
+def _uses_and_limits(package: Package) -> str:
+    config = package.config
+    return f"""## Intended use and limits
+
+For research and teaching: which parts of a picture speak for which class, and how a network's middle can be made to \
+say so. Not for decisions about people, nor where a wrong class does harm.
+
+It knows {len(config.classes)} classes and {config.input_size}x{config.input_size} pixels: any picture is scaled to \
+that, and gets one of the classes, also a picture of something else. It is as good as its data set is like your \
+pictures; measure it on your own. The map of the patches comes from a layer that sees a part of the picture around \
+each patch; it shows what the network matched there, not where an object ends.
 """
 
 
-def measured_split(metrics: dict[str, Any]) -> str:
-    """The split that says how good a model is: `test`, or `held-out` images where there is no test split."""
-    return "test" if "test" in metrics else "held-out"
+_CITATION = """## Citation
 
+```bibtex
+@inproceedings{gorgun2022feature,
+  title = {Feature Embedding by Template Matching as a ResNet Block},
+  author = {G{\\"o}rg{\\"u}n, Ada and G{\\"u}rb{\\"u}z, Yeti Z. and Alatan, A. Ayd{\\i}n},
+  booktitle = {British Machine Vision Conference (BMVC)},
+  year = {2022},
+  url = {https://arxiv.org/abs/2210.00992}
+}
+```
 
-def _results(metrics: dict[str, Any], paper: float | None) -> str:
-    split = measured_split(metrics)
-    if split not in metrics:
-        return ""
-    rows = [
-        f"| {through} | {result['images']:,} | {result['accuracy']:.2f} | {result['patch_accuracy']:.2f} |"
-        for through, result in metrics[split].items()
-    ]
-    table = "\n".join([f"| through | {split} images | accuracy, % | patches, % |", "|---|--:|--:|--:|", *rows])
-    compared = f"\n\nThe paper prints {paper:.2f}; its recipe is not known." if paper and split == "test" else ""
-    read = (
-        "Training read the training split only."
-        if split == "test"
-        else "The images were held out of the training split."
-    )
-    return (
-        f"## Accuracy\n\n{table}{compared}\n\n`patches` is the share of all patches whose strongest class is the "
-        f"image's label: by patch logits, and through the server by the assignment. {read}\n"
-    )
-
-
-def _training(training: dict[str, Any]) -> str:
-    if not training:
-        return ""
-    recipe = "\n".join(f"| {name} | {value} |" for name, value in training["recipe"].items())
-    return (
-        f"## Training\n\n{training['images']:,} images of {training['data']}, {training['minutes']} minutes on "
-        f"{training['machine']['device']}, torch {training['torch']}.\n\n| setting | value |\n|---|---|\n{recipe}\n"
-    )
-
-
-def _limits(package: Package) -> str:
-    config = package.config
-    return f"""## Limits
-
-It knows {len(config.classes)} classes and {config.input_size}x{config.input_size} pixels: any picture is scaled to \
-that, and gets one of the classes. The map of the patches comes from a layer that sees a part of the picture around \
-each patch; it shows what the network matched there, not where an object ends.
-
-## Source
-
-Görgün, Gürbüz, Alatan: *Feature Embedding by Template Matching as a ResNet Block*, BMVC 2022 (arXiv 2210.00992). \
-An independent implementation.
+An independent implementation: what the paper leaves open was decided anew, and these are not its authors' weights.
 """

@@ -10,10 +10,12 @@ import typer
 
 from zoo.errors import ZooError
 from zoo.hub import DEFAULT_MODEL
+from zoo.publish_cli import publish
 
 if TYPE_CHECKING:
     from zoo.package import Package
     from zoo.predictor import Prediction
+    from zoo.runtime import Precision
 
 app = typer.Typer(
     name="zoo",
@@ -22,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(publish)
 
 Images = Annotated[list[Path], typer.Argument(help="Picture files.", show_default=False)]
 Model = Annotated[
@@ -33,6 +36,9 @@ TopK = Annotated[int | None, typer.Option(help="Classes to show for each picture
 
 BATCH = 64
 """Pictures computed together."""
+
+SHOWN: tuple["Precision", ...] = ("fp32",)
+"""Of the ONNX files that are fetched to answer here."""
 
 
 @app.command("list")
@@ -93,7 +99,7 @@ def classify(
     from zoo.answers import resolve_top_k, top_classes
     from zoo.hub import open_model
 
-    package = open_model(model)
+    package = open_model(model, SHOWN)
     config = package.config
     top_k = resolve_top_k(top_k, config.classes)
     seen, prediction = _predict(images, package)
@@ -139,7 +145,7 @@ def patches(
     kind = output.suffix.lower()
     if kind not in (".png", ".npy", ".json"):
         raise InputError(f"-o {output}: the name must end in .png (a picture), .npy (an array) or .json")
-    package = open_model(model)
+    package = open_model(model, SHOWN)
     config = package.config
     top_k = resolve_top_k(top_k, config.classes)
     [seen], prediction = _predict([image], package)

@@ -41,6 +41,10 @@ class DigestError(PackageError):
     """A file whose SHA-256 digest is not the recorded one."""
 
 
+class PublishError(ZooError, RuntimeError):
+    """A model directory that cannot be published: it is not fit for it, or the Hub did not take it."""
+
+
 class MissingDependencyError(ZooError, ImportError):
     """An optional dependency that this action needs is not installed."""
 

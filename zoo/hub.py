@@ -7,24 +7,20 @@ A reference is one of
     local-dir:PATH       a model directory
     hf-hub:ORG/NAME[@REV]  a repository on the Hub that holds a model directory
 
-Names are looked up in the folder that `ZOO_WEIGHTS` names and in `weights/` of the source tree.
+Names are looked up in the folder that `ZOO_WEIGHTS` names, in `weights/` of the source tree, and among the releases on
+the Hub; what comes from there stays in huggingface_hub's cache.
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from zoo.errors import BarePathError, PackageError, UnknownNameError
-from zoo.package import (
-    CARD_FILE,
-    CONFIG_FILE,
-    METRICS_FILE,
-    ONNX_FILES,
-    PARITY_FILE,
-    SERVING_FILE,
-    WEIGHTS_FILE,
-    Package,
-)
+from zoo.hub_download import fetch
+from zoo.package import CONFIG_FILE, ONNX_FILES, PUBLISHED_FILES, Package
 from zoo.registry import list_models
+from zoo.releases import ORGANIZATION_VARIABLE, chosen_organization, organization, read_releases
+from zoo.runtime import Precision
 
 DEFAULT_DATA = "cifar10"
 DEFAULT_MODEL = "dn100-ours-c.cifar10"
@@ -33,29 +29,32 @@ DEFAULT_MODEL = "dn100-ours-c.cifar10"
 LOCAL_PREFIX, HUB_PREFIX = "local-dir:", "hf-hub:"
 
 
-def open_model(reference: str) -> Package:
+def open_model(reference: str, precisions: Sequence[Precision] = tuple(ONNX_FILES)) -> Package:
     """The model directory that a reference means, fetched from the Hub if need be.
+
+    Arguments:
+        reference: see above.
+        precisions: of the ONNX files that are needed; from the Hub the others are not fetched.
 
     Raises:
         BarePathError: the reference is a path without `local-dir:`.
         UnknownNameError: no variant has this name.
         PackageError: the model is not there, or its directory is not valid.
+        DigestError: a file from the Hub is not the one that was published.
     """
+    unneeded = {file for precision, file in ONNX_FILES.items() if precision not in precisions}
+    files = [file for file in PUBLISHED_FILES if file not in unneeded]
     if reference.startswith(LOCAL_PREFIX):
         return Package.open(Path(reference.removeprefix(LOCAL_PREFIX)).expanduser())
     if reference.startswith(HUB_PREFIX):
         repository, _, revision = reference.removeprefix(HUB_PREFIX).partition("@")
-        return _fetch(repository, revision or None)
+        return fetch(repository, revision or None, files)
     refuse_path(reference)
     name = model_name(reference)
     for folder in weight_folders():
         if (folder / name / CONFIG_FILE).is_file():
             return Package.open(folder / name)
-    raise PackageError(
-        f"there is no model {name!r} here (there are: {', '.join(local_models()) or 'none'}); train it with "
-        f"`zoo train {name.partition('.')[0]}`, or name a directory ({LOCAL_PREFIX}PATH) or a Hub repository "
-        f"({HUB_PREFIX}ORG/NAME)"
-    )
+    return _released(name, files)
 
 
 def model_name(reference: str) -> str:
@@ -68,6 +67,22 @@ def model_name(reference: str) -> str:
     if variant not in list_models():
         raise UnknownNameError("variant", variant, list_models())
     return f"{variant}.{data or DEFAULT_DATA}"
+
+
+def _released(name: str, files: Sequence[str]) -> Package:
+    """A release; where another organisation was chosen, its newest revision if it has no release."""
+    repository = f"{organization()}/{name}"
+    release = read_releases().get(repository)
+    if release:
+        return fetch(repository, release.revision, files, release.files)
+    if chosen_organization():
+        return fetch(repository, None, files)
+    raise PackageError(
+        f"there is no model {name!r} here (there are: {', '.join(local_models()) or 'none'}), and none was released "
+        f"with this version; train it with `zoo train {name.partition('.')[0]}`, name a directory ({LOCAL_PREFIX}PATH) "
+        f"or a Hub repository ({HUB_PREFIX}ORG/NAME@REVISION), or set {ORGANIZATION_VARIABLE} to an organisation that "
+        "has it"
+    )
 
 
 def local_models() -> list[str]:
@@ -91,35 +106,3 @@ def refuse_path(reference: str) -> None:
             f"{reference!r} is not a name; for a model directory write {LOCAL_PREFIX}{reference or 'PATH'}, "
             f"for a Hub repository {HUB_PREFIX}ORG/NAME"
         )
-
-
-def _fetch(repository: str, revision: str | None) -> Package:
-    # Imported late: it takes a third of a second, and a local model needs none of it.
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
-    where = f"{repository}@{revision}" if revision else repository
-    files = [WEIGHTS_FILE, CONFIG_FILE, METRICS_FILE, CARD_FILE, *ONNX_FILES.values(), PARITY_FILE, SERVING_FILE]
-    try:
-        # Only the files of a model directory are fetched: nothing from the Hub is ever executed or unpickled.
-        return Package.open(Path(snapshot_download(repository, revision=revision, allow_patterns=files)))
-    except GatedRepoError:
-        problem = "asks you to accept its terms on its Hub page first"
-    except RevisionNotFoundError:
-        problem = "has no such revision; leave out @REV for the newest"
-    except RepositoryNotFoundError:
-        problem = "does not exist or is private; check the name, or log in with `hf auth login`"
-    except HFValidationError as error:
-        problem = f"is not a repository name: {error}"
-    except LocalEntryNotFoundError:
-        problem = "is not in the local cache and the Hub cannot be reached; check the network and HF_HUB_OFFLINE"
-    except (HfHubHTTPError, OSError) as error:
-        problem = f"cannot be fetched: {error}"
-    raise PackageError(f"the Hub repository {where} {problem}")

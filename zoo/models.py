@@ -56,6 +56,8 @@ def load(name: str, *, pretrained: bool | str = True, num_classes: int | None = 
     Raises:
         BarePathError, UnknownNameError: `name` is a path, or no variant.
         PackageError: the weights are not there (`DigestError`: damaged; `WeightsMismatchError`: of another network).
+
+    Nothing from the Hub is executed or unpickled: the weights are a safetensors file, and the networks the zoo's own.
     """
     if pretrained is False:
         if name.startswith((LOCAL_PREFIX, HUB_PREFIX)):
@@ -68,7 +70,7 @@ def load(name: str, *, pretrained: bool | str = True, num_classes: int | None = 
         if "." in name:
             raise InputError(f"{name!r} names its data set already; leave out pretrained={pretrained!r}")
         name = f"{name}.{pretrained}"
-    package = open_model(name)
+    package = open_model(name, precisions=())
     return load_package(package, num_classes)
 
 

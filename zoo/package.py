@@ -6,6 +6,8 @@ metrics.json        what was run, and the accuracy on the test split
 README.md           the model card, generated
 model.onnx          optional, from `zoo export`; model.fp16.onnx, model.int8.onnx: the same in less precision
 parity.json         optional, from `zoo verify`
+speed.json          optional, from `zoo speed`
+map.png             optional, from `zoo patches`: a photograph under its semantic map, for the card
 serving.json        optional, from `zoo tune`
 """
 
@@ -31,11 +33,19 @@ CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.json"
 CARD_FILE = "README.md"
 PARITY_FILE = "parity.json"
+SPEED_FILE = "speed.json"
+MAP_FILE = "map.png"
 SERVING_FILE = "serving.json"
 
 ONNX_FILES: Mapping[Precision, str] = MappingProxyType(
     {"fp32": "model.onnx", "fp16": "model.fp16.onnx", "int8": "model.int8.onnx"}
 )
+
+ANSWERING_FILES = (CONFIG_FILE, WEIGHTS_FILE, *ONNX_FILES.values())
+"""Those that decide what a model answers."""
+
+PUBLISHED_FILES = (*ANSWERING_FILES, METRICS_FILE, PARITY_FILE, SPEED_FILE, MAP_FILE, CARD_FILE)
+"""What the Hub stores of a model directory: all but `serving.json`, which is about one machine."""
 
 MIN_INPUT_SIZE = 32
 

@@ -1,13 +1,17 @@
+import re
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 import zoo
-from zoo.card import model_card, write_card
-from zoo.hub import DEFAULT_MODEL, open_model
-from zoo.package import CARD_FILE, METRICS_FILE, Package, write_json
+from zoo.card import hand_written, model_card, write_card
+from zoo.hub import local_models, open_model
+from zoo.package import CARD_FILE, MAP_FILE, METRICS_FILE, PARITY_FILE, Package, sha256, write_json
+from zoo.speed import Speed, write_speed
 
 MakePackage = Callable[..., Package]
 
@@ -38,7 +42,7 @@ def test_the_front_matter_says_what_the_hub_wants_to_know(make_package: MakePack
     [model] = facts["model-index"]
     assert model["name"] == "wrn16-ours.cifar10"
     assert model["results"][0]["metrics"] == [{"type": "accuracy", "value": 91.23}]
-    assert model["results"][0]["dataset"]["split"] == "test"
+    assert model["results"][0]["dataset"] == {"name": "cifar10", "type": "uoft-cs/cifar10", "split": "test"}
 
 
 @pytest.mark.parametrize("accuracy", [0.0, 100.0])
@@ -52,18 +56,37 @@ def test_any_accuracy_is_in_the_front_matter(accuracy: float, make_package: Make
 def test_a_model_that_was_not_measured_claims_nothing(make_package: MakePackage) -> None:
     card = model_card(make_package("wrn16-ours"))
     assert "model-index" not in front_matter(card)
-    assert "## Accuracy" not in card
+    assert "Its accuracy was not measured." in card
     assert "## Training" not in card
-    assert "## Limits" in card
+    assert "limits" in card
 
 
 def test_every_measurement_has_a_row_beside_the_papers_number(make_package: MakePackage) -> None:
     package = make_package("wrn16-ours")
-    write_json(package.path / METRICS_FILE, {"test": {"torch": RESULT, "onnx": RESULT | {"accuracy": 91.2}}})
+    measured = {"torch": RESULT, "onnx": RESULT | {"accuracy": 91.2}, "server": RESULT}
+    write_json(package.path / METRICS_FILE, {"test": measured})
     card = model_card(package)
-    assert "| torch | 10,000 | 91.23 | 85.50 |" in card
-    assert "| onnx | 10,000 | 91.20 | 85.50 |" in card
-    assert "The paper prints 91.10" in card
+    assert re.search(r"\| PyTorch \| `model.safetensors` \| 5\.\d\d \| 10,000 \| 91.23 \| 85.50 \|", card)
+    assert "| ONNX Runtime, fp32 |  |  | 10,000 | 91.20 | 85.50 |" in card
+    assert "| the server |  |  | 10,000 | 91.23 | 85.50 |" in card
+    assert "ONNX Runtime, int8" not in card
+    assert "The images are of cifar10. The paper prints 91.10" in card
+
+
+def test_every_precision_has_its_size_agreement_and_speed(make_package: MakePackage) -> None:
+    package = make_package("wrn16-ours")
+    for name, count in {"model.onnx": 5_000_000, "model.int8.onnx": 1_400_000}.items():
+        (package.path / name).write_bytes(bytes(count))
+    write_json(package.path / PARITY_FILE, {"int8": {"CPUExecutionProvider": {"agreement": {"logits": 0.9937}}}})
+    assert "Times are" not in model_card(package)
+    digest = sha256(package.path / "model.int8.onnx")
+    measured = Speed(digest, "ONNX Runtime on the CPU", "a processor", 2, "1.22", {1: 0.0011, 32: 0.02})
+    # What was measured of another file is not told.
+    write_speed(package, {"fp32": replace(measured, onnx_sha256="0" * 64), "int8": measured})
+    card = model_card(package)
+    assert "| ONNX Runtime, fp32 | `model.onnx` | 5.00 |  |  |  |  |  |  |" in card
+    assert "| ONNX Runtime, int8 | `model.int8.onnx` | 1.40 |  |  |  | 99.37 | 1.10 | 1600 |" in card
+    assert "Times are medians of ONNX Runtime on the CPU, a processor, 2 threads, ONNX Runtime 1.22;" in card
 
 
 @pytest.mark.parametrize(("variant", "data"), [("wrn16-aux", "cifar10"), ("wrn16", "pets")])
@@ -80,6 +103,10 @@ def test_the_training_is_told(make_package: MakePackage) -> None:
     assert "50,000 images of cifar10, 12.5 minutes on a machine, torch 2.8.0" in card
     assert "| epochs | 15 |" in card
     assert "| input_sizes | [16, 32] |" in card
+    assert "<details>" not in card
+    history = [{"epoch": 1, "loss": 1.9}, {"epoch": 2, "loss": 1.3}]
+    write_json(package.path / METRICS_FILE, {"training": TRAINING | {"history": history}})
+    assert "| epoch | loss |\n| --: | --: |\n| 1 | 1.9 |\n| 2 | 1.3 |" in model_card(package)
 
 
 @pytest.mark.parametrize("variant", zoo.list_models())
@@ -104,6 +131,52 @@ def test_writing_replaces_the_card(make_package: MakePackage) -> None:
     assert (package.path / CARD_FILE).read_text() == model_card(package)
 
 
-def test_the_shipped_card_is_up_to_date() -> None:
-    package = open_model(DEFAULT_MODEL)
+def test_what_was_written_by_hand_is_kept(make_package: MakePackage) -> None:
+    package = make_package()
+    write_card(package)
+    card = (package.path / CARD_FILE).read_text()
+    assert hand_written(card) == ""
+    begin, end = (line for line in card.splitlines() if "by hand" in line)
+    written = card.replace(f"{begin}\n", f"{begin}\n## Notes\n\nBeware of *frogs*.\n")
+    (package.path / CARD_FILE).write_text(written)
+    write_json(package.path / METRICS_FILE, {"training": TRAINING})
+    write_card(package)
+    card = (package.path / CARD_FILE).read_text()
+    assert f"{begin}\n## Notes\n\nBeware of *frogs*.\n{end}\n" in card
+    assert "12.5 minutes" in card
+    assert "Beware" in model_card(package, by_hand="of something else")
+    (package.path / CARD_FILE).unlink()
+    assert f"{begin}\nas there\n{end}" in model_card(package, by_hand="as there\n")
+
+
+def test_the_picture_is_shown(make_package: MakePackage) -> None:
+    package = make_package("wrn16")
+    assert MAP_FILE not in model_card(package)
+    (package.path / MAP_FILE).write_bytes(b"a picture")
+    assert f"({MAP_FILE})\n\nOne cell a patch" in model_card(package)
+    assert "from the class activation map." in model_card(package)
+
+
+def test_the_examples_name_the_repository() -> None:
+    card = model_card(open_model("wrn16-ours"), "acme/model")
+    assert 'zoo.load("hf-hub:acme/model")' in card
+    assert 'hf_hub_download("acme/model", "model.onnx")' in card
+    assert "zoo serve --model hf-hub:acme/model\n" in card
+
+
+def test_the_examples_do_what_they_say(photo_file: Path) -> None:
+    package = open_model("wrn16-ours")
+    card = model_card(package).replace("PATH", str(package.path)).replace("photo.jpg", str(photo_file))
+    python, onnx = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    first: dict[str, Any] = {}
+    second: dict[str, Any] = {}
+    exec(compile(python, "card", "exec"), first)
+    exec(compile(onnx, "card", "exec"), second)
+    assert (first["pixels"].numpy() == second["pixels"]).all()
+    assert first["answer"].logits.argmax() == second["logits"].argmax()
+
+
+@pytest.mark.parametrize("name", local_models())
+def test_the_shipped_cards_are_up_to_date(name: str) -> None:
+    package = open_model(name)
     assert (package.path / CARD_FILE).read_text() == model_card(package)

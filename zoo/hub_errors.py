@@ -1,0 +1,109 @@
+"""What went wrong between this machine and the Hub, in words that end with the remedy."""
+
+import os
+from typing import Literal
+
+Doing = Literal["fetched", "published"]
+
+PASSING_STATUS = frozenset({408, 409, 412, 429, 500, 502, 503, 504})
+"""Answers after which the same request may succeed: the Hub was busy or down, or somebody else was first."""
+
+
+def reason(error: BaseException, doing: Doing) -> str:
+    """Why something could not be done, and what helps: the rest of a sentence that begins with a repository's name."""
+    from huggingface_hub import constants
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    error = _root(error)
+    match error:
+        case GatedRepoError():
+            return f"asks you to accept its terms first: on its page at {constants.ENDPOINT}, logged in as here"
+        case RevisionNotFoundError():
+            return "has no such revision; leave out @REV for the newest"
+        case RepositoryNotFoundError():
+            return "does not exist or is private; check the name, or log in with `hf auth login` or HF_TOKEN"
+        case HFValidationError():
+            return f"is not a repository name: {error}"
+        case OfflineModeIsEnabled():
+            if doing == "published":
+                return "cannot be published while HF_HUB_OFFLINE is set; unset it"
+            return (
+                f"is not, or not wholly, in the local cache {constants.HF_HUB_CACHE}, and HF_HUB_OFFLINE forbids to "
+                "fetch it; unset it, or fetch the repository once where there is a network"
+            )
+        case HfHubHTTPError():
+            return _of_answer(error.response.status_code, str(error), doing)
+        case LocalEntryNotFoundError():
+            return f"is not, or not wholly, in the local cache {constants.HF_HUB_CACHE}: {_first_line(error)}"
+        case OSError() if error.errno is not None:
+            return (
+                f"cannot be {doing}: {os.strerror(error.errno)}: {error.filename or constants.HF_HUB_CACHE}; make "
+                "room, or set HF_HOME to a folder that can be written"
+            )
+    if _is_transport(error):
+        return (
+            f"cannot be {doing}: no answer from {constants.ENDPOINT} ({_first_line(error)}); check the network, "
+            "HF_ENDPOINT and the proxy's settings, and try again: what is complete is not sent again"
+        )
+    return f"cannot be {doing}: {type(error).__name__}: {_first_line(error)}; try again"
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the same may succeed in a moment."""
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    error = _root(error)
+    if isinstance(error, HfHubHTTPError):
+        return error.response.status_code in PASSING_STATUS
+    return _is_transport(error) and not isinstance(error, OfflineModeIsEnabled)
+
+
+def _of_answer(status: int, text: str, doing: Doing) -> str:
+    from huggingface_hub import constants
+
+    if status == 401:
+        return f"cannot be {doing}: there is no token, or it is not valid; log in with `hf auth login` or HF_TOKEN"
+    if status == 403:
+        wanted = "write" if doing == "published" else "read"
+        return f"cannot be {doing}: the token may not {wanted} there; use one that may, or another organisation"
+    if status in (409, 412):
+        return f"cannot be {doing}: somebody else is changing it; try again"
+    if status == 429:
+        return (
+            f"cannot be {doing}: too many requests; log in with `hf auth login` for more, or try again in some minutes"
+        )
+    if status >= 500 or status == 408:
+        return f"cannot be {doing}: {constants.ENDPOINT} is down (it answers {status}); try again later"
+    return f"cannot be {doing}: {' '.join(text.split())}"
+
+
+def _root(error: BaseException) -> BaseException:
+    """What huggingface_hub's own errors wrap: why a file is not in the cache, was not uploaded or not fetched again."""
+    from huggingface_hub.errors import BadRequestError, LocalEntryNotFoundError
+
+    while (cause := error.__cause__) and (
+        isinstance(error, LocalEntryNotFoundError)
+        or type(error) is RuntimeError
+        # What is wrong with a card is said by the error itself.
+        or (type(error) is ValueError and not isinstance(cause, BadRequestError))
+    ):
+        error = cause
+    return error
+
+
+def _is_transport(error: BaseException) -> bool:
+    # By its name: huggingface_hub has had three HTTP libraries, and none is a dependency of the zoo.
+    library = type(error).__module__.partition(".")[0]
+    return library in ("httpx2", "httpx", "requests") or isinstance(error, ConnectionError | TimeoutError)
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__

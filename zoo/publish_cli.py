@@ -1,0 +1,101 @@
+"""The command `zoo publish`."""
+
+import difflib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from zoo.publish import Plan
+
+
+def publish(
+    name: Annotated[
+        str | None,
+        typer.Argument(help="VARIANT, VARIANT.DATA or local-dir:PATH.", show_default=False),
+    ] = None,
+    all_models: Annotated[bool, typer.Option("--all", help="Every model that is here, instead of one.")] = False,
+    to: Annotated[
+        str | None, typer.Option(help="Organisation or user on the Hub.", show_default="ZOO_HUB_ORG, or template-zoo")
+    ] = None,
+    private: Annotated[
+        bool, typer.Option("--private", help="Make a new repository private; stop if it is there and public.")
+    ] = False,
+    pull_request: Annotated[bool, typer.Option("--pr", help="Propose the changes as a pull request.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+    pins: Annotated[
+        Path | None,
+        typer.Option(help="JSON file that records the commits and digests: zoo/releases.json for a release."),
+    ] = None,
+) -> None:
+    """Publish a model directory as a repository on the Hugging Face Hub."""
+    from rich.console import Console
+
+    from zoo.errors import InputError
+    from zoo.hub import local_models, open_model
+    from zoo.publish import plan_publishing
+    from zoo.publish import publish as carry_out
+    from zoo.publishable import missing, require_publishable
+    from zoo.releases import organization, record_releases
+
+    if (name is None) != all_models:
+        raise InputError("name one model, or all with --all")
+    if pins and pull_request:
+        raise InputError(f"--pins {pins}: a pull request has no commit to record yet; leave out --pr")
+    packages = [open_model(one) for one in ([name] if name else local_models())]
+    if not packages:
+        raise InputError("there is no model here; train one with `zoo train`, or name its folder with ZOO_WEIGHTS")
+    # All before the first, so that none is published if another cannot be.
+    for package in packages:
+        require_publishable(package)
+    console = Console(soft_wrap=True, highlight=False)
+    for package in packages:
+        repository = f"{to or organization()}/{package.config.name}"
+        for lack in missing(package):
+            console.print(f"note: {package.config.name}: {lack}", markup=False, emoji=False)
+        if dry_run:
+            _show(console, plan_publishing(package, repository, private))
+            continue
+        done = carry_out(package, repository, private, pull_request)
+        _show(console, done.plan, brief=True)
+        console.print(f"{'there' if not done.plan.changes else 'published'}: {done.url}", markup=False, emoji=False)
+        if pins and done.release:
+            record_releases(pins, {repository: done.release})
+
+
+def _show(console: "Console", plan: "Plan", brief: bool = False) -> None:
+    from zoo.card import hand_written
+    from zoo.package import CARD_FILE
+
+    if not plan.changes:
+        console.print(f"{plan.repository}: nothing to change, at {plan.head}", markup=False, emoji=False)
+        return
+    console.print(_changes_table(plan))
+    before, after = (hand_written(card) for card in plan.card)
+    if before and before != after:
+        console.print(f"note: the section of {CARD_FILE} written by hand on the Hub gives way to the one here")
+    if not brief:
+        diff = difflib.unified_diff(
+            plan.card[0].splitlines(),
+            plan.card[1].splitlines(),
+            f"{CARD_FILE} on the Hub",
+            f"{CARD_FILE} here",
+            lineterm="",
+        )
+        console.print("\n".join(diff), markup=False, emoji=False)
+
+
+def _changes_table(plan: "Plan") -> "Table":
+    from rich.table import Table
+
+    table = Table("file", "", title=plan.repository + ("" if plan.head else ", a new repository"))
+    table.add_column("bytes there", justify="right")
+    table.add_column("bytes here", justify="right")
+    for change in plan.changes:
+        sizes = (f"{size:,}" if size is not None else "" for size in (change.before, change.after))
+        table.add_row(change.file, change.kind, *sizes)
+    return table
