@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
+from importlib.metadata import version
 from typing import Annotated
 
 import numpy as np
@@ -68,6 +69,7 @@ def create_app(service: Service) -> FastAPI:
     app = FastAPI(
         title="template-zoo",
         summary="Image classification that shows what each patch of a picture looks like.",
+        version=version("template-zoo"),
         lifespan=lifespan,
         responses=problems(414, 431),
     )

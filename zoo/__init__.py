@@ -7,9 +7,13 @@
 torch is imported when a network is first asked for.
 """
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from zoo.registry import Variant, info, list_models, register
+
+# Else ONNX Runtime tells Microsoft of the models that it opens; it looks when it is imported, which is always later.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from zoo.auto_model import AutoModel

@@ -1,5 +1,6 @@
 """The description that the server gives of itself; `test_fuzz.py` holds it to what it says."""
 
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -17,6 +18,10 @@ WITHOUT_EXAMPLE = {"application/x-npy", "image/png", "application/octet-stream"}
 def paths(client: TestClient) -> dict[str, dict[str, Any]]:
     described: dict[str, dict[str, Any]] = client.get("/openapi.json").json()["paths"]
     return described
+
+
+def test_the_version_is_the_package_s(client: TestClient) -> None:
+    assert client.get("/openapi.json").json()["info"]["version"] == version("template-zoo")
 
 
 def test_every_answer_has_an_example(paths: dict[str, dict[str, Any]]) -> None:

@@ -33,6 +33,16 @@ def test_without_torch_a_network_says_what_to_install(name: str) -> None:
     assert ended.stdout == f"zoo.{name} needs PyTorch: pip install 'template-zoo[torch]'\n", ended.stderr
 
 
+@pytest.mark.parametrize(("chosen", "expected"), [(None, "1"), ("0", "0")])
+def test_onnx_runtime_tells_nobody_unless_it_is_asked_to(
+    chosen: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    if chosen:
+        monkeypatch.setenv("ORT_DISABLE_TELEMETRY", chosen)
+    assert run_python("import os, zoo; print(os.environ['ORT_DISABLE_TELEMETRY'])").stdout.strip() == expected
+
+
 def test_every_public_name_is_there() -> None:
     for name in zoo.__all__:
         assert callable(getattr(zoo, name))

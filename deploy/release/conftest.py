@@ -1,0 +1,80 @@
+"""The clean environments. These tests are not among those of `make test`: they install for minutes."""
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+from release.environment import Environment
+from release.readme import SOURCE
+
+MODELS = ("dn100-ours-c.cifar10", "wrn16-ours.cifar10")
+
+
+@pytest.fixture(scope="session")
+def wheel() -> Path:
+    """The one that was built last."""
+    [file] = (SOURCE / "dist").glob("*.whl")
+    return file
+
+
+@pytest.fixture(scope="session")
+def sdist() -> Path:
+    [file] = (SOURCE / "dist").glob("*.tar.gz")
+    return file
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder outside of the source tree, with models and the pictures that the README names."""
+    folder = tmp_path_factory.mktemp("folder")
+    for model in MODELS:
+        shutil.copytree(SOURCE / "weights" / model, folder / "weights" / model)
+    (folder / "tests/data").mkdir(parents=True)
+    for picture in ("cat.jpg", "bird.png"):
+        shutil.copy(SOURCE / "tests/data" / picture, folder / "tests/data")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def serving(tmp_path_factory: pytest.TempPathFactory, folder: Path, wheel: Path) -> Environment:
+    """For serving and asking, without PyTorch."""
+    return Environment.make(tmp_path_factory.mktemp("serving"), folder, wheel, "serve", "client")
+
+
+@pytest.fixture(scope="session")
+def training(tmp_path_factory: pytest.TempPathFactory, folder: Path, wheel: Path) -> Environment:
+    """For networks in Python, training and export."""
+    return Environment.make(tmp_path_factory.mktemp("training"), folder, wheel, "train", "export", "serve")
+
+
+@pytest.fixture(scope="session")
+def url(serving: Environment) -> Iterator[str]:
+    """Of a server with its default settings, but for the port."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    server = subprocess.Popen(
+        [serving.program("zoo"), "serve", "--port", str(port)], cwd=serving.folder, env=serving.variables
+    )
+    try:
+        yield _ready(server, f"http://localhost:{port}")
+    finally:
+        server.terminate()
+        assert server.wait(60) == 0
+
+
+def _ready(server: subprocess.Popen[bytes], url: str) -> str:
+    deadline = time.monotonic() + 60
+    while server.poll() is None and time.monotonic() < deadline:
+        try:
+            with urlopen(f"{url}/readyz"):
+                return url
+        except URLError:
+            time.sleep(0.1)
+    raise AssertionError("the server is not ready")

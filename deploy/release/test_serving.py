@@ -1,0 +1,87 @@
+"""What `pip install 'template-zoo[serve,client]'` gives."""
+
+import json
+from pathlib import Path
+
+import pytest
+from release.environment import Environment
+from release.readme import CLIENT_EXAMPLE, CURL_LINES
+
+from zoo.hub import DEFAULT_MODEL
+
+CAT = "tests/data/cat.jpg"
+
+
+def test_nothing_of_the_source_tree_is_used(serving: Environment) -> None:
+    places = serving.run("python", "-c", "import zoo, serve, training, export; print(zoo, serve, training, export)")
+    assert places.count(str(serving.path)) == 4
+
+
+def test_no_network_library_is_installed(serving: Environment) -> None:
+    installed = serving.run("python", "-m", "pip", "list")
+    assert "torch" not in installed
+    assert "onnxruntime" in installed
+
+
+def test_zoo_list_and_info(serving: Environment) -> None:
+    assert f"models here: {DEFAULT_MODEL}, wrn16-ours.cifar10" in serving.run("zoo", "list")
+    assert json.loads(serving.run("zoo", "info", "wrn16-ours"))["mechanism"] == "residual"
+    assert json.loads(serving.run("zoo", "info", DEFAULT_MODEL))["metrics"]
+
+
+@pytest.mark.parametrize("model", [DEFAULT_MODEL, "wrn16-ours", "local-dir:weights/wrn16-ours.cifar10"])
+def test_zoo_classify(model: str, serving: Environment) -> None:
+    answer = json.loads(serving.run("zoo", "classify", CAT, "--model", model, "--json"))
+    assert answer["results"][0]["classes"][0]["label"] == "cat"
+
+
+@pytest.mark.parametrize("kind", ["png", "npy", "json"])
+def test_zoo_patches(kind: str, serving: Environment) -> None:
+    assert "8 x 8 patches" in serving.run("zoo", "patches", CAT, "-o", f"map.{kind}")
+    assert (serving.folder / f"map.{kind}").stat().st_size > 500
+
+
+@pytest.mark.parametrize(("line", "label"), [*zip(CURL_LINES, ("cat", "bird"), strict=True)])
+def test_curl(line: str, label: str, serving: Environment, url: str) -> None:
+    answer = json.loads(serving.shell(line.replace("localhost:8000", url)))
+    result = answer["results"][0]
+    shares = result["classes"] if "classes" in result else result["patches"][4][4]["top"]
+    assert shares[0]["label"] == label
+
+
+@pytest.mark.parametrize(("kind", "start"), [("application/x-npy", b"\x93NUMPY"), ("image/png", b"\x89PNG")])
+def test_the_map_in_other_forms(kind: str, start: bytes, serving: Environment, url: str) -> None:
+    serving.shell(f"curl -sf -F file=@{CAT} -H 'Accept: {kind}' {url}/patch-semantics -o answer")
+    assert (serving.folder / "answer").read_bytes().startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/", "<!doctype html>"),
+        ("/page/main.js", "import"),
+        ("/docs", "swagger"),
+        ("/openapi.json", "/patch-semantics"),
+        ("/models", DEFAULT_MODEL),
+        ("/metrics", "zoo_requests_total"),
+        ("/healthz", "ok"),
+        ("/readyz", "ready"),
+        ("/v2", "template-zoo"),
+        (f"/v2/models/{DEFAULT_MODEL}/ready", ""),
+    ],
+)
+def test_what_else_the_server_answers(path: str, text: str, serving: Environment, url: str) -> None:
+    assert text in serving.shell(f"curl -sf {url}{path}")
+
+
+def test_the_example_of_the_client(serving: Environment, url: str) -> None:
+    code, expression = CLIENT_EXAMPLE.replace("http://localhost:8000", url).strip().rsplit("\n", 1)
+    expression, _, value = expression.partition("  # ")
+    assert serving.run("python", "-c", f"{code}\nprint({expression})").strip() == value
+
+
+def test_zoo_tune(serving: Environment) -> None:
+    copy: Path = serving.folder / "tuned"
+    serving.shell(f"cp -r weights/wrn16-ours.cifar10 {copy}")
+    assert "chosen: " in serving.run("zoo", "tune", f"local-dir:{copy}", "--seconds", 0.05)
+    assert (copy / "serving.json").is_file()
