@@ -23,6 +23,7 @@ COPY zoo zoo
 COPY serve serve
 COPY export export
 COPY training training
+COPY explain explain
 RUN python -m pip --python /venv install --no-cache-dir --no-deps .
 
 FROM python:3.13-slim AS server

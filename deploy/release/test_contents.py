@@ -7,7 +7,7 @@ from zipfile import ZipFile
 
 from release.readme import SOURCE
 
-PACKAGES = ("zoo", "training", "export", "serve")
+PACKAGES = ("zoo", "training", "export", "serve", "explain")
 BESIDES = {".gitignore", "CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml"}
 """In the sdist; its builder adds .gitignore, to build from it what it would build from the source tree."""
 

@@ -1,0 +1,7 @@
+"""The commands of this package, each in a file of its own."""
+
+import typer
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add this package's commands to the program."""
