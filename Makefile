@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint types format docs bench release clean
+.PHONY: help serve test lint types format docs bench release publish clean
 
 help:  ## Show the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -48,7 +48,12 @@ release: $(VENV)/release.installed  ## Date the changelog, build wheel and sdist
 	$(BIN)/python -m build
 	$(BIN)/twine check --strict dist/*
 	$(BIN)/python -m pytest -q deploy/release
-	@echo "to release: commit CHANGELOG.md, tag the commit, and $(BIN)/twine upload dist/*"
+
+publish: $(VENV)/release.installed  ## Release: publish the models, make release with their commits pinned, upload the wheel
+	$(BIN)/zoo publish --all --to template-zoo --pins zoo/releases.json
+	$(MAKE) release
+	$(BIN)/twine upload dist/*
+	@echo "to end: commit CHANGELOG.md and zoo/releases.json, and tag the commit"
 
 clean:  ## Remove what the other verbs made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -43,11 +43,11 @@ SHOWN: tuple["Precision", ...] = ("fp32",)
 
 @app.command("list")
 def list_(pattern: Annotated[str, typer.Argument(help="Shell-style pattern of names.")] = "*") -> None:
-    """The variants, and the models whose weights are here."""
+    """The variants, and the models whose weights are here or on the Hub."""
     from rich.console import Console
     from rich.table import Table
 
-    from zoo.hub import local_models
+    from zoo.hub import local_models, released_models
     from zoo.registry import info, list_models
 
     table = Table("name", "mechanism", title="Variants; C classes, multiply-adds at 32x32")
@@ -60,8 +60,10 @@ def list_(pattern: Annotated[str, typer.Argument(help="Shell-style pattern of na
         table.add_row(name, variant.mechanism, weights, f"{variant.multiply_adds / 1e6:.1f} M")
     console = Console()
     console.print(table)
-    here = [model for model in local_models() if model.partition(".")[0] in names]
-    console.print(f"models here: {', '.join(here) or 'none'}")
+    places = {"here": local_models(), "on the Hub": released_models()}
+    for place, models in places.items():
+        shown = [model for model in models if model.partition(".")[0] in names]
+        console.print(f"models {place}: {', '.join(shown) or 'none'}")
 
 
 @app.command("info")

@@ -91,6 +91,13 @@ def local_models() -> list[str]:
     return sorted(found)
 
 
+def released_models() -> list[str]:
+    """Names of the models that are fetched from the Hub when they are first used."""
+    return [
+        name for owner, name in (repository.split("/") for repository in read_releases()) if owner == organization()
+    ]
+
+
 def weight_folders() -> list[Path]:
     """Folders of model directories, in the order in which they are searched."""
     folders = [Path(__file__).resolve().parents[1] / "weights"]

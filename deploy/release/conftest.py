@@ -1,8 +1,10 @@
 """The clean environments. These tests are not among those of `make test`: they install for minutes."""
 
+import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +14,9 @@ from urllib.request import urlopen
 import pytest
 from release.environment import Environment
 from release.readme import SOURCE
+from support.loopback_hub import Hub, loopback_hub
 
-MODELS = ("dn100-ours-c.cifar10", "wrn16-ours.cifar10")
+from zoo.releases import ORGANIZATION
 
 
 @pytest.fixture(scope="session")
@@ -30,11 +33,16 @@ def sdist() -> Path:
 
 
 @pytest.fixture(scope="session")
+def hub() -> Iterator[Hub]:
+    """The only one that the environments know."""
+    with loopback_hub() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder outside of the source tree, with models and the pictures that the README names."""
+    """A folder outside of the source tree, with the pictures that the README names."""
     folder = tmp_path_factory.mktemp("folder")
-    for model in MODELS:
-        shutil.copytree(SOURCE / "weights" / model, folder / "weights" / model)
     (folder / "tests/data").mkdir(parents=True)
     for picture in ("cat.jpg", "bird.png"):
         shutil.copy(SOURCE / "tests/data" / picture, folder / "tests/data")
@@ -42,15 +50,45 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def serving(tmp_path_factory: pytest.TempPathFactory, folder: Path, wheel: Path) -> Environment:
-    """For serving and asking, without PyTorch."""
-    return Environment.make(tmp_path_factory.mktemp("serving"), folder, wheel, "serve", "client")
+def releases(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All models of the source tree, published: the file that records where."""
+    folder = tmp_path_factory.mktemp("publisher")
+    publish = [
+        sys.executable,
+        "-m",
+        "zoo",
+        "publish",
+        "--all",
+        "--to",
+        ORGANIZATION,
+        "--pins",
+        folder / "releases.json",
+    ]
+    login = hub.environment(folder / "home", hub.token(ORGANIZATION))
+    subprocess.run(publish, cwd=SOURCE, env={**os.environ, **login}, check=True)
+    return folder / "releases.json"
 
 
 @pytest.fixture(scope="session")
-def training(tmp_path_factory: pytest.TempPathFactory, folder: Path, wheel: Path) -> Environment:
-    """For networks in Python, training and export."""
-    return Environment.make(tmp_path_factory.mktemp("training"), folder, wheel, "train", "export", "serve")
+def serving(
+    tmp_path_factory: pytest.TempPathFactory, folder: Path, hub: Hub, wheel: Path, releases: Path
+) -> Environment:
+    """For serving and asking, without PyTorch."""
+    path = tmp_path_factory.mktemp("serving")
+    made = Environment.make(path, folder, hub.environment(path / "cache"), wheel, "serve", "client")
+    made.pin(releases)
+    return made
+
+
+@pytest.fixture(scope="session")
+def training(
+    tmp_path_factory: pytest.TempPathFactory, folder: Path, hub: Hub, wheel: Path, releases: Path
+) -> Environment:
+    """For networks in Python, training, export and explaining."""
+    path = tmp_path_factory.mktemp("training")
+    made = Environment.make(path, folder, hub.environment(path / "cache"), wheel, "explain", "export", "serve")
+    made.pin(releases)
+    return made
 
 
 @pytest.fixture(scope="session")

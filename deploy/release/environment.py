@@ -1,10 +1,14 @@
-"""A clean environment that has the wheel and nothing of the source tree."""
+"""A clean environment that has the wheel and nothing of the source tree, and knows of no Hub but the loopback one."""
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from zoo.releases import RELEASES_FILE
 
 PATIENCE = 900.0
 """Seconds for a command; a slow machine trains a small network in minutes."""
@@ -18,14 +22,21 @@ class Environment:
 
     path: Path
     folder: Path
+    hub: Mapping[str, str]
+    """The variables by which huggingface_hub finds its Hub."""
 
     @staticmethod
-    def make(path: Path, folder: Path, wheel: Path, *extras: str) -> "Environment":
+    def make(path: Path, folder: Path, hub: Mapping[str, str], wheel: Path, *extras: str) -> "Environment":
         """Make one that has the wheel with extras."""
         subprocess.run([sys.executable, "-m", "venv", path], check=True)
-        made = Environment(path, folder)
+        made = Environment(path, folder, hub)
         made.run("python", "-m", "pip", "install", "--quiet", f"{wheel}[{','.join(extras)}]")
         return made
+
+    def pin(self, releases: Path) -> None:
+        """Give it the releases that the wheel has once the models were published."""
+        [package] = self.path.glob("lib/python*/site-packages/zoo")
+        shutil.copy(releases, package / RELEASES_FILE.name)
 
     def program(self, name: str) -> str:
         """The path of a program that was installed."""
@@ -33,11 +44,10 @@ class Environment:
 
     @property
     def variables(self) -> dict[str, str]:
-        """Nothing of who runs the check; models come from the folder, and nothing from the network."""
+        """Nothing of who runs the check."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
         path = f"{self.path / 'bin'}{os.pathsep}{os.environ['PATH']}"
-        own = {"PATH": path, "HOME": str(self.folder), "HF_HUB_OFFLINE": "1", "COLUMNS": "200"}
-        return kept | own | {"ZOO_WEIGHTS": str(self.folder / "weights")}
+        return {**kept, "PATH": path, "HOME": str(self.folder), "COLUMNS": "200", **self.hub}
 
     def run(self, program: str, *words: object) -> str:
         """What a program prints.

@@ -1,7 +1,6 @@
 """What `pip install 'template-zoo[serve,client]'` gives."""
 
 import json
-from pathlib import Path
 
 import pytest
 from release.environment import Environment
@@ -24,12 +23,14 @@ def test_no_network_library_is_installed(serving: Environment) -> None:
 
 
 def test_zoo_list_and_info(serving: Environment) -> None:
-    assert f"models here: {DEFAULT_MODEL}, wrn16-ours.cifar10" in serving.run("zoo", "list")
+    listed = serving.run("zoo", "list")
+    assert "models here: none" in listed
+    assert f"models on the Hub: {DEFAULT_MODEL}, " in listed
     assert json.loads(serving.run("zoo", "info", "wrn16-ours"))["mechanism"] == "residual"
     assert json.loads(serving.run("zoo", "info", DEFAULT_MODEL))["metrics"]
 
 
-@pytest.mark.parametrize("model", [DEFAULT_MODEL, "wrn16-ours", "local-dir:weights/wrn16-ours.cifar10"])
+@pytest.mark.parametrize("model", [DEFAULT_MODEL, "wrn16-ours", "hf-hub:template-zoo/wrn16-ours.cifar10@main"])
 def test_zoo_classify(model: str, serving: Environment) -> None:
     answer = json.loads(serving.run("zoo", "classify", CAT, "--model", model, "--json"))
     assert answer["results"][0]["classes"][0]["label"] == "cat"
@@ -80,8 +81,17 @@ def test_the_example_of_the_client(serving: Environment, url: str) -> None:
     assert serving.run("python", "-c", f"{code}\nprint({expression})").strip() == value
 
 
-def test_zoo_tune(serving: Environment) -> None:
-    copy: Path = serving.folder / "tuned"
-    serving.shell(f"cp -r weights/wrn16-ours.cifar10 {copy}")
-    assert "chosen: " in serving.run("zoo", "tune", f"local-dir:{copy}", "--seconds", 0.05)
-    assert (copy / "serving.json").is_file()
+def test_the_server_answers_as_the_program(serving: Environment, url: str) -> None:
+    asked = json.loads(serving.shell(f"curl -sf -F file=@{CAT} {url}/classify"))
+    alone = json.loads(serving.run("zoo", "classify", CAT, "--json"))
+    assert asked["model"] == alone["model"]
+    assert asked["results"][0]["classes"] == alone["results"][0]["classes"]
+
+
+def test_without_the_hub_the_cache_answers(serving: Environment) -> None:
+    answer = serving.shell(f"HF_HUB_OFFLINE=1 zoo classify {CAT} --json")
+    assert json.loads(answer)["results"][0]["classes"][0]["label"] == "cat"
+
+
+def test_a_model_of_the_hub_is_tuned(serving: Environment) -> None:
+    assert "chosen: " in serving.run("zoo", "tune", "wrn16-ours", "--seconds", 0.05)

@@ -1,4 +1,4 @@
-"""What `pip install 'template-zoo[train,export,serve]'` gives."""
+"""What `pip install 'template-zoo[explain,export,serve]'` gives."""
 
 import json
 import shutil
@@ -6,6 +6,7 @@ import shutil
 import pytest
 from release.environment import Environment
 from release.readme import PYTHON_EXAMPLE, SOURCE
+from support.loopback_hub import Hub
 
 MODEL = "local-dir:runs/wrn16-ours.pictures/model"
 
@@ -20,7 +21,8 @@ def test_the_example_in_python(training: Environment) -> None:
         ("len(zoo.list_models('dn100*'))", "3"),
         ("zoo.info('rn26').mechanism", "plain"),
         ("zoo.create('wrn16-ours', num_classes=100).training", "True"),
-        ("zoo.load('local-dir:weights/wrn16-ours.cifar10').config.name", "wrn16-ours.cifar10"),
+        ("zoo.load('hf-hub:template-zoo/wrn16-ours.cifar10@main').config.name", "wrn16-ours.cifar10"),
+        ("zoo.AutoModel.from_pretrained('template-zoo/wrn16-ours.cifar10').config.name", "wrn16-ours.cifar10"),
         ("zoo.load('wrn16-ours', num_classes=3).training", "False"),
     ],
 )
@@ -41,6 +43,21 @@ def trained(training: Environment) -> Environment:
     return training
 
 
+LOGITS = """
+import hashlib, torch, zoo
+pixels = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+torch.set_num_threads(1)
+with torch.inference_mode():
+    print(hashlib.sha256(zoo.load("dn100-ours-c", pretrained=True)(pixels).numpy().tobytes()).hexdigest())
+"""
+
+
+def test_the_published_model_answers_as_that_of_the_source_tree(training: Environment) -> None:
+    """Bit for bit, by the same PyTorch."""
+    local = training.shell(f"ZOO_WEIGHTS='{SOURCE / 'weights'}' python -c '{LOGITS}'")
+    assert training.run("python", "-c", LOGITS) == local
+
+
 def test_train_export_and_classify(trained: Environment) -> None:
     trained.run("zoo", "export", MODEL)
     answer = json.loads(trained.run("zoo", "classify", "tests/data/cat.jpg", "--model", MODEL, "--json"))
@@ -50,6 +67,15 @@ def test_train_export_and_classify(trained: Environment) -> None:
 def test_export_in_8_bits(trained: Environment) -> None:
     trained.run("zoo", "export", MODEL, "--precision", "int8", "--data", "pictures")
     trained.run("zoo", "verify", MODEL, "--precision", "int8", "--data", "pictures")
+
+
+def test_publish(trained: Environment, hub: Hub) -> None:
+    trained.run("zoo", "export", MODEL)
+    trained.run("zoo", "verify", MODEL, "--data", "pictures")
+    trained.shell(f"HF_TOKEN={hub.token('acme')} zoo publish {MODEL} --to acme")
+    reference = "hf-hub:acme/wrn16-ours.pictures"
+    answer = json.loads(trained.run("zoo", "classify", "tests/data/cat.jpg", "--model", reference, "--json"))
+    assert answer["model"]["name"] == "wrn16-ours.pictures"
 
 
 def test_reproduce_says_what_it_would_do(training: Environment) -> None:
