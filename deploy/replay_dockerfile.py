@@ -2,6 +2,7 @@
 
     sudo .venv/bin/python deploy/replay_dockerfile.py                 # the image for the CPU
     sudo .venv/bin/python deploy/replay_dockerfile.py --target cuda
+    sudo .venv/bin/python deploy/replay_dockerfile.py -e ZOO_MODEL=hf-hub:ORG/NAME
 
 It needs root, `debootstrap`, `chroot`, `unshare` and `mount`, and a network for Debian's and Python's packages. Instead
 of the image python:3.13-slim it takes the suite of Debian that this image is made from, with Debian's own Python of the
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -38,10 +40,19 @@ def main() -> None:
     parser.add_argument("--target", default="cpu", help="the stage to make (default: cpu)")
     parser.add_argument("--suite", default="trixie", help="of Debian (default: trixie)")
     parser.add_argument("--mirror", help="of Debian (default: debootstrap's)")
+    parser.add_argument(
+        "-e",
+        "--env",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a variable of the server, as of docker run",
+    )
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.folder:
-        replay(options.folder, options.target, options.suite, options.mirror)
+        image = replay(options.folder, options.target, options.suite, options.mirror)
+        try_server(image, dict(word.split("=", 1) for word in options.env))
         return
     if os.geteuid():
         raise SystemExit("this changes its root and mounts: run it as root")
@@ -52,8 +63,8 @@ def main() -> None:
     sys.exit(ended.returncode)
 
 
-def replay(folder: Path, target: str, suite: str, mirror: str | None) -> None:
-    """Make a stage in a folder, and try it."""
+def replay(folder: Path, target: str, suite: str, mirror: str | None) -> Image:
+    """Make a stage in a folder."""
     stages = needed(read_stages(SOURCE / "Dockerfile"), target)
     context = folder / "context"
     copy_context(SOURCE, context)
@@ -62,7 +73,7 @@ def replay(folder: Path, target: str, suite: str, mirror: str | None) -> None:
     build = Build(folder, context, base)
     image = [build.replay(stage) for stage in stages][-1]
     report_sizes(base, image)
-    try_server(image)
+    return image
 
 
 def check_python(base: Root, stages: list[Stage]) -> None:
@@ -83,10 +94,10 @@ def report_sizes(base: Root, image: Image) -> None:
     print_sizes("of it Python packages", folder_sizes(packages, 1), least=5)
 
 
-def try_server(image: Image) -> None:
+def try_server(image: Image, variables: Mapping[str, str]) -> None:
     """Start the server, ask it, and stop it as Docker does."""
     port = free_port()
-    with running(image, {"ZOO_PORT": str(port)}) as server:
+    with running(image, {**variables, "ZOO_PORT": str(port)}) as server:
         seconds = server.wait_until_healthy(PATIENCE)
         print(f"healthy after {seconds:.1f} s, as user {user_of(server.pid)}, in a root that cannot be written")
         ask(f"http://127.0.0.1:{port}")
@@ -103,8 +114,9 @@ def ask(url: str) -> None:
         print(f"GET /readyz: {answer.status} {answer.read().decode().strip()}")
     request = Request(f"{url}/classify?top_k=2", PICTURE.read_bytes(), {"Content-Type": "image/jpeg"})
     with urlopen(request) as answer:
-        classes = json.load(answer)["results"][0]["classes"]
-    print(f"POST /classify {PICTURE.name}: {classes}")
+        answered = json.load(answer)
+    classes = answered["results"][0]["classes"]
+    print(f"POST /classify {PICTURE.name}: {answered['model']['name']}: {classes}")
     if classes[0]["label"] != "cat":
         raise SystemExit("that is no cat")
 
