@@ -2,7 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+define BUILD
+rm -rf dist
+$(BIN)/python -m build
+$(BIN)/twine check --strict dist/*
+endef
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test lint types format docs bench release publish clean
@@ -44,16 +51,18 @@ bench: $(VENV)/bench.installed  ## Measure; raw results go to benchmarks/results
 
 release: $(VENV)/release.installed  ## Date the changelog, build wheel and sdist and try what was built; uploads nothing
 	$(BIN)/python deploy/write_changelog.py
-	rm -rf dist
-	$(BIN)/python -m build
-	$(BIN)/twine check --strict dist/*
+	$(BUILD)
+	$(BIN)/python deploy/complete_models.py build/models
 	$(BIN)/python -m pytest -q deploy/release
 
-publish: $(VENV)/release.installed  ## Release: publish the models, make release with their commits pinned, upload the wheel
-	$(BIN)/zoo publish --all --to template-zoo --pins zoo/releases.json
-	$(MAKE) release
+publish: release  ## Release: after make release, publish the models, and the wheel that has their commits
+	ZOO_WEIGHTS=build/models $(BIN)/zoo publish --all --to template-zoo --pins zoo/releases.json
+	$(BUILD)
+	$(BIN)/python -m pytest -q deploy/release/test_contents.py
 	$(BIN)/twine upload dist/*
-	@echo "to end: commit CHANGELOG.md and zoo/releases.json, and tag the commit"
+	git commit --message "Version $(VERSION)" CHANGELOG.md zoo/releases.json
+	git tag "v$(VERSION)"
+	@echo "to end: git push --follow-tags"
 
 clean:  ## Remove what the other verbs made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -52,7 +52,7 @@ def run(settings: Settings) -> None:
     configure_logging(settings.log_format, settings.log_level)
     count = settings.processes or _default_count(settings)
     with listening(settings.host, settings.port, count) as listeners:
-        packages = [open_model(reference, settings.precisions) for reference in settings.model]
+        packages = [open_model(reference, settings.files) for reference in settings.model]
         host, port = listeners[0].getsockname()[:2]
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         settings = _part(settings, count)

@@ -75,7 +75,7 @@ class Service:
         Raises:
             ZooError: as above, or a model is not there.
         """
-        return Service(settings, [open_model(reference, settings.precisions) for reference in settings.model])
+        return Service(settings, [open_model(reference, settings.files) for reference in settings.model])
 
     @property
     def ready(self) -> bool:

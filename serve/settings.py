@@ -10,6 +10,7 @@ from zoo.errors import InputError
 from zoo.hub import DEFAULT_MODEL
 from zoo.machine import cores
 from zoo.options import option
+from zoo.package import serving_files
 from zoo.runtime import Device, Precision
 
 MAX_BATCH = 32
@@ -104,9 +105,9 @@ class Settings:
         return self.decode_threads or cores()
 
     @property
-    def precisions(self) -> tuple[Precision, ...]:
-        """Of the ONNX files that are needed; what `zoo tune` chose is there since then."""
-        return ("fp32",) if self.precision == "auto" else (self.precision,)
+    def files(self) -> tuple[str, ...]:
+        """Those of a model directory that are needed; what `zoo tune` chose is there since then."""
+        return serving_files(["fp32" if self.precision == "auto" else self.precision])
 
     def __post_init__(self) -> None:
         if not self.model:

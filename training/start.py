@@ -11,6 +11,7 @@ from zoo.errors import InputError
 from zoo.hub import open_model
 from zoo.models import create, load_package
 from zoo.network import Network
+from zoo.package import NETWORK_FILES
 from zoo.preprocess import Normalization
 
 RELEASED = "released"
@@ -43,7 +44,7 @@ def start_network(variant: str, images: LabelledImages | StreamedImages, recipe:
     torch.manual_seed(recipe.seed)
     package = None
     if recipe.start_from:
-        package = open_model(variant if recipe.start_from == RELEASED else recipe.start_from, precisions=())
+        package = open_model(variant if recipe.start_from == RELEASED else recipe.start_from, NETWORK_FILES)
         if package.config.variant != variant:
             raise InputError(
                 f"start_from = {recipe.start_from!r} is a {package.config.variant}, and {variant} is to be trained"

@@ -4,6 +4,7 @@ import re
 
 from zoo.card_results import measured_split, results_section, training_section
 from zoo.card_usage import usage_section
+from zoo.errors import PackageError
 from zoo.package import CARD_FILE, MAP_FILE, Package, write_atomically
 from zoo.registry import DATA_SETS, Mechanism, info
 
@@ -14,13 +15,26 @@ _MECHANISMS: dict[Mechanism, str] = {
     "concat": "a semantic block whose mixture of class vectors is compressed and concatenated to the features",
 }
 
+OLD_CARD_FILE = "README.old.md"
+
 _BEGIN = "<!-- by hand: what stands between these two lines is kept when the card is written anew -->"
 _END = "<!-- /by hand -->"
+_SECTION = re.compile(r"<!-- by hand\b[^\n]*?-->[ \t]*\n?(.*)<!-- /by hand -->", re.DOTALL)
+"""From the first line of its kind to the last, as people have left them."""
+
+
+class ForeignCardError(PackageError):
+    """A card that the zoo did not write, or no longer recognises."""
 
 
 def write_card(package: Package) -> None:
-    """Write `README.md` anew."""
-    write_atomically(package.path / CARD_FILE, model_card(package).encode())
+    """Write `README.md` anew; one that the zoo did not write is kept as `README.old.md`."""
+    try:
+        text = model_card(package)
+    except ForeignCardError:
+        (package.path / CARD_FILE).replace(package.path / OLD_CARD_FILE)
+        text = model_card(package)
+    write_atomically(package.path / CARD_FILE, text.encode())
 
 
 def model_card(package: Package, repository: str | None = None, by_hand: str = "") -> str:
@@ -30,9 +44,12 @@ def model_card(package: Package, repository: str | None = None, by_hand: str = "
         package: the model directory; the section written by hand is that of its `README.md`.
         repository: `ORG/NAME` on the Hub, for the examples; None for a local directory.
         by_hand: the section where that has none.
+
+    Raises:
+        ForeignCardError: there is a `README.md` that the zoo did not write.
     """
     file = package.path / CARD_FILE
-    own = hand_written(file.read_text(encoding="utf-8")) if file.is_file() else ""
+    own = hand_written(file.read_text(encoding="utf-8"), str(file)) if file.is_file() else ""
     parts = [
         f"---\n{_metadata(package)}\n---\n\n# {package.config.name}\n",
         _introduction(package),
@@ -46,10 +63,21 @@ def model_card(package: Package, repository: str | None = None, by_hand: str = "
     return "\n".join(part for part in parts if part)
 
 
-def hand_written(card: str) -> str:
-    """The section of a card that was written by hand; empty where there is none."""
-    found = re.search(f"^{re.escape(_BEGIN)}\n(.*?)^{re.escape(_END)}$", card, re.DOTALL | re.MULTILINE)
-    return found[1] if found and found[1].strip() else ""
+def hand_written(card: str, where: str) -> str:
+    """The section of a card that was written by hand; empty where it is.
+
+    Raises:
+        ForeignCardError: the card has no such section, so that somebody else wrote all of it; names `where` it is.
+    """
+    if not card.strip():
+        return ""
+    if not (found := _SECTION.search(card)):
+        raise ForeignCardError(
+            f"{where} was not written by the zoo, or lost a line; it would be overwritten. Put what is to be kept "
+            f"between the lines {_BEGIN!r} and {_END!r}, or remove the file"
+        )
+    text = found[1].lstrip("\n").rstrip()
+    return f"{text}\n" if text else ""
 
 
 def _metadata(package: Package) -> str:

@@ -15,7 +15,6 @@ from zoo.publish_cli import publish
 if TYPE_CHECKING:
     from zoo.package import Package
     from zoo.predictor import Prediction
-    from zoo.runtime import Precision
 
 app = typer.Typer(
     name="zoo",
@@ -37,8 +36,13 @@ TopK = Annotated[int | None, typer.Option(help="Classes to show for each picture
 BATCH = 64
 """Pictures computed together."""
 
-SHOWN: tuple["Precision", ...] = ("fp32",)
-"""Of the ONNX files that are fetched to answer here."""
+
+def _open(model: str) -> "Package":
+    """A model directory with what answers here: an ONNX file, or the weights where there is none."""
+    from zoo.hub import open_model
+    from zoo.package import WEIGHTS_FILE, serving_files
+
+    return open_model(model, (WEIGHTS_FILE, *serving_files(["fp32"])))
 
 
 @app.command("list")
@@ -99,9 +103,8 @@ def classify(
     from rich.text import Text
 
     from zoo.answers import resolve_top_k, top_classes
-    from zoo.hub import open_model
 
-    package = open_model(model, SHOWN)
+    package = _open(model)
     config = package.config
     top_k = resolve_top_k(top_k, config.classes)
     seen, prediction = _predict(images, package)
@@ -138,7 +141,6 @@ def patches(
     from zoo.answers import patches as describe
     from zoo.decode import decode
     from zoo.errors import InputError
-    from zoo.hub import open_model
     from zoo.package import json_text
     from zoo.picture import draw_semantic_map
     from zoo.preprocess import Box
@@ -147,7 +149,7 @@ def patches(
     kind = output.suffix.lower()
     if kind not in (".png", ".npy", ".json"):
         raise InputError(f"-o {output}: the name must end in .png (a picture), .npy (an array) or .json")
-    package = open_model(model, SHOWN)
+    package = _open(model)
     config = package.config
     top_k = resolve_top_k(top_k, config.classes)
     [seen], prediction = _predict([image], package)

@@ -12,15 +12,14 @@ the Hub; what comes from there stays in huggingface_hub's cache.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from zoo.errors import BarePathError, PackageError, UnknownNameError
 from zoo.hub_download import fetch
-from zoo.package import CONFIG_FILE, ONNX_FILES, PUBLISHED_FILES, Package
+from zoo.package import CONFIG_FILE, PUBLISHED_FILES, Package
 from zoo.registry import list_models
 from zoo.releases import ORGANIZATION_VARIABLE, chosen_organization, organization, read_releases
-from zoo.runtime import Precision
 
 DEFAULT_DATA = "cifar10"
 DEFAULT_MODEL = "dn100-ours-c.cifar10"
@@ -29,12 +28,12 @@ DEFAULT_MODEL = "dn100-ours-c.cifar10"
 LOCAL_PREFIX, HUB_PREFIX = "local-dir:", "hf-hub:"
 
 
-def open_model(reference: str, precisions: Sequence[Precision] = tuple(ONNX_FILES)) -> Package:
+def open_model(reference: str, files: Iterable[str] = PUBLISHED_FILES) -> Package:
     """The model directory that a reference means, fetched from the Hub if need be.
 
     Arguments:
         reference: see above.
-        precisions: of the ONNX files that are needed; from the Hub the others are not fetched.
+        files: names of those that are needed; from the Hub the others are not fetched.
 
     Raises:
         BarePathError: the reference is a path without `local-dir:`.
@@ -42,8 +41,6 @@ def open_model(reference: str, precisions: Sequence[Precision] = tuple(ONNX_FILE
         PackageError: the model is not there, or its directory is not valid.
         DigestError: a file from the Hub is not the one that was published.
     """
-    unneeded = {file for precision, file in ONNX_FILES.items() if precision not in precisions}
-    files = [file for file in PUBLISHED_FILES if file not in unneeded]
     if reference.startswith(LOCAL_PREFIX):
         return Package.open(Path(reference.removeprefix(LOCAL_PREFIX)).expanduser())
     if reference.startswith(HUB_PREFIX):
@@ -69,7 +66,7 @@ def model_name(reference: str) -> str:
     return f"{variant}.{data or DEFAULT_DATA}"
 
 
-def _released(name: str, files: Sequence[str]) -> Package:
+def _released(name: str, files: Iterable[str]) -> Package:
     """A release; where another organisation was chosen, its newest revision if it has no release."""
     repository = f"{organization()}/{name}"
     release = read_releases().get(repository)

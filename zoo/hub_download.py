@@ -1,13 +1,13 @@
 """From a repository on the Hub to a model directory in the local cache, its files checked."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import DigestError, PackageError
 from zoo.hub_errors import reason
-from zoo.package import ANSWERING_FILES, CONFIG_FILE, WEIGHTS_FILE, Package, sha256
+from zoo.package import ANSWERING_FILES, CONFIG_FILE, ONNX_FILES, WEIGHTS_FILE, Package, sha256
 
 _log = logging.getLogger(__name__)
 
@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 def fetch(
     repository: str,
     revision: str | None,
-    files: Sequence[str],
+    files: Iterable[str],
     release: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Package:
@@ -37,33 +37,32 @@ def fetch(
         DigestError: a file is not what it must be.
     """
     where = f"the Hub repository {repository}@{revision}" if revision else f"the Hub repository {repository}"
-    if release is not None:
-        files = [name for name in files if name in release or name not in ANSWERING_FILES]
-    folder = _download(where, repository, revision=revision, allow_patterns=list(files), **options)
+    names = [name for name in files if release is None or name in release or name not in ANSWERING_FILES]
+    folder = _download(where, repository, revision=revision, allow_patterns=names, **options)
     if release is None and not (folder / CONFIG_FILE).is_file():
-        raise PackageError(f"{where} holds no model directory: it has no {CONFIG_FILE}; name another repository")
-    if damaged := _damaged(folder, files, release):
-        _fetch_again(where, repository, folder, damaged, options)
-    for name in _damaged(folder, files, release):
+        raise PackageError(
+            f"{where} holds no model directory: there is no {CONFIG_FILE}; name another repository, or fetch it where "
+            "there is a network if the local cache has only a part of it"
+        )
+    expected = {name: digest for name, digest in (release or _own_digests(folder)).items() if name in names}
+    wrong = _wrong(folder, expected)
+    if wrong:
+        _log.warning("%s: fetching %s again, damaged in the cache", where, ", ".join(wrong))
+        try:
+            # The snapshot's folder is named after its commit.
+            again = {**options, "revision": folder.name, "allow_patterns": wrong, "force_download": True}
+            _download(where, repository, **again)
+        except PackageError as error:
+            raise DigestError(
+                f"{', '.join(wrong)} of {folder} is damaged and has to be fetched again, but {error}"
+            ) from None
+    for name in _wrong(folder, expected):
+        other = "its SHA-256 digest is another" if (folder / name).is_file() else "there is none"
         raise DigestError(
-            f"{name} of {where} is not the file that was published: its SHA-256 digest is another. Do not use it, and "
-            "tell whoever runs the repository, or the mirror in HF_ENDPOINT"
+            f"{name} of {where} is not the file that was published: {other}. Do not use it, and tell whoever runs the "
+            "repository, or the mirror in HF_ENDPOINT"
         )
     return Package.open(folder)
-
-
-def _fetch_again(where: str, repository: str, folder: Path, names: list[str], options: Mapping[str, Any]) -> None:
-    _log.warning("%s: fetching %s again, damaged in the cache", where, ", ".join(names))
-    for name in names:
-        (folder / name).unlink(missing_ok=True)
-    try:
-        # The snapshot's folder is named after its commit.
-        again = {**options, "revision": folder.name, "allow_patterns": names, "force_download": True}
-        _download(where, repository, **again)
-    except PackageError as error:
-        raise DigestError(
-            f"{', '.join(names)} was damaged in {folder} and has to be fetched again, but {error}"
-        ) from None
 
 
 def _download(where: str, repository: str, **options: Any) -> Path:
@@ -76,18 +75,20 @@ def _download(where: str, repository: str, **options: Any) -> Path:
         raise PackageError(f"{where} {reason(error, 'fetched')}") from error
 
 
-def _damaged(folder: Path, files: Sequence[str], release: Mapping[str, str] | None) -> list[str]:
-    """Names of the files with another digest than they must have."""
-    if release is None:
-        package = Package.open(folder)
-        onnx = {file.name: package.proven(one) for one in package.precisions if (file := package.onnx(one))}
-        weights = {WEIGHTS_FILE: package.config.weights_sha256} if (folder / WEIGHTS_FILE).is_file() else {}
-        expected = {**onnx, **weights}
-    else:
-        expected = dict(release)
-    wrong = (name for name in files if (digest := expected.get(name)) and _digest(folder / name) != digest)
-    return list(wrong)
+def _own_digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of the weights and the ONNX files that are there, as the directory itself names them."""
+    package = Package.open(folder)
+    named = {WEIGHTS_FILE: package.config.weights_sha256} if (folder / WEIGHTS_FILE).is_file() else {}
+    for precision in package.precisions:
+        if proven := package.proven(precision):
+            named[ONNX_FILES[precision]] = proven
+    return named
 
 
-def _digest(file: Path) -> str | None:
-    return sha256(file) if file.is_file() else None
+def _wrong(folder: Path, expected: Mapping[str, str]) -> list[str]:
+    """Names of the files that are not there, or have another digest than expected."""
+    return [name for name, digest in expected.items() if not _has(folder / name, digest)]
+
+
+def _has(file: Path, digest: str) -> bool:
+    return file.is_file() and sha256(file) == digest

@@ -44,10 +44,11 @@ def reason(error: BaseException, doing: Doing) -> str:
         case LocalEntryNotFoundError():
             return f"is not, or not wholly, in the local cache {constants.HF_HUB_CACHE}: {_first_line(error)}"
         case OSError() if error.errno is not None:
-            return (
-                f"cannot be {doing}: {os.strerror(error.errno)}: {error.filename or constants.HF_HUB_CACHE}; make "
-                "room, or set HF_HOME to a folder that can be written"
-            )
+            file = str(error.filename or constants.HF_HUB_CACHE)
+            told = f"cannot be {doing}: {os.strerror(error.errno)}: {file}"
+            if doing == "published" and not file.startswith(constants.HF_HUB_CACHE):
+                return f"{told}; see that it can be read"
+            return f"{told}; make room, or set HF_HOME to a folder that can be written"
     if _is_transport(error):
         return (
             f"cannot be {doing}: no answer from {constants.ENDPOINT} ({_first_line(error)}); check the network, "

@@ -10,7 +10,7 @@ from torch import Tensor
 from zoo.errors import InputError, WeightsMismatchError
 from zoo.hub import HUB_PREFIX, LOCAL_PREFIX, open_model, refuse_path
 from zoo.network import Network
-from zoo.package import Package
+from zoo.package import CONFIG_FILE, NETWORK_FILES, Package
 from zoo.preprocess import CIFAR10_NORMALIZATION, Normalization
 from zoo.registry import AssignmentName, info
 
@@ -70,7 +70,7 @@ def load(name: str, *, pretrained: bool | str = True, num_classes: int | None = 
         if "." in name:
             raise InputError(f"{name!r} names its data set already; leave out pretrained={pretrained!r}")
         name = f"{name}.{pretrained}"
-    package = open_model(name, precisions=())
+    package = open_model(name, NETWORK_FILES)
     return load_package(package, num_classes)
 
 
@@ -78,13 +78,19 @@ def load_package(package: Package, num_classes: int | None = None) -> Network:
     """The network of a model directory, in evaluation mode; see `load`."""
     config = package.config
     classes = len(config.classes)
+    weights = _read_weights(package)
+    # Before a network is made for as many classes as a stranger's file may name.
+    if (head := weights.get("classifier.weight")) is not None and len(head) != classes:
+        raise WeightsMismatchError(
+            f"the weights in {package.path} do not fit {CONFIG_FILE}: they are for {len(head)} classes, and it names "
+            f"{classes}"
+        )
     network = create(
         config.variant,
         num_classes=classes if num_classes is None else num_classes,
         assignment=config.assignment,
         normalization=config.normalization,
     )
-    weights = _read_weights(package)
     if network.num_classes != classes:
         own = network.state_dict()
         by_class = network.class_tensors()

@@ -14,8 +14,9 @@ serving.json        optional, from `zoo tune`
 import hashlib
 import json
 import os
+import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
@@ -47,7 +48,11 @@ ANSWERING_FILES = (CONFIG_FILE, WEIGHTS_FILE, *ONNX_FILES.values())
 PUBLISHED_FILES = (*ANSWERING_FILES, METRICS_FILE, PARITY_FILE, SPEED_FILE, MAP_FILE, CARD_FILE)
 """What the Hub stores of a model directory: all but `serving.json`, which is about one machine."""
 
-MIN_INPUT_SIZE = 32
+NETWORK_FILES = (CONFIG_FILE, WEIGHTS_FILE)
+"""What a network in Python is made from."""
+
+MIN_INPUT_SIZE, MAX_INPUT_SIZE = 32, 4096
+MAX_CLASSES = 100_000
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -69,8 +74,13 @@ class ModelConfig:
     def __post_init__(self) -> None:
         if len(self.classes) < 2 or len(set(self.classes)) != len(self.classes):
             raise ValueError(f"classes: expected at least two different names, got {list(self.classes)}")
-        if self.input_size < MIN_INPUT_SIZE:
-            raise ValueError(f"input_size = {self.input_size}: the smallest is {MIN_INPUT_SIZE}")
+        if len(self.classes) > MAX_CLASSES:
+            raise ValueError(f"classes: expected at most {MAX_CLASSES:,}, got {len(self.classes):,}")
+        if not MIN_INPUT_SIZE <= self.input_size <= MAX_INPUT_SIZE:
+            raise ValueError(f"input_size = {self.input_size}: from {MIN_INPUT_SIZE} to {MAX_INPUT_SIZE}")
+        # It is part of folders' and repositories' names.
+        if not re.fullmatch(r"[\w.-]{1,96}", self.data):
+            raise ValueError(f"data = {self.data[:96]!r}: up to 96 letters, digits, dots, lines and hyphens")
 
     @property
     def name(self) -> str:
@@ -203,7 +213,7 @@ class Package:
         """
         file = self.path / WEIGHTS_FILE
         if not file.is_file():
-            raise PackageError(f"{self.path} has no {WEIGHTS_FILE}")
+            raise PackageError(f"{self.path} has no {WEIGHTS_FILE}; fetch or copy the model directory as a whole")
         digest = sha256(file)
         if digest != self.config.weights_sha256:
             raise DigestError(
@@ -218,17 +228,29 @@ class Package:
             return {}
         try:
             value = json.loads(file.read_bytes())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise PackageError(f"{file} is not JSON: {error}") from None
         if not isinstance(value, dict):
             raise PackageError(f"{file} is not a JSON object")
         return value
 
 
+def serving_files(precisions: Iterable[Precision]) -> tuple[str, ...]:
+    """What a server needs of a model directory."""
+    return (CONFIG_FILE, METRICS_FILE, PARITY_FILE, *(ONNX_FILES[precision] for precision in precisions))
+
+
 def sha256(file: Path) -> str:
-    """SHA-256 digest of a file, in hexadecimal."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    """SHA-256 digest of a file, in hexadecimal.
+
+    Raises:
+        PackageError: it cannot be read.
+    """
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise PackageError(f"{file} cannot be read: {error.strerror}") from None
 
 
 def json_text(value: Any) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from zoo.card import hand_written, model_card
-from zoo.errors import PublishError
+from zoo.errors import PublishError, ZooError
 from zoo.hub_errors import is_passing, reason
 from zoo.package import ANSWERING_FILES, CARD_FILE, PUBLISHED_FILES, Package, sha256
 from zoo.releases import Release
@@ -72,10 +72,11 @@ def plan_publishing(package: Package, repository: str, private: bool = False) ->
 
     Raises:
         PublishError: the Hub cannot be asked, or the repository is public.
+        PackageError: the model directory is not valid, or the card on the Hub is not the zoo's.
     """
     try:
         return _plan(_api(), package, repository, private)
-    except PublishError:
+    except ZooError:
         raise
     except Exception as error:  # of huggingface_hub, of its HTTP library and of the system: they have no common base
         raise _failed(repository, error) from error
@@ -98,21 +99,26 @@ def publish(
 
     Raises:
         PublishError: it could not be done; says why and what helps.
+        PackageError: as above.
     """
-    plan = None
-    try:
-        plan = _plan(_api(), package, repository, private)
-        return _commit(_api(), plan, private, pull_request)
-    except PublishError:
-        raise
-    except Exception as error:  # as above
-        # A second try of a pull request whose answer was lost would open another one.
-        if not waits or pull_request or not is_passing(error):
-            raise _failed(repository, error) from error
-    time.sleep(waits[0])
-    done = publish(package, repository, private, pull_request, waits[1:])
-    # The first try may have done all, and only its answer was lost.
-    return replace(done, plan=plan) if plan and not done.plan.changes else done
+    first: Plan | None = None
+    remaining = iter(waits)
+    while True:
+        try:
+            plan = _plan(_api(), package, repository, private)
+            first = first or plan
+            done = _commit(_api(), plan, private, pull_request)
+        except ZooError:
+            raise
+        except Exception as error:  # as above
+            wait = next(remaining, None)
+            # A second try of a pull request whose answer was lost would open another one.
+            if wait is None or pull_request or not is_passing(error):
+                raise _failed(repository, error) from error
+            time.sleep(wait)
+        else:
+            # An earlier try may have done all, and only its answer was lost.
+            return done if plan.changes else replace(done, plan=first)
 
 
 def _api() -> "HfApi":
@@ -147,8 +153,10 @@ def _plan(api: "HfApi", package: Package, repository: str, private: bool) -> Pla
         tree = api.list_repo_tree(repository, revision=head)
         files = {entry.path: entry for entry in tree if isinstance(entry, RepoFile)}
         if CARD_FILE in files:
-            old_card = Path(api.hf_hub_download(repository, CARD_FILE, revision=head)).read_text(encoding="utf-8")
-    new_card = model_card(package, repository, hand_written(old_card))
+            old_card = Path(api.hf_hub_download(repository, CARD_FILE, revision=head)).read_text("utf-8", "replace")
+    new_card = model_card(
+        package, repository, hand_written(old_card, f"{CARD_FILE} of the Hub repository {repository}")
+    )
     names = [name for name in PUBLISHED_FILES if name != CARD_FILE and (package.path / name).is_file()]
     content: dict[str, Path | bytes] = {name: package.path / name for name in names}
     content[CARD_FILE] = new_card.encode()
@@ -182,7 +190,10 @@ def _commit(api: "HfApi", plan: Plan, private: bool, pull_request: bool) -> Publ
         assert plan.head
         return Published(plan, f"{api.endpoint}/{plan.repository}/commit/{plan.head}", Release(plan.head, digests))
     if plan.head is None:
-        api.create_repo(plan.repository, private=private, exist_ok=True)
+        if pull_request:
+            raise PublishError(f"there is no Hub repository {plan.repository} to propose changes for; leave out --pr")
+        # None is what the organisation has chosen for new ones.
+        api.create_repo(plan.repository, private=private or None, exist_ok=True)
     name = plan.repository.rpartition("/")[2]
     done = api.create_commit(
         plan.repository,

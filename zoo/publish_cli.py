@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from zoo.package import Package
     from zoo.publish import Plan
 
 
@@ -18,14 +19,22 @@ def publish(
         str | None,
         typer.Argument(help="VARIANT, VARIANT.DATA or local-dir:PATH.", show_default=False),
     ] = None,
-    all_models: Annotated[bool, typer.Option("--all", help="Every model that is here, instead of one.")] = False,
+    all_models: Annotated[
+        bool, typer.Option("--all", help="Every model of the folder ZOO_WEIGHTS, or weights/ of the source tree.")
+    ] = False,
     to: Annotated[
-        str | None, typer.Option(help="Organisation or user on the Hub.", show_default="ZOO_HUB_ORG, or template-zoo")
+        str | None,
+        typer.Option(
+            help="Organisation or user on the Hub, or ORG/NAME for another name than VARIANT.DATA.",
+            show_default="ZOO_HUB_ORG, or template-zoo",
+        ),
     ] = None,
     private: Annotated[
         bool, typer.Option("--private", help="Make a new repository private; stop if it is there and public.")
     ] = False,
-    pull_request: Annotated[bool, typer.Option("--pr", help="Propose the changes as a pull request.")] = False,
+    pull_request: Annotated[
+        bool, typer.Option("--pr", help="Propose the changes as a pull request; each time as another one.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
     pins: Annotated[
         Path | None,
@@ -36,7 +45,7 @@ def publish(
     from rich.console import Console
 
     from zoo.errors import InputError
-    from zoo.hub import local_models, open_model
+    from zoo.hub import open_model
     from zoo.publish import plan_publishing
     from zoo.publish import publish as carry_out
     from zoo.publishable import missing, require_publishable
@@ -46,15 +55,18 @@ def publish(
         raise InputError("name one model, or all with --all")
     if pins and pull_request:
         raise InputError(f"--pins {pins}: a pull request has no commit to record yet; leave out --pr")
-    packages = [open_model(one) for one in ([name] if name else local_models())]
-    if not packages:
-        raise InputError("there is no model here; train one with `zoo train`, or name its folder with ZOO_WEIGHTS")
-    # All before the first, so that none is published if another cannot be.
+    if to == "" or (to and "/" in to and all_models):
+        raise InputError(f"--to {to!r}: name an organisation or a user, or leave it out")
+    packages = [open_model(name)] if name else _all_models()
+    # All before the first, so that none is published if another cannot be, or not be recorded.
     for package in packages:
         require_publishable(package)
+    if pins and not dry_run:
+        record_releases(pins, {})
     console = Console(soft_wrap=True, highlight=False)
     for package in packages:
-        repository = f"{to or organization()}/{package.config.name}"
+        owner = to or organization()
+        repository = owner if "/" in owner else f"{owner}/{package.config.name}"
         for lack in missing(package):
             console.print(f"note: {package.config.name}: {lack}", markup=False, emoji=False)
         if dry_run:
@@ -62,9 +74,27 @@ def publish(
             continue
         done = carry_out(package, repository, private, pull_request)
         _show(console, done.plan, brief=True)
-        console.print(f"{'there' if not done.plan.changes else 'published'}: {done.url}", markup=False, emoji=False)
+        what = "there" if not done.plan.changes else "proposed" if pull_request else "published"
+        console.print(f"{what}: {done.url}", markup=False, emoji=False)
         if pins and done.release:
             record_releases(pins, {repository: done.release})
+
+
+def _all_models() -> "list[Package]":
+    from zoo.errors import InputError
+    from zoo.hub import weight_folders
+    from zoo.package import CONFIG_FILE, Package
+
+    folder = weight_folders()[0]
+    packages = [Package.open(file.parent) for file in sorted(folder.glob(f"*/{CONFIG_FILE}"))]
+    if not packages:
+        raise InputError(
+            f"there is no model directory in {folder}; train one with `zoo train`, or name its folder with ZOO_WEIGHTS"
+        )
+    names = [package.config.name for package in packages]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f"{folder} has several models called {', '.join(twice)}; remove all but one of each")
+    return packages
 
 
 def _show(console: "Console", plan: "Plan", brief: bool = False) -> None:
@@ -75,7 +105,7 @@ def _show(console: "Console", plan: "Plan", brief: bool = False) -> None:
         console.print(f"{plan.repository}: nothing to change, at {plan.head}", markup=False, emoji=False)
         return
     console.print(_changes_table(plan))
-    before, after = (hand_written(card) for card in plan.card)
+    before, after = (hand_written(card, CARD_FILE) for card in plan.card)
     if before and before != after:
         console.print(f"note: the section of {CARD_FILE} written by hand on the Hub gives way to the one here")
     if not brief:

@@ -1,10 +1,11 @@
 """Whether a model directory is fit to be published: nothing that others would have to take on trust."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from zoo.card_results import measured_split
 from zoo.errors import DigestError, PublishError
-from zoo.package import MAP_FILE, PARITY_FILE, Package, sha256
+from zoo.package import MAP_FILE, PARITY_FILE, PUBLISHED_FILES, Package, sha256
 from zoo.registry import info
 from zoo.runtime import Precision
 from zoo.speed import read_speed
@@ -16,9 +17,11 @@ def require_publishable(package: Package) -> None:
     Raises:
         UnknownNameError: the zoo has no such variant.
         PackageError: a file is missing or not valid (`DigestError`: damaged or replaced).
-        PublishError: an ONNX file was not compared, or not with these weights, or is too far from them.
+        PublishError: an ONNX file was not compared, or not with these weights, or is too far from them; or a
+            file is a link to elsewhere.
     """
     info(package.config.variant)
+    _require_own_files(package)
     package.weights()
     for precision in package.precisions:
         _require_proof(package, precision)
@@ -35,6 +38,16 @@ def missing(package: Package) -> Iterator[str]:
         yield "its speed was not measured: zoo speed"
     if not (package.path / MAP_FILE).is_file():
         yield f"its card has no picture: zoo patches PHOTO -m local-dir:{name} -o {name}/{MAP_FILE}"
+
+
+def _require_own_files(package: Package) -> None:
+    """Nothing from outside the directory is published; files of the Hub's cache are links within it."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    folders = (package.path.resolve(), Path(HF_HUB_CACHE).resolve())
+    for file in (package.path / name for name in PUBLISHED_FILES):
+        if file.is_file() and not any(file.resolve().is_relative_to(folder) for folder in folders):
+            raise PublishError(f"{file} is a link to {file.resolve()}, outside of the model directory; copy the file")
 
 
 def _require_proof(package: Package, precision: Precision) -> None:

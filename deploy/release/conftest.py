@@ -13,7 +13,7 @@ from urllib.request import urlopen
 
 import pytest
 from release.environment import Environment
-from release.readme import SOURCE
+from release.readme import MODELS, SOURCE
 from support.loopback_hub import Hub, loopback_hub
 
 from zoo.releases import ORGANIZATION
@@ -51,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def releases(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All models of the source tree, published: the file that records where."""
+    """All models, published: the file that records where."""
     folder = tmp_path_factory.mktemp("publisher")
     publish = [
         sys.executable,
@@ -65,7 +65,7 @@ def releases(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder / "releases.json",
     ]
     login = hub.environment(folder / "home", hub.token(ORGANIZATION))
-    subprocess.run(publish, cwd=SOURCE, env={**os.environ, **login}, check=True)
+    subprocess.run(publish, cwd=SOURCE, env={**os.environ, **login, "ZOO_WEIGHTS": str(MODELS)}, check=True)
     return folder / "releases.json"
 
 

@@ -5,7 +5,11 @@ import tarfile
 from pathlib import Path
 from zipfile import ZipFile
 
-from release.readme import SOURCE
+import pytest
+from release.readme import MODELS, SOURCE
+
+from zoo.package import ANSWERING_FILES, sha256
+from zoo.releases import read_releases
 
 PACKAGES = ("zoo", "training", "export", "serve", "explain")
 BESIDES = {".gitignore", "CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml"}
@@ -23,6 +27,19 @@ def test_the_wheel_has_the_packages_and_nothing_else(wheel: Path) -> None:
     assert {Path(name).name for name in metadata} == {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "LICENSE"}
     assert names - metadata == tracked()
     assert {"zoo/py.typed", "serve/page/index.html", "serve/page/samples/cat.jpg"} <= names
+
+
+def test_the_releases_are_of_these_models(wheel: Path, tmp_path: Path) -> None:
+    """All or, before the first release, none of them."""
+    (tmp_path / "releases.json").write_bytes(ZipFile(wheel).read("zoo/releases.json"))
+    releases = read_releases(tmp_path / "releases.json")
+    if not releases:
+        pytest.skip("the models were not published yet")
+    assert {name.rpartition("/")[2] for name in releases} == {path.name for path in MODELS.iterdir()}
+    for name, release in releases.items():
+        folder = MODELS / name.rpartition("/")[2]
+        there = {file for file in ANSWERING_FILES if (folder / file).is_file()}
+        assert release.files == {file: sha256(folder / file) for file in there}
 
 
 def test_the_sdist_has_what_the_wheel_is_built_from(sdist: Path) -> None:

@@ -32,6 +32,20 @@ def test_a_folder_that_is_no_model_directory(tmp_path: Path) -> None:
         zoo.AutoModel.from_pretrained(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("config", "message"), [("[1]", "is not a model configuration"), ("{", "is not a model configuration")]
+)
+def test_a_config_of_another_form(config: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / CONFIG_FILE).write_text(config)
+    with pytest.raises(PackageError, match=message):
+        zoo.AutoModel.from_pretrained(tmp_path)
+
+
+def test_a_name_that_is_none() -> None:
+    with pytest.raises(PackageError, match="is not a repository name"):
+        zoo.AutoModel.from_pretrained("a/b/c")
+
+
 def test_other_classes_read_a_model_directory_too(capsys: pytest.CaptureFixture[str]) -> None:
     class Head(nn.Module, PyTorchModelHubMixin):
         """Only the last layer, by somebody who knows nothing of the zoo."""

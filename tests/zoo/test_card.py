@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 import zoo
-from zoo.card import hand_written, model_card, write_card
+from zoo.card import ForeignCardError, hand_written, model_card, write_card
 from zoo.hub import local_models, open_model
 from zoo.package import CARD_FILE, MAP_FILE, METRICS_FILE, PARITY_FILE, Package, sha256, write_json
 from zoo.speed import Speed, write_speed
@@ -124,18 +124,46 @@ def test_many_classes_are_not_listed(make_package: MakePackage) -> None:
     assert "kind 7" not in card
 
 
-def test_writing_replaces_the_card(make_package: MakePackage) -> None:
+def test_a_card_of_somebody_else_is_kept_beside(make_package: MakePackage) -> None:
     package = make_package()
-    (package.path / CARD_FILE).write_text("old")
+    (package.path / CARD_FILE).write_text("# All by hand\n")
+    with pytest.raises(ForeignCardError, match=r"README\.md was not written by the zoo, or lost a line"):
+        model_card(package)
     write_card(package)
     assert (package.path / CARD_FILE).read_text() == model_card(package)
+    assert (package.path / "README.old.md").read_text() == "# All by hand\n"
+
+
+BEGIN, END = "<!-- by hand: what stands between these two lines is kept -->", "<!-- /by hand -->"
+
+
+@pytest.mark.parametrize(
+    ("section", "kept"),
+    [
+        (f"{BEGIN}\n{END}", ""),
+        (f"{BEGIN}\n\n{END}", ""),
+        (f"{BEGIN}\ntext\n{END}", "text\n"),
+        (f"{BEGIN} \ntext\n  {END} ", "text\n"),
+        (f"<!-- by hand -->\ntext {END}", "text\n"),
+        (f"{BEGIN}\nfirst\n{END}\nsecond\n{END}", f"first\n{END}\nsecond\n"),
+        (f"{BEGIN}\nfirst\n{BEGIN}\nsecond\n{END}", f"first\n{BEGIN}\nsecond\n"),
+    ],
+)
+def test_what_people_do_to_the_lines(section: str, kept: str) -> None:
+    assert hand_written(f"# A card\n\n{section}\n\n## Use\n", "it") == kept
+
+
+@pytest.mark.parametrize("card", ["# A card", f"# A card\n{BEGIN}\ntext", f"# A card\ntext\n{END}\n"])
+def test_a_card_without_the_lines(card: str) -> None:
+    with pytest.raises(ForeignCardError, match="README of acme was not written by the zoo"):
+        hand_written(card, "README of acme")
 
 
 def test_what_was_written_by_hand_is_kept(make_package: MakePackage) -> None:
     package = make_package()
     write_card(package)
     card = (package.path / CARD_FILE).read_text()
-    assert hand_written(card) == ""
+    assert hand_written(card, CARD_FILE) == ""
     begin, end = (line for line in card.splitlines() if "by hand" in line)
     written = card.replace(f"{begin}\n", f"{begin}\n## Notes\n\nBeware of *frogs*.\n")
     (package.path / CARD_FILE).write_text(written)

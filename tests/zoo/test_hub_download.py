@@ -137,12 +137,28 @@ def test_a_file_that_is_damaged_in_the_cache_is_fetched_again(
     run_python(machine, TRY, REFERENCE)
     cached(tmp_path, "model.onnx").write_bytes(b"damaged")
     offline = run_python(machine | {"HF_HUB_OFFLINE": "1"}, TRY, REFERENCE)
-    assert "DigestError: model.onnx was damaged in" in offline
+    assert "DigestError: model.onnx of " in offline
+    assert "is damaged and has to be fetched again, but" in offline
     assert "HF_HUB_OFFLINE" in offline
     assert run_python(machine, TRY, REFERENCE).startswith("/")
     assert cached(tmp_path, "model.onnx").read_bytes() == (package.path / "model.onnx").read_bytes()
     assert len(downloads(hub, "model.onnx")) == 2
     assert len(downloads(hub, WEIGHTS_FILE)) == 1
+
+
+def test_a_cache_that_another_program_filled_in_part(
+    hub: Hub, machine: dict[str, str], repository: Repository, tmp_path: Path
+) -> None:
+    one = "import sys; from huggingface_hub import hf_hub_download; hf_hub_download(sys.argv[1], sys.argv[2])"
+    offline = machine | {"HF_HUB_OFFLINE": "1"}
+    run_python(machine, one, REPOSITORY, "model.onnx")
+    assert "or fetch it where there is a network" in run_python(offline, TRY, REFERENCE)
+    run_python(machine, one, REPOSITORY, CONFIG_FILE)
+    run_python(machine, one, REPOSITORY, PARITY_FILE)
+    assert run_python(offline, TRY, REFERENCE).startswith("/")
+    cached(tmp_path, "model.onnx").write_bytes(b"damaged")
+    assert "DigestError: model.onnx of " in run_python(offline, TRY, REFERENCE)
+    assert cached(tmp_path, "model.onnx").read_bytes() == b"damaged"
 
 
 def test_only_the_files_that_are_needed_are_fetched(hub: Hub, machine: dict[str, str], photo_file: Path) -> None:
@@ -180,7 +196,7 @@ for load in (zoo.load, lambda name: zoo.AutoModel.from_pretrained(name.removepre
     except PackageError as error: print(error)
 """
     for line in run_python(machine, code, REFERENCE).splitlines():
-        assert line.endswith(f"has no {WEIGHTS_FILE}")
+        assert f"has no {WEIGHTS_FILE}; fetch or copy" in line
     assert not [entry for entry in hub.asked("resolve") if entry.path.endswith(".bin")]
 
 
@@ -199,7 +215,7 @@ def test_each_failure_has_its_message(hub: Hub, machine: dict[str, str], reposit
         "acme/private": "does not exist or is private; check the name",
         "acme/gated": "asks you to accept its terms first: on its page at",
         f"{REPOSITORY}@v9": "has no such revision; leave out @REV for the newest",
-        "acme/empty": "holds no model directory: it has no config.json; name another repository",
+        "acme/empty": "holds no model directory: there is no config.json; name another repository",
         "acme/other": "is not a model configuration: variant: Field required",
         "acme/forbidden": "cannot be fetched: the token may not read there; use one that may",
         "acme/busy": "cannot be fetched: too many requests; log in with `hf auth login` for more",

@@ -5,6 +5,7 @@ import re
 
 import httpx2
 import pytest
+from huggingface_hub.constants import HF_HUB_CACHE
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
 from zoo.hub_errors import is_passing, reason
@@ -29,7 +30,8 @@ def wrapped(kind: type[Exception], cause: Exception) -> Exception:
         (httpx2.ConnectError("refused"), r"no answer from .* \(refused\)"),
         (wrapped(RuntimeError, httpx2.WriteError("")), r"no answer from .* \(WriteError\)"),
         (wrapped(LocalEntryNotFoundError, answered(503)), r"is down \(it answers 503\); try again later"),
-        (OSError(errno.ENOSPC, "", "/cache"), "No space left on device: /cache; make room, or set HF_HOME"),
+        (OSError(errno.ENOSPC, "", f"{HF_HUB_CACHE}/a"), "No space left on device: .*/a; make room, or set HF_HOME"),
+        (PermissionError(errno.EACCES, "", "/model/README.md"), "Permission denied: /model/README.md; see that it can"),
         (
             OSError("Consistency check failed: 5 of 7 bytes\nmore"),
             "OSError: Consistency check failed: 5 of 7 bytes; try",

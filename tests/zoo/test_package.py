@@ -41,7 +41,7 @@ CONFIG = ModelConfig(
 CONFIGS = st.builds(
     ModelConfig,
     variant=st.text(),
-    data=st.text(),
+    data=st.from_regex(r"[\w.-]{1,96}", fullmatch=True),
     classes=st.lists(st.text(), min_size=2, max_size=5, unique=True).map(tuple),
     input_size=st.integers(32, 1000),
     normalization=st.builds(
@@ -49,6 +49,22 @@ CONFIGS = st.builds(
     ),
     weights_sha256=st.text(),
 )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"input_size": 4097}, "input_size = 4097: from 32 to 4096"),
+        ({"data": "../../home"}, "data = '../../home': up to 96 letters"),
+        ({"data": "a\nb"}, "up to 96 letters"),
+        ({"classes": [str(number) for number in range(100_001)]}, "classes: expected at most 100,000, got 100,001"),
+        ({"normalization": {"mean": [0, 0, 0], "std": [1, 0, 1]}}, "expected finite means and positive deviations"),
+        ({"normalization": {"mean": [0, 0, float("nan")], "std": [1, 1, 1]}}, "expected finite means|finite number"),
+    ],
+)
+def test_a_configuration_out_of_bounds(changed: dict[str, object], message: str) -> None:
+    with pytest.raises(PackageError, match=message):
+        ModelConfig.from_json(json.dumps(json.loads(CONFIG.to_json()) | changed))
 
 
 @given(CONFIGS)

@@ -120,10 +120,10 @@ def test_what_was_written_by_hand_on_the_hub_survives(hub: Hub, login: dict[str,
     assert "nothing to change" in publish(login, package)
     write_json(package.path / METRICS_FILE, {})
     publish(login, package)
-    assert hand_written(repository.files()[CARD_FILE].content.decode()) == "Beware of *frogs*.\n"
+    assert hand_written(repository.files()[CARD_FILE].content.decode(), CARD_FILE) == "Beware of *frogs*.\n"
     (package.path / CARD_FILE).write_text(f"{begin}\nFrogs are fine now.\n{end}\n")
     assert "written by hand on the Hub gives way" in publish(login, package)
-    assert hand_written(repository.files()[CARD_FILE].content.decode()) == "Frogs are fine now.\n"
+    assert hand_written(repository.files()[CARD_FILE].content.decode(), CARD_FILE) == "Frogs are fine now.\n"
 
 
 def test_a_pull_request(hub: Hub, login: dict[str, str], tmp_path: Path, package: Package) -> None:
@@ -131,10 +131,31 @@ def test_a_pull_request(hub: Hub, login: dict[str, str], tmp_path: Path, package
     write_json(package.path / METRICS_FILE, {})
     reader = hub.environment(tmp_path / "other", hub.token("others"))
     said = publish(reader, package, "--pr")
-    assert f"published: {hub.url}/{REPOSITORY}/discussions/1" in said
+    assert f"proposed: {hub.url}/{REPOSITORY}/discussions/1" in said
     repository = hub.repositories[REPOSITORY]
     assert repository.files("refs/pr/1")[METRICS_FILE].content == b"{}\n"
     assert repository.files()[METRICS_FILE].content != b"{}\n"
+
+
+def test_nothing_to_propose_changes_for(hub: Hub, login: dict[str, str], package: Package) -> None:
+    ended = run_zoo(login, "publish", f"local-dir:{package.path}", "--to", "acme", "--pr")
+    assert f"there is no Hub repository {REPOSITORY} to propose changes for; leave out --pr" in ended.stderr
+    assert hub.repositories == {}
+
+
+def test_a_card_of_somebody_else_on_the_hub(hub: Hub, login: dict[str, str], package: Package) -> None:
+    publish(login, package)
+    repository = hub.repositories[REPOSITORY]
+    repository.put({CARD_FILE: "# Written by händ\n".encode("latin-1")})
+    ended = run_zoo(login, "publish", f"local-dir:{package.path}", "--to", "acme")
+    assert f"README.md of the Hub repository {REPOSITORY} was not written by the zoo" in ended.stderr
+    assert repository.files()[CARD_FILE].content == "# Written by händ\n".encode("latin-1")
+
+
+def test_another_name(hub: Hub, login: dict[str, str], package: Package) -> None:
+    ended = run_zoo(login, "publish", f"local-dir:{package.path}", "--to", "acme/my-model")
+    assert ended.returncode == 0, ended.stderr
+    assert hub.repositories.keys() == {"acme/my-model"}
 
 
 def test_a_private_repository(hub: Hub, login: dict[str, str], package: Package) -> None:
@@ -231,6 +252,32 @@ def test_all_bundled_models_and_their_pins(hub: Hub, tmp_path: Path) -> None:
         assert release["files"] == {
             file: files[file].sha256 for file in ("config.json", WEIGHTS_FILE, *ONNX_FILES.values()) if file in files
         }
+
+
+def test_all_are_those_of_one_folder(hub: Hub, login: dict[str, str], package: Package, tmp_path: Path) -> None:
+    chosen = login | {"ZOO_WEIGHTS": str(tmp_path / "chosen"), "COLUMNS": "250"}
+    ended = run_zoo(chosen, "publish", "--all", "--to", "acme")
+    assert f"there is no model directory in {tmp_path / 'chosen'}" in ended.stderr
+    shutil.copytree(package.path, tmp_path / "chosen" / "of-any-name")
+    assert run_zoo(chosen, "publish", "--all", "--to", "acme").returncode == 0
+    assert hub.repositories.keys() == {REPOSITORY}
+    shutil.copytree(package.path, tmp_path / "chosen" / "twice")
+    ended = run_zoo(chosen, "publish", "--all", "--to", "acme")
+    assert f"has several models called {NAME}; remove all but one of each" in ended.stderr
+
+
+@pytest.mark.parametrize("to", ["", "acme/model"])
+def test_all_go_to_an_organization(to: str, hub: Hub, login: dict[str, str]) -> None:
+    assert f"error: --to {to!r}: name an organisation" in run_zoo(login, "publish", "--all", "--to", to).stderr
+    assert hub.log == []
+
+
+def test_pins_that_cannot_be_written(hub: Hub, login: dict[str, str], package: Package, tmp_path: Path) -> None:
+    pins = tmp_path / "releases.json"
+    pins.write_text("[]")
+    ended = run_zoo(login, "publish", f"local-dir:{package.path}", "--to", "acme", "--pins", pins)
+    assert "is not a table of releases" in ended.stderr
+    assert hub.repositories == {}
 
 
 @pytest.mark.parametrize("flags", [[], ["wrn16", "--all"]])

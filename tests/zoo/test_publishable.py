@@ -66,3 +66,12 @@ def test_an_onnx_file_that_answers_otherwise(package: Package) -> None:
     change_parity(package, passed=False)
     with pytest.raises(PublishError, match=r"model\.int8\.onnx is too far from its network"):
         require_publishable(package)
+
+
+def test_a_link_to_elsewhere(package: Package, tmp_path: Path) -> None:
+    secret = tmp_path / "id_rsa"
+    secret.write_text("a key")
+    (package.path / MAP_FILE).unlink()
+    (package.path / MAP_FILE).symlink_to(secret)
+    with pytest.raises(PublishError, match=r"map\.png is a link to .*id_rsa, outside of the model directory"):
+        require_publishable(package)

@@ -1,0 +1,30 @@
+"""Copy the models of `weights/` into a folder, and add the ONNX files that the repository has no room for.
+
+Exporting is deterministic: the files are those that `parity.json` was written for, or publishing refuses them.
+
+    python deploy/complete_models.py FOLDER
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+from export.onnx_file import export_onnx
+from zoo.package import ONNX_FILES, Package
+
+SOURCE = Path(__file__).resolve().parents[1] / "weights"
+
+
+def complete(folder: Path) -> None:
+    """Make the folder anew."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(SOURCE, folder)
+    for path in sorted(folder.iterdir()):
+        package = Package.open(path)
+        if not package.onnx():
+            print(f"exporting {package.config.name}", flush=True)
+            export_onnx(package, path / ONNX_FILES["fp32"])
+
+
+if __name__ == "__main__":
+    complete(Path(sys.argv[1]))
