@@ -41,6 +41,7 @@ docs: $(VENV)/dev.installed  ## Write the tables that are made from the registry
 	$(BIN)/python docs/performance_plot.py
 	$(BIN)/python docs/serving_plot.py
 	$(BIN)/zoo reproduce --only-write
+	$(BIN)/zoo claims --only-write
 
 bench: $(VENV)/bench.installed  ## Measure; raw results go to benchmarks/results
 	$(BIN)/python benchmarks/inference.py

@@ -2,6 +2,9 @@
 
 import typer
 
+from explain.claims_cli import claims
+
 
 def add_commands(app: typer.Typer) -> None:
     """Add this package's commands to the program."""
+    app.command("claims")(claims)

@@ -85,12 +85,12 @@ def write_pictures(folder: Path, records: Iterable[Record]) -> list[Picture]:
     return written
 
 
-def svg(figure: "Figure") -> bytes:
+def svg(figure: "Figure", creator: str = "zoo reproduce") -> bytes:
     """A figure as an SVG file, which does not tell when it was made."""
     import matplotlib
 
     with matplotlib.rc_context(STYLE), io.BytesIO() as file:
-        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": "zoo reproduce"})
+        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": creator})
         return file.getvalue()
 
 

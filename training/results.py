@@ -96,7 +96,7 @@ def _table_of(data: str, groups: Sequence[Group]) -> str:
             rows.append([f"`{variant}`", *_numbers(group), cell, difference, *_training(group)])
         if not found:
             rows.append([f"`{variant}`", *_empty(NUMBERS), cell, "", *_empty(TRAINING)])
-    return _markdown([("variant", "l"), *NUMBERS, *PAPER, *TRAINING], rows)
+    return markdown([("variant", "l"), *NUMBERS, *PAPER, *TRAINING], rows)
 
 
 def _compared(ablation: Ablation, groups: Iterable[Group]) -> str:
@@ -115,7 +115,7 @@ def _compared(ablation: Ablation, groups: Iterable[Group]) -> str:
             rows.append([first.data, f"`{first.variant}`", _named(change), *_cells(found, ablation.fields)])
     if not rows:
         rows = [["", f"`{v}`", _named(change), *_cells()] for v in ablation.variants for change in ablation.changes]
-    return _markdown([("data set", "l"), ("variant", "l"), ("change", "l"), *NUMBERS, *TRAINING], rows)
+    return markdown([("data set", "l"), ("variant", "l"), ("change", "l"), *NUMBERS, *TRAINING], rows)
 
 
 def _changed(record: Record, compared: Iterable[str]) -> tuple[str, ...]:
@@ -156,7 +156,7 @@ def _compared_variants(groups: Iterable[Group]) -> str:
         "The paper's second claim is plain < aux < ours. These are the rows above, of the test split, over the seeds "
         "that all of a row's variants have; a difference is the mean of the differences seed by seed."
     )
-    return f"{about}\n\n{_markdown(columns, rows)}"
+    return f"{about}\n\n{markdown(columns, rows)}"
 
 
 def _paired(family: Sequence[Group | None], seeds: Sequence[int]) -> list[str]:
@@ -244,14 +244,14 @@ def _recipes(groups: Iterable[Group]) -> list[str]:
     settings_in_order = sorted(keys, key=lambda key: (order.index(key) if key in order else len(order), key))
     rows = [[f"`{key}`", *(shown(own[key]) if key in own else "" for _, own in recipes)] for key in settings_in_order]
     about = "The settings that the rows above do not show; what each means: `zoo train --help`."
-    return [about, _markdown([("setting", "l"), *((name, "l") for name, _ in recipes)], rows)]
+    return [about, markdown([("setting", "l"), *((name, "l") for name, _ in recipes)], rows)]
 
 
 def _empty(columns: Sequence[Column]) -> list[str]:
     return [""] * len(columns)
 
 
-def _markdown(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> str:
+def markdown(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table."""
     ruler = [{"l": "---", "r": "--:"}[side] for _, side in columns]
     return "\n".join("| " + " | ".join(row) + " |" for row in ([heading for heading, _ in columns], ruler, *rows))

@@ -1,0 +1,1 @@
+"""The paper's claims as measurements: one file a claim, `catalogue.py` lists them."""

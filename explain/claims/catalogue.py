@@ -1,0 +1,71 @@
+"""The claims of *Feature Embedding by Template Matching as a ResNet Block* (BMVC 2022) and what measures each."""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, cast
+
+from explain.claims.finding import Finding
+from explain.claims.study import Study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A claim of the paper."""
+
+    sentence: str
+    module: str
+    """Of this package, with a function `measure`; imported when it is asked for."""
+    figure: str | None = None
+    """Name of the figure's file, without its ending; the module's `MODULE_plot` has a function `draw`."""
+    caption: str = ""
+
+    def measure(self, study: Study) -> Finding:
+        """Measure the claim."""
+        return cast(Finding, _module(self.module).measure(study))
+
+    def draw(self, raw: Mapping[str, Any]) -> "Figure | None":
+        """The figure of what was measured."""
+        return None if self.figure is None else cast("Figure", _module(f"{self.module}_plot").draw(raw))
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(f"explain.claims.{name}")
+
+
+CLAIMS: Mapping[int, Claim] = MappingProxyType(
+    {
+        1: Claim(
+            "BN-ReLU acts as a soft maximiser with a slack.",
+            "maximiser",
+            "claim1-soft-maximiser",
+            "What BN-ReLU passes against assignments of the same patches, at each BN-ReLU of two plain networks: F1 of "
+            "the templates that pass, Spearman's correlation over the templates, the part of the shares that is on "
+            "what passes, and the overlap of the shares. Bands: 95% intervals. That the closed form of BN's output is "
+            "at 1 in the first row is so by construction.",
+        ),
+        2: Claim(
+            "The auxiliary loss with the mechanism beats the auxiliary loss alone.",
+            "supervision",
+            "claim2-supervision",
+            "Accuracy on the test split with its 95% interval over images; one seed of weights a network.",
+        ),
+        3: Claim(
+            "Features cluster better after the block than before it, and animals separate from vehicles.", "separation"
+        ),
+        4: Claim(
+            "New entities arise as mixtures of classes; some patches are discriminative for one class, others generic.",
+            "entities",
+        ),
+        5: Claim(
+            "Inference needs only convolution, soft-max and matrix product.",
+            "operators",
+            "claim5-operators",
+            "Operators that the class logits need, without and with the block.",
+        ),
+    }
+)

@@ -1,0 +1,59 @@
+"""From findings to `claims.md`. The same findings make the same bytes."""
+
+from collections.abc import Mapping
+
+from explain.bootstrap import RESAMPLES
+from explain.claims.catalogue import CLAIMS, Claim
+from explain.claims.finding import Finding
+from training.results import markdown
+
+DOCUMENT = "claims.md"
+PICTURES = "pictures"
+"""Folder of the figures, in that of the document."""
+
+
+def claims_text(findings: Mapping[int, Finding]) -> str:
+    """The Markdown text of findings, claim by claim; a claim without one is said to be not measured yet."""
+    parts = [
+        "# The paper's claims, measured",
+        "Written by `zoo claims`; `zoo claims --only-write` writes it anew from "
+        "[the raw results](../benchmarks/results/claims.json). Each claim has a verdict by a rule that stands "
+        "beside it, numbers and, where there is one, a figure. In brackets: 95% bootstrap intervals over "
+        f"images, {RESAMPLES:,} resamples. What is fitted is fitted on training images.",
+        _overview(findings),
+    ]
+    for number, claim in CLAIMS.items():
+        parts += [f"## {number}. {claim.sentence}", *_section(claim, findings.get(number))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _overview(findings: Mapping[int, Finding]) -> str:
+    rows = []
+    for number, claim in CLAIMS.items():
+        finding = findings.get(number)
+        verdict = finding.verdict if finding else "not measured yet"
+        headlines = [f"{headline.what}: {headline.shown}" for headline in (finding.numbers if finding else ())[:1]]
+        rows.append((str(number), claim.sentence, verdict, *(headlines or [""])))
+    return markdown([("", "r"), ("claim", "l"), ("verdict", "l"), ("number", "l")], rows)
+
+
+def _section(claim: Claim, finding: Finding | None) -> list[str]:
+    if finding is None:
+        return ["Not measured yet."]
+    parts = [f"**{finding.verdict[0].upper()}{finding.verdict[1:]}.** {finding.text}"]
+    if claim.figure is not None:
+        parts += [f"![{claim.sentence}]({PICTURES}/{claim.figure}.svg)", claim.caption]
+    if finding.numbers:
+        parts.append("\n".join(f"- {number.what}: {number.shown}" for number in finding.numbers))
+    parts += [f"*The rule.* {finding.rule}", f"*Measured on* {finding.measured_on}."]
+    for table in finding.tables:
+        parts.append(
+            f"<details><summary>{_html(table.title)}</summary>\n\n{markdown(table.columns, table.rows)}\n\n</details>"
+        )
+    return parts
+
+
+def _html(title: str) -> str:
+    """A title outside of Markdown: code in backticks as HTML."""
+    pieces = title.split("`")
+    return "".join(f"<code>{piece}</code>" if index % 2 else piece for index, piece in enumerate(pieces))

@@ -1,0 +1,60 @@
+"""What the claims are measured on."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from explain.claims.finding import ClaimsError
+from training.data import LabelledImages
+from training.pictures import data_set_name
+from training.prepare import load_split
+from zoo.hub import open_model
+from zoo.package import Package
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """Where images, models and earlier results are."""
+
+    source: str
+    """As `--data` of `zoo train`."""
+    images: int
+    """Test images whose patches are looked at, at most; accuracies are of the whole split."""
+    seed: int
+    """Of locations and resamples; images are drawn by `training.pictures.sample`, the same ones each time."""
+    records: Path
+    """Folder of the records of runs."""
+    reports: tuple[Path, ...] = ()
+    """Folders that `zoo semantics` wrote, each of a model."""
+
+    @property
+    def data(self) -> str:
+        """Short name of the data set."""
+        return data_set_name(self.source)
+
+    def package(self, variant: str) -> Package:
+        """The model of a variant for the data set.
+
+        Raises:
+            PackageError: there is none.
+        """
+        return open_model(f"{variant}.{self.data}")
+
+    def split(self, split: str, package: Package, limit: int | None = None) -> LabelledImages:
+        """A split, or so many images of it, as a model takes them.
+
+        Raises:
+            ClaimsError: it has other classes than the model.
+        """
+        images = _load(self.source, split, package.config.input_size, limit)
+        if images.classes != package.config.classes:
+            raise ClaimsError(
+                f"{self.source} has the classes {', '.join(images.classes)}, which are not those of "
+                f"{package.config.name}; give the data set that it was trained on"
+            )
+        return images
+
+
+@cache
+def _load(source: str, split: str, size: int, limit: int | None) -> LabelledImages:
+    return load_split(source, split, size, limit)

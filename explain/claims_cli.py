@@ -1,0 +1,65 @@
+"""The command `zoo claims`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from explain.extras import EXPLAINING, require
+
+
+def claims(
+    data: Annotated[
+        str, typer.Option(help="As --data of zoo train; the models are those of this data set, by its name.")
+    ] = "cifar10",
+    images: Annotated[
+        int, typer.Option(min=2, help="Images whose patches are looked at; accuracies are of the whole test split.")
+    ] = 1000,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            help="Claims to measure, as 1,2; the others stay as they are.", show_default="all that can be measured"
+        ),
+    ] = None,
+    report: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder that zoo semantics wrote, of a model with the block, for claims 3 and 4; several."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of locations and resamples.")] = 0,
+    docs: Annotated[Path, typer.Option(help="Folder of claims.md, its pictures and the records of runs.")] = Path(
+        "docs"
+    ),
+    raw: Annotated[Path, typer.Option(help="File of the raw results.")] = Path("benchmarks/results/claims.json"),
+    only_write: Annotated[
+        bool, typer.Option("--only-write", help="Only write the document of the raw results.")
+    ] = False,
+) -> None:
+    """Measure the paper's claims on trained models, and write docs/claims.md."""
+    require(*EXPLAINING)
+    from rich.console import Console
+
+    from explain.claims.finding import ClaimsError, read_findings, write_findings
+    from explain.claims.measuring import chosen_claims, measure, write
+    from explain.claims.study import Study
+    from training.reproduce import RECORDS
+    from zoo.errors import InputError
+
+    console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+    numbers = () if only_write else chosen_claims(only)
+    study = Study(data, images, seed, docs / RECORDS, tuple(report or ()))
+    try:
+        findings = read_findings(raw)
+        for number in numbers:
+            try:
+                findings[number] = measure(number, study)
+            except ClaimsError as error:
+                if only is not None:
+                    raise
+                console.print(f"claim {number} was not measured: {error}")
+                continue
+            write_findings(raw, findings)
+            console.print(f"claim {number}: {findings[number].verdict}. {findings[number].text}")
+        for file in write(docs, read_findings(raw)):
+            console.print(f"wrote {file}")
+    except OSError as error:
+        raise InputError(f"cannot read or write {error.filename}: {error.strerror or error}") from None
