@@ -3,8 +3,12 @@
 import typer
 
 from explain.claims_cli import claims
+from explain.semantics_cli import semantics
+from explain.similar_cli import similar
 
 
 def add_commands(app: typer.Typer) -> None:
     """Add this package's commands to the program."""
     app.command("claims")(claims)
+    app.command()(semantics)
+    app.command()(similar)

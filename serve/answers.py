@@ -8,7 +8,7 @@ from pydantic_core import to_json
 from serve.models import ServedModel
 from serve.schemas import ModelDescription
 from serve.service import Result
-from zoo.answers import Patch, patch_shares, patches, top_classes
+from zoo.answers import patch_answers, patch_shares, top_classes
 from zoo.onnx_predictor import OnnxPredictor
 from zoo.picture import class_colour
 from zoo.registry import info
@@ -30,7 +30,7 @@ def patch_semantics_answer(model: ServedModel, result: Result, top_k: int) -> by
     shares = patch_shares(result.prediction)
     more = {"grid": {"rows": shares.shape[2], "columns": shares.shape[3]}, "source": model.patch_source}
     results = [
-        {**common, **more, "patches": [[_patch(patch) for patch in row] for row in patches(own, config.classes, top_k)]}
+        {**common, **more, "patches": patch_answers(own, config.classes, top_k, model.entities)}
         for common, own in zip(_pictures(result), shares, strict=True)
     ]
     return to_json({"model": config.identity(), "results": results, "timing": _timing(result)})
@@ -55,10 +55,6 @@ def model_description(model: ServedModel, default: bool) -> ModelDescription:
         metrics=model.package.metrics(),
         parity=model.package.parity(),
     )
-
-
-def _patch(patch: Patch) -> dict[str, object]:
-    return {**patch._asdict(), "top": [share._asdict() for share in patch.top]}
 
 
 def _pictures(result: Result) -> list[dict[str, object]]:

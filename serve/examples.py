@@ -7,6 +7,7 @@ from serve.schemas import (
     Grid,
     ModelDescription,
     ModelIdentity,
+    NamedEntity,
     PatchAnswer,
     PatchSemantics,
     PatchSemanticsAnswer,
@@ -44,6 +45,7 @@ PATCH_SEMANTICS = PatchSemanticsAnswer(
                         probability=0.6938,
                         none=0.0128,
                         top=[ClassProbability(label="cat", probability=0.6938)],
+                        entity=NamedEntity(name="cat + dog", kind="pair"),
                     )
                 ]
             ],

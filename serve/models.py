@@ -14,6 +14,7 @@ from serve.batcher import Batcher
 from serve.errors import ModelUnavailableError
 from serve.metrics import Metrics
 from serve.settings import Settings
+from zoo.entities import Entities
 from zoo.errors import InputError, UnknownNameError, ZooError
 from zoo.package import Package
 from zoo.predictor import Predictor
@@ -49,6 +50,11 @@ class ServedModel:
     """By how much the process grew when it was loaded; the most of all times."""
     loading: asyncio.Task[Loaded] | None = None
     """What loads it just now."""
+    entities: Entities | None = field(init=False)
+    """What answers name the nearest of, if its directory has them."""
+
+    def __post_init__(self) -> None:
+        self.entities = Entities.read(self.package)
 
     @property
     def name(self) -> str:

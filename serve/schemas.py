@@ -48,11 +48,20 @@ class ClassifyAnswer(BaseModel):
     timing: Timing
 
 
+class NamedEntity(BaseModel):
+    name: str
+    kind: str = Field(description="`pure` (one class), `pair` (two), `generic` (many) or `none`.")
+
+
 class PatchAnswer(BaseModel):
     label: str = Field(description="The strongest class.")
     probability: float = Field(description="Its share of the patch.")
     none: float = Field(description="The share that matches no class.")
     top: list[ClassProbability]
+    entity: NamedEntity | None = Field(
+        default=None,
+        description="The recurring mixture of classes that is nearest; absent where the model has no entities.",
+    )
 
 
 class Grid(BaseModel):

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from zoo.entities import Entities
 from zoo.errors import InputError
 from zoo.predictor import Array, Prediction
 
@@ -73,6 +74,21 @@ def patches(shares: Array, classes: tuple[str, ...], top_k: int) -> list[list[Pa
     """What each patch of one picture looks like, row by row, from its shares [C + 1, h, w]."""
     _, height, width = shares.shape
     return [[_patch(shares[:, row, column], classes, top_k) for column in range(width)] for row in range(height)]
+
+
+def patch_answers(
+    shares: Array, classes: tuple[str, ...], top_k: int, entities: Entities | None = None
+) -> list[list[dict[str, object]]]:
+    """The same for JSON; with entities each patch has the nearest one, as `entity`, and without them no such field."""
+    rows = [
+        [{**patch._asdict(), "top": [share._asdict() for share in patch.top]} for patch in row]
+        for row in patches(shares, classes, top_k)
+    ]
+    if entities is not None:
+        for row, nearest in zip(rows, entities.nearest(shares).tolist(), strict=True):
+            for patch, index in zip(row, nearest, strict=True):
+                patch["entity"] = entities.labels[index]
+    return rows
 
 
 def _patch(shares: Array, classes: tuple[str, ...], top_k: int) -> Patch:

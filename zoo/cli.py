@@ -137,9 +137,9 @@ def patches(
     import numpy as np
     from rich.console import Console
 
-    from zoo.answers import patch_shares, resolve_top_k
-    from zoo.answers import patches as describe
+    from zoo.answers import patch_answers, patch_shares, resolve_top_k
     from zoo.decode import decode
+    from zoo.entities import Entities
     from zoo.errors import InputError
     from zoo.package import json_text
     from zoo.picture import draw_semantic_map
@@ -163,8 +163,7 @@ def patches(
             draw_semantic_map(picture, shares, Box(*seen["box"]), config.classes, config.name).save(output)
         else:
             grid = {"grid": {"rows": rows, "columns": columns}, "source": info(config.variant).patch_source}
-            described = describe(shares, config.classes, top_k)
-            values = [[patch._asdict() | {"top": [s._asdict() for s in patch.top]} for patch in r] for r in described]
+            values = patch_answers(shares, config.classes, top_k, Entities.read(package))
             answer = {"model": config.identity(), "results": [seen | grid | {"patches": values}]}
             output.write_text(json_text(answer))
     except OSError as error:

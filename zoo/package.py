@@ -8,6 +8,7 @@ model.onnx          optional, from `zoo export`; model.fp16.onnx, model.int8.onn
 parity.json         optional, from `zoo verify`
 speed.json          optional, from `zoo speed`
 map.png             optional, from `zoo patches`: a photograph under its semantic map, for the card
+entities.json       optional, from `zoo semantics --record`: recurring mixtures of classes, for answers to name
 serving.json        optional, from `zoo tune`
 """
 
@@ -36,13 +37,14 @@ CARD_FILE = "README.md"
 PARITY_FILE = "parity.json"
 SPEED_FILE = "speed.json"
 MAP_FILE = "map.png"
+ENTITIES_FILE = "entities.json"
 SERVING_FILE = "serving.json"
 
 ONNX_FILES: Mapping[Precision, str] = MappingProxyType(
     {"fp32": "model.onnx", "fp16": "model.fp16.onnx", "int8": "model.int8.onnx"}
 )
 
-ANSWERING_FILES = (CONFIG_FILE, WEIGHTS_FILE, *ONNX_FILES.values())
+ANSWERING_FILES = (CONFIG_FILE, WEIGHTS_FILE, *ONNX_FILES.values(), ENTITIES_FILE)
 """Those that decide what a model answers."""
 
 PUBLISHED_FILES = (*ANSWERING_FILES, METRICS_FILE, PARITY_FILE, SPEED_FILE, MAP_FILE, CARD_FILE)
@@ -237,7 +239,7 @@ class Package:
 
 def serving_files(precisions: Iterable[Precision]) -> tuple[str, ...]:
     """What a server needs of a model directory."""
-    return (CONFIG_FILE, METRICS_FILE, PARITY_FILE, *(ONNX_FILES[precision] for precision in precisions))
+    return (CONFIG_FILE, METRICS_FILE, PARITY_FILE, ENTITIES_FILE, *(ONNX_FILES[precision] for precision in precisions))
 
 
 def sha256(file: Path) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zoo.card_results import measured_split
+from zoo.entities import Entities
 from zoo.errors import DigestError, PublishError
 from zoo.package import MAP_FILE, PARITY_FILE, PUBLISHED_FILES, Package, sha256
 from zoo.registry import info
@@ -16,13 +17,14 @@ def require_publishable(package: Package) -> None:
 
     Raises:
         UnknownNameError: the zoo has no such variant.
-        PackageError: a file is missing or not valid (`DigestError`: damaged or replaced).
+        PackageError: a file is missing, not valid, or made from other weights (`DigestError`: damaged or replaced).
         PublishError: an ONNX file was not compared, or not with these weights, or is too far from them; or a
             file is a link to elsewhere.
     """
     info(package.config.variant)
     _require_own_files(package)
     package.weights()
+    Entities.read(package)
     for precision in package.precisions:
         _require_proof(package, precision)
 

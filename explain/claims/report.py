@@ -9,8 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from explain.bootstrap import Estimate
 from explain.claims.finding import ClaimsError
-
-SUMMARY_FILE = "summary.json"
+from explain.summary import SUMMARY_FILE
 
 
 @dataclass(frozen=True, slots=True)

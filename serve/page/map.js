@@ -20,6 +20,8 @@ export class SemanticMap {
     this.area = [left / width, top / height, (right - left) / width, (bottom - top) / height];
     this.patches = result.patches.flat();
     this.none = this.patches.map((patch) => patch.none);
+    /** Whether the server names the nearest entity of each cell. */
+    this.hasEntities = this.patches.some((patch) => patch.entity);
     this.classes = model.classes;
     this.colours = model.colours.map(channels);
     const index = new Map(model.classes.map((label, index) => [label, index]));

@@ -44,14 +44,18 @@ export class Pane {
     const mark = this.find(".cell");
     mark.hidden = !point;
     if (point) setArea(mark, map.areaOf(this.cell));
-    const { top, none } = point ? map.patches[this.cell] : map.average();
+    const { top, none, entity } = point ? map.patches[this.cell] : map.average();
     const rows = [...rowsOf(top.slice(0, SHOWN_CLASSES), model), { label: "none", share: none }];
     const title = point ? map.nameOf(this.cell) : "All cells on average";
-    const [heading, list] = this.find(".readout").children;
+    const [heading, list, nearest] = this.find(".readout").children;
     heading.textContent = title;
     fillBars(list, rows);
+    nearest.hidden = !map.hasEntities;
+    nearest.textContent = entity ? `nearest entity: ${entity.name}` : "\u00a0";
     if (point) this.seen.ariaValueNow = this.cell + 1;
-    this.seen.ariaValueText = `${title}: ${rows.map((r) => `${r.label} ${percent(r.share)}`).join(", ")}`;
+    const said = rows.map((r) => `${r.label} ${percent(r.share)}`);
+    if (entity) said.push(nearest.textContent);
+    this.seen.ariaValueText = `${title}: ${said.join(", ")}`;
   }
 
   describe() {

@@ -12,6 +12,7 @@ from support.loopback_hub import Hub
 from zoo.card import hand_written, model_card
 from zoo.hub import open_model
 from zoo.package import (
+    ANSWERING_FILES,
     CARD_FILE,
     METRICS_FILE,
     ONNX_FILES,
@@ -249,9 +250,7 @@ def test_all_bundled_models_and_their_pins(hub: Hub, tmp_path: Path) -> None:
     assert table.keys() == hub.repositories.keys()
     for name, release in table.items():
         files = hub.repositories[name].files(release["revision"])
-        assert release["files"] == {
-            file: files[file].sha256 for file in ("config.json", WEIGHTS_FILE, *ONNX_FILES.values()) if file in files
-        }
+        assert release["files"] == {file: files[file].sha256 for file in ANSWERING_FILES if file in files}
 
 
 def test_all_are_those_of_one_folder(hub: Hub, login: dict[str, str], package: Package, tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.entities import some_entities
 
-from zoo.errors import DigestError, PublishError
+from zoo.errors import DigestError, PackageError, PublishError
 from zoo.hub import open_model
 from zoo.package import MAP_FILE, ONNX_FILES, PARITY_FILE, WEIGHTS_FILE, Package, write_json
 from zoo.publishable import missing, require_publishable
@@ -74,4 +75,13 @@ def test_a_link_to_elsewhere(package: Package, tmp_path: Path) -> None:
     (package.path / MAP_FILE).unlink()
     (package.path / MAP_FILE).symlink_to(secret)
     with pytest.raises(PublishError, match=r"map\.png is a link to .*id_rsa, outside of the model directory"):
+        require_publishable(package)
+
+
+def test_entities_of_other_weights(package: Package) -> None:
+    classes = package.config.classes
+    some_entities(package.config.weights_sha256, classes).write(package)
+    require_publishable(package)
+    some_entities("0" * 64, classes).write(package)
+    with pytest.raises(PackageError, match=r"entities\.json was made from weights with SHA-256 0000"):
         require_publishable(package)

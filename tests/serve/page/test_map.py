@@ -97,6 +97,20 @@ def test_a_cell_says_what_it_looks_like(page: Page, url: str, photo_file: Path) 
     expect(page.locator(".cell")).to_be_hidden()
 
 
+def test_a_cell_says_its_nearest_entity(page: Page, url: str, photo_file: Path) -> None:
+    choose(page, photo_file, compare=PLAIN)
+    patch = ask(url, "patch-semantics", photo_file)["patches"][2][5]
+    ours, plain = page.locator(".seen").all()
+    box = ours.bounding_box()
+    assert box
+    ours.hover(position={"x": 5.5 / 8 * box["width"], "y": 2.5 / 8 * box["height"]})
+    said = f"nearest entity: {patch['entity']['name']}"
+    expect(page.locator(".entity").first).to_have_text(said)
+    expect(ours).to_have_attribute("aria-valuetext", re.compile(f", {re.escape(said)}$"))
+    expect(page.locator(".entity").last).to_be_hidden()
+    expect(plain).not_to_have_attribute("aria-valuetext", re.compile("entity"))
+
+
 def test_a_cell_is_tapped(open_page: OpenPage, photo_file: Path) -> None:
     page = open_page(viewport={"width": 360, "height": 740}, has_touch=True)
     choose(page, photo_file)

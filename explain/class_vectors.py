@@ -1,0 +1,75 @@
+"""The hierarchy of vectors of classes, and whether two groups of classes separate in it."""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import pdist, squareform
+
+from zoo.predictor import Array
+
+Floats = NDArray[np.float64]
+
+
+class Separation(NamedTuple):
+    """Two groups of classes in the distances of their vectors."""
+
+    groups: Mapping[str, tuple[str, ...]]
+    within: float
+    """Mean cosine distance of two classes of one group."""
+    between: float
+    """The same of two classes of different groups."""
+    groupings: int
+    """Ways to part the classes into groups of these sizes."""
+    p: float
+    """Share of them whose `between - within` is at least this one's, itself included."""
+    first_split: bool
+    """Whether the last join of the hierarchy is exactly of these two groups."""
+
+
+class Hierarchy(NamedTuple):
+    distances: Floats
+    """[C, C], cosine distances."""
+    joins: Floats
+    """[C - 1, 4], by average linkage, as `scipy.cluster.hierarchy.linkage` gives them."""
+
+
+def hierarchy(vectors: Floats) -> Hierarchy:
+    """Of vectors [C, d], such as the semantic vectors."""
+    distances = pdist(vectors, "cosine")
+    return Hierarchy(squareform(distances), linkage(distances, "average"))
+
+
+def class_means(features: Array, labels: NDArray[np.int64], classes: int) -> Floats | None:
+    """The mean features [C, d] of the patches [M, d] of each class; None where a class has no patch."""
+    counts = np.bincount(labels, minlength=classes)
+    if not counts.all():
+        return None
+    sums = np.zeros((classes, features.shape[1]))
+    np.add.at(sums, labels, features)
+    return sums / counts[:, None]
+
+
+def separation(tree: Hierarchy, classes: Sequence[str], groups: Mapping[str, tuple[str, ...]]) -> Separation:
+    """Whether two groups, which together are all classes, separate: an exact permutation test over all groupings."""
+    [first, _] = groups.values()
+    chosen = np.isin(classes, first)
+    within, between = _means(tree.distances, chosen)
+    gaps = []
+    for members in combinations(range(len(classes)), len(first)):
+        other = _means(tree.distances, np.isin(range(len(classes)), members))
+        gaps.append(other[1] - other[0])
+    p = float(np.mean(np.array(gaps) >= between - within - 1e-12))
+    halves = fcluster(tree.joins, 2, "maxclust") == 1
+    return Separation(
+        groups, within, between, len(gaps), p, bool((halves == chosen).all() or (halves == ~chosen).all())
+    )
+
+
+def _means(distances: Floats, chosen: NDArray[np.bool_]) -> tuple[float, float]:
+    upper = np.triu(np.ones_like(distances, dtype=bool), 1)
+    same = chosen[:, None] == chosen[None]
+    return float(distances[upper & same].mean()), float(distances[upper & ~same].mean())

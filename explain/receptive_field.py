@@ -1,0 +1,52 @@
+"""How much of a picture a patch's answer depends on.
+
+The theoretical receptive field of these networks' patches is as large as the picture; most of it hardly matters (W. Luo
+et al., *Understanding the Effective Receptive Field in Deep Convolutional Neural Networks*, 2016).
+"""
+
+import numpy as np
+import torch
+
+from zoo.network import Network
+from zoo.preprocess import Pixels
+
+ENERGY = 0.9
+"""Share of the gradient's energy that the field holds."""
+IMAGES = 32
+BATCH = 8
+
+
+def surroundings(network: Network, pixels: Pixels) -> int:
+    """Cells on each side of a patch that belong to its effective receptive field.
+
+    The smallest square of cells about the middle cell that holds 90% of the squared gradient of the patch's strongest
+    logit by the normalised pixels, over the first images.
+
+    Arguments:
+        network: in evaluation mode.
+        pixels: [N, 3, S, S], of training images.
+    """
+    energy = sum(_energy(network, pixels[start : start + BATCH]) for start in range(0, min(IMAGES, len(pixels)), BATCH))
+    assert isinstance(energy, np.ndarray)
+    side = energy.shape[0]
+    middle = side // 2
+    for reach in range(side):
+        part = energy[max(middle - reach, 0) : middle + reach + 1, max(middle - reach, 0) : middle + reach + 1]
+        if part.sum() >= ENERGY * energy.sum():
+            return reach
+    return side
+
+
+def _energy(network: Network, pixels: Pixels) -> np.ndarray:
+    """The squared gradient summed over the pixels of each cell, [h, w]."""
+    device = next(network.parameters()).device
+    normalised = network.normalize(torch.from_numpy(pixels.copy()).to(device)).requires_grad_()
+    features = network.stages(network.stem(normalised))
+    tapped = network.block(features)
+    answer = features if tapped.patch_logits is None else tapped.patch_logits
+    rows, columns = answer.shape[2:]
+    strongest = answer[:, :, rows // 2, columns // 2].amax(dim=1).sum()
+    [gradient] = torch.autograd.grad(strongest, normalised)
+    squares = gradient.square().sum(dim=(0, 1))
+    cells = torch.nn.functional.adaptive_avg_pool2d(squares[None, None], (rows, columns))[0, 0]
+    return cells.double().cpu().numpy()

@@ -1,0 +1,91 @@
+"""The command `zoo similar`."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from explain.extras import EXPLAINING, require
+from zoo.cli import Model
+from zoo.errors import ImageError, InputError
+from zoo.hub import DEFAULT_MODEL
+
+
+def similar(
+    image: Annotated[Path, typer.Argument(help="A picture file.", show_default=False)],
+    patch: Annotated[str, typer.Option(help="ROW,COLUMN of the patch, from 0 at the top left.", show_default=False)],
+    model: Model = DEFAULT_MODEL,
+    data: Annotated[
+        str | None, typer.Option(help="The data set to search, as for `zoo eval`; needed when there is no index yet.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Of the data set.")] = "test",
+    index: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the index.", show_default="index/ of the report of `zoo semantics`"),
+    ] = None,
+    count: Annotated[int, typer.Option("-n", "--count", min=1, help="Patches to find.")] = 14,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the picture goes, a .png file.")] = Path(
+        "similar.png"
+    ),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """The patches of a data set most like one patch of a picture, by what they look like to the model."""
+    row, column = _parse(patch)
+    if output.suffix.lower() != ".png":
+        raise InputError(f"-o {output}: the name must end in .png")
+    require(*EXPLAINING)
+    from rich.console import Console
+    from rich.table import Table
+
+    from explain.semantics import INDEX_FOLDER
+    from explain.semantics_cli import report_folder
+    from explain.similar import draw_similar, find_similar, open_index, require_block, to_json
+    from training.pictures import data_set_name
+    from training.progress import progress_bar
+    from zoo.decode import decode_pixels
+    from zoo.hub import open_model
+    from zoo.package import json_text
+    from zoo.torch_predictor import TorchPredictor
+
+    package = open_model(model)
+    require_block(package)
+    try:
+        pixels = decode_pixels(image.read_bytes(), package.config.input_size).pixels
+    except (OSError, ImageError) as error:
+        raise ImageError(f"{image}: {error.strerror if isinstance(error, OSError) else error}") from None
+    network = TorchPredictor.open(package).network
+    name = package.config.data if data is None else data_set_name(data)
+    folder = index or report_folder(package.config.variant, name, split) / INDEX_FOLDER
+    try:
+        with progress_bar(shown=not as_json) as bar:
+            task = bar.add_task("patches", total=1, status="", visible=False)
+            opened = open_index(
+                network,
+                package,
+                folder,
+                data,
+                split,
+                lambda done, total: bar.update(task, completed=done, total=total, visible=True),
+            )
+        found = find_similar(network, opened, pixels, row, column, count)
+        draw_similar(found, opened).save(output)
+    except OSError as error:
+        raise InputError(f"cannot write {error.filename or output}: {error.strerror or error}") from None
+    if as_json:
+        sys.stdout.write(json_text(to_json(found, opened)))
+        return
+    table = Table("class", "image", "row", "column", "distance", title=f"{image}, patch {row},{column}")
+    for match, label in zip(found.matches, found.labels, strict=True):
+        table.add_row(label, str(match.image), str(match.row), str(match.column), f"{match.distance:.3f}")
+    console = Console(soft_wrap=True)
+    console.print(table)
+    console.print(f"{output}: {len(opened)} images of {opened.origin.data} searched", markup=False, emoji=False)
+
+
+def _parse(patch: str) -> tuple[int, int]:
+    found = re.fullmatch(r"\s*(\d{1,4})\s*,\s*(\d{1,4})\s*", patch)
+    if not found:
+        raise InputError(f"--patch {patch}: expected ROW,COLUMN, such as 3,5, counted from 0 at the top left")
+    return int(found[1]), int(found[2])

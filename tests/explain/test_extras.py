@@ -1,0 +1,13 @@
+import importlib.util
+
+import pytest
+
+from explain.extras import EXPLAINING, require
+from zoo.errors import MissingDependencyError
+
+
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    require(*EXPLAINING)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "openTSNE" else object())
+    with pytest.raises(MissingDependencyError, match=r"needs openTSNE: pip install 'template-zoo\[explain\]'"):
+        require(*EXPLAINING)

@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from explain.receptive_field import surroundings
+from zoo.blocks import AuxiliaryHead
+from zoo.network import Network
+from zoo.preprocess import CIFAR10_NORMALIZATION
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (9, 3, 32, 32)).astype(np.uint8)
+
+
+class Mean(nn.Module):
+    """The mean of a square of cells about each cell, by the reach of its middle."""
+
+    def __init__(self, reach: int) -> None:
+        super().__init__()
+        self.pool = nn.AvgPool2d(2 * reach + 1, 1, reach)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pool(nn.functional.avg_pool2d(x, 4))
+
+
+@pytest.mark.parametrize("reach", [0, 1, 3])
+def test_the_reach_of_a_known_network(reach: int) -> None:
+    torch.manual_seed(0)
+    network = Network(
+        stem=nn.Identity(),
+        stages=Mean(reach),
+        block=AuxiliaryHead(3, 2),
+        last_stage=nn.Identity(),
+        features=3,
+        num_classes=2,
+        normalization=CIFAR10_NORMALIZATION,
+    )
+    assert surroundings(network.eval(), PIXELS) == reach
