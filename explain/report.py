@@ -12,6 +12,7 @@ from markupsafe import Markup
 from explain.bootstrap import Estimate
 from explain.class_vectors import Separation
 from explain.cutouts import cut_out, data_url
+from explain.entities_picture import draw_entities
 from explain.figures import MEASURES, SPACES, hierarchy_figure, map_figure, quality_figure, slack_figure
 from explain.nearest import Match
 from explain.semantics import Assigned, Study
@@ -22,6 +23,7 @@ from zoo.package import write_atomically, write_json
 from zoo.picture import class_colour
 
 REPORT_FILE = "report.html"
+ENTITIES_PICTURE = "entities.png"
 SMALLEST_SHARE = 0.02
 """Shown in an entity's bar; smaller ones are summed up."""
 KINDS = {
@@ -50,9 +52,11 @@ def write_report(study: Study, folder: Path) -> Path:
         quality=Markup(quality_figure(study.geometry)),
         map=f"data:image/png;base64,{base64.b64encode(map_figure(study)).decode()}",
         legend=[(name, class_colour(index)) for index, name in enumerate(study.config.classes[:12])],
-        files=[SUMMARY_FILE, *tables],
+        files=[SUMMARY_FILE, *tables, *([ENTITIES_PICTURE] if study.assigned else [])],
         **(_assigned(study, study.assigned) if study.assigned else {"assigned": None}),
     )
+    if study.assigned:
+        draw_entities(study, study.assigned).save(folder / ENTITIES_PICTURE)
     file = folder / REPORT_FILE
     write_atomically(file, page.encode())
     return file

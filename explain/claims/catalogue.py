@@ -55,11 +55,18 @@ CLAIMS: Mapping[int, Claim] = MappingProxyType(
             "Accuracy on the test split with its 95% interval over images; one seed of weights a network.",
         ),
         3: Claim(
-            "Features cluster better after the block than before it, and animals separate from vehicles.", "separation"
+            "Features cluster better after the block than before it, and animals separate from vehicles.",
+            "separation",
+            "claim3-separation",
+            "How well patches of a class lie together: before the block, after it, and in the mixture that it adds, by "
+            "itself. Bars: 95% intervals.",
         ),
         4: Claim(
             "New entities arise as mixtures of classes; some patches are discriminative for one class, others generic.",
             "entities",
+            "claim4-entities",
+            "Share of the patches whose nearest entity is of one class, of two or of many, with the number of such "
+            "entities. `zoo semantics` shows each with its patches.",
         ),
         5: Claim(
             "Inference needs only convolution, soft-max and matrix product.",

@@ -5,10 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from explain.entities import tell
+from explain.entities_picture import MARGIN, ROW, TEXT_WIDTH
 from zoo.entities import Entities
 from zoo.hub import open_model
 from zoo.package import ENTITIES_FILE, Package
@@ -48,6 +51,22 @@ def test_the_page_needs_nothing_else(report: Path) -> None:
     assert "@import" not in page
     for heading in ("Entities", "Looked for", "Geometry", "Class vectors", "Slack", "By place in the grid"):
         assert f">{heading}</h" in page
+
+
+def test_the_picture_has_a_row_for_each_kind(report: Path) -> None:
+    summary = json.loads((report / "summary.json").read_text())
+    kinds = summary["entities"]["kinds"]
+    found = sum(one["found"] for one in summary["entities"]["searched"].values())
+    rows = min(kinds.get("pure", {"entities": 0})["entities"], 1) + found
+    rows += min(kinds.get("generic", {"entities": 0})["entities"], 2)
+    with Image.open(report / "entities.png") as picture:
+        pixels = np.asarray(picture.convert("RGB"))
+    assert rows > 1
+    assert len(pixels) == 2 * MARGIN + rows * ROW
+    for row in range(rows):
+        part = pixels[MARGIN + row * ROW :][:ROW]
+        assert part[:, : MARGIN + TEXT_WIDTH].std() > 5
+        assert part[:, MARGIN + TEXT_WIDTH :].std() > 5
 
 
 def test_the_summary_has_numbers_with_intervals(report: Path) -> None:
