@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from faithfulness_tables import FAITHFULNESS
 from performance_tables import PERFORMANCE
 from serving_tables import SERVING
 from table import markdown
@@ -76,6 +77,7 @@ DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
     "docs/training.md": {"speed": speed_table},
     "docs/performance.md": PERFORMANCE,
     "docs/serving.md": SERVING,
+    "docs/explain.md": FAITHFULNESS,
 }
 
 

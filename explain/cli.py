@@ -3,6 +3,8 @@
 import typer
 
 from explain.claims_cli import claims
+from explain.explain_cli import explain
+from explain.faithfulness_cli import faithfulness
 from explain.semantics_cli import semantics
 from explain.similar_cli import similar
 
@@ -12,3 +14,5 @@ def add_commands(app: typer.Typer) -> None:
     app.command("claims")(claims)
     app.command()(semantics)
     app.command()(similar)
+    app.command()(explain)
+    app.command()(faithfulness)

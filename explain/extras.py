@@ -4,7 +4,17 @@ import importlib.util
 
 from zoo.errors import MissingDependencyError
 
-EXPLAINING = ("torch", "torchvision", "datasets", "sklearn", "openTSNE", "jinja2", "pyarrow", "matplotlib")
+EXPLAINING = (
+    "torch",
+    "torchvision",
+    "datasets",
+    "sklearn",
+    "openTSNE",
+    "pytorch_grad_cam",
+    "jinja2",
+    "pyarrow",
+    "matplotlib",
+)
 
 
 def require(*modules: str) -> None:

@@ -139,8 +139,8 @@ def hold_out(pictures: Pictures, share: float = 0.1) -> tuple[Pictures, Pictures
     return pictures.select(torch.nonzero(~held).flatten()), pictures.select(torch.nonzero(held).flatten())
 
 
-def sample(pictures: Pictures, count: int | None) -> Pictures:
-    """At most so many pictures at random, the same ones each time, in their former order; all of them for None.
+def sample(pictures: Pictures, count: int | None, seed: int = 0) -> Pictures:
+    """At most so many pictures at random, the same ones for a seed, in their former order; all of them for None.
 
     Not the first ones: where the pictures lie class by class, they would be of one class.
 
@@ -151,7 +151,7 @@ def sample(pictures: Pictures, count: int | None) -> Pictures:
         return pictures
     if count < 1:
         raise InputError(f"limit = {count}: it must be above 0")
-    chosen = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(0))[:count]
+    chosen = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed))[:count]
     return pictures.select(chosen.sort().values)
 
 

@@ -24,7 +24,9 @@ LEGEND_ROWS = 12
 INK, PAPER = "#202124", "#ffffff"
 
 
-class _Legend(NamedTuple):
+class LegendRow(NamedTuple):
+    """A class, its mean share over the grid, and its colour; None for what has none."""
+
     name: str
     share: float
     colour: str | None
@@ -64,9 +66,9 @@ def draw_semantic_map(image: Image.Image, shares: Array, box: Box, classes: tupl
     left, top = (min(round(start * scale), side - 1) for start, side in zip(box[:2], size, strict=True))
     edges = [left, top, max(round(box.right * scale), left + 1), max(round(box.bottom * scale), top + 1)]
     canvas = _dim_outside(canvas, edges)
-    overlay = _cells(shares, (edges[2] - edges[0], edges[3] - edges[1]))
+    overlay = cells(shares, (edges[2] - edges[0], edges[3] - edges[1]))
     canvas.paste(overlay, (edges[0], edges[1]), overlay)
-    return _beside(canvas, _draw_legend(_legend(shares, classes), title))
+    return _beside(canvas, draw_legend(legend_rows(shares, classes), title))
 
 
 def _dim_outside(canvas: Image.Image, edges: list[int]) -> Image.Image:
@@ -76,26 +78,27 @@ def _dim_outside(canvas: Image.Image, edges: list[int]) -> Image.Image:
     return dimmed
 
 
-def _cells(shares: Array, size: tuple[int, int]) -> Image.Image:
-    """The grid as an RGBA picture of `size`."""
+def cells(shares: Array, size: tuple[int, int]) -> Image.Image:
+    """The grid of shares [C + 1, h, w] as an RGBA picture of `size`: each cell in the colour of its strongest class."""
     strongest = shares[:-1].argmax(axis=0)
     colours = np.array([ImageColor.getrgb(class_colour(index))[:3] for index in range(len(shares) - 1)], dtype=np.uint8)
     opacity = np.clip(255 * MAX_OPACITY * shares[:-1].max(axis=0), 0, 255).astype(np.uint8)
     return Image.fromarray(np.dstack([colours[strongest], opacity])).resize(size, Image.Resampling.NEAREST)
 
 
-def _legend(shares: Array, classes: tuple[str, ...]) -> list[_Legend]:
+def legend_rows(shares: Array, classes: tuple[str, ...]) -> list[LegendRow]:
     """The largest mean shares over the grid, then what is left, then `none`."""
     means = shares.mean(axis=(1, 2))
     order = np.argsort(-means[:-1], kind="stable")
     shown, rest = order[:LEGEND_ROWS], order[LEGEND_ROWS:]
-    rows = [_Legend(classes[index], float(means[index]), class_colour(int(index))) for index in shown]
+    rows = [LegendRow(classes[index], float(means[index]), class_colour(int(index))) for index in shown]
     if len(rest):
-        rows.append(_Legend(f"{len(rest)} others", float(means[rest].sum()), None))
-    return [*rows, _Legend(NONE, float(means[-1]), None)]
+        rows.append(LegendRow(f"{len(rest)} others", float(means[rest].sum()), None))
+    return [*rows, LegendRow(NONE, float(means[-1]), None)]
 
 
-def _draw_legend(rows: list[_Legend], title: str) -> Image.Image:
+def draw_legend(rows: list[LegendRow], title: str) -> Image.Image:
+    """The rows under a title, as a picture of its own."""
     font, margin, line = ImageFont.load_default(18), 16, 32
     name_width = max(font.getlength(row.name) for row in rows)
     width = round(max(margin * 2 + 34 + name_width + 80, margin * 2 + font.getlength(title)))

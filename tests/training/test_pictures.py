@@ -6,7 +6,7 @@ import pytest
 import torch
 from support.pictures import coloured, make_rows, write_files, write_split
 
-from training.pictures import Pictures, class_counts, data_set_name, hold_out, open_split, open_splits
+from training.pictures import Pictures, class_counts, data_set_name, hold_out, open_split, open_splits, sample
 from training.source import DataError
 from zoo.decode import decode_pixels
 
@@ -105,6 +105,13 @@ def test_a_file_is_no_source(tmp_path: Path) -> None:
     (tmp_path / "data.zip").write_bytes(b"")
     with pytest.raises(DataError, match=r"data\.zip is a file; unpack it"):
         open_splits(str(tmp_path / "data.zip"))
+
+
+def test_a_seed_chooses_the_sample() -> None:
+    pictures = labelled(*range(100), classes=tuple(map(str, range(100))))
+    first, again, other = (sample(pictures, 10, seed).labels.tolist() for seed in (0, 0, 1))
+    assert first == again == sorted(first)
+    assert first != other
 
 
 def test_a_tenth_of_each_class_is_held_out() -> None:

@@ -1,0 +1,104 @@
+"""The tables of docs/explain.md, from what `zoo faithfulness` measured."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from table import markdown
+
+from explain.faithfulness_record import MEASURES, read_record
+
+RESULTS = Path(__file__).resolve().parents[1] / "benchmarks/results/faithfulness.json"
+NOT_MEASURED = "Not measured yet: `zoo faithfulness --data cifar10 -o benchmarks/results/faithfulness.json`."
+
+HEADINGS = {"deletion": "deletion", "insertion": "insertion", "mass": "mass", "hit": "maximum"}
+"""What the measures are called in the tables."""
+
+
+def measured_on() -> str:
+    """How each model was measured."""
+    rows = []
+    for name, record in _models():
+        side, mosaic_side, (height, width) = record["image_size"], record["mosaic_size"], record["grid"]
+        images = f"{record['images']:,} {record['split']} images of {record['data']}, {side} x {side}"
+        mosaics = f"{record['mosaics']}, {mosaic_side} x {mosaic_side}"
+        seed = str(record["protocol"]["seed"])
+        rows.append([f"`{name}`", images, f"{height} x {width}", str(record["correct"]), mosaics, seed])
+    return _table(["model", "images", "patches", "answered correctly", "mosaics", "seed"], "lllrlr", rows)
+
+
+def methods() -> str:
+    """Every method of every model."""
+    rows = (
+        [f"`{name}`", method, *(_interval(measures[measure]) for measure in MEASURES)]
+        for name, record in _models()
+        for method, measures in record["methods"].items()
+    )
+    headings = [f"{HEADINGS[measure]}, {better} is better" for measure, better in MEASURES.items()]
+    return _table(["model", "method", *headings], "llrrrr", rows)
+
+
+def differences() -> str:
+    """The semantic map less each other method, with a verdict where the interval leaves 0 out."""
+    rows = (
+        [f"`{name}`", method, *(_difference(measure, measures[measure]) for measure in MEASURES)]
+        for name, record in _models()
+        for method, measures in record["differences"].items()
+    )
+    return _table(["model", "semantic map less", *HEADINGS.values()], "llrrrr", rows)
+
+
+def verdict() -> str:
+    """Where the semantic map is better than other methods and where not, a sentence a measure and model."""
+    lines = []
+    for name, record in _models():
+        if not record["differences"]:
+            continue
+        lines.append(f"- `{name}`")
+        for measure, heading in HEADINGS.items():
+            sides: dict[str, list[str]] = {"better": [], "worse": [], "": []}
+            for method, measures in record["differences"].items():
+                sides[_side(measure, measures[measure])].append(method)
+            parts = [f"{side} than {_listed(sides[side])}" for side in ("better", "worse") if sides[side]]
+            if sides[""]:
+                parts.append(f"no clear difference from {_listed(sides[''])}")
+            lines.append(f"  - {heading}: {'; '.join(parts)}.")
+    return "\n".join(lines) or NOT_MEASURED
+
+
+FAITHFULNESS: dict[str, Callable[[], str]] = {
+    "verdict": verdict,
+    "measured-on": measured_on,
+    "methods": methods,
+    "differences": differences,
+}
+"""The tables by the names of their markers."""
+
+
+def _models() -> Iterable[tuple[str, Mapping[str, Any]]]:
+    return sorted(read_record(RESULTS).items())
+
+
+def _interval(one: Mapping[str, float]) -> str:
+    return f"{one['mean']:.3f} ({one['low']:.3f} to {one['high']:.3f})"
+
+
+def _difference(measure: str, one: Mapping[str, float]) -> str:
+    side = _side(measure, one)
+    return f"{one['mean']:+z.3f} ({one['low']:+z.3f} to {one['high']:+z.3f}) {side}".strip()
+
+
+def _side(measure: str, one: Mapping[str, float]) -> str:
+    """Whether the semantic map is better or worse; empty where the interval holds 0."""
+    if one["low"] <= 0 <= one["high"]:
+        return ""
+    return "better" if (one["mean"] > 0) == (MEASURES[measure] == "more") else "worse"
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def _table(headings: list[str], alignment: str, rows: Iterable[list[str]]) -> str:
+    rows = list(rows)
+    return markdown(headings, alignment, rows) if rows else NOT_MEASURED

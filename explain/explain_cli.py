@@ -1,0 +1,50 @@
+"""The command `zoo explain`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from explain.extras import EXPLAINING, require
+from zoo.hub import DEFAULT_MODEL
+from zoo.package import NETWORK_FILES
+
+
+def explain(
+    images: Annotated[list[Path], typer.Argument(help="Picture files.", show_default=False)],
+    model: Annotated[
+        str,
+        typer.Option("--model", "-m", help="VARIANT, VARIANT.DATA, local-dir:PATH or hf-hub:ORG/NAME@REVISION."),
+    ] = DEFAULT_MODEL,
+    beside: Annotated[
+        str | None,
+        typer.Option(
+            help="A model whose class activation map is set beside.", show_default="the plain variant, if it is here"
+        ),
+    ] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The folder of the pages.")] = Path("explained"),
+) -> None:
+    """Why a model answers as it does: a page a picture, as HTML and as PNG, with maps, patches and what moved it."""
+    require(*EXPLAINING)
+    from rich.console import Console
+    from rich.text import Text
+
+    from explain.opening import open_network
+    from explain.pages import write_pages
+    from explain.plain import open_plain
+    from zoo.hub import open_model
+
+    package = open_model(model, NETWORK_FILES)
+    network = open_network(package)
+    plain = open_plain(package.config, beside)
+    console = Console(soft_wrap=True, markup=False, emoji=False, highlight=False)
+    with console.status("explaining") as status:
+        written = write_pages(
+            network, package.config, plain, images, output, lambda file: status.update(Text(f"explaining {file}"))
+        )
+    for page in written.pages:
+        console.print(str(page))
+    for failure in written.failures:
+        Console(stderr=True, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), failure))
+    if written.failures:
+        raise typer.Exit(1)

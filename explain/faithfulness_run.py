@@ -1,0 +1,33 @@
+"""One model's measurement, from its directory to its record, under a progress bar."""
+
+from typing import Any
+
+from explain.faithfulness import Protocol, measure
+from explain.opening import open_network
+from training.prepare import load_split
+from training.progress import progress_bar
+from zoo.errors import InputError
+from zoo.package import Package
+from zoo.registry import info
+
+
+def measure_package(package: Package, data: str, protocol: Protocol) -> dict[str, Any]:
+    """Measure a model on the test split of a data set; see `explain.faithfulness.measure`.
+
+    Raises:
+        DataError: there is no such data set, or it has no test split.
+        InputError: the data set has other classes than the model.
+        PackageError: the weights are not there.
+    """
+    config = package.config
+    images = load_split(data, "test", config.input_size, protocol.images, protocol.seed)
+    if images.classes != config.classes:
+        raise InputError(f"{data} has other classes than {config.name}: {', '.join(images.classes)}")
+    network = open_network(package)
+    with progress_bar() as bar:
+        task = bar.add_task(config.name, total=None, status="")
+
+        def show(what: str, done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, status=what)
+
+        return measure(network, info(config.variant).patch_source, images, protocol, show)

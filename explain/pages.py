@@ -1,0 +1,101 @@
+"""From picture files to a folder of pages."""
+
+import os
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from explain.explanation import Explanation, explain
+from explain.page import THUMBNAIL, Entry, index_page, picture_page
+from explain.plain import Plain
+from explain.sections import sections
+from explain.seen import Seen, read_picture
+from explain.sheet import draw_sheet
+from zoo.errors import ImageError, InputError
+from zoo.network import Network
+from zoo.package import ModelConfig, write_atomically
+
+INDEX = "index"
+
+
+class Written(NamedTuple):
+    """What was written, and what could not be."""
+
+    pages: tuple[Path, ...]
+    """The pages of pictures, in their order, and the index if there are several pictures."""
+    failures: tuple[str, ...]
+    """Messages on the pictures without a page."""
+
+
+def write_pages(
+    network: Network,
+    config: ModelConfig,
+    plain: Plain,
+    files: list[Path],
+    folder: Path,
+    progress: Callable[[str], None] = lambda file: None,
+) -> Written:
+    """Explain pictures, a page each as `NAME.html` and `NAME.png`; a bad picture does not keep the others from theirs.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    entries, failures = [], []
+    device = network.classifier.weight.device
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, name in zip(files, page_names(files), strict=True):
+            progress(shown_name(file))
+            try:
+                seen = read_picture(file, config.input_size)
+            except ImageError as error:
+                failures.append(_readable(str(error)))
+                continue
+            beside = None
+            if plain.network is not None and plain.network.config is not None:
+                other = plain.network.config
+                beside = (other.name, plain.network, read_picture(file, other.input_size).pixels.to(device))
+            explanation = explain(network, seen.pixels.to(device), beside)
+            _write_page(folder / name, config.name, seen, explanation, plain.note)
+            square = seen.square.resize((THUMBNAIL, THUMBNAIL))
+            entries.append(Entry(shown_name(file), f"{name}.html", explanation.answers[0], square))
+        pages = [folder / entry.page for entry in entries]
+        if len(files) > 1:
+            pages.append(folder / f"{INDEX}.html")
+            write_atomically(pages[-1], index_page(config.name, entries, failures).encode())
+    except OSError as error:
+        raise InputError(f"cannot write into {folder}: {error.strerror or error}") from None
+    return Written(tuple(pages), tuple(failures))
+
+
+def page_names(files: Iterable[Path]) -> list[str]:
+    """A name for each file's page, without its suffix: only letters, digits, `_` and `-`, and no name twice."""
+    taken, names = {INDEX}, []
+    for file in files:
+        stem = re.sub(r"[^\w-]+", "-", _readable(file.stem)).strip("-")[:80] or "picture"
+        name, number = stem, 2
+        while name.casefold() in taken:
+            name, number = f"{stem}-{number}", number + 1
+        taken.add(name.casefold())
+        names.append(name)
+    return names
+
+
+def shown_name(file: Path) -> str:
+    """A file's name for people to read."""
+    return _readable(file.name)
+
+
+def _readable(text: str) -> str:
+    """Bytes of a file name that are no UTF-8 are replaced, so that it can be written."""
+    return os.fsencode(text).decode(errors="replace")
+
+
+def _write_page(path: Path, model: str, seen: Seen, explanation: Explanation, plain_note: str) -> None:
+    name, best = shown_name(seen.file), explanation.answers
+    shown = sections(seen, explanation, plain_note)
+    write_atomically(path.with_suffix(".html"), picture_page(name, model, explanation, shown).encode())
+    answers = ", ".join(f"{share.label} {share.probability:.1%}" for share in best)
+    sheet = draw_sheet(f"{name}: {best[0].label}", f"Why the model {model} answers so: {answers}", shown)
+    sheet.save(path.with_suffix(".png"))

@@ -1,0 +1,60 @@
+"""The plain network that stands beside another."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from explain.opening import open_network
+from zoo.errors import InputError
+from zoo.hub import local_models, open_model
+from zoo.network import Network
+from zoo.package import NETWORK_FILES, ModelConfig
+from zoo.registry import info, list_models
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A network to set beside another, or why there is none."""
+
+    network: Network | None
+    note: str = ""
+    """A sentence for the page."""
+
+
+def plain_variant(variant: str) -> str:
+    """The variant of the same family and depth without block and without supervision of the patches."""
+    own = info(variant)
+    others = map(info, list_models())
+    return next(
+        other.name
+        for other in others
+        if (other.builder, other.blocks, other.mechanism) == (own.builder, own.blocks, "plain")
+    )
+
+
+def open_plain(config: ModelConfig, chosen: str | None, here: Callable[[], list[str]] = local_models) -> Plain:
+    """The network to set beside a model: the one chosen, or its plain variant if its weights are here.
+
+    Arguments:
+        config: of the model.
+        chosen: a reference, as for `zoo.hub.open_model`.
+        here: names of the models whose weights are here.
+
+    Raises:
+        InputError: the chosen model has other classes.
+        ZooError: it cannot be opened.
+    """
+    plain = plain_variant(config.variant)
+    if chosen is None and plain == config.variant:
+        return Plain(None, "The model is itself the plain variant: its own map is a class activation map.")
+    name = chosen or f"{plain}.{config.data}"
+    if chosen is None and name not in here():
+        return Plain(None, f"The plain variant {name} is not here; --beside MODEL sets another one here.")
+    package = open_model(name, NETWORK_FILES)
+    if package.config.classes == config.classes:
+        return Plain(open_network(package))
+    if chosen is None:
+        return Plain(None, f"The plain variant {name} knows other classes.")
+    raise InputError(
+        f"--beside {chosen}: it knows other classes than {config.name}: {', '.join(package.config.classes)}; "
+        "choose a model of the same classes"
+    )

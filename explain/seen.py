@@ -1,0 +1,52 @@
+"""A picture file as a person sees it and as a network does."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from zoo.decode import decode, decode_pixels
+from zoo.errors import ImageError
+from zoo.preprocess import Box, scale_box
+
+TILE = 256
+"""Side in pixels of the square that is drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A picture and what a network sees of it."""
+
+    file: Path
+    picture: Image.Image
+    """RGB, upright, as large as it is."""
+    box: Box
+    """The part of the picture that the network sees."""
+    pixels: Tensor
+    """[1, 3, S, S], uint8"""
+
+    @property
+    def square(self) -> Image.Image:
+        """The part that the network sees, `TILE` pixels wide; the pixels of a small picture stay visible."""
+        if self.box.right - self.box.left < TILE:
+            return self.picture.resize((TILE, TILE), Image.Resampling.NEAREST, box=self.box)
+        return scale_box(self.picture, self.box, TILE)
+
+
+def read_picture(file: Path, size: int) -> Seen:
+    """Read a picture for a network with input of side `size`.
+
+    Raises:
+        ImageError: it cannot be read, or is no picture; the message begins with the file.
+    """
+    if file.is_dir():
+        raise ImageError(f"{file}: it is a folder; name its pictures, as in {file}/*.jpg")
+    try:
+        data = file.read_bytes()
+        square = decode_pixels(data, size)
+        return Seen(file, decode(data), square.box, torch.from_numpy(square.pixels)[None])
+    except (OSError, ImageError, ValueError) as error:  # a ValueError: a name with a null character
+        reason = (isinstance(error, OSError) and error.strerror) or error
+        raise ImageError(f"{file}: {reason}") from None
