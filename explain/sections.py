@@ -118,7 +118,7 @@ def _patches(seen: Seen, explanation: Explanation) -> Section:
     shares = explanation.shares[explanation.winner]
     tiles = tuple(
         Tile(
-            f"{number}. row {place[0] + 1}, column {place[1] + 1}",
+            f"{number}. row {place[0]}, column {place[1]}",
             f"share {shares[place]:.0%}; adds {explanation.parts[place]:+z.2f}; "
             f"covered, the logit changes by {-explanation.occlusion[place]:+z.2f}",
             cut_out(seen, shares.shape, place),
@@ -127,7 +127,7 @@ def _patches(seen: Seen, explanation: Explanation) -> Section:
     )
     text = (
         f"The patches with the largest share of {_answer(explanation)}, framed, with those around them. Rows and "
-        "columns count from the top left corner."
+        "columns count from 0 at the top left, as for zoo similar --patch."
     )
     return Section("The strongest patches", text, tiles)
 
