@@ -11,6 +11,7 @@ from torch import Tensor
 from export.precision import to_half
 from zoo.card import write_card
 from zoo.errors import InputError
+from zoo.metrics import own_metrics
 from zoo.models import load_package
 from zoo.package import CONFIG_FILE, METRICS_FILE, WEIGHTS_FILE, Package, write_atomically, write_json
 
@@ -40,9 +41,10 @@ def compact(package: Package, out: Path) -> Package:
         made = Path(unfinished) / out.name
         write_atomically(made / WEIGHTS_FILE, data)
         write_atomically(made / CONFIG_FILE, config.to_json().encode())
-        if training := package.metrics().get("training"):
+        if own_metrics(package).training:
             origin = {"rounded_from_sha256": package.config.weights_sha256}
-            write_json(made / METRICS_FILE, {"training": origin | training})
+            training = origin | package.metrics()["training"] | {"weights_sha256": config.weights_sha256}
+            write_json(made / METRICS_FILE, {"training": training})
         write_card(Package.open(made))
         made.rename(out)
     return Package.open(out)

@@ -99,7 +99,7 @@ def _introduce(model: ServedModel) -> None:
     predictor = model.loaded.predictor
     _log.info("%s: %s", model.name, computing(predictor))
     if isinstance(predictor, OnnxPredictor) and model.package.failed(predictor.precision):
-        _log.warning("%s: `zoo verify` found its ONNX file too far from its network", model.name)
+        _log.warning("%s: parity.json does not say that its ONNX file passed `zoo verify`", model.name)
 
 
 def computing(predictor: Predictor) -> str:

@@ -109,7 +109,9 @@ def evaluate(
     package = open_model(model)
     if record and (limit is not None or data_set_name(data) != package.config.data):
         raise InputError(f"--record is for a whole split of {package.config.data}, the model's own data set")
-    kind, predictor = open_through(through, package)
+    kind, predictor, digest = open_through(through, package)
+    if record and kind == "server" and digest != package.config.weights_sha256:
+        raise InputError(f"the server at {through} answers with other weights than {package.path} has; serve that one")
     images = load_split(data, split, package.config.input_size, limit)
     if images.classes != package.config.classes:
         raise InputError(f"{data} has other classes than {package.config.name}: {', '.join(images.classes)}")
@@ -117,7 +119,7 @@ def evaluate(
         task = progress.add_task(f"{package.config.name} through {kind}", total=len(images.labels), status="")
         evaluation = measure(predictor, images, lambda done: progress.update(task, completed=done))
     if record:
-        record_evaluation(package, split, kind, evaluation)
+        record_evaluation(package, split, kind, evaluation, digest)
     Console(soft_wrap=True, markup=False, emoji=False).print(
         f"{package.config.name} through {kind}: {evaluation.accuracy:.2f}% of {evaluation.images} {split} images of "
         f"{data_set_name(data)} (patches {evaluation.patch_accuracy:.2f}%, loss {evaluation.loss:.4f})"

@@ -1,9 +1,8 @@
 """Accuracy on a split, every image once, through anything that answers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,15 +12,12 @@ from training.data import LabelledImages
 from training.server_predictor import ServerPredictor
 from training.stream import StreamedImages
 from zoo.errors import InputError
+from zoo.metrics import ONNX
 from zoo.onnx_predictor import OnnxPredictor
 from zoo.package import Package
 from zoo.predictor import Prediction, Predictor
 from zoo.preprocess import Pixels
-from zoo.runtime import Precision
 from zoo.torch_predictor import TorchPredictor
-
-ONNX: Mapping[str, Precision] = MappingProxyType({"onnx": "fp32", "onnx-fp16": "fp16", "onnx-int8": "int8"})
-"""What the ONNX files of a model are called in its `metrics.json`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +34,16 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         return {name: round(value, 4) for name, value in asdict(self).items()}
+
+
+class Measurable(NamedTuple):
+    """What answers for a model."""
+
+    through: str
+    """Its short name: `torch`, a key of `zoo.metrics.ONNX`, or `server`."""
+    predict: Predictor | ServerPredictor
+    digest: str
+    """Of what answers: of the ONNX file, else of the weights."""
 
 
 def evaluate(
@@ -73,16 +79,18 @@ def evaluate(
     return Evaluation(int(count), 100 * correct / count, 100 * correct_patches / patches, loss / count)
 
 
-def open_through(through: str, package: Package) -> tuple[str, Predictor | ServerPredictor]:
-    """What answers for a model, with its short name: `torch`, a key of `ONNX`, or `server` for a URL.
+def open_through(through: str, package: Package) -> Measurable:
+    """What answers for a model: `torch`, a key of `zoo.metrics.ONNX`, or the URL of a running server.
 
     Raises:
         InputError: it is none of these.
     """
     if through == "torch":
-        return through, TorchPredictor.open(package)
+        return Measurable(through, TorchPredictor.open(package), package.config.weights_sha256)
     if through in ONNX:
-        return through, OnnxPredictor.open(package, precision=ONNX[through])
+        onnx = OnnxPredictor.open(package, precision=ONNX[through])
+        return Measurable(through, onnx, onnx.onnx_sha256)
     if through.startswith(("http://", "https://")):
-        return "server", ServerPredictor.open(through, package.config.name)
+        server = ServerPredictor.open(through, package.config.name)
+        return Measurable("server", server, server.weights_sha256)
     raise InputError(f"through = {through!r}: it is torch, {', '.join(ONNX)} or the URL of a running server")

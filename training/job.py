@@ -124,7 +124,7 @@ def run_job(job: Job, say: Say) -> Package:
     package = Package(job.out, config)
     if fabric.is_global_zero:
         save_model(job.out, config, trained, images, recipe, job.recipe_name)
-        record_evaluation(package, split, "torch", evaluation)
+        record_evaluation(package, split, "torch", evaluation, config.weights_sha256)
     fabric.barrier()
     tell(f"{package.path}: {evaluation.accuracy:.2f}% of {evaluation.images:,} {split} images")
     return package

@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from training.table import HubTable, ParquetTable
 from zoo.decode import decode, decode_pixels
 from zoo.errors import ImageError, InputError
 from zoo.preprocess import Pixels
+from zoo.registry import list_models
 
 TEST_SPLITS = ("test", "validation")
 """Splits that are measured on, the first that there is; names of `training.source.SPLIT_NAMES`."""
@@ -172,12 +174,22 @@ def class_counts(labelled: Labelled) -> dict[str, int]:
     return dict(zip(labelled.classes, counts.tolist(), strict=True))
 
 
+MAX_MODEL_NAME = 96
+"""Characters of a repository's name on the Hub."""
+
+
 def data_set_name(source: str) -> str:
     """A short name for a data set: of `cifar10`, `uoft-cs/cifar10`, `/data/cifar10` and `.` in it alike, `cifar10`.
 
-    It becomes a part of the model's name, so what is neither letter nor digit nor one of `._-` becomes a `-`.
+    It becomes a part of the model's name, which the Hub must take: letters lose their accents, anything that is not of
+    `A-Za-z0-9._-` becomes a `-`, and `--` and `..` become one; `data` if nothing is left.
     """
-    return re.sub(r"[^\w.-]+", "-", Path(os.path.abspath(source)).name).strip("-") or "data"
+    letters = unicodedata.normalize("NFKD", Path(os.path.abspath(source)).name)
+    plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    name = re.sub(r"([-.])\1+", r"\1", re.sub(r"[^\w.-]+", "-", plain, flags=re.ASCII)).strip("-.")
+    longest = max(map(len, list_models()))
+    # The Hub takes no name that ends in `.git`, as a folder's may.
+    return re.sub(r"((^|\.)git)+$", "", name[: MAX_MODEL_NAME - longest - 1]).strip("-.") or "data"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,34 +14,12 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from training import recipes
 from zoo.errors import ZooError
+from zoo.metrics import Count, Machine, Score, read_metrics
 from zoo.package import METRICS_FILE, Package, write_atomically
 
 
 class RecordError(ZooError, ValueError):
     """A record that is damaged, or that is not of the run that it is taken for."""
-
-
-Percent = Annotated[float, Field(ge=0, le=100)]
-Count = Annotated[int, Field(ge=1)]
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """What an evaluation gave."""
-
-    images: Count
-    accuracy: Percent
-    """Top-1, in percent."""
-    patch_accuracy: Percent
-    """Share of all patches whose strongest class is the image's label, in percent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """Where a run was trained."""
-
-    device: str
-    threads: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +125,12 @@ def record_of(package: Package) -> dict[str, Any]:
 
     Raises:
         RecordError: its `metrics.json` does not say what was run, or has no accuracy yet.
+        PackageError: it has another form.
     """
     where, metrics, config = package.path / METRICS_FILE, package.metrics(), package.config
-    training = metrics.get("training")
-    if not isinstance(training, dict) or not isinstance(training.get("recipe"), dict):
+    if not read_metrics(package).training:
         raise RecordError(f"{where} does not say how {config.name} was trained; train it again with zoo train")
+    training = metrics["training"]
     history = training.get("history") or [{}]
     training = training | {"history": {name: [epoch.get(name) for epoch in history] for name in history[0]}}
     recipe_name, recipe = training.get("recipe_name"), training["recipe"]

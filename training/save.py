@@ -16,6 +16,7 @@ from training.recipe import Recipe
 from training.stream import StreamedImages
 from zoo.card import write_card
 from zoo.errors import PackageError
+from zoo.metrics import digest_field, read_metrics
 from zoo.network import Network
 from zoo.package import (
     CONFIG_FILE,
@@ -77,6 +78,7 @@ def save_model(
     training = {
         "data": config.data,
         "split": "train",
+        "weights_sha256": config.weights_sha256,
         "images": len(images.labels),
         "recipe_name": recipe_name,
         "recipe": asdict(recipe),
@@ -91,17 +93,22 @@ def save_model(
     return package
 
 
-def record_evaluation(package: Package, split: str, through: str, evaluation: Evaluation) -> None:
+def record_evaluation(package: Package, split: str, through: str, evaluation: Evaluation, digest: str) -> None:
     """Add an evaluation on the model's own data set to its `metrics.json`, and write the card anew.
 
     Arguments:
         package: the model directory.
         split: that was measured: `test`, `train`, or `held-out` for a part of the training split that was kept away.
-        through: what answered: `torch`, `server` or a key of `training.evaluate.ONNX`.
+        through: what answered: `torch`, `server` or a key of `zoo.metrics.ONNX`.
         evaluation: the result.
+        digest: of what answered: of the ONNX file, else of the weights.
+
+    Raises:
+        PackageError: what is in `metrics.json` already has another form.
     """
+    read_metrics(package)
     metrics = package.metrics()
-    metrics.setdefault(split, {})[through] = evaluation.to_json()
+    metrics.setdefault(split, {})[through] = evaluation.to_json() | {digest_field(through): digest}
     write_json(package.path / METRICS_FILE, metrics)
     write_card(package)
 
@@ -110,6 +117,7 @@ def _evaluations_of(out: Path, config: ModelConfig) -> dict[str, Any]:
     """What was measured of these very weights, if they are in the directory already."""
     try:
         package = Package.open(out)
+        read_metrics(package)
     except PackageError:
         return {}
     return package.metrics() if package.config == config else {}

@@ -32,6 +32,8 @@ class ServerPredictor:
     client: httpx2.Client
     model: str
     classes: tuple[str, ...]
+    weights_sha256: str
+    """Digest of the weights that the server says it answers with."""
 
     @staticmethod
     def open(url: str, model: str) -> "ServerPredictor":
@@ -42,15 +44,16 @@ class ServerPredictor:
         """
         client = httpx2.Client(base_url=url, timeout=60)
         try:
-            classes = {entry["name"]: tuple(entry["classes"]) for entry in _request(client, "GET", "/models").json()}
-            if model not in classes:
-                raise ServerError(f"the server at {url} does not serve {model!r}; it serves {', '.join(classes)}")
+            served = {entry["name"]: entry for entry in _request(client, "GET", "/models").json()}
+            if model not in served:
+                raise ServerError(f"the server at {url} does not serve {model!r}; it serves {', '.join(served)}")
+            entry = served[model]
+            return ServerPredictor(client, model, tuple(entry["classes"]), str(entry["weights_sha256"]))
         except BaseException as error:
             client.close()
             if isinstance(error, ValueError | TypeError | KeyError):
                 raise ServerError(f"what answers at {url} is not a zoo server: {error!r}") from None
             raise
-        return ServerPredictor(client, model, classes[model])
 
     def __call__(self, pixels: Pixels) -> Prediction:
         return predict_in_parts(self._ask, pixels, FILES)

@@ -1,10 +1,12 @@
 """The model card, generated from a model directory's files; what is written into its place by hand is kept."""
 
 import re
+from collections.abc import Mapping
 
-from zoo.card_results import measured_split, results_section, training_section
+from zoo.card_results import results_section, training_section
 from zoo.card_usage import usage_section
 from zoo.errors import PackageError
+from zoo.metrics import own_metrics
 from zoo.package import CARD_FILE, MAP_FILE, Package, write_atomically
 from zoo.registry import DATA_SETS, Mechanism, info
 
@@ -37,21 +39,25 @@ def write_card(package: Package) -> None:
     write_atomically(package.path / CARD_FILE, text.encode())
 
 
-def model_card(package: Package, repository: str | None = None, by_hand: str = "") -> str:
+def model_card(
+    package: Package, repository: str | None = None, by_hand: str = "", licence: Mapping[str, str] | None = None
+) -> str:
     """The card's text: YAML for the Hub, then what a person wants to know.
 
     Arguments:
-        package: the model directory; the section written by hand is that of its `README.md`.
+        package: the model directory; the section written by hand and the licence are those of its `README.md`.
         repository: `ORG/NAME` on the Hub, for the examples; None for a local directory.
         by_hand: the section where that has none.
+        licence: from `stated_licence`, where that states none.
 
     Raises:
         ForeignCardError: there is a `README.md` that the zoo did not write.
+        PackageError: it is not UTF-8, or another file is not valid.
     """
-    file = package.path / CARD_FILE
-    own = hand_written(file.read_text(encoding="utf-8"), str(file)) if file.is_file() else ""
+    old = read_card(package)
+    own = hand_written(old, str(package.path / CARD_FILE))
     parts = [
-        f"---\n{_metadata(package)}\n---\n\n# {package.config.name}\n",
+        f"---\n{_metadata(package, stated_licence(old) or licence or {})}\n---\n\n# {package.config.name}\n",
         _introduction(package),
         f"{_BEGIN}\n{own or by_hand}{_END}\n",
         usage_section(package, repository),
@@ -61,6 +67,21 @@ def model_card(package: Package, repository: str | None = None, by_hand: str = "
         _CITATION,
     ]
     return "\n".join(part for part in parts if part)
+
+
+def read_card(package: Package) -> str:
+    """The text of `README.md`; empty where there is none.
+
+    Raises:
+        PackageError: it is not UTF-8.
+    """
+    file = package.path / CARD_FILE
+    try:
+        return file.read_text(encoding="utf-8") if file.is_file() else ""
+    except UnicodeDecodeError as error:
+        raise PackageError(
+            f"{file} is not UTF-8 at byte {error.start}; save it as UTF-8, or remove it: it is written anew"
+        ) from None
 
 
 def hand_written(card: str, where: str) -> str:
@@ -80,32 +101,41 @@ def hand_written(card: str, where: str) -> str:
     return f"{text}\n" if text else ""
 
 
-def _metadata(package: Package) -> str:
+def stated_licence(card: str) -> dict[str, str]:
+    """The licence in a card's YAML, `license`, `license_name` and `license_link`: it is for its owner to state."""
+    front = re.match(r"---\n(.*?)^---$", card, re.DOTALL | re.MULTILINE)
+    lines = re.findall(r"^(license(?:_name|_link)?):[ \t]*(\S.*)$", front[1] if front else "", re.MULTILINE)
+    return {key: value.strip().strip("\"'") for key, value in lines}
+
+
+def _metadata(package: Package, licence: Mapping[str, str]) -> str:
     from huggingface_hub import EvalResult, ModelCardData
 
-    config, metrics = package.config, package.metrics()
-    split = measured_split(metrics)
+    config, metrics = package.config, own_metrics(package)
+    measured = metrics.measured
+    # One only, PyTorch's if it is there: others of the same data set and metric would be taken for another model's.
+    results = [
+        EvalResult(
+            task_type="image-classification",
+            dataset_type=DATA_SETS.get(config.data, config.data),
+            dataset_name=config.data,
+            dataset_split=metrics.measured_split,
+            metric_type="accuracy",
+            metric_value=measured[through].accuracy,
+        )
+        for through in sorted(measured, key="torch".__ne__)[:1]
+    ]
     onnx = ["onnx"] if package.precisions else []
     data = ModelCardData(
-        license="apache-2.0",
+        license=licence.get("license"),
+        license_name=licence.get("license_name"),
+        license_link=licence.get("license_link"),
         library_name="template-zoo",
         pipeline_tag="image-classification",
         tags=["image-classification", "interpretability", "template-matching", *onnx],
         datasets=[DATA_SETS[config.data]] if config.data in DATA_SETS else None,
         model_name=config.name,
-        # The first is PyTorch's; others of the same data set and metric would be taken for another model's.
-        eval_results=[
-            EvalResult(
-                task_type="image-classification",
-                dataset_type=DATA_SETS.get(config.data, config.data),
-                dataset_name=config.data,
-                dataset_split=split,
-                metric_type="accuracy",
-                metric_value=result["accuracy"],
-            )
-            for result in list(metrics.get(split, {}).values())[:1]
-        ]
-        or None,
+        eval_results=results or None,
     )
     return data.to_yaml()
 

@@ -1,6 +1,7 @@
 """The part of a model card that says how to use the model: in Python, with ONNX Runtime alone, over HTTP."""
 
 from zoo.package import Package
+from zoo.registry import info
 from zoo.runtime import Precision
 
 
@@ -15,21 +16,24 @@ def usage_section(package: Package, repository: str | None) -> str:
 
 def _python(package: Package, reference: str) -> str:
     size, classes = package.config.input_size, len(package.config.classes)
+    assignment = (
+        f"answer.assignment  # [1, {classes + 1}, h, w]: shares of the classes and, last, of none\n"
+        if info(package.config.variant).patch_source == "semantic block"
+        else ""
+    )
     return f"""## Use
 
 In Python (`pip install 'template-zoo[torch]'`):
 
 ```python
 import zoo
-from PIL import Image
 
 model = zoo.load("{reference}")
-pixels = model.pixels(Image.open("photo.jpg"))  # [1, 3, {size}, {size}], uint8
+pixels = model.pixels("photo.jpg")  # [1, 3, {size}, {size}], uint8
 answer = model.semantics(pixels)
 print(model.config.classes[answer.logits.argmax()])
 answer.patch_logits  # [1, {classes}, h, w]: how much each patch looks like each class
-answer.assignment  # [1, {classes + 1}, h, w]: shares of the classes and, last, of none; None without the block
-```
+{assignment}```
 """
 
 
@@ -49,7 +53,8 @@ import numpy as np
 import onnxruntime
 {imported}from PIL import Image, ImageOps
 
-picture = ImageOps.fit(Image.open("photo.jpg").convert("RGB"), ({size}, {size}), Image.Resampling.BICUBIC)
+upright = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("RGB")  # not for transparency: lay that over white
+picture = ImageOps.fit(upright, ({size}, {size}), Image.Resampling.BICUBIC)
 pixels = np.asarray(picture).transpose(2, 0, 1)[None]  # [N, 3, {size}, {size}], uint8
 session = onnxruntime.InferenceSession({path})
 [logits] = session.run(["logits"], {{"image": pixels}})  # [N, {classes}]; there are patch_logits, too

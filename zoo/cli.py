@@ -176,18 +176,13 @@ def _predict(files: Iterable[Path], package: "Package") -> "tuple[list[dict[str,
     """For each picture, what the network sees of it, and the model's prediction for all."""
     import numpy as np
 
-    from zoo.decode import decode_pixels
-    from zoo.errors import ImageError
+    from zoo.decode import read_pixels
     from zoo.open_predictor import open_predictor
     from zoo.predictor import predict_in_parts
 
     seen, pixels = [], []
     for file in files:
-        try:
-            square = decode_pixels(file.read_bytes(), package.config.input_size)
-        except (OSError, ImageError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise ImageError(f"{file}: {reason}") from None
+        square = read_pixels(file, package.config.input_size)
         pixels.append(square.pixels)
         size = {"width": square.width, "height": square.height}
         seen.append({"file": str(file), "picture": size, "box": list(square.box)})

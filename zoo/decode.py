@@ -1,9 +1,12 @@
 """From a file's bytes to a picture: hostile, broken and unusual files included. Nothing here imports torch."""
 
 import io
+import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -58,6 +61,19 @@ def decode_pixels(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> Centr
     if turn in _TURNS_ON_THE_SIDE:
         width, height = height, width
     return CentreSquare(as_pixels(square), centre_square(width, height), width, height)
+
+
+def read_pixels(file: str | PathLike[str], size: int) -> CentreSquare:
+    """As `decode_pixels`, of a file.
+
+    Raises:
+        ImageError: as for `decode`, or the file cannot be read; names it.
+    """
+    try:
+        return decode_pixels(Path(file).read_bytes(), size)
+    except (OSError, ImageError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ImageError(f"{os.fspath(file)}: {reason}") from None
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:

@@ -1,6 +1,7 @@
 """What every network of the zoo is: pixels -> stem -> three stages -> block -> last stage -> head."""
 
 import math
+from os import PathLike
 from typing import NamedTuple
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.blocks import Block
+from zoo.decode import decode_pixels, read_pixels
 from zoo.errors import InputError
 from zoo.package import MIN_INPUT_SIZE, ModelConfig
 from zoo.preprocess import Normalization, to_pixels
@@ -92,10 +94,23 @@ class Network(nn.Module):
         """C, the number of classes."""
         return self.classifier.out_features
 
-    def pixels(self, image: Image.Image, size: int | None = None) -> Tensor:
-        """A picture as the network's input [1, 3, size, size], uint8; by default of the size it was trained on."""
+    def pixels(self, image: str | PathLike[str] | bytes | Image.Image, size: int | None = None) -> Tensor:
+        """A picture as the network's input [1, 3, size, size], uint8; by default of the size it was trained on.
+
+        Arguments:
+            image: a picture file or its bytes, decoded as the server does: upright, transparency over white. A picture
+                that is decoded already is taken as it lies.
+            size: S.
+
+        Raises:
+            ImageError: the file cannot be read, or is no picture.
+        """
         size = size or (self.config.input_size if self.config else MIN_INPUT_SIZE)
-        return torch.from_numpy(to_pixels(image, size)[0])[None].to(self.classifier.weight.device)
+        if isinstance(image, Image.Image):
+            pixels = to_pixels(image, size)[0]
+        else:
+            pixels = (decode_pixels(image, size) if isinstance(image, bytes) else read_pixels(image, size)).pixels
+        return torch.from_numpy(pixels)[None].to(self.classifier.weight.device)
 
     def class_tensors(self) -> set[str]:
         """Names of the tensors whose shape depends on the number of classes."""

@@ -202,9 +202,13 @@ class Package:
             ) from None
         return digest
 
+    def compared_with(self, precision: Precision) -> set[str | None]:
+        """Digests of the weights that `zoo verify` compared the ONNX file with; None for a record without one."""
+        return {record.get("weights_sha256") for record in self.parity().get(precision, {}).values()}
+
     def failed(self, precision: Precision) -> bool:
-        """Whether `zoo verify` found the ONNX file too far from its network."""
-        return any(record.get("passed") is False for record in self.parity().get(precision, {}).values())
+        """Whether `zoo verify` found the ONNX file too far from its network, or does not say that it is near."""
+        return any(record.get("passed") is not True for record in self.parity().get(precision, {}).values())
 
     def weights(self) -> Path:
         """The weights file, its digest checked.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from zoo.card import hand_written, model_card
+from zoo.card import hand_written, model_card, stated_licence
 from zoo.errors import PublishError, ZooError
 from zoo.hub_errors import is_passing, reason
 from zoo.package import ANSWERING_FILES, CARD_FILE, PUBLISHED_FILES, Package, sha256
@@ -154,9 +154,8 @@ def _plan(api: "HfApi", package: Package, repository: str, private: bool) -> Pla
         files = {entry.path: entry for entry in tree if isinstance(entry, RepoFile)}
         if CARD_FILE in files:
             old_card = Path(api.hf_hub_download(repository, CARD_FILE, revision=head)).read_text("utf-8", "replace")
-    new_card = model_card(
-        package, repository, hand_written(old_card, f"{CARD_FILE} of the Hub repository {repository}")
-    )
+    by_hand = hand_written(old_card, f"{CARD_FILE} of the Hub repository {repository}")
+    new_card = model_card(package, repository, by_hand, stated_licence(old_card))
     names = [name for name in PUBLISHED_FILES if name != CARD_FILE and (package.path / name).is_file()]
     content: dict[str, Path | bytes] = {name: package.path / name for name in names}
     content[CARD_FILE] = new_card.encode()

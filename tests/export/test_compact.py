@@ -7,18 +7,37 @@ from safetensors.torch import load_file, save_file
 from export.compact import compact
 from zoo.errors import InputError
 from zoo.hub import open_model
+from zoo.metrics import own_metrics
 from zoo.models import load_package
-from zoo.package import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, Package, sha256
+from zoo.package import CARD_FILE, CONFIG_FILE, METRICS_FILE, WEIGHTS_FILE, Package, sha256, write_json
 
 
 def test_how_it_was_trained_is_kept_and_what_was_measured_is_not(tmp_path):
     shipped = open_model("wrn16-ours")
-    metrics = compact(shipped, tmp_path / "new").metrics()
+    new = compact(shipped, tmp_path / "new")
+    metrics = new.metrics()
     assert set(metrics) == {"training"}
+    assert metrics["training"]["weights_sha256"] == new.config.weights_sha256
     # The bundled model was rounded itself: what it was rounded from stays known.
     assert metrics["training"]["rounded_from_sha256"] == shipped.metrics()["training"]["rounded_from_sha256"]
     assert metrics["training"]["history"] == shipped.metrics()["training"]["history"]
     assert "## Training" in (tmp_path / "new" / CARD_FILE).read_text()
+
+
+def test_how_other_weights_were_trained_is_not_kept(package, tmp_path):
+    write_json(package.path / METRICS_FILE, open_model("wrn16-ours").metrics())
+    assert compact(package, tmp_path / "new").metrics() == {}
+
+
+def test_what_the_weights_were_rounded_from_is_said(package, tmp_path):
+    metrics = open_model("wrn16-ours").metrics()
+    del metrics["training"]["rounded_from_sha256"]
+    metrics["training"]["weights_sha256"] = package.config.weights_sha256
+    write_json(package.path / METRICS_FILE, metrics)
+    new = compact(package, tmp_path / "new")
+    assert new.metrics()["training"]["rounded_from_sha256"] == package.config.weights_sha256
+    assert own_metrics(new).training
+    assert "Then the weights were rounded to half precision." in (new.path / CARD_FILE).read_text()
 
 
 def test_matrices_are_rounded_and_the_rest_is_kept(package, tmp_path):

@@ -4,11 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import httpx2
 import pytest
 
 import zoo
+from training.server_predictor import ServerPredictor
 from zoo.hub import DEFAULT_MODEL, open_model
-from zoo.package import CARD_FILE, METRICS_FILE, Package
+from zoo.package import CARD_FILE, METRICS_FILE, Package, sha256
 
 RunZoo = Callable[..., CompletedProcess[str]]
 
@@ -116,6 +118,7 @@ def test_eval_records_a_whole_split(run_zoo: RunZoo, cifar: Path, copied: Packag
     ended = run_zoo("eval", f"local-dir:{copied.path}", "--data", cifar, "--through", "onnx", "--record")
     assert ended.returncode == 0, ended.stderr
     assert copied.metrics()["test"]["onnx"]["images"] == 256
+    assert copied.metrics()["test"]["onnx"]["onnx_sha256"] == sha256(copied.path / "model.onnx")
     assert re.search(r"\| ONNX Runtime, fp32 \| .* \| 256 \|", (copied.path / CARD_FILE).read_text())
 
 
@@ -124,6 +127,16 @@ def test_eval_records_no_part_of_a_split(run_zoo: RunZoo, cifar: Path, copied: P
     ended = run_zoo("eval", f"local-dir:{copied.path}", "--data", cifar, "--record", "--limit", 64)
     fails(ended, "--record is for a whole split of cifar10")
     assert (copied.path / METRICS_FILE).read_bytes() == before
+
+
+def test_eval_records_no_answers_of_other_weights(
+    run_zoo: RunZoo, cifar: Path, copied: Package, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server may hold another model of the same name."""
+    server = ServerPredictor(httpx2.Client(), copied.config.name, copied.config.classes, "0" * 64)
+    monkeypatch.setattr(ServerPredictor, "open", lambda url, model: server)
+    arguments = ("--data", cifar, "--through", "http://localhost:8000", "--record")
+    fails(run_zoo("eval", f"local-dir:{copied.path}", *arguments), "answers with other weights than .*model has")
 
 
 def test_eval_records_no_other_data_set(run_zoo: RunZoo, cifar: Path, copied: Package, tmp_path: Path) -> None:

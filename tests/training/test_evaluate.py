@@ -12,6 +12,7 @@ from training.prepare import load_split
 from zoo.errors import InputError, PackageError
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.onnx_predictor import OnnxPredictor
+from zoo.package import sha256
 from zoo.predictor import Prediction
 from zoo.torch_predictor import TorchPredictor
 
@@ -75,9 +76,11 @@ def test_as_json_numbers_are_rounded() -> None:
 
 @pytest.mark.parametrize(("through", "kind"), [("torch", TorchPredictor), ("onnx", OnnxPredictor)])
 def test_what_answers(through: str, kind: type) -> None:
-    name, predictor = open_through(through, open_model(DEFAULT_MODEL))
+    package = open_model(DEFAULT_MODEL)
+    name, predictor, digest = open_through(through, package)
     assert name == through
     assert isinstance(predictor, kind)
+    assert digest == sha256(package.path / {"torch": "model.safetensors", "onnx": "model.onnx"}[through])
 
 
 def test_a_precision_that_is_not_there() -> None:
@@ -94,7 +97,7 @@ def test_what_does_not(through: str) -> None:
 def test_the_shipped_model_knows_pictures_that_it_was_not_trained_on(
     cifar: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    _, predictor = open_through("onnx", open_model(DEFAULT_MODEL))
+    _, predictor, _ = open_through("onnx", open_model(DEFAULT_MODEL))
     evaluation = evaluate(predictor, load_split(str(cifar), "test"))
     record_property("accuracy", evaluation.accuracy)
     assert evaluation.accuracy > 84

@@ -16,6 +16,7 @@ from training.run_folder import CHECKPOINT_FILE, UNREADABLE_FILE
 from training.save import record_evaluation
 from training.source import DataError
 from zoo.errors import InputError
+from zoo.metrics import own_metrics
 from zoo.package import CARD_FILE, WEIGHTS_FILE, Package
 
 RunJob = Callable[..., tuple[Package, str]]
@@ -143,9 +144,11 @@ def test_a_folder_that_cannot_be_written_is_found_before_training(run: RunJob, t
 def test_the_same_command_again_keeps_what_was_measured(run: RunJob, tiny: Recipe) -> None:
     recipe = replace(tiny, epochs=1, growth=(1.0,))
     package, _ = run(recipe)
-    record_evaluation(package, "held-out", "onnx", Evaluation(2, 50.0, 50.0, 1.0))
+    record_evaluation(package, "held-out", "onnx", Evaluation(2, 50.0, 50.0, 1.0), "of a file")
     again, _ = run(recipe)
     assert again.metrics()["held-out"].keys() == {"torch", "onnx"}
+    assert own_metrics(again).measured.keys() == {"torch"}
+    assert own_metrics(again).training
 
 
 def test_a_part_of_the_training_images_held_out(run: RunJob, cifar: Path, tiny: Recipe) -> None:

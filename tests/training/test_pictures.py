@@ -4,8 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from huggingface_hub.utils import validate_repo_id
 from support.pictures import coloured, make_rows, write_files, write_split
 
+import zoo
 from training.pictures import Pictures, class_counts, data_set_name, hold_out, open_split, open_splits, sample
 from training.source import DataError
 from zoo.decode import decode_pixels
@@ -159,3 +161,25 @@ def test_a_relative_folder_has_a_name(source: str, tmp_path: Path, monkeypatch: 
     (tmp_path / "pictures").mkdir()
     monkeypatch.chdir(tmp_path / "pictures")
     assert data_set_name(source) == "pictures"
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("fotos-é", "fotos-e"),
+        ("a--b", "a-b"),
+        ("a...b", "a.b"),
+        ("my.pictures.", "my.pictures"),
+        ("-my pictures (2)-", "my-pictures-2"),
+        ("Straße", "Stra-e"),
+        ("写真", "data"),
+        ("pictures.git", "pictures"),
+        (".git", "data"),
+        ("x" * 300, "x" * 83),
+        ("x" * 82 + ".y", "x" * 82),
+    ],
+)
+def test_the_hub_takes_the_name(folder: str, name: str) -> None:
+    assert data_set_name(f"/data/{folder}") == name
+    longest = max(zoo.list_models(), key=len)
+    validate_repo_id(f"acme/{longest}.{name}")

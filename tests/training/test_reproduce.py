@@ -35,8 +35,8 @@ with open(run.parent / "order", "a") as order:
 SUCCEED = """
 recipe = {"epochs": 2, "seed": seed, "patch_weight": float(value.get("--patch-weight", 0.25)), "assignment": "softmax"}
 columns = {"epoch": 1, "input_size": 32, "loss": 1.0, "accuracy": 0.5, "patch_accuracy": 0.5}
-training = {"images": 256, "recipe_name": value["--recipe"], "recipe": recipe, "minutes": 0.1,
-            "machine": {"device": value["--device"]}, "history": [columns, columns | {"epoch": 2}]}
+training = {"data": "cifar10", "images": 256, "recipe_name": value["--recipe"], "recipe": recipe, "minutes": 0.1,
+            "torch": "2.8.0", "machine": {"device": value["--device"]}, "history": [columns, columns | {"epoch": 2}]}
 split = "held-out" if "--hold-out" in options else "test"
 score = {"torch": {"images": 256, "accuracy": 90.0 + seed, "patch_accuracy": 80.0, "loss": 0.5}}
 (run / "model").mkdir()

@@ -43,6 +43,7 @@ def test_it_answers_as_the_model(url: str, predictor: OnnxPredictor) -> None:
     client = ServerPredictor.open(url, DEFAULT_MODEL)
     actual = client(pixels)
     client.client.close()
+    assert client.weights_sha256 == predictor.config.weights_sha256
     np.testing.assert_allclose(softmax(actual.logits, 1), softmax(expected.logits, 1), atol=1e-4)
     np.testing.assert_allclose(actual.assignment, expected.assignment, atol=1e-4)
     np.testing.assert_allclose(np.exp(actual.patch_logits), expected.assignment[:, :-1], atol=1e-4)

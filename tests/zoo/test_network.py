@@ -8,7 +8,8 @@ from PIL import Image
 from torch import Tensor
 
 import zoo
-from zoo.errors import InputError
+from zoo.decode import decode_pixels
+from zoo.errors import ImageError, InputError
 from zoo.network import Normalize
 from zoo.package import Package
 from zoo.preprocess import CIFAR10_NORMALIZATION, Normalization, to_pixels
@@ -158,6 +159,26 @@ def test_pixels_of_a_picture(size: int | None, expected: int, network: Networks,
         np.testing.assert_array_equal(pixels[0], to_pixels(image, expected)[0])
     assert pixels.dtype == torch.uint8
     assert network("wrn16-ours")(pixels).shape == (1, 10)
+
+
+def test_pixels_of_a_file_are_the_servers(network: Networks, photo_file: Path, tmp_path: Path) -> None:
+    clear = tmp_path / "clear.png"
+    Image.new("RGBA", (50, 40), (10, 20, 30, 128)).save(clear)
+    for file in (photo_file, clear):
+        expected = decode_pixels(file.read_bytes(), 32).pixels
+        for given in (file, str(file), file.read_bytes()):
+            np.testing.assert_array_equal(network("wrn16-ours").pixels(given)[0], expected)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"), [(None, "No such file"), (b"", "is empty"), (b"text", "not a picture")]
+)
+def test_pixels_of_no_picture(content: bytes | None, problem: str, network: Networks, tmp_path: Path) -> None:
+    file = tmp_path / "photo.jpg"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ImageError, match=rf"photo\.jpg: .*{problem}"):
+        network("wrn16-ours").pixels(file)
 
 
 def test_pixels_have_the_size_of_the_loaded_model(make_package: Callable[..., Package]) -> None:

@@ -104,6 +104,8 @@ def test_a_file_that_failed(make_package: MakePackage) -> None:
     write_json(package.path / PARITY_FILE, {"fp32": records})
     assert package.failed("fp32")
     assert not package.failed("int8")
+    write_json(package.path / PARITY_FILE, {"int8": {"CPUExecutionProvider": {"max_abs_error": 0.0}}})
+    assert package.failed("int8")
 
 
 def test_metadata_without_a_configuration() -> None:

@@ -1,0 +1,143 @@
+"""What `metrics.json` says of a model: how it was trained and how good it is, each with the digest of what it is of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from zoo.errors import PackageError
+from zoo.package import METRICS_FILE, Package, sha256
+from zoo.runtime import Precision
+
+ONNX: Mapping[str, Precision] = MappingProxyType({"onnx": "fp32", "onnx-fp16": "fp16", "onnx-int8": "int8"})
+"""What the ONNX files of a model are called there; the others are `torch` and `server`."""
+
+SPLITS = ("test", "held-out", "validation", "train")
+"""What scores may be of."""
+
+Percent = Annotated[float, Field(ge=0, le=100)]
+Count = Annotated[int, Field(ge=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What an evaluation gave."""
+
+    images: Count
+    accuracy: Percent
+    """Top-1, in percent."""
+    patch_accuracy: Percent
+    """Share of all patches whose strongest class is the image's label, in percent."""
+    weights_sha256: str | None = None
+    """Digest of the weights that answered, in PyTorch or in a server."""
+    onnx_sha256: str | None = None
+    """Digest of the ONNX file that answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where a run was trained."""
+
+    device: str
+    threads: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """How a model was trained."""
+
+    data: str
+    images: Count
+    recipe: dict[str, Any]
+    minutes: Annotated[float, Field(ge=0)]
+    machine: Machine
+    torch: str
+    history: tuple[dict[str, int | float], ...] = ()
+    """On the augmented training images, an entry an epoch."""
+    weights_sha256: str | None = None
+    """Digest of the weights that came of it."""
+    rounded_from_sha256: str | None = None
+    """Digest that they had before `zoo compact` rounded them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """The content of `metrics.json` that the zoo knows."""
+
+    training: Training | None
+    scores: Mapping[str, Mapping[str, Score]]
+    """By split, then by what answered: `torch`, `server` or a key of `ONNX`."""
+
+    @property
+    def measured_split(self) -> str:
+        """The split that says how good the model is: `test`, or `held-out` images where there is no test split."""
+        return "test" if self.scores.get("test") else "held-out"
+
+    @property
+    def measured(self) -> Mapping[str, Score]:
+        """The scores of that split."""
+        return self.scores.get(self.measured_split, {})
+
+
+def read_metrics(package: Package) -> Metrics:
+    """All of it, also what is of other weights or files than the model directory has.
+
+    Raises:
+        PackageError: a field is missing or of the wrong type; names the file and the field.
+    """
+    found = package.metrics()
+    try:
+        training = _training.validate_python({"training": found.get("training")})["training"]
+        scores = _scores.validate_python({split: found[split] for split in SPLITS if split in found})
+    except ValidationError as error:
+        [first, *_] = error.errors()
+        raise PackageError(
+            f"{package.path / METRICS_FILE} is not a record of `zoo train` and `zoo eval`: "
+            f"{'.'.join(map(str, first['loc']))}: {first['msg']}; correct it, or remove the file and measure the model "
+            "again with `zoo eval ... --record`"
+        ) from None
+    return Metrics(training, scores)
+
+
+def own_metrics(package: Package) -> Metrics:
+    """What is of the very weights and ONNX files of the model directory; what is of others says nothing about them.
+
+    Raises:
+        PackageError: as for `read_metrics`, or `parity.json` has another form.
+    """
+    found = read_metrics(package)
+    scores = {
+        split: {through: score for through, score in own.items() if is_own_score(package, through, score)}
+        for split, own in found.scores.items()
+    }
+    return Metrics(found.training if is_own_training(package, found.training) else None, scores)
+
+
+def is_own_training(package: Package, training: Training | None) -> bool:
+    """Whether the weights of the model directory came of that training."""
+    return training is not None and training.weights_sha256 == package.config.weights_sha256
+
+
+def is_own_score(package: Package, through: str, score: Score) -> bool:
+    """Whether the score is of the weights, or of the ONNX file, of the model directory.
+
+    An ONNX file that is not there is the one that `parity.json` was written for: `zoo export` makes it again.
+    """
+    weights = package.config.weights_sha256
+    if through not in ONNX:
+        return score.weights_sha256 == weights
+    precision = ONNX[through]
+    if file := package.onnx(precision):
+        return score.onnx_sha256 == sha256(file)
+    return package.proven(precision) == score.onnx_sha256 and package.compared_with(precision) == {weights}
+
+
+def digest_field(through: str) -> str:
+    """The field of a score that says what it is of."""
+    return "onnx_sha256" if through in ONNX else "weights_sha256"
+
+
+_training = TypeAdapter(dict[str, Training | None])
+_scores = TypeAdapter(dict[str, dict[str, Score]])
