@@ -73,13 +73,13 @@ def read_card(package: Package) -> str:
     """The text of `README.md`; empty where there is none.
 
     Raises:
-        PackageError: it is not UTF-8.
+        ForeignCardError: it is not UTF-8.
     """
     file = package.path / CARD_FILE
     try:
         return file.read_text(encoding="utf-8") if file.is_file() else ""
     except UnicodeDecodeError as error:
-        raise PackageError(
+        raise ForeignCardError(
             f"{file} is not UTF-8 at byte {error.start}; save it as UTF-8, or remove it: it is written anew"
         ) from None
 

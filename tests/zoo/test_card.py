@@ -197,6 +197,9 @@ def test_a_card_that_is_not_utf8(make_package: MakePackage) -> None:
     (package.path / CARD_FILE).write_bytes("# für".encode("latin-1"))
     with pytest.raises(PackageError, match=r"README\.md is not UTF-8 at byte 3; save it as UTF-8, or remove it"):
         model_card(package)
+    write_card(package)
+    assert (package.path / "README.old.md").read_bytes() == "# für".encode("latin-1")
+    assert (package.path / CARD_FILE).read_text() == model_card(package)
 
 
 @pytest.mark.parametrize("variant", zoo.list_models())
