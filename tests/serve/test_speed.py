@@ -18,7 +18,8 @@ from zoo.speed import read_speed
 
 @pytest.fixture
 def package(tmp_path: Path) -> Package:
-    return Package.open(Path(shutil.copytree(open_model("wrn16-ours").path, tmp_path / "model")))
+    shutil.copytree(open_model("wrn16-ours").path, tmp_path / "model", ignore=shutil.ignore_patterns(SPEED_FILE))
+    return Package.open(tmp_path / "model")
 
 
 def test_every_precision_is_measured_with_the_default_options(package: Package) -> None:
