@@ -80,3 +80,9 @@ def test_publish(trained: Environment, hub: Hub) -> None:
 
 def test_reproduce_says_what_it_would_do(training: Environment) -> None:
     assert "dn100-ours-c" in training.run("zoo", "reproduce", "--dry-run")
+
+
+def test_explain(training: Environment) -> None:
+    training.run("zoo", "explain", "tests/data/cat.jpg", "--model", "wrn16-ours", "-o", "pages")
+    assert "<html" in (training.folder / "pages/cat.html").read_text()
+    assert (training.folder / "pages/cat.png").stat().st_size > 10_000
