@@ -40,7 +40,7 @@ ENV PATH=/venv/bin:$PATH \
 USER 10001
 WORKDIR /home/zoo
 EXPOSE 8000
-HEALTHCHECK --interval=10s --timeout=3s --start-period=30s CMD \
+HEALTHCHECK --interval=10s --timeout=3s --start-period=120s CMD \
     ["python", "-c", "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ.get(\"ZOO_PORT\", 8000)}/readyz', timeout=2)"]
 ENTRYPOINT ["zoo", "serve"]
 
