@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from explain.extras import EXPLAINING, require
+from explain.extras import require_explaining
 
 
 def claims(
@@ -35,7 +35,7 @@ def claims(
     ] = False,
 ) -> None:
     """Measure the paper's claims on trained models, and write docs/claims.md."""
-    require(*EXPLAINING)
+    require_explaining()
     from rich.console import Console
 
     from explain.claims.finding import ClaimsError, read_findings, write_findings

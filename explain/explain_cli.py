@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from explain.extras import EXPLAINING, require
+from explain.extras import require_explaining
 from zoo.hub import DEFAULT_MODEL
 from zoo.package import NETWORK_FILES
 
@@ -25,17 +25,17 @@ def explain(
     output: Annotated[Path, typer.Option("-o", "--output", help="The folder of the pages.")] = Path("explained"),
 ) -> None:
     """Why a model answers as it does: a page a picture, as HTML and as PNG, with maps, patches and what moved it."""
-    require(*EXPLAINING)
+    require_explaining()
     from rich.console import Console
     from rich.text import Text
 
-    from explain.opening import open_network
     from explain.pages import write_pages
     from explain.plain import open_plain
     from zoo.hub import open_model
+    from zoo.torch_predictor import TorchPredictor
 
     package = open_model(model, NETWORK_FILES)
-    network = open_network(package)
+    network = TorchPredictor.open(package).network
     plain = open_plain(package.config, beside)
     console = Console(soft_wrap=True, markup=False, emoji=False, highlight=False)
     with console.status("explaining") as status:

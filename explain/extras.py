@@ -1,8 +1,6 @@
 """What this package needs beside the zoo's own dependencies."""
 
-import importlib.util
-
-from zoo.errors import MissingDependencyError
+from training.extras import require
 
 EXPLAINING = (
     "torch",
@@ -17,12 +15,10 @@ EXPLAINING = (
 )
 
 
-def require(*modules: str) -> None:
-    """Check that modules are installed; none is imported.
+def require_explaining() -> None:
+    """Check that all of it is installed; none is imported.
 
     Raises:
-        MissingDependencyError: one is not.
+        MissingDependencyError: a module is not.
     """
-    for name in modules:
-        if importlib.util.find_spec(name) is None:
-            raise MissingDependencyError(f"this needs {name}: pip install 'template-zoo[explain]'")
+    require(*EXPLAINING, extra="explain")

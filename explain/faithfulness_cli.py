@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from explain.extras import EXPLAINING, require
+from explain.extras import require_explaining
 from zoo.hub import DEFAULT_MODEL
 from zoo.package import NETWORK_FILES
 
@@ -23,7 +23,7 @@ def faithfulness(
     ] = Path("faithfulness.json"),
 ) -> None:
     """How well maps tell what the answers depend on: curves of removed patches, and the grid pointing game."""
-    require(*EXPLAINING)
+    require_explaining()
     from rich.console import Console
 
     from explain.faithfulness import Protocol, about, same_measurement

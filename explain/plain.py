@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from explain.opening import open_network
 from zoo.errors import InputError
 from zoo.hub import local_models, open_model
 from zoo.network import Network
 from zoo.package import NETWORK_FILES, ModelConfig
 from zoo.registry import info, list_models
+from zoo.torch_predictor import TorchPredictor
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def open_plain(config: ModelConfig, chosen: str | None, here: Callable[[], list[
         return Plain(None, f"The plain variant {name} is not here; --beside MODEL sets another one here.")
     package = open_model(name, NETWORK_FILES)
     if package.config.classes == config.classes:
-        return Plain(open_network(package))
+        return Plain(TorchPredictor.open(package).network)
     if chosen is None:
         return Plain(None, f"The plain variant {name} knows other classes.")
     raise InputError(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from explain.extras import EXPLAINING, require
+from explain.extras import require_explaining
 from training.cli import Data
 from zoo.errors import InputError
 
@@ -30,7 +30,7 @@ def semantics(
     ] = False,
 ) -> None:
     """What a model's patches mean, over a whole split: a report with its figures, its numbers and an index."""
-    require(*EXPLAINING)
+    require_explaining()
     from rich.console import Console
 
     from explain.report import write_report

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from explain.extras import EXPLAINING, require
+from explain.extras import require_explaining
 from zoo.cli import Model
 from zoo.errors import ImageError, InputError
 from zoo.hub import DEFAULT_MODEL
@@ -35,7 +35,7 @@ def similar(
     row, column = _parse(patch)
     if output.suffix.lower() != ".png":
         raise InputError(f"-o {output}: the name must end in .png")
-    require(*EXPLAINING)
+    require_explaining()
     from rich.console import Console
     from rich.table import Table
 

@@ -7,12 +7,15 @@ from zoo.errors import MissingDependencyError
 TRAINING = ("torch", "torchvision", "datasets", "lightning_fabric", "tensorboard")
 
 
-def require(*modules: str) -> None:
+def require(*modules: str, extra: str = "train") -> None:
     """Check that modules are installed; none is imported.
+
+    Arguments:
+        extra: of the zoo, which brings them.
 
     Raises:
         MissingDependencyError: one is not.
     """
     for name in modules:
         if importlib.util.find_spec(name) is None:
-            raise MissingDependencyError(f"this needs {name}: pip install 'template-zoo[train]'")
+            raise MissingDependencyError(f"this needs {name}: pip install 'template-zoo[{extra}]'")
