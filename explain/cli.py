@@ -5,6 +5,7 @@ import typer
 from explain.claims_cli import claims
 from explain.explain_cli import explain
 from explain.faithfulness_cli import faithfulness
+from explain.probe_cli import probe
 from explain.semantics_cli import semantics
 from explain.similar_cli import similar
 
@@ -16,3 +17,4 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(similar)
     app.command()(explain)
     app.command()(faithfulness)
+    app.command()(probe)

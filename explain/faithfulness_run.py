@@ -3,9 +3,9 @@
 from typing import Any
 
 from explain.faithfulness import Protocol, measure
+from training.evaluate import require_classes
 from training.prepare import load_split
 from training.progress import progress_bar
-from zoo.errors import InputError
 from zoo.package import Package
 from zoo.registry import info
 from zoo.torch_predictor import TorchPredictor
@@ -21,8 +21,7 @@ def measure_package(package: Package, data: str, protocol: Protocol) -> dict[str
     """
     config = package.config
     images = load_split(data, "test", config.input_size, protocol.images, protocol.seed)
-    if images.classes != config.classes:
-        raise InputError(f"{data} has other classes than {config.name}: {', '.join(images.classes)}")
+    require_classes(images, config, data)
     network = TorchPredictor.open(package).network
     with progress_bar() as bar:
         task = bar.add_task(config.name, total=None, status="")

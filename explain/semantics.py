@@ -19,11 +19,12 @@ from explain.patch_map import PatchMap, draw_map
 from explain.receptive_field import surroundings
 from explain.slack import Slack, measure_slack
 from explain.tapping import Space, class_vectors
-from training.data import LabelledImages
+from training.evaluate import require_classes
 from training.pictures import data_set_name
 from training.prepare import load_split
 from zoo.entities import Entities
 from zoo.errors import InputError
+from zoo.metrics import held_out_share
 from zoo.package import ModelConfig, Package
 from zoo.torch_predictor import TorchPredictor
 
@@ -105,7 +106,8 @@ def study(
 
     def run(split: str, limit: int | None, where: Path) -> Collected:
         progress(f"reading {split} images", 0, 1)
-        images = load_split(question.source, split, package.config.input_size, limit)
+        share = held_out_share(package)
+        images = load_split(question.source, split, package.config.input_size, limit, held_out=share)
         require_classes(images, package.config, question.source)
         origin = Origin.of(package.config, images, data_set_name(question.source), split)
         count = len(images.labels)
@@ -162,9 +164,3 @@ def _separations(train: Collected, measured: Collected, config: ModelConfig) -> 
         if groups and means is not None:
             found[space] = separation(hierarchy(means), config.classes, groups)
     return found
-
-
-def require_classes(images: LabelledImages, config: ModelConfig, source: str) -> None:
-    """Raise `InputError` if a data set has other classes than a model."""
-    if images.classes != config.classes:
-        raise InputError(f"{source} has other classes than {config.name}: {', '.join(images.classes)}")

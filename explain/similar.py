@@ -11,10 +11,11 @@ from explain.cutouts import cut_out
 from explain.index import Origin, PatchIndex
 from explain.nearest import Match, nearest
 from explain.receptive_field import surroundings
-from explain.semantics import require_classes
+from training.evaluate import require_classes
 from training.pictures import data_set_name
 from training.prepare import load_split
 from zoo.errors import InputError
+from zoo.metrics import held_out_share
 from zoo.network import Network
 from zoo.package import Package
 from zoo.picture import INK, PAPER
@@ -56,7 +57,7 @@ def open_index(
         if not PatchIndex.exists(folder):
             raise InputError(f"there is no index of patches in {folder}; name a data set with --data to make it")
         return PatchIndex.open(folder, package.config)
-    images = load_split(source, split, package.config.input_size)
+    images = load_split(source, split, package.config.input_size, held_out=held_out_share(package))
     require_classes(images, package.config, source)
     if not PatchIndex.exists(folder):
         origin = Origin.of(package.config, images, data_set_name(source), split)

@@ -37,7 +37,7 @@ def tap(network: Network, pixels: Pixels) -> Tapped:
     if tapped.assignment is None:
         return Tapped(logits, None, {"before": _by_patch(before)})
     assert isinstance(network.block, SemanticBlock)
-    mixture = network.block.values(tapped.assignment[:, :-1])
+    mixture = network.block.mixture(tapped.assignment)
     shares = _by_patch(tapped.assignment)
     # The assignment `bn_relu` is no distribution; what is said of shares is said of their proportions.
     shares /= np.maximum(shares.sum(axis=-1, keepdims=True), 1e-12)
@@ -49,10 +49,10 @@ def tap(network: Network, pixels: Pixels) -> Tapped:
 
 
 def class_vectors(network: Network) -> NDArray[np.float64] | None:
-    """The semantic vectors [C, d], a row a class; None where the variant has no block."""
+    """The class vectors [C, d], a row a class, as the block adds them; None where the variant has no block."""
     if not isinstance(network.block, SemanticBlock):
         return None
-    return network.block.values.weight.detach()[:, :, 0, 0].T.double().cpu().numpy()
+    return network.block.class_vectors().detach().T.double().cpu().numpy()
 
 
 def _by_patch(maps: torch.Tensor) -> Array:

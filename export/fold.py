@@ -35,7 +35,11 @@ def fold(network: Network) -> FoldedNetwork:
     Batch normalisation goes where its only input is one convolution; after a sum, a concatenation or a pooling it
     stays. Average pooling moves before the 1x1 convolution it follows. The semantic block becomes a `FoldedBlock`. The
     channels of dense networks are aligned (`export.align`).
+
+    Raises:
+        InputError: the network's head was replaced, and its templates were not.
     """
+    network.require_one_number_of_classes()
     network = copy.deepcopy(network).cpu().eval().requires_grad_(False)
     for name, module in list(network.named_modules()):
         if type(module) is nn.Sequential:

@@ -37,8 +37,9 @@ def train(
     data: Data = "cifar10",
     recipe: Annotated[str, typer.Option(help=f"{', '.join(recipes.RECIPES)}; the other options change it.")] = "fast",
     hold_out: Annotated[
-        bool, typer.Option("--hold-out", help="Measure on a tenth of the training images; the test split stays unread.")
-    ] = False,
+        float,
+        typer.Option(help="Share of the training images to measure on, such as 0.1; the test split stays unread."),
+    ] = 0.0,
     unreadable: Annotated[
         Literal["stop", "skip"], typer.Option(help="What to do about files that are no readable pictures.")
     ] = "stop",
@@ -99,12 +100,13 @@ def evaluate(
     from rich.console import Console
 
     from training.evaluate import evaluate as measure
-    from training.evaluate import open_through
+    from training.evaluate import open_through, require_classes
     from training.pictures import data_set_name
     from training.prepare import load_split
     from training.progress import progress_bar
     from training.save import record_evaluation
     from zoo.hub import open_model
+    from zoo.metrics import held_out_share
 
     package = open_model(model)
     if record and (limit is not None or data_set_name(data) != package.config.data):
@@ -112,9 +114,8 @@ def evaluate(
     kind, predictor, digest = open_through(through, package)
     if record and kind == "server" and digest != package.config.weights_sha256:
         raise InputError(f"the server at {through} answers with other weights than {package.path} has; serve that one")
-    images = load_split(data, split, package.config.input_size, limit)
-    if images.classes != package.config.classes:
-        raise InputError(f"{data} has other classes than {package.config.name}: {', '.join(images.classes)}")
+    images = load_split(data, split, package.config.input_size, limit, held_out=held_out_share(package))
+    require_classes(images, package.config, data)
     with progress_bar() as progress:
         task = progress.add_task(f"{package.config.name} through {kind}", total=len(images.labels), status="")
         evaluation = measure(predictor, images, lambda done: progress.update(task, completed=done))

@@ -14,7 +14,7 @@ from training.stream import StreamedImages
 from zoo.errors import InputError
 from zoo.metrics import ONNX
 from zoo.onnx_predictor import OnnxPredictor
-from zoo.package import Package
+from zoo.package import ModelConfig, Package
 from zoo.predictor import Prediction, Predictor
 from zoo.preprocess import Pixels
 from zoo.torch_predictor import TorchPredictor
@@ -34,6 +34,16 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         return {name: round(value, 4) for name, value in asdict(self).items()}
+
+
+def require_classes(images: LabelledImages, config: ModelConfig, source: str) -> None:
+    """Refuse images of other classes than a model's.
+
+    Raises:
+        InputError: the classes differ.
+    """
+    if images.classes != config.classes:
+        raise InputError(f"{source} has other classes than {config.name}: {', '.join(images.classes)}")
 
 
 class Measurable(NamedTuple):

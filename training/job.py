@@ -25,6 +25,7 @@ from training.start import start_network
 from training.stream import StreamedImages
 from zoo.errors import InputError
 from zoo.machine import cores, total_memory
+from zoo.metrics import HELD_OUT_SHARE
 from zoo.package import Package, write_atomically
 from zoo.registry import info
 from zoo.torch_predictor import TorchPredictor
@@ -49,10 +50,10 @@ class Job:
     """Folder of checkpoint and log."""
     out: Path
     """The model directory."""
-    hold_out: bool = False
-    """Keep a tenth of the training images for measuring, and leave the test split alone."""
+    hold_out: float = 0.0
+    """Share of the training images to keep for measuring, and leave the test split alone; 0 for none."""
     limit: int | None = None
-    """So many training images only, chosen at random."""
+    """So many training images only, chosen at random of those that are not held out."""
     unreadable: Literal["stop", "skip"] = "stop"
     """What to do about files that are no readable pictures."""
     workers: int | None = None
@@ -84,10 +85,12 @@ def run_job(job: Job, say: Say) -> Package:
     splits = open_splits(job.source)
     for note in splits.notes:
         tell(note)
-    pictures, split, measured_pictures = sample(splits.train, job.limit), "test", splits.test
-    if job.hold_out or measured_pictures is None:
+    pictures, split, measured_pictures = splits.train, "test", splits.test
+    held_out = job.hold_out or (0.0 if measured_pictures else HELD_OUT_SHARE)
+    if held_out or measured_pictures is None:
         split = HELD_OUT
-        pictures, measured_pictures = hold_out(pictures)
+        pictures, measured_pictures = hold_out(pictures, held_out)
+    pictures = sample(pictures, job.limit)
     size, why_size = (job.recipe.input_size, "as asked") if job.recipe.input_size else choose_input_size(pictures)
     tell(f"input {size}x{size} pixels: {why_size}")
     memory = int(fabric.broadcast(_memory_for_images(fabric.device)))
@@ -123,7 +126,7 @@ def run_job(job: Job, say: Say) -> Package:
     evaluation = evaluate(TorchPredictor(trained.network, config), measured.images, fabric=fabric)
     package = Package(job.out, config)
     if fabric.is_global_zero:
-        save_model(job.out, config, trained, images, recipe, job.recipe_name)
+        save_model(job.out, config, trained, images, recipe, job.recipe_name, held_out, job.limit)
         record_evaluation(package, split, "torch", evaluation, config.weights_sha256)
     fabric.barrier()
     tell(f"{package.path}: {evaluation.accuracy:.2f}% of {evaluation.images:,} {split} images")

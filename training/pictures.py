@@ -20,6 +20,7 @@ from training.source import SPLIT_NAMES, DataError, EncodedFiles, Source
 from training.table import HubTable, ParquetTable
 from zoo.decode import decode, decode_pixels
 from zoo.errors import ImageError, InputError
+from zoo.metrics import HELD_OUT_SHARE
 from zoo.preprocess import Pixels
 from zoo.registry import list_models
 
@@ -101,21 +102,34 @@ HELD_OUT = "held-out"
 """The part of the training split that is not trained on; see `hold_out`."""
 
 
-def open_split(source: str, split: str) -> Pictures:
+def open_split(source: str, split: str, held_out: float = 0.0) -> Pictures:
     """One split of a source; of a source without labelled `test` split, `test` is the validation split.
 
-    `held-out` is what `zoo train` keeps away from training: of a source without `test`, or where it was told to.
+    Arguments:
+        source: as for `open_splits`.
+        split: its name. `held-out` is the part of the training split that `zoo train` kept away from training, and
+            `train` then the rest of it.
+        held_out: the share that it kept away; 0 for none.
 
     Raises:
         DataError: as for `open_splits`, or there is no such split.
     """
     opened = _open(source)
+    if split == HELD_OUT:
+        if not held_out:
+            raise DataError(
+                f"no image of {source} was held out of the training; measure on another split, or train with "
+                f"--hold-out {HELD_OUT_SHARE}"
+            )
+        return hold_out(_labelled(_read(opened, source, "train"), source, "train"), held_out)[1]
     split = SPLIT_NAMES.get(split, split)
+    if split == "train" and held_out:
+        return hold_out(_labelled(_read(opened, source, split), source, split), held_out)[0]
     found = _read_test(opened, source) if split == "test" else None
     return found or _labelled(_read(opened, source, split), source, split)
 
 
-def hold_out(pictures: Pictures, share: float = 0.1) -> tuple[Pictures, Pictures]:
+def hold_out(pictures: Pictures, share: float = HELD_OUT_SHARE) -> tuple[Pictures, Pictures]:
     """Part the pictures into those to train on and those to measure on, class by class.
 
     Of each class about `share` is held out, at least one picture, and none of a class with one picture only. Which

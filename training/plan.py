@@ -10,6 +10,7 @@ from typing import Any
 from training import recipes
 from training.records import Record, RecordError, run_name, shown
 from zoo.errors import InputError, UnknownNameError
+from zoo.metrics import HELD_OUT_SHARE
 from zoo.registry import DATA_SETS, info, list_models
 
 Change = tuple[str, Any]
@@ -27,8 +28,10 @@ class Run:
     changes: tuple[Change, ...] = ()
     """What differs from that recipe."""
     seed: int = 0
-    hold_out: bool = False
-    """Keep a part of the training split away and measure on it; the test split is not read."""
+    hold_out: float = 0.0
+    """Share of the training split to keep away and measure on, so that the test split is not read; 0 for none."""
+    limit: int | None = None
+    """So many training images only; None for all."""
 
     @property
     def data(self) -> str:
@@ -40,7 +43,8 @@ class Run:
     @property
     def name(self) -> str:
         """What its folder and its record are called."""
-        return run_name(self.variant, self.data, self.recipe_name, dict(self.changes), self.hold_out, self.seed)
+        changes = dict(self.changes)
+        return run_name(self.variant, self.data, self.recipe_name, changes, self.hold_out, self.seed, self.limit)
 
     def arguments(self) -> list[str]:
         """Of the command `zoo`."""
@@ -50,12 +54,19 @@ class Run:
             for one in (value if isinstance(value, tuple) else (value,))
             for text in (f"--{key.replace('_', '-')}", str(one))
         ]
-        held_out = ["--hold-out"] if self.hold_out else []
+        held_out = ["--hold-out", str(self.hold_out)] if self.hold_out else []
+        limit = [] if self.limit is None else ["--limit", str(self.limit)]
         return [
             *("train", self.variant, "--data", self.source, "--recipe", self.recipe_name, "--seed", str(self.seed)),
             *changed,
             *held_out,
+            *limit,
         ]
+
+    @property
+    def has_block(self) -> bool:
+        """Whether the network has a semantic block, which it may use or not."""
+        return info(self.variant).patch_source == "semantic block"
 
     def check(self, record: Record) -> None:
         """That a record is of this run.
@@ -70,13 +81,15 @@ class Run:
             "recipe_name": self.recipe_name,
             "hold_out": self.hold_out,
             "seed": self.seed,
+            "limit": self.limit,
             **dict(self.changes),
         }
         recorded = record.training.recipe | {
             "variant": record.variant,
             "data": record.data,
             "recipe_name": record.training.recipe_name,
-            "hold_out": bool(record.held_out),
+            "hold_out": record.hold_out,
+            "limit": record.training.limit,
         }
         differing = [
             f"{key}: {recorded.get(key)} there, {value} planned"
@@ -103,9 +116,9 @@ class Ablation:
         return {name for change in self.changes for name, _ in change}
 
     @property
-    def hold_out(self) -> bool:
+    def hold_out(self) -> float:
         """A setting is chosen on held-out images; a comparison of the table's rows chooses nothing."""
-        return bool(self.fields)
+        return HELD_OUT_SHARE if self.fields else 0.0
 
 
 FAMILIES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
@@ -174,14 +187,14 @@ def plan(
     if seeds < 1:
         raise InputError(f"seeds = {seeds}: it must be at least 1")
     sources = _data_sets(sources or (list(DATA_SETS)[:1] if ablations else list(DATA_SETS)))
-    wanted: list[tuple[str, tuple[Change, ...], bool]] = []
+    wanted: list[tuple[str, tuple[Change, ...], float]] = []
     for name in ablations:
         ablation = _ablation(name)
         for variant in _compared(name, ablation, patterns):
             wanted += [(variant, change, ablation.hold_out) for change in ablation.changes]
     if not ablations:
         chosen = _matching(patterns) if patterns else [name for name in list_models() if info(name).paper_accuracy]
-        wanted = [(variant, (), False) for variant in chosen]
+        wanted = [(variant, (), 0.0) for variant in chosen]
     runs = [
         Run(variant, source, recipe_name, _differing(recipe_name, {**(changes or {}), **dict(change)}), seed, hold_out)
         for seed in range(seeds)

@@ -112,7 +112,9 @@ def prepare(
     return Prepared(images, tuple(problems), why)
 
 
-def load_split(source: str, split: str, size: int = 32, limit: int | None = None, seed: int = 0) -> LabelledImages:
+def load_split(
+    source: str, split: str, size: int = 32, limit: int | None = None, seed: int = 0, *, held_out: float = 0.0
+) -> LabelledImages:
     """Decode one split of a data set.
 
     Arguments:
@@ -121,11 +123,12 @@ def load_split(source: str, split: str, size: int = 32, limit: int | None = None
         size: side of the images in pixels; other sizes are scaled by `zoo.preprocess.to_pixels`.
         limit: only so many pictures; see `sample`.
         seed: which ones.
+        held_out: the share of the training images that makes the `held-out` split; see `open_split`.
 
     Raises:
         DataError: there is no such data set or split, it has no pictures or labels, or a picture cannot be read.
     """
-    pictures = sample(open_split(source, split), limit, seed)
+    pictures = sample(open_split(source, split, held_out), limit, seed)
     prepared = prepare(pictures, size, memory=sys.maxsize, crops=False)
     if prepared.unreadable:
         raise DataError(_unreadable(prepared.unreadable, len(pictures), "repair or remove them"))

@@ -14,8 +14,9 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from training import recipes
 from zoo.errors import ZooError
-from zoo.metrics import Count, Machine, Score, read_metrics
+from zoo.metrics import HELD_OUT_SHARE, Count, Machine, Score, read_metrics
 from zoo.package import METRICS_FILE, Package, write_atomically
+from zoo.probe import Probe, read_probe
 
 
 class RecordError(ZooError, ValueError):
@@ -35,6 +36,10 @@ class Training:
     """Columns, a value an epoch: `epoch`, `input_size`, and on the augmented training images `loss`, `accuracy` and
     `patch_accuracy` (shares in 0..1)."""
     recipe_name: str | None = None
+    held_out: Annotated[float, Field(ge=0, lt=1)] = HELD_OUT_SHARE
+    """Share of the training split that was kept away, where the record has scores of `held-out` images."""
+    limit: Count | None = None
+    """Number of training images that were asked for; None for all."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "seed"):
@@ -62,12 +67,19 @@ class Record:
     """What differs from the recipe of that name, the seed aside."""
     test: dict[str, Score] = field(default_factory=dict)
     held_out: Annotated[dict[str, Score], Field(alias="held-out")] = field(default_factory=dict)
+    probe: Probe | None = None
+    """Whether the network uses its semantic block; None where it has none."""
     at_once: Count = 1
     """Runs that shared the device; with several the minutes of each are more."""
 
     def __post_init__(self) -> None:
         if "torch" not in (self.held_out or self.test):
             raise ValueError("it has no accuracy through torch, on the test split or on held-out images")
+
+    @property
+    def hold_out(self) -> float:
+        """Share of the training split that was kept away and measured; 0 where the test split was."""
+        return self.training.held_out if self.held_out else 0.0
 
     @property
     def score(self) -> Score:
@@ -97,7 +109,13 @@ _adapter = TypeAdapter(Record)
 
 
 def run_name(
-    variant: str, data: str, recipe_name: str | None, changes: Mapping[str, Any], hold_out: bool, seed: int
+    variant: str,
+    data: str,
+    recipe_name: str | None,
+    changes: Mapping[str, Any],
+    hold_out: float,
+    seed: int,
+    limit: int | None = None,
 ) -> str:
     """What a run and its record are called: readable, and a file's name.
 
@@ -106,11 +124,16 @@ def run_name(
         data: short name of the data set.
         recipe_name: None for a recipe without one.
         changes: what differs from that recipe.
-        hold_out: whether a part of the training split is kept away and measured.
+        hold_out: share of the training split that is kept away and measured; 0 for none.
         seed: of the run.
+        limit: number of training images; None for all.
     """
     parts = [variant, data, *filter(None, [recipe_name]), *(f"{key}={shown(changes[key])}" for key in sorted(changes))]
-    return ".".join([*parts, *(["held-out"] if hold_out else []), f"seed{seed}"])
+    if limit is not None:
+        parts.append(f"images={limit}")
+    if hold_out:
+        parts.append("held-out" if hold_out == HELD_OUT_SHARE else f"held-out={shown(hold_out)}")
+    return ".".join([*parts, f"seed{seed}"])
 
 
 def shown(value: Any) -> str:
@@ -135,8 +158,12 @@ def record_of(package: Package) -> dict[str, Any]:
     training = training | {"history": {name: [epoch.get(name) for epoch in history] for name in history[0]}}
     recipe_name, recipe = training.get("recipe_name"), training["recipe"]
     changes = _changes(recipe_name, recipe) if recipe_name else {}
-    name = run_name(config.variant, config.data, recipe_name, changes, "held-out" in metrics, recipe.get("seed", 0))
+    hold_out = training.get("held_out", HELD_OUT_SHARE) if "held-out" in metrics else 0.0
+    limit, seed = training.get("limit"), recipe.get("seed", 0)
+    name = run_name(config.variant, config.data, recipe_name, changes, hold_out, seed, limit)
     record = config.identity() | {"name": name, "changes": changes} | metrics | {"training": training}
+    if probe := read_probe(package).get("torch"):
+        record["probe"] = asdict(probe)
     parse_record(json.dumps(record), str(where))
     return record
 

@@ -13,6 +13,7 @@ from typing import IO, Annotated, Literal
 
 import typer
 
+from training.experiments import EXPERIMENTS, plan_experiments
 from training.extras import TRAINING, require
 from training.interrupt import stop_on_signal
 from training.plan import ABLATIONS, Run, plan
@@ -27,6 +28,9 @@ TRAINER = (sys.executable, "-m", "zoo")
 
 RECORDS = "results"
 """Folder of the records, in the one that the results are written to."""
+
+PROBED_IMAGES = 5000
+"""Images on which it is measured whether a network uses its semantic block."""
 
 AT_ONCE_ON_A_GPU = 4
 """A small network leaves most of a GPU idle: several runs share it in less time than one after the other."""
@@ -49,12 +53,19 @@ def reproduce(
         list[str] | None,
         typer.Option(help="Shell-style patterns; several. None: the paper's ten, for an ablation its own."),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Runs of each row, with the seeds 0, 1, ...")] = 1,
+    seeds: Annotated[
+        int | None,
+        typer.Option(help="Runs of each row, with the seeds 0, 1, ...", show_default="1, or the experiment's"),
+    ] = None,
     recipe: Annotated[str, typer.Option(help="As --recipe of zoo train.")] = "fast",
     epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     ablation: Annotated[
         list[str] | None,
         typer.Option(help=f"Its runs instead of the table's; several: {', '.join(ABLATIONS)}."),
+    ] = None,
+    experiment: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Its runs instead of the table's (repeatable): {', '.join(EXPERIMENTS)}."),
     ] = None,
     runs: Annotated[Path, typer.Option(help="Folder of checkpoints, models and logs.")] = Path("runs/reproduce"),
     results: Annotated[Path, typer.Option(help="Folder of results.md, its pictures and the records.")] = Path("docs"),
@@ -74,7 +85,12 @@ def reproduce(
         return _write(results, console.print)
     require(*TRAINING, *([] if dry_run else ["matplotlib"]))
     changes = {} if epochs is None else {"epochs": epochs}
-    planned = plan(datasets or (), variants or (), seeds, recipe, ablation or (), changes)
+    if experiment:
+        if variants or ablation or epochs is not None:
+            raise InputError("--experiment has its own variants and epochs; leave out --variants, --ablation, --epochs")
+        planned = plan_experiments(experiment, seeds, datasets or [])
+    else:
+        planned = plan(datasets or (), variants or (), 1 if seeds is None else seeds, recipe, ablation or (), changes)
     records = results / RECORDS
     states = [state(run, runs, records) for run in planned]
     if dry_run:
@@ -93,7 +109,27 @@ def reproduce(
     except UnfinishedError:
         _write(results, console.print)
         raise
-    return _write(results, console.print)
+    _write(results, console.print)
+    if not (experiment or ablation):
+        _require_used_blocks(planned, records)
+    return None
+
+
+def _require_used_blocks(planned: Sequence[Run], records: Path) -> None:
+    """A row of the table whose network ignores its semantic block is shown, and refused.
+
+    Raises:
+        UnfinishedError: there are such rows; says of each what was measured.
+    """
+    found = [(run, read_record(records / f"{run.name}.json").probe) for run in planned if run.has_block]
+    refused = [
+        f"{run.name}: {probe.verdict if probe else 'not probed'}" for run, probe in found if not (probe and probe.used)
+    ]
+    if refused:
+        raise UnfinishedError(
+            f"{len(refused)} of {len(planned)} rows do not use their semantic block; change the recipe, remove their "
+            "records and run the same command again:\n  " + "\n  ".join(refused)
+        )
 
 
 def _require_test_splits(runs: Sequence[Run]) -> None:
@@ -184,6 +220,8 @@ class _Job:
     place: str
     """In the plan."""
     process: subprocess.Popen[bytes]
+    probing: bool = False
+    """Whether the network is trained, and probed now."""
 
 
 @dataclass(slots=True)
@@ -212,17 +250,28 @@ class _Execution:
                 self.failed.append(run.name)
                 self.say(f"{place} failed: another process is at work in {folder}")
                 return
-            # A session of its own: a terminal's Ctrl-C would reach the run besides what it is sent from here.
-            process = subprocess.Popen(
-                [*self.trainer, *run.arguments(), "--run-folder", str(folder), "--device", self.device],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=self._environment(),
-                start_new_session=True,
-            )
-        self.working.append(_Job(run, place, process))
+            arguments = [*run.arguments(), "--run-folder", str(folder), "--device", self.device]
+            self.working.append(_Job(run, place, self._begin(arguments, log)))
         self.say(f"{place} {'goes on' if going_on else 'starts'}")
+
+    def _begin(self, arguments: Sequence[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+        # A session of its own: a terminal's Ctrl-C would reach the run besides what it is sent from here.
+        return subprocess.Popen(
+            [*self.trainer, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=self._environment(),
+            start_new_session=True,
+        )
+
+    def _probe(self, job: _Job) -> None:
+        """Measure whether the network that a run has trained uses its semantic block."""
+        folder = self.runs / job.run.name
+        arguments = ["probe", f"local-dir:{folder / MODEL_FOLDER}", "--data", job.run.source, "--record"]
+        with (folder / OUTPUT_FILE).open("ab") as log:
+            process = self._begin([*arguments, "--images", str(PROBED_IMAGES)], log)
+        self.working.append(_Job(job.run, job.place, process, probing=True))
 
     def collect(self) -> None:
         """Write the records of the runs that have ended."""
@@ -230,6 +279,9 @@ class _Execution:
             self.working.remove(job)
             if self.stopping and job.process.returncode:
                 self.say(f"{job.place} is stopped")
+                continue
+            if job.run.has_block and not job.probing and not job.process.returncode:
+                self._probe(job)
                 continue
             try:
                 record = self._recorded(job)

@@ -11,6 +11,8 @@ from typing import Any
 from urllib.parse import quote
 
 from training import recipes
+from training.experiment_table import experiment_sections
+from training.markdown import Column, markdown
 from training.plan import ABLATIONS, FAMILIES, Ablation, Change
 from training.plot import Picture
 from training.recipe import Recipe
@@ -19,9 +21,6 @@ from zoo.package import write_atomically
 from zoo.registry import DATA_SETS, info, list_models
 
 RESULTS_FILE = "results.md"
-
-Column = tuple[str, str]
-"""Heading, and `l` or `r`: the side that its cells are aligned to."""
 
 NUMBERS: Sequence[Column] = (("accuracy, %", "r"), ("seeds", "r"), ("patches, %", "r"))
 PAPER: Sequence[Column] = (("paper, %", "r"), ("difference", "r"))
@@ -80,6 +79,7 @@ def results_text(records: Sequence[Record], pictures: Iterable[Picture] = ()) ->
     for name, ablation in ABLATIONS.items():
         parts += [f"### {ablation.title}", f"`zoo reproduce --ablation {name}`"]
         parts += [_compared(ablation, held_out)] if ablation.fields else [_compared_variants(tested)]
+    parts += ["## Experiments", *experiment_sections(held_out)]
     parts += ["## Recipes", *_recipes(groups)]
     return "\n\n".join(parts) + "\n"
 
@@ -249,9 +249,3 @@ def _recipes(groups: Iterable[Group]) -> list[str]:
 
 def _empty(columns: Sequence[Column]) -> list[str]:
     return [""] * len(columns)
-
-
-def markdown(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    ruler = [{"l": "---", "r": "--:"}[side] for _, side in columns]
-    return "\n".join("| " + " | ".join(row) + " |" for row in ([heading for heading, _ in columns], ruler, *rows))

@@ -42,7 +42,11 @@ def describe(
         normalization: of the pixels.
         recipe: how it was trained, with its input size.
         network: its weights are part of the identity.
+
+    Raises:
+        InputError: its head was replaced, and its templates were not.
     """
+    network.require_one_number_of_classes()
     return ModelConfig(
         variant=variant,
         data=data,
@@ -61,6 +65,8 @@ def save_model(
     images: LabelledImages | StreamedImages,
     recipe: Recipe,
     recipe_name: str,
+    held_out: float = 0.0,
+    limit: int | None = None,
 ) -> Package:
     """Write a model directory: weights, configuration, what was run, and the card.
 
@@ -71,6 +77,8 @@ def save_model(
         images: that it was trained on.
         recipe: how it was trained.
         recipe_name: the named recipe that it was before changes.
+        held_out: share of the training split that was kept away from training.
+        limit: number of training images that were asked for.
     """
     kept = _evaluations_of(out, config)
     write_atomically(out / WEIGHTS_FILE, _weights_file(trained.network))
@@ -80,6 +88,8 @@ def save_model(
         "split": "train",
         "weights_sha256": config.weights_sha256,
         "images": len(images.labels),
+        "held_out": held_out,
+        "limit": limit,
         "recipe_name": recipe_name,
         "recipe": asdict(recipe),
         "minutes": round(trained.seconds / 60, 1),

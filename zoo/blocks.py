@@ -1,9 +1,9 @@
-"""What stands before the last stage: the semantic block, the per-patch supervision alone, or nothing.
+"""The block before the last stage: the semantic block, the per-patch supervision alone, nothing, or a control.
 
-All three map features x [N, d, h, w] to a `Tap`: the features that go on, and what was learned about each patch.
+All of them map features x [N, d, h, w] to a `Tap`: the features for the last stage, and what was learned of each patch.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +46,33 @@ class AuxiliaryHead(nn.Module):
         return Tap(x, self.keys(x), None)
 
 
+class Encoder(nn.Sequential):
+    """Features of the 3x3 patch around each location: a depthwise 3x3 and a 1x1 convolution, without bias.
+
+    It is linear and starts as the identity, so that the supervision of the patches reaches x as directly as without it.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(
+            nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False),
+            nn.Conv2d(channels, channels, 1, bias=False),
+        )
+        self.reset_parameters()
+
+    @property
+    def depthwise(self) -> nn.Conv2d:
+        return cast(nn.Conv2d, self[0])
+
+    @property
+    def pointwise(self) -> nn.Conv2d:
+        return cast(nn.Conv2d, self[1])
+
+    def reset_parameters(self) -> None:
+        """Make it the identity."""
+        nn.init.dirac_(self.depthwise.weight, groups=self.depthwise.groups)
+        nn.init.dirac_(self.pointwise.weight)
+
+
 class SemanticBlock(nn.Module):
     """Assigns each 3x3 patch to class templates and re-embeds it as a mixture of class vectors.
 
@@ -68,21 +95,76 @@ class SemanticBlock(nn.Module):
         self.compress = nn.Conv2d(channels, channels // 8, 1, bias=False) if concat else None
         self.out_channels = channels + channels // 8 if concat else channels
 
-    def forward(self, x: Tensor) -> Tap:
+    def class_vectors(self) -> Tensor:
+        """The class vectors [d, C], as the mixture weights them."""
+        return self.values.weight.flatten(1)
+
+    def mixture(self, assignment: Tensor) -> Tensor:
+        """The class vectors weighted by an assignment [N, C + 1, h, w], `none` last: [N, d, h, w]."""
+        return cast(Tensor, self.values(assignment[:, :-1]))
+
+    def forward(self, x: Tensor, assignment: Tensor | None = None) -> Tap:
+        """The tap of features [N, d, h, w].
+
+        Arguments:
+            x: the features.
+            assignment: [N, C + 1, h, w], `none` last: re-embeds the patches with it instead of the block's own.
+        """
         patch_logits = self.keys(self.pointwise(self.depthwise(x)))
-        assignment = self.assign(patch_logits)
-        mixture = self.values(assignment[:, :-1])
+        if assignment is None:
+            assignment = self.assign(patch_logits)
+        mixture = self.mixture(assignment)
         features = x + mixture if self.compress is None else torch.cat([x, self.compress(mixture)], dim=1)
         return Tap(features, patch_logits, assignment)
 
 
-Block = PassThrough | AuxiliaryHead | SemanticBlock
+class EncodedHead(nn.Module):
+    """The per-patch supervision through an encoder of 3x3 patches: x passes unchanged.
+
+    A control: what the mixture adds is the difference between a semantic block and this.
+    """
+
+    def __init__(self, channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.out_channels = channels
+        self.encoder = Encoder(channels)
+        self.keys = nn.Conv2d(channels, num_classes, 1)
+
+    def forward(self, x: Tensor) -> Tap:
+        return Tap(x, self.keys(self.encoder(x)), None)
+
+
+class ConvolutionBlock(nn.Module):
+    """The 3x3-BN-ReLU-1x1 residual block that the semantic block replaces, as large, its C templates without meaning.
+
+    A control: what meaning adds is the difference between a semantic block and this.
+    """
+
+    def __init__(self, channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.out_channels = channels
+        self.encoder = Encoder(channels)
+        self.keys = nn.Conv2d(channels, num_classes, 1, bias=False)
+        self.assign = nn.BatchNorm2d(num_classes)
+        self.values = nn.Conv2d(num_classes, channels, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tap:
+        return Tap(x + self.values(self.assign(self.keys(self.encoder(x))).relu()), None, None)
+
+
+Block = PassThrough | AuxiliaryHead | EncodedHead | ConvolutionBlock | SemanticBlock
 
 
 def make_block(mechanism: Mechanism, channels: int, num_classes: int, assignment: AssignmentName) -> Block:
     """The block of a variant for features of `channels` channels."""
-    if mechanism == "plain":
-        return PassThrough(channels)
-    if mechanism == "aux":
-        return AuxiliaryHead(channels, num_classes)
-    return SemanticBlock(channels, num_classes, concat=mechanism == "concat", assignment=assignment)
+    match mechanism:
+        case "plain":
+            return PassThrough(channels)
+        case "aux":
+            return AuxiliaryHead(channels, num_classes)
+        case "encoded aux":
+            return EncodedHead(channels, num_classes)
+        case "convolution":
+            return ConvolutionBlock(channels, num_classes)
+        case "residual" | "concat":
+            return SemanticBlock(channels, num_classes, concat=mechanism == "concat", assignment=assignment)

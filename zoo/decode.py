@@ -55,7 +55,7 @@ def decode_pixels(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> Centr
         turn = _turn(image)
         # The square is scaled before it is turned: it is the same one, and smaller.
         left, top, right, bottom = (scale * edge for edge in centre_square(width, height))
-        square = scale_box(_to_rgb(image), Box(left, top, right, bottom), size)
+        square = scale_box(to_rgb(image), Box(left, top, right, bottom), size)
         if turn is not None:
             square = square.transpose(turn)
     if turn in _TURNS_ON_THE_SIDE:
@@ -95,7 +95,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     with _damage_refused():
         image.load()
         turn = _turn(image)
-        return _to_rgb(image if turn is None else image.transpose(turn))
+        return to_rgb(image if turn is None else image.transpose(turn))
 
 
 def _open(data: bytes, max_pixels: int) -> Image.Image:
@@ -155,7 +155,20 @@ def _turn(image: Image.Image) -> Image.Transpose | None:
     return _TURNS.get(image.getexif().get(_ORIENTATION, 1))
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Image.Image:
+    """A decoded image in RGB: transparency over white, 16-bit channels by their upper 8 bits.
+
+    Raises:
+        ImageError: its values are floating-point numbers outside 0..1.
+    """
+    if image.mode == "F":
+        values = np.asarray(image)
+        if not ((values >= 0) & (values <= 1)).all():
+            raise ImageError(
+                f"the image has floating-point values from {values.min():g} to {values.max():g}; scale them to 0..1, "
+                "or convert it to 8 bits"
+            )
+        return Image.fromarray((255 * values).round().astype(np.uint8)).convert("RGB")
     if image.mode.startswith("I"):
         # Pillow would clip 16-bit grey at 255; its upper byte is the picture.
         grey = (np.asarray(image) >> 8).clip(0, 255).astype(np.uint8)

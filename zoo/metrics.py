@@ -17,6 +17,9 @@ ONNX: Mapping[str, Precision] = MappingProxyType({"onnx": "fp32", "onnx-fp16": "
 SPLITS = ("test", "held-out", "validation", "train")
 """What scores may be of."""
 
+HELD_OUT_SHARE = 0.1
+"""Of the training images: what is held out of training where nothing else is said."""
+
 Percent = Annotated[float, Field(ge=0, le=100)]
 Count = Annotated[int, Field(ge=1)]
 
@@ -58,6 +61,10 @@ class Training:
     """On the augmented training images, an entry an epoch."""
     weights_sha256: str | None = None
     """Digest of the weights that came of it."""
+    held_out: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the training split that was kept away from training: the `held-out` split."""
+    limit: Count | None = None
+    """Number of training images that were asked for; None for all."""
     rounded_from_sha256: str | None = None
     """Digest that they had before `zoo compact` rounded them."""
 
@@ -132,6 +139,12 @@ def is_own_score(package: Package, through: str, score: Score) -> bool:
     if file := package.onnx(precision):
         return score.onnx_sha256 == sha256(file)
     return package.proven(precision) == score.onnx_sha256 and package.compared_with(precision) == {weights}
+
+
+def held_out_share(package: Package) -> float:
+    """Share of the training split that was kept away when the model was trained; 0 where nothing says so."""
+    training = own_metrics(package).training
+    return training.held_out if training else 0.0
 
 
 def digest_field(through: str) -> str:

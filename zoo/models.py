@@ -3,6 +3,7 @@
 import importlib
 from typing import cast
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -85,14 +86,17 @@ def load_package(package: Package, num_classes: int | None = None) -> Network:
             f"the weights in {package.path} do not fit {CONFIG_FILE}: they are for {len(head)} classes, and it names "
             f"{classes}"
         )
-    network = create(
-        config.variant,
-        num_classes=classes if num_classes is None else num_classes,
-        assignment=config.assignment,
-        normalization=config.normalization,
-    )
-    if network.num_classes != classes:
-        own = network.state_dict()
+    same_classes = num_classes is None or num_classes == classes
+    # The random numbers of weights that are replaced are nobody's: the caller's sequence goes on as if never asked.
+    with torch.random.fork_rng(devices=[], enabled=same_classes):
+        network = create(
+            config.variant,
+            num_classes=classes if num_classes is None else num_classes,
+            assignment=config.assignment,
+            normalization=config.normalization,
+        )
+    own = network.state_dict()
+    if not same_classes:
         by_class = network.class_tensors()
         weights = {name: own[name] if name in by_class else value for name, value in weights.items()}
     try:
@@ -100,7 +104,7 @@ def load_package(package: Package, num_classes: int | None = None) -> Network:
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise WeightsMismatchError(f"the weights in {package.path} do not fit {config.variant}: {reason}") from None
-    if network.num_classes == classes:
+    if same_classes:
         network.config = config
     return network.eval()
 

@@ -9,6 +9,7 @@ parity.json         optional, from `zoo verify`
 speed.json          optional, from `zoo speed`
 map.png             optional, from `zoo patches`: a photograph under its semantic map, for the card
 entities.json       optional, from `zoo semantics --record`: recurring mixtures of classes, for answers to name
+probe.json          optional, from `zoo probe --record`: whether the network uses its semantic block
 serving.json        optional, from `zoo tune`
 """
 
@@ -38,6 +39,7 @@ PARITY_FILE = "parity.json"
 SPEED_FILE = "speed.json"
 MAP_FILE = "map.png"
 ENTITIES_FILE = "entities.json"
+PROBE_FILE = "probe.json"
 SERVING_FILE = "serving.json"
 
 ONNX_FILES: Mapping[Precision, str] = MappingProxyType(
@@ -47,7 +49,7 @@ ONNX_FILES: Mapping[Precision, str] = MappingProxyType(
 ANSWERING_FILES = (CONFIG_FILE, WEIGHTS_FILE, *ONNX_FILES.values(), ENTITIES_FILE)
 """Those that decide what a model answers."""
 
-PUBLISHED_FILES = (*ANSWERING_FILES, METRICS_FILE, PARITY_FILE, SPEED_FILE, MAP_FILE, CARD_FILE)
+PUBLISHED_FILES = (*ANSWERING_FILES, METRICS_FILE, PARITY_FILE, PROBE_FILE, SPEED_FILE, MAP_FILE, CARD_FILE)
 """What the Hub stores of a model directory: all but `serving.json`, which is about one machine."""
 
 NETWORK_FILES = (CONFIG_FILE, WEIGHTS_FILE)

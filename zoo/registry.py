@@ -13,8 +13,9 @@ from typing import Literal
 
 from zoo.errors import DuplicateVariantError, UnknownNameError
 
-Mechanism = Literal["plain", "aux", "residual", "concat"]
-"""What sits before the last stage: nothing, per-patch supervision only, or the semantic block added or concatenated."""
+Mechanism = Literal["plain", "aux", "residual", "concat", "encoded aux", "convolution"]
+"""The block before the last stage: none, per-patch supervision only, the semantic block added or concatenated, and two
+controls: the semantic block without its feedback, and a convolution block without its meaning; see `zoo.blocks`."""
 
 AssignmentName = Literal["softmax", "softmax_no_slack", "bn_relu"]
 """How the semantic block turns scores into an assignment: a soft-max with the slack, one without it, or the batch
@@ -22,6 +23,17 @@ normalisation and ReLU of a convolution block; see `zoo.matching`."""
 
 SemanticSource = Literal["semantic block", "auxiliary head", "class activation map"]
 """Where a variant's patch logits come from."""
+
+_PATCH_SOURCES: Mapping[Mechanism, SemanticSource] = MappingProxyType(
+    {
+        "plain": "class activation map",
+        "aux": "auxiliary head",
+        "residual": "semantic block",
+        "concat": "semantic block",
+        "encoded aux": "auxiliary head",
+        "convolution": "class activation map",
+    }
+)
 
 DATA_SETS: Mapping[str, str] = MappingProxyType(
     {"cifar10": "uoft-cs/cifar10", "cifar100": "uoft-cs/cifar100", "mini-imagenet": "timm/mini-imagenet"}
@@ -49,11 +61,14 @@ class Variant:
     """Top-1 accuracy in percent printed in the paper, by data set; empty for a variant that the paper does not have."""
 
     @property
+    def is_control(self) -> bool:
+        """Whether it exists only to be compared with."""
+        return self.mechanism in ("encoded aux", "convolution")
+
+    @property
     def patch_source(self) -> SemanticSource:
         """Where its patch logits come from."""
-        if self.mechanism == "plain":
-            return "class activation map"
-        return "auxiliary head" if self.mechanism == "aux" else "semantic block"
+        return _PATCH_SOURCES[self.mechanism]
 
     def parameters(self, num_classes: int) -> int:
         """Number of trainable weights for `num_classes` classes."""
@@ -79,8 +94,11 @@ def register(variant: Variant) -> Variant:
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """Names of the registered variants that match a shell-style pattern, in the order of the paper's table."""
-    return [name for name in _variants if fnmatch.fnmatchcase(name, pattern)]
+    """Names of the registered variants that match a shell-style pattern, in the order of the paper's table.
+
+    Controls are left out: they are no models to use, and known by `info`.
+    """
+    return [name for name in _variants if fnmatch.fnmatchcase(name, pattern) and not _variants[name].is_control]
 
 
 def info(name: str) -> Variant:
@@ -110,6 +128,9 @@ for _variant in (
     Variant("wrn16", _WRN, 2, "plain", 1_281_232, 129, 138_855_680, _paper(90.52, 67.11, 60.73)),
     Variant("wrn16-aux", _WRN, 2, "aux", 1_281_232, 258, 138_937_600),
     Variant("wrn16-ours", _WRN, 2, "residual", 1_298_768, 388, 140_141_824, _paper(91.10, 67.36, 62.92)),
+    # Controls, which the paper does not have: see `training.experiments`.
+    Variant("wrn16-aux-encoded", _WRN, 2, "encoded aux", 1_298_768, 258, 140_059_904),
+    Variant("wrn16-conv", _WRN, 2, "convolution", 1_298_768, 387, 140_141_824),
     Variant("dn100", _DN, 16, "plain", 1_196_196, 535, 314_473_692, _paper(92.62, 71.65, 65.03)),
     Variant("dn100-ours", _DN, 16, "residual", 1_316_238, 1222, 322_594_140, _paper(92.92, 71.25, 68.86)),
     Variant("dn100-ours-c", _DN, 16, "concat", 1_364_286, 1264, 325_578_240, _paper(92.71, 72.14, 68.93)),

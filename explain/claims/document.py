@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from explain.bootstrap import RESAMPLES
 from explain.claims.catalogue import CLAIMS, Claim
 from explain.claims.finding import Finding
-from training.results import markdown
+from training.markdown import markdown
 
 DOCUMENT = "claims.md"
 PICTURES = "pictures"

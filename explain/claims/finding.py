@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from explain.bootstrap import Estimate
-from training.results import Column
+from training.markdown import Column
 from zoo.errors import ZooError
 from zoo.package import write_atomically
 

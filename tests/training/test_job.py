@@ -9,15 +9,18 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import zoo
-from training.evaluate import Evaluation
+from training.evaluate import Evaluation, evaluate
 from training.job import Job, run_job
+from training.pictures import class_counts
+from training.prepare import load_split
 from training.recipe import Recipe
 from training.run_folder import CHECKPOINT_FILE, UNREADABLE_FILE
 from training.save import record_evaluation
 from training.source import DataError
 from zoo.errors import InputError
-from zoo.metrics import own_metrics
+from zoo.metrics import held_out_share, own_metrics
 from zoo.package import CARD_FILE, WEIGHTS_FILE, Package
+from zoo.torch_predictor import TorchPredictor
 
 RunJob = Callable[..., tuple[Package, str]]
 
@@ -125,13 +128,15 @@ def test_fine_tuning_keeps_what_belongs_to_no_class(run: RunJob, tiny: Recipe) -
 def test_what_the_weights_have_seen_is_not_held_out(run: RunJob, tiny: Recipe, cifar: Path) -> None:
     recipe = replace(tiny, start_from="released")
     with pytest.raises(InputError, match="start_from = 'released' was trained on cifar10, its held-out images among"):
-        run(recipe, source=str(cifar), hold_out=True)
+        run(recipe, source=str(cifar), hold_out=0.1)
 
 
 def test_a_limit_takes_of_all_classes(run: RunJob, tiny: Recipe) -> None:
     """Files lie class by class."""
     package, _ = run(replace(tiny, epochs=1, growth=(1.0,), batch_size=4), limit=10)
-    assert package.metrics()["training"]["images"] + package.metrics()["held-out"]["torch"]["images"] <= 10
+    training = package.metrics()["training"]
+    assert training["limit"] == 10
+    assert 8 <= training["images"] <= 10  # the unreadable one may be among them
 
 
 def test_a_folder_that_cannot_be_written_is_found_before_training(run: RunJob, tmp_path: Path) -> None:
@@ -153,12 +158,21 @@ def test_the_same_command_again_keeps_what_was_measured(run: RunJob, tiny: Recip
 
 def test_a_part_of_the_training_images_held_out(run: RunJob, cifar: Path, tiny: Recipe) -> None:
     recipe = replace(tiny, epochs=1, growth=(1.0,))
-    package, said = run(recipe, source=str(cifar), hold_out=True, limit=100)
+    package, said = run(recipe, source=str(cifar), hold_out=0.1, limit=100)
     images = package.metrics()["held-out"]["torch"]["images"]
-    assert 8 <= images <= 12
-    assert package.metrics()["training"]["images"] == 100 - images
+    assert images == sum(round(0.1 * count) for count in class_counts(load_split(str(cifar), "train")).values())
+    assert package.metrics()["training"]["images"] == 100
+    assert package.metrics()["training"]["held_out"] == 0.1
     assert "test" not in package.metrics()
     assert f"{images} held-out images" in said
+
+
+def test_held_out_images_can_be_measured_again(run: RunJob, cifar: Path, tiny: Recipe) -> None:
+    package, _ = run(replace(tiny, epochs=1, growth=(1.0,)), source=str(cifar), hold_out=0.25, limit=64)
+    kept, held = (load_split(str(cifar), split, held_out=held_out_share(package)) for split in ("train", "held-out"))
+    assert not {image.numpy().tobytes() for image in kept.images} & {image.numpy().tobytes() for image in held.images}
+    again = evaluate(TorchPredictor.open(package), held)
+    assert again.to_json().items() <= package.metrics()["held-out"]["torch"].items()
 
 
 def test_a_batch_larger_than_the_data_set(run: RunJob, tiny: Recipe) -> None:

@@ -83,9 +83,9 @@ def test_changes_are_for_all_runs() -> None:
 
 
 def test_arguments_of_the_training() -> None:
-    run = Run("rn26", "/data/cifar10", "test", (("assignment", "bn_relu"), ("patch_weight", 0.1)), 3, True)
-    given = "train rn26 --data /data/cifar10 --recipe test --seed 3 --assignment bn_relu --patch-weight 0.1 --hold-out"
-    assert run.arguments() == given.split()
+    run = Run("rn26", "/data/cifar10", "test", (("assignment", "bn_relu"), ("patch_weight", 0.1)), 3, 0.1)
+    given = "train rn26 --data /data/cifar10 --recipe test --seed 3 --assignment bn_relu --patch-weight 0.1"
+    assert run.arguments() == [*given.split(), "--hold-out", "0.1"]
     assert Run("rn26", "cifar10", "test").arguments() == [
         "train",
         "rn26",
@@ -147,11 +147,11 @@ def record(**recipe: Any) -> Record:
 
 
 def test_a_run_knows_its_record() -> None:
-    run = Run("rn26", "cifar10", "test", (("patch_weight", 0.1),), 1, True)
+    run = Run("rn26", "cifar10", "test", (("patch_weight", 0.1),), 1, 0.1)
     run.check(record(patch_weight=0.1))
     with pytest.raises(RecordError, match=r"of another run \(patch_weight: 0\.25 there, 0\.1 planned\); remove it"):
         run.check(record())
     with pytest.raises(RecordError, match="epochs: 5 there, 4 planned"):
         run.check(record(patch_weight=0.1, epochs=5))
-    with pytest.raises(RecordError, match="hold_out: True there, False planned"):
+    with pytest.raises(RecordError, match=r"hold_out: 0\.1 there, 0\.0 planned"):
         Run("rn26", "cifar10", "test", seed=1).check(record())

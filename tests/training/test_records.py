@@ -77,7 +77,7 @@ def test_the_name_says_what_was_changed(trained: Package) -> None:
     [
         (("wrn16-ours", "cifar10", "fast", {}, False, 0), "wrn16-ours.cifar10.fast.seed0"),
         (("rn26", "cifar100", None, {}, False, 2), "rn26.cifar100.seed2"),
-        (("rn26", "own", "fast", {"patch_weight": 0.0}, True, 1), "rn26.own.fast.patch_weight=0.held-out.seed1"),
+        (("rn26", "own", "fast", {"patch_weight": 0.0}, 0.1, 1), "rn26.own.fast.patch_weight=0.held-out.seed1"),
         (("rn26", "own", "fast", {"epochs": 4, "assignment": "bn_relu"}, False, 0),
          "rn26.own.fast.assignment=bn_relu.epochs=4.seed0"),
     ],

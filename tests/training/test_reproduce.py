@@ -24,8 +24,19 @@ RunZoo = Callable[..., CompletedProcess[str]]
 TRAINER = """
 import json, os, pathlib, signal, sys, time
 
+if sys.argv[1] == "probe":
+    model = pathlib.Path(sys.argv[2].removeprefix("local-dir:"))
+    config = json.loads((model / "config.json").read_text())
+    effect = {"accuracy": 90.0, "difference": [0, 0, 0], "changed": [SWAPPED, 0, 100]}
+    names = ("silenced", "mean", "swapped", "true class", "wrong class")
+    probe = {"data": "cifar10", "split": "test", "images": 5000, "seed": 0, "digest": config["weights_sha256"],
+             "accuracy": 90.0, "effects": {name: effect for name in names}, "errors_removed": [50, 0, 100],
+             "none": {}, "between_images": 0.5, "one_class": 10.0}
+    (model / "probe.json").write_text(json.dumps({"torch": probe}))
+    sys.exit()
+
 options = sys.argv[3:]
-value = {name: options[options.index(name) + 1] for name in options if name.startswith("--") and name != "--hold-out"}
+value = {name: options[options.index(name) + 1] for name in options if name.startswith("--")}
 variant, run, seed = sys.argv[2], pathlib.Path(value["--run-folder"]), int(value["--seed"])
 print("training", variant, "with", os.environ.get("OMP_NUM_THREADS"), "threads", flush=True)
 with open(run.parent / "order", "a") as order:
@@ -75,9 +86,11 @@ def _recipe(monkeypatch: pytest.MonkeyPatch) -> None:
 def trainer(tmp_path: Path) -> Callable[..., Sequence[str]]:
     """`trainer(*parts)`: a command instead of `zoo`, whose training is these parts and then a success."""
 
-    def make(*parts: str) -> Sequence[str]:
+    def make(*parts: str, swapped: float = 10) -> Sequence[str]:
         config = json.loads((open_model(DEFAULT_MODEL).path / CONFIG_FILE).read_text())
-        (tmp_path / "trainer.py").write_text("".join((TRAINER, *parts, f"CONFIG = {config!r}\n", SUCCEED)))
+        (tmp_path / "trainer.py").write_text(
+            "".join((f"SWAPPED = {swapped}\n", TRAINER, *parts, f"CONFIG = {config!r}\n", SUCCEED))
+        )
         return sys.executable, str(tmp_path / "trainer.py")
 
     return make
@@ -331,3 +344,25 @@ def test_runs_share_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert reproduce._at_once_on("cpu") == 1
     monkeypatch.setattr(training.device, "choose_device", lambda name: (torch.device("cuda"), "it is here"))
     assert reproduce._at_once_on("auto") == 4
+
+
+def test_a_network_with_a_block_is_probed(
+    make: Callable[..., None], trainer: Callable[..., Sequence[str]], tmp_path: Path
+) -> None:
+    make(planned("wrn16", "wrn16-ours"), trainer())
+    probes = {record.variant: record.probe for record in read_records(tmp_path / "records")}
+    assert probes["wrn16"] is None
+    assert probes["wrn16-ours"] is not None
+    assert probes["wrn16-ours"].used
+
+
+def test_a_row_that_ignores_its_block_is_refused(
+    make: Callable[..., None], trainer: Callable[..., Sequence[str]], tmp_path: Path
+) -> None:
+    runs = planned("wrn16", "wrn16-ours")
+    make(runs, trainer(swapped=1))
+    with pytest.raises(
+        UnfinishedError, match=r"1 of 2 rows do not use their semantic block(.|\n)*wrn16-ours.*not used"
+    ):
+        reproduce._require_used_blocks(runs, tmp_path / "records")
+    reproduce._require_used_blocks(runs[:1], tmp_path / "records")

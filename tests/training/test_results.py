@@ -11,6 +11,7 @@ from training import recipes
 from training.plot import Picture
 from training.records import Record, parse_record, run_name
 from training.results import results_text, write_results
+from zoo.metrics import HELD_OUT_SHARE
 from zoo.registry import list_models
 
 
@@ -31,7 +32,7 @@ def record(
     settings = {"epochs": epochs, "seed": seed, "batch_size": 128, "patch_weight": 0.25, "assignment": "softmax"}
     columns = {"epoch": [1, 2, 3], "input_size": [16, 16, 32], "accuracy": [0.4, 0.5, 0.6]}
     about = {
-        "name": run_name(variant, data, name, changes, held_out, seed),
+        "name": run_name(variant, data, name, changes, HELD_OUT_SHARE * held_out, seed),
         "variant": variant,
         "data": data,
         "weights_sha256": "0" * 64,

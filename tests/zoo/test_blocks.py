@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from zoo.blocks import AuxiliaryHead, PassThrough, SemanticBlock, make_block
+from zoo.blocks import AuxiliaryHead, ConvolutionBlock, EncodedHead, PassThrough, SemanticBlock, make_block
 from zoo.matching import ASSIGNMENTS
 from zoo.registry import Mechanism
 
@@ -75,11 +75,30 @@ def test_no_block_passes_features_and_says_nothing(x: Tensor) -> None:
     assert assignment is None
 
 
+def test_the_encoded_head_starts_as_the_auxiliary_head(x: Tensor) -> None:
+    block, plain = EncodedHead(CHANNELS, CLASSES), AuxiliaryHead(CHANNELS, CLASSES)
+    plain.keys.load_state_dict(block.keys.state_dict())
+    tap = block(x)
+    assert tap.features is x
+    assert tap.assignment is None
+    torch.testing.assert_close(tap.patch_logits, plain(x).patch_logits)
+
+
+def test_the_convolution_block_adds_without_saying_anything_of_patches(x: Tensor) -> None:
+    block = ConvolutionBlock(CHANNELS, CLASSES)
+    tap = block(x)
+    assert tap.features.shape == x.shape
+    assert tap[1:] == (None, None)
+    assert not torch.allclose(tap.features, x)
+
+
 @pytest.mark.parametrize(
     ("mechanism", "weights"),
     [
         ("plain", 0),
         ("aux", 129 * 10),
+        ("encoded aux", 9 * 128 + 128**2 + 129 * 10),
+        ("convolution", 9 * 128 + 128**2 + 128 * 10 + 2 * 10 + 128 * 10),
         ("residual", 9 * 128 + 128**2 + 129 * 10 + 2 * 10 + 128 * 10),
         ("concat", 9 * 128 + 128**2 + 129 * 10 + 2 * 10 + 128 * 10 + 128 * 16),
     ],

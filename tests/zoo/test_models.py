@@ -216,3 +216,16 @@ def test_the_configuration_decides_the_assignment(make_package: MakePackage) -> 
     loaded = zoo.load(local(package))
     assert isinstance(loaded.config, ModelConfig)
     assert_same_weights(loaded, network.state_dict())
+
+
+def test_loading_leaves_the_random_state_alone() -> None:
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    zoo.load("wrn16-ours")
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_new_classes_are_drawn_anew() -> None:
+    first, second = (zoo.load("wrn16-ours", num_classes=3).classifier.weight for _ in range(2))
+    assert not torch.equal(first, second)

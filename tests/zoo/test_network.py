@@ -184,3 +184,90 @@ def test_pixels_of_no_picture(content: bytes | None, problem: str, network: Netw
 def test_pixels_have_the_size_of_the_loaded_model(make_package: Callable[..., Package]) -> None:
     loaded = zoo.load(f"local-dir:{make_package('wrn16', size=40).path}")
     assert loaded.pixels(Image.new("RGB", (50, 60))).shape == (1, 3, 40, 40)
+
+
+def test_another_assignment_is_what_the_block_re_embeds(network: Networks, pixels: Pixels) -> None:
+    made, given = network("wrn16-ours"), pixels(2, 32)
+    own = made.semantics(given)
+    assert own.assignment is not None
+    again = made.semantics(given, own.assignment)
+    torch.testing.assert_close(again.logits, own.logits)
+    told = torch.zeros_like(own.assignment)
+    told[:, 3] = 1
+    answer = made.semantics(given, told)
+    assert not torch.allclose(answer.logits, own.logits)
+    torch.testing.assert_close(answer.patch_logits, own.patch_logits)
+
+
+def test_an_assignment_needs_a_block(network: Networks, pixels: Pixels) -> None:
+    with pytest.raises(InputError, match="-ours"):
+        network("wrn16-aux").semantics(pixels(1, 32), torch.zeros(1, 11, 8, 8))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("variant", ["wrn16-ours", "rn26-aux"])
+def test_networks_are_made_in_the_default_type(variant: str, dtype: torch.dtype, pixels: Pixels) -> None:
+    torch.set_default_dtype(dtype)
+    try:
+        made = zoo.create(variant).eval()
+        with torch.inference_mode():
+            assert made(pixels(1, 32)).dtype == dtype
+            assert made(torch.rand(1, 3, 32, 32)).dtype == dtype
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("shape", [(3, 32, 32), (2, 3, 32, 32)])
+def test_tensors_of_pixels_pass(shape: tuple[int, ...], network: Networks) -> None:
+    made = network("wrn16")
+    for given in (torch.rand(shape), torch.randint(256, shape, dtype=torch.uint8)):
+        assert torch.equal(made.pixels(given), given.reshape(-1, 3, 32, 32))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (255 * torch.ones(3, 32, 32), "divide 0..255 by 255"),
+        (-torch.ones(3, 32, 32), "expected 0..1"),
+        (torch.full((3, 32, 32), torch.nan), "expected 0..1"),
+        (torch.ones(3, 32, 32, dtype=torch.int64), "uint8"),
+        (torch.ones(32, 32), "shape"),
+        (torch.ones(1, 4, 32, 32), "shape"),
+        (torch.ones(0, 3, 32, 32), "shape"),
+    ],
+)
+def test_tensors_that_are_no_pixels_are_refused(given: Tensor, message: str, network: Networks) -> None:
+    with pytest.raises(InputError, match=message):
+        network("wrn16").pixels(given)
+
+
+def test_images_of_floating_point_numbers(network: Networks) -> None:
+    values = np.linspace(0, 1, 32 * 32, dtype=np.float32).reshape(32, 32)
+    found = network("wrn16").pixels(Image.fromarray(values))
+    np.testing.assert_array_equal(found[0, 0].numpy(), (255 * values).round())
+    with pytest.raises(ImageError, match=r"0\.\.1"):
+        network("wrn16").pixels(Image.fromarray(255 * values))
+
+
+def test_images_of_16_bits_keep_their_upper_8(network: Networks) -> None:
+    values = np.full((32, 32), 0x8001, dtype=np.uint16)
+    assert network("wrn16").pixels(Image.fromarray(values)).unique().tolist() == [0x80]
+
+
+@pytest.mark.parametrize("variant", ["wrn16-ours", "wrn16-aux", "dn100-ours-c"])
+def test_a_head_of_its_own_number_of_classes_is_refused(variant: str) -> None:
+    made = zoo.create(variant)
+    made.classifier = torch.nn.Linear(made.classifier.in_features, 3)
+    with pytest.raises(InputError, match=r"classifier has 3 classes, but block\.keys has 10"):
+        made.require_one_number_of_classes()
+    made.classifier = torch.nn.Identity()
+    with pytest.raises(InputError, match="Linear"):
+        made.require_one_number_of_classes()
+
+
+@pytest.mark.parametrize("variant", [*VARIANTS, "wrn16-aux-encoded", "wrn16-conv"])
+@pytest.mark.parametrize("classes", [10, 100, 7])
+def test_every_network_has_one_number_of_classes(variant: str, classes: int) -> None:
+    made = zoo.create(variant, num_classes=classes)
+    made.require_one_number_of_classes()
+    assert sum(weight.numel() for weight in made.parameters()) == zoo.info(variant).parameters(classes)
