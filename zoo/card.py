@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from zoo.card_results import results_section, training_section
+from zoo.card_results import probe_section, results_section, training_section
 from zoo.card_usage import usage_section
 from zoo.errors import PackageError
 from zoo.metrics import own_metrics
@@ -62,6 +62,7 @@ def model_card(
         f"{_BEGIN}\n{own or by_hand}{_END}\n",
         usage_section(package, repository),
         results_section(package),
+        probe_section(package),
         training_section(package),
         _uses_and_limits(package),
         _CITATION,

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from zoo.metrics import ONNX, Metrics, Score, own_metrics
 from zoo.package import ONNX_FILES, WEIGHTS_FILE, Package, sha256
+from zoo.probe import INTERVENTIONS, read_probe
 from zoo.registry import info
 from zoo.runtime import Precision
 from zoo.speed import Speed, read_speed
@@ -37,6 +38,26 @@ def results_section(package: Package) -> str:
     if speeds:
         parts.append(_about_speed(speeds))
     return "## Accuracy, size and speed\n\n" + "\n\n".join(parts) + "\n"
+
+
+def probe_section(package: Package) -> str:
+    """Whether the network uses its semantic block; empty where it has none."""
+    if info(package.config.variant).patch_source != "semantic block":
+        return ""
+    heading = "## Does the network use its semantic block?\n\n"
+    probes = read_probe(package)
+    if not probes:
+        return f"{heading}Not measured yet: `zoo probe`.\n"
+    columns = ["through", "images", "assignment", "accuracy, %", "answers changed, %"]
+    rows = []
+    for through, probe in probes.items():
+        rows.append([through, f"{probe.images:,} {probe.split}", "the block's own", f"{probe.accuracy:.2f}", ""])
+        for intervention, effect in probe.effects.items():
+            cells = [f"{effect.accuracy:.2f}", f"{effect.changed[0]:.2f}"]
+            rows.append(["", "", INTERVENTIONS[intervention], *cells])
+    verdicts = "\n".join(f"- {through}: {probe.verdict}." for through, probe in probes.items())
+    about = "The assignment of every patch is replaced, and the rest of the network answers (`zoo probe`)."
+    return f"{heading}{about}\n\n{_table(columns, 'lllrr', rows)}\n\n{verdicts}\n"
 
 
 def training_section(package: Package) -> str:
