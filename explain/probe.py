@@ -6,7 +6,7 @@ answers stay, the network computes them without its block, whatever the block's 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,9 +16,7 @@ from torch.nn import functional as F
 from explain.bootstrap import Estimate, Floats, bootstrap
 from explain.tapping import class_vectors, tap
 from training.data import LabelledImages
-from zoo.blocks import SemanticBlock
 from zoo.errors import InputError
-from zoo.matching import BatchNormRelu
 from zoo.metrics import own_metrics
 from zoo.models import create
 from zoo.network import Network
@@ -171,11 +169,6 @@ def cosine_to_start(package: Package, network: Network) -> float | None:
     return round(
         float(F.cosine_similarity(torch.from_numpy(before).flatten(), torch.from_numpy(now).flatten(), dim=0)), 4
     )
-
-
-def is_distribution(network: Network) -> bool:
-    """Whether a network's assignment sums to 1."""
-    return not isinstance(cast(SemanticBlock, network.block).assign, BatchNormRelu)
 
 
 def _batches(images: LabelledImages) -> Iterator[tuple[Pixels, slice]]:

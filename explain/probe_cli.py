@@ -66,15 +66,16 @@ def probe(
     split = split or ("held-out" if share else "test")
     loaded = load_split(data, split, config.input_size, images, seed, held_out=share)
     require_classes(loaded, config, data)
-    network = TorchPredictor.open(package).network
-    answers: probing.Answers = probing.TorchAnswers(network)
-    digest = config.weights_sha256
+    answers: probing.Answers
     if through in ONNX:
         require("onnx", "onnxruntime", extra="export")
         file = package.onnx(ONNX[through])
         if file is None:
             raise InputError(f"{package.path} has no {ONNX[through]} ONNX file; write it with `zoo export`")
         answers, digest = OnnxAnswers.open(file), sha256(file)
+    else:
+        network = TorchPredictor.open(package).network
+        answers, digest = probing.TorchAnswers(network), config.weights_sha256
     origin = probing.Origin(data_set_name(data), split, seed, digest)
     with progress_bar() as progress:
         task = progress.add_task(
@@ -84,7 +85,7 @@ def probe(
             answers,
             loaded,
             origin,
-            shares_sum_to_1=probing.is_distribution(network),
+            shares_sum_to_1=config.assignment != "bn_relu",
             progress=lambda done: progress.update(task, completed=done),
         )
     if through == "torch":

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from training.experiments import EXPERIMENTS, Arm, Experiment
 from training.markdown import Column, markdown
-from training.records import Group, Record, mean_and_deviation
+from training.records import Group, Record, shown_mean
 
 COLUMNS: Sequence[Column] = (
     ("arm", "l"),
@@ -57,12 +57,12 @@ def _row(arm: Arm, own: dict[int, Record], against: dict[int, Record]) -> list[s
     probes = [record.probe for record in own.values() if record.probe]
     return [
         arm.title,
-        _spread([record.score.accuracy for record in own.values()]),
+        shown_mean([record.score.accuracy for record in own.values()]),
         str(len(own)),
-        _spread([record.score.patch_accuracy for record in own.values()]),
+        shown_mean([record.score.patch_accuracy for record in own.values()]),
         "" if own is against else paired_difference(differences),
-        _spread([probe.errors_removed[0] for probe in probes]),
-        _spread([probe.effects["swapped"].changed[0] for probe in probes]),
+        shown_mean([probe.errors_removed[0] for probe in probes]),
+        shown_mean([probe.effects["swapped"].changed[0] for probe in probes]),
     ]
 
 
@@ -77,10 +77,3 @@ def paired_difference(differences: Sequence[float]) -> str:
     t = T_975[freedom - 1] if freedom <= len(T_975) else 1.96
     reach = t * statistics.stdev(differences) / math.sqrt(len(differences))
     return f"{mean:+.2f} [{mean - reach:+.2f}, {mean + reach:+.2f}]"
-
-
-def _spread(values: list[float]) -> str:
-    if not values:
-        return ""
-    mean, deviation = mean_and_deviation(values)
-    return f"{mean:.2f}" + ("" if deviation is None else f" ± {deviation:.2f}")

@@ -269,3 +269,11 @@ def grouped(records: Iterable[Record]) -> list[Group]:
 def mean_and_deviation(values: list[float]) -> tuple[float, float | None]:
     """Mean, and the sample's standard deviation (over n - 1); None for a single value."""
     return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
+
+
+def shown_mean(values: list[float], sign: str = "") -> str:
+    """Mean ± standard deviation; the deviation only where there is one."""
+    if not values:
+        return ""
+    mean, deviation = mean_and_deviation(values)
+    return f"{mean:{sign}.2f}" + ("" if deviation is None else f" ± {deviation:.2f}")

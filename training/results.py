@@ -16,7 +16,7 @@ from training.markdown import Column, markdown
 from training.plan import ABLATIONS, FAMILIES, Ablation, Change
 from training.plot import Picture
 from training.recipe import Recipe
-from training.records import Group, Record, grouped, mean_and_deviation, shown
+from training.records import Group, Record, grouped, shown, shown_mean
 from zoo.package import write_atomically
 from zoo.registry import DATA_SETS, info, list_models
 
@@ -171,8 +171,8 @@ def _paired(family: Sequence[Group | None], seeds: Sequence[int]) -> list[str]:
     ]
     return [
         *(first.data, _recipe_name(first), str(first.epochs), str(len(seeds))),
-        *(_spread(own) for own in values),
-        *(_spread(own, "+") for own in differences),
+        *(shown_mean(own) for own in values),
+        *(shown_mean(own, "+") for own in differences),
     ]
 
 
@@ -183,7 +183,7 @@ def _cells(group: Group | None = None, told: Iterable[str] = ()) -> list[str]:
 
 def _numbers(group: Group) -> list[str]:
     """Cells of `NUMBERS`."""
-    return [_spread(group.accuracies), str(len(group.records)), _spread(group.patch_accuracies)]
+    return [shown_mean(group.accuracies), str(len(group.records)), shown_mean(group.patch_accuracies)]
 
 
 def _training(group: Group, told: Iterable[str] = ()) -> list[str]:
@@ -203,14 +203,6 @@ def _training(group: Group, told: Iterable[str] = ()) -> list[str]:
         "; ".join(dict.fromkeys(devices)),
         " ".join(f"[{record.seed}](results/{quote(record.name, safe='=')}.json)" for record in group.records),
     ]
-
-
-def _spread(values: list[float], sign: str = "") -> str:
-    """Mean ± standard deviation; the deviation only where there is one."""
-    if not values:
-        return ""
-    mean, deviation = mean_and_deviation(values)
-    return f"{mean:{sign}.2f}" + ("" if deviation is None else f" ± {deviation:.2f}")
 
 
 def _recipe_name(record: Record, told: Iterable[str] = ()) -> str:
