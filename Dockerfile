@@ -30,7 +30,7 @@ FROM python:3.13-slim AS server
 # /cache is for models of the Hub: a volume that is mounted there belongs to the user, too.
 RUN useradd --create-home --uid 10001 zoo \
     && install --directory --owner zoo --group zoo /cache
-COPY weights/dn100-ours-c.cifar10 /weights/dn100-ours-c.cifar10
+COPY weights/wrn16-ours.cifar10 /weights/wrn16-ours.cifar10
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     HF_HOME=/cache \

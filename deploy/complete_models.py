@@ -1,6 +1,7 @@
 """Copy the models of `weights/` into a folder, and add the ONNX files that the repository has no room for.
 
-Exporting is deterministic: the files are those that `parity.json` was written for, or publishing refuses them.
+Exporting is deterministic: the files are those that `parity.json` was written for, or publishing refuses them. A model
+whose network ignores its semantic block is refused.
 
     python deploy/complete_models.py FOLDER
 """
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from export.onnx_file import export_onnx
 from zoo.package import ONNX_FILES, Package
+from zoo.probe import require_used_block
 
 SOURCE = Path(__file__).resolve().parents[1] / "weights"
 
@@ -21,6 +23,7 @@ def complete(folder: Path) -> None:
     shutil.copytree(SOURCE, folder)
     for path in sorted(folder.iterdir()):
         package = Package.open(path)
+        require_used_block(package)
         if not package.onnx():
             print(f"exporting {package.config.name}", flush=True)
             export_onnx(package, path / ONNX_FILES["fp32"])

@@ -12,16 +12,17 @@ class FoldedBlock(nn.Module):
 
     `none` is one more template with score 0 and semantic vector 0, so that nothing is padded or cut on the way from
     the keys to the values. 1x1 convolutions in a row are one: the keys take up the pointwise half of the encoder, the
-    compression takes up the values.
+    compression takes up the class vectors, which are constants.
     """
 
     def __init__(self, block: SemanticBlock) -> None:
         super().__init__()
         self.concat = block.compress is not None
-        self.depthwise = block.depthwise
-        self.keys = _conv(_with_none(_matrix(block.keys) @ _matrix(block.pointwise)), _with_none(_bias(block.keys)))
+        self.depthwise = block.encoder.depthwise
+        keys = _matrix(block.keys) @ _matrix(block.encoder.pointwise)
+        self.keys = _conv(_with_none(keys), _with_none(_bias(block.keys)))
         self.assign = _FoldedSoftmax(block.assign) if isinstance(block.assign, SlackSoftmax) else _AsItIs(block.assign)
-        values = _matrix(block.values)
+        values = block.class_vectors().detach().double()
         if block.compress is not None:
             values = _matrix(block.compress) @ values
         self.values = _conv(_with_none(values.T).T)
@@ -35,7 +36,7 @@ class FoldedBlock(nn.Module):
 
 
 class _FoldedSoftmax(nn.Module):
-    """`SlackSoftmax`, or its subclass without slack, of scores [N, C + 1, h, w], the last 0."""
+    """`SlackSoftmax` of scores [N, C + 1, h, w], the last 0."""
 
     gamma: Tensor
     beta: Tensor
@@ -43,7 +44,7 @@ class _FoldedSoftmax(nn.Module):
     def __init__(self, assign: SlackSoftmax) -> None:
         super().__init__()
         self.register_buffer("gamma", _with_none(assign.gamma)[:, None, None])
-        self.register_buffer("beta", _with_none(assign.beta, assign.none_logit)[:, None, None])
+        self.register_buffer("beta", _with_none(assign.beta, float(assign.none_logit))[:, None, None])
 
     def forward(self, scores: Tensor) -> Tensor:
         return (scores * self.gamma + self.beta).softmax(dim=1)

@@ -55,10 +55,23 @@ def cutout(images: Tensor, side: int, centre: Tensor, fill: Tensor) -> Tensor:
     return torch.where(square[:, None], fill[:, None, None], images)
 
 
-def mixup(images: Tensor, targets: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
-    """Mix each image and its label with its neighbour's (Zhang et al., 2018): 0 with 1, 2 with 3 and so on.
+def neighbour(count: int, device: torch.device) -> Tensor:
+    """The neighbour [N] of each image of a batch: of 0 it is 1, of 1 it is 0, of 2 it is 3 and so on.
 
-    The order of the images is random, so neighbours are; and they stay together when processes share a batch.
+    The order of the images is random, so neighbours are; and they stay together when processes share a batch. The last
+    of an odd number is its own.
+    """
+    return (torch.arange(count, device=device) ^ 1).clamp(max=count - 1)
+
+
+def interchange(interchanged: Tensor) -> Tensor:
+    """The source [N] of each image's assignment: its neighbour where `interchanged` [N] is true, else itself."""
+    count, device = len(interchanged), interchanged.device
+    return torch.where(interchanged, neighbour(count, device), torch.arange(count, device=device))
+
+
+def mixup(images: Tensor, targets: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+    """Mix each image and its label with its neighbour's (Zhang et al., 2018).
 
     Arguments:
         images: [N, 3, S, S], uint8.
@@ -68,10 +81,10 @@ def mixup(images: Tensor, targets: Tensor, share: Tensor) -> tuple[Tensor, Tenso
     Returns:
         Images in floating point in 0..1, and targets.
     """
-    neighbour = (torch.arange(len(images), device=images.device) ^ 1).clamp(max=len(images) - 1)
+    other = neighbour(len(images), images.device)
     pixels = images.float() / 255
-    mixed = torch.lerp(pixels[neighbour], pixels, share[:, None, None, None])
-    return mixed.contiguous(memory_format=torch.channels_last), torch.lerp(targets[neighbour], targets, share[:, None])
+    mixed = torch.lerp(pixels[other], pixels, share[:, None, None, None])
+    return mixed.contiguous(memory_format=torch.channels_last), torch.lerp(targets[other], targets, share[:, None])
 
 
 def beta(alpha: float, count: int, seed: int) -> Tensor:

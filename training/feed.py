@@ -2,7 +2,7 @@
 
 So a run that starts in the middle sees what an uninterrupted one sees, and processes that share a batch see together
 what one alone would see: what is random is drawn for the whole batch, on the CPU, and each process takes its part.
-(Mixup pairs neighbours, so its parts have an even number of images; `Recipe.fitted` sees to that.)
+(Mixup and interchanges pair neighbours, so the parts have an even number of images; `Recipe.fitted` sees to that.)
 """
 
 import math
@@ -30,6 +30,13 @@ class Batch(NamedTuple):
     """[N], class numbers; of two mixed images those of the first."""
     targets: Tensor
     """[N, C], the share of each class."""
+    source: Tensor
+    """[N], the image in the batch whose patches' assignment each is to take: nearly always itself; see
+    `Recipe.interchange`."""
+
+    def interchanged(self, share: float) -> Tensor:
+        """Targets [N, C], of which a share is that of the image whose assignment is taken."""
+        return self.targets.lerp(self.targets[self.source], share)
 
 
 class Draws(NamedTuple):
@@ -47,6 +54,8 @@ class Draws(NamedTuple):
     """[N], what mixup leaves of an image."""
     seeds: Tensor
     """[N], for images that are not held in memory."""
+    interchanged: Tensor
+    """[N], bool, which images take their neighbour's assignment."""
 
     def part(self, rank: int, processes: int) -> "Draws":
         """What one of several processes takes."""
@@ -100,7 +109,7 @@ class Feed:
                     pixels = augment.cutout(pixels, side, draws.centre, fill)
                 if recipe.mixup:
                     pixels, targets = augment.mixup(pixels, targets, draws.share)
-                yield Batch(pixels, labels, targets)
+                yield Batch(pixels, labels, targets, augment.interchange(draws.interchanged))
 
     def _held(self, start: int) -> Generator[tuple[Tensor, Tensor, Draws], None, None]:
         assert isinstance(self.images, LabelledImages)
@@ -154,6 +163,7 @@ class Feed:
                 centre=torch.randint(size, (2, count), generator=generator),
                 share=self._shares(count, step),
                 seeds=torch.randint(2**62, (count,), generator=generator),
+                interchanged=torch.rand(count, generator=generator) < recipe.interchange,
             )
             yield size, draws.part(self.rank, self.processes)
 

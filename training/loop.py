@@ -27,6 +27,7 @@ from training.processes import largest_in_any
 from training.progress import progress_bar
 from training.recipe import Recipe
 from training.run_folder import CHECKPOINT_FILE
+from zoo.blocks import SemanticBlock
 from zoo.errors import InputError, ZooError
 from zoo.network import Network, Semantics
 
@@ -55,7 +56,8 @@ class TrainedNetwork:
     seconds: float
     """Of training, over all resumed parts."""
     history: list[dict[str, float]]
-    """Mean loss, accuracy and patch accuracy on the augmented training images, an entry an epoch."""
+    """Mean loss, accuracy and patch accuracy on the augmented training images, an entry an epoch; the accuracy is of
+    those that kept their own assignment."""
 
 
 def train(
@@ -102,6 +104,8 @@ def train(
     if recipe.balance:
         class_weights = balanced_weights(feed.images.labels, len(feed.images.classes)).to(device)
 
+    has_block = isinstance(network.block, SemanticBlock)
+
     step, seconds, sums = 0, 0.0, EpochSums.zero(device)
     history: list[dict[str, float]] = []
     checkpoint = run / CHECKPOINT_FILE
@@ -137,8 +141,15 @@ def train(
             rate = learning_rate(step / feed.steps, recipe)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            semantics = module(batch.pixels)
-            loss = semantic_loss(semantics, batch.targets, recipe.patch_weight, recipe.label_smoothing, class_weights)
+            semantics = module(batch.pixels, batch.source if has_block else None)
+            loss = semantic_loss(
+                semantics,
+                batch.targets,
+                recipe.patch_weight,
+                recipe.label_smoothing,
+                class_weights,
+                batch.interchanged(recipe.interchanged_label) if has_block else None,
+            )
             fabric.backward(loss)
             if recipe.clip_norm:
                 fabric.clip_gradients(module, stepper, max_norm=recipe.clip_norm, error_if_nonfinite=False)
@@ -232,8 +243,8 @@ class _Answer(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, pixels: Tensor) -> Semantics:
-        return self.network.semantics(pixels)
+    def forward(self, pixels: Tensor, source: Tensor | None) -> Semantics:
+        return self.network.semantics(pixels, source=source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,10 +260,12 @@ class EpochSums:
 
     @torch.no_grad()
     def add(self, loss: Tensor, semantics: Semantics, batch: Batch) -> None:
-        right = semantics.logits.argmax(1) == batch.labels
+        own = batch.source == torch.arange(len(batch.source), device=batch.source.device)
+        right = own & (semantics.logits.argmax(1) == batch.labels)
+        accuracy = right.sum() / own.sum().clamp(min=1)
         right_patches = semantics.patch_logits.argmax(1) == batch.labels[:, None, None]
         one = torch.ones((), device=loss.device)
-        self.values.add_(torch.stack([one, loss.detach(), right.float().mean(), right_patches.float().mean()]))
+        self.values.add_(torch.stack([one, loss.detach(), accuracy, right_patches.float().mean()]))
 
     def over_processes(self, fabric: Fabric) -> "EpochSums":
         """The mean of all processes' sums; every process must ask for it."""

@@ -18,6 +18,7 @@ def semantic_loss(
     patch_weight: float,
     label_smoothing: float = 0.0,
     class_weights: Tensor | None = None,
+    image_targets: Tensor | None = None,
 ) -> Tensor:
     """(1 - lambda) CE(class logits, y) + lambda / (w h) sum over patches of CE(patch logits, y), mean over images.
 
@@ -27,9 +28,13 @@ def semantic_loss(
         patch_weight: lambda, in 0..1. Variants without patch supervision have the first term alone, with weight 1.
         label_smoothing: share of each label that is spread evenly over the classes.
         class_weights: [C], factors of the classes' terms; see `balanced_weights`.
+        image_targets: [N, C], the targets of the class logits, where they are not those of the patches.
     """
     image_loss = F.cross_entropy(
-        semantics.logits.float(), targets, weight=class_weights, label_smoothing=label_smoothing
+        semantics.logits.float(),
+        targets if image_targets is None else image_targets,
+        weight=class_weights,
+        label_smoothing=label_smoothing,
     )
     if not has_patch_supervision(semantics):
         return image_loss

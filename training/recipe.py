@@ -35,6 +35,10 @@ class Recipe:
     label_smoothing: float = option(0.0, "Share of a label's weight that is spread over all classes.")
     balance: bool = option(False, "Weight each class by the inverse of its number of images.")
     patch_weight: float = option(0.25, "The loss's lambda, the share of the per-patch loss; not printed in the paper.")
+    interchange: float = option(
+        0.1, "Share of the images that take another's assignment, and its label in part: to listen to the block."
+    )
+    interchanged_label: float = option(0.25, "The other's share of their label.")
     assignment: AssignmentName = option("softmax", "How the semantic block turns scores into an assignment.")
     input_size: int = option(0, "Side of the images in pixels; the patch grid is a quarter. 0: by the pictures' size.")
     growth: tuple[float, ...] = option(
@@ -55,7 +59,8 @@ class Recipe:
             self._require(name, getattr(self, name) > 0, "it must be above 0")
         for name in ("weight_decay", "clip_norm", "crop_padding", "cutout", "mixup", "seed"):
             self._require(name, getattr(self, name) >= 0, "it must not be negative")
-        for name in ("warmup", "momentum", "patch_weight", "label_smoothing", "ema_decay"):
+        shares = ("patch_weight", "interchange", "interchanged_label", "label_smoothing")
+        for name in ("warmup", "momentum", "ema_decay", *shares):
             self._require(name, 0 <= getattr(self, name) < 1, "it must be at least 0 and below 1")
         for name, kind in (("precision", Precision), ("flip", Flip), ("assignment", AssignmentName)):
             self._require(name, getattr(self, name) in get_args(kind), f"it is one of {', '.join(get_args(kind))}")
@@ -86,7 +91,7 @@ class Recipe:
         Raises:
             InputError: the batch cannot be divided among the processes.
         """
-        unit = processes * (2 if self.mixup and processes > 1 else 1)
+        unit = processes * (2 if (self.mixup or self.interchange) and processes > 1 else 1)
         batch_size = min(self.batch_size, images - images % unit)
         if batch_size < 1 or batch_size % unit:
             raise InputError(

@@ -57,6 +57,6 @@ def start_network(variant: str, images: LabelledImages | StreamedImages, recipe:
         return Start(network, normalization)
     weights = load_package(package).state_dict()
     same = package.config.classes == images.classes and package.config.assignment == recipe.assignment
-    by_class = set() if same else network.class_tensors()
-    network.load_state_dict({**network.state_dict(), **{n: w for n, w in weights.items() if n not in by_class}})
+    own = network.configured_tensors() | (set() if same else network.class_tensors())
+    network.load_state_dict({**network.state_dict(), **{n: w for n, w in weights.items() if n not in own}})
     return Start(network, normalization, package.config.weights_sha256, package.config.data)

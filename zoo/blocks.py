@@ -7,6 +7,7 @@ from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from zoo.matching import make_assignment
 from zoo.registry import AssignmentName, Mechanism
@@ -76,19 +77,22 @@ class Encoder(nn.Sequential):
 class SemanticBlock(nn.Module):
     """Assigns each 3x3 patch to class templates and re-embeds it as a mixture of class vectors.
 
-    The keys are the class templates, supervised at every location by the image's label; the values are the semantic
+    The keys are the class templates, supervised at every location by the image's label; the values are the class
     vectors. The mixture is added to x, or (`concat`) compressed to an eighth of its channels and concatenated to x.
 
-    The depthwise and pointwise encoder of the 3x3 patch, the `none` entry with logit 0 and the residual form are this
-    project's reading of the paper, which fixes only the parameter counts.
+    The class vectors have mean 0 over the classes and a fixed strength. So they keep it beside the features they are
+    added to, where weight decay would otherwise remove them, while "no match" and "all classes alike" add exactly
+    nothing. (Channel by channel the strength cannot be fixed: of two classes nothing but signs would be left to learn.)
+
+    The encoder, the `none` entry with logit 0, the fixed strength and the residual form are this project's
+    reading of the paper, which fixes only the parameter counts.
     """
 
     def __init__(
         self, channels: int, num_classes: int, *, concat: bool = False, assignment: AssignmentName = "softmax"
     ) -> None:
         super().__init__()
-        self.depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False)
-        self.pointwise = nn.Conv2d(channels, channels, 1, bias=False)
+        self.encoder = Encoder(channels)
         self.keys = nn.Conv2d(channels, num_classes, 1)
         self.assign = make_assignment(assignment, num_classes)
         self.values = nn.Conv2d(num_classes, channels, 1, bias=False)
@@ -96,32 +100,37 @@ class SemanticBlock(nn.Module):
         self.out_channels = channels + channels // 8 if concat else channels
 
     def class_vectors(self) -> Tensor:
-        """The class vectors [d, C], as the mixture weights them."""
-        return self.values.weight.flatten(1)
+        """The class vectors [d, C]: mean 0 over the classes in each channel, root mean square 1 over all."""
+        values = self.values.weight.flatten(1)
+        centred = values - values.mean(dim=1, keepdim=True)
+        return centred * (centred.square().mean() + 1e-12).rsqrt()
 
     def mixture(self, assignment: Tensor) -> Tensor:
         """The class vectors weighted by an assignment [N, C + 1, h, w], `none` last: [N, d, h, w]."""
-        return cast(Tensor, self.values(assignment[:, :-1]))
+        return F.conv2d(assignment[:, :-1], self.class_vectors()[:, :, None, None])
 
-    def forward(self, x: Tensor, assignment: Tensor | None = None) -> Tap:
+    def forward(self, x: Tensor, assignment: Tensor | None = None, source: Tensor | None = None) -> Tap:
         """The tap of features [N, d, h, w].
 
         Arguments:
             x: the features.
             assignment: [N, C + 1, h, w], `none` last: re-embeds the patches with it instead of the block's own.
+            source: [N], the image of which each takes the assignment; None for its own.
         """
-        patch_logits = self.keys(self.pointwise(self.depthwise(x)))
+        patch_logits = self.keys(self.encoder(x))
         if assignment is None:
             assignment = self.assign(patch_logits)
+        if source is not None:
+            assignment = assignment[source]
         mixture = self.mixture(assignment)
         features = x + mixture if self.compress is None else torch.cat([x, self.compress(mixture)], dim=1)
         return Tap(features, patch_logits, assignment)
 
 
 class EncodedHead(nn.Module):
-    """The per-patch supervision through an encoder of 3x3 patches: x passes unchanged.
+    """The semantic block without its feedback: the encoded patches are supervised, and x passes unchanged.
 
-    A control: what the mixture adds is the difference between a semantic block and this.
+    A control: what the mixture adds is the difference between the semantic block and this.
     """
 
     def __init__(self, channels: int, num_classes: int) -> None:
@@ -137,7 +146,7 @@ class EncodedHead(nn.Module):
 class ConvolutionBlock(nn.Module):
     """The 3x3-BN-ReLU-1x1 residual block that the semantic block replaces, as large, its C templates without meaning.
 
-    A control: what meaning adds is the difference between a semantic block and this.
+    A control: what meaning adds is the difference between the semantic block and this.
     """
 
     def __init__(self, channels: int, num_classes: int) -> None:

@@ -15,6 +15,8 @@ _MECHANISMS: dict[Mechanism, str] = {
     "aux": "patches supervised by the image's label in the middle of the network, without the semantic block",
     "residual": "a semantic block whose mixture of class vectors is added to the features",
     "concat": "a semantic block whose mixture of class vectors is compressed and concatenated to the features",
+    "encoded aux": "a control: patches supervised through the encoder of the semantic block, without its feedback",
+    "convolution": "a control: a convolution block as large as the semantic block, without its meaning",
 }
 
 OLD_CARD_FILE = "README.old.md"

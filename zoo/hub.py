@@ -22,7 +22,7 @@ from zoo.registry import list_models
 from zoo.releases import ORGANIZATION_VARIABLE, chosen_organization, organization, read_releases
 
 DEFAULT_DATA = "cifar10"
-DEFAULT_MODEL = "dn100-ours-c.cifar10"
+DEFAULT_MODEL = "wrn16-ours.cifar10"
 """The model that the server and the command line use unless told otherwise: the most accurate one with the block."""
 
 LOCAL_PREFIX, HUB_PREFIX = "local-dir:", "hf-hub:"

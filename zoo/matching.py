@@ -15,6 +15,7 @@ negative slack `beta`.
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -24,28 +25,26 @@ from zoo.registry import AssignmentName
 
 
 class SlackSoftmax(nn.Module):
-    """Soft-max over {none, 1..K} of {0, gamma_k a_k + beta_k}: it sums to 1 over its K + 1 entries."""
+    """Softmax over {none, 1..K} of {none_logit, gamma_k a_k + beta_k}: it sums to 1 over its K + 1 entries.
 
-    none_logit = 0.0
+    Arguments:
+        templates: K.
+        none_logit: logit of `none`. With -inf there is no slack: `none` is never chosen, and a constant added to all of
+            `beta` changes nothing; kept for comparison. It is part of the state, since it changes the answer.
+    """
 
-    def __init__(self, templates: int) -> None:
+    none_logit: Tensor
+
+    def __init__(self, templates: int, none_logit: float = 0.0) -> None:
         super().__init__()
         self.gamma = nn.Parameter(torch.ones(templates))
         self.beta = nn.Parameter(torch.zeros(templates))
+        self.register_buffer("none_logit", torch.tensor(none_logit))
 
     def forward(self, scores: Tensor) -> Tensor:
         logits = torch.addcmul(self.beta[:, None, None], scores, self.gamma[:, None, None])
-        none = torch.full_like(logits[:, :1], self.none_logit)
+        none = self.none_logit.to(logits.dtype).expand_as(logits[:, :1])
         return torch.cat([logits, none], dim=1).softmax(dim=1)
-
-
-class NoSlackSoftmax(SlackSoftmax):
-    """Soft-max over {1..K} of gamma_k a_k + beta_k: it never picks `none`, whose entry is 0; kept for comparison.
-
-    `beta` still favours one template over another, but a constant added to all of it changes nothing.
-    """
-
-    none_logit = -math.inf
 
 
 class BatchNormRelu(nn.Module):
@@ -67,7 +66,7 @@ class BatchNormRelu(nn.Module):
 
 ASSIGNMENTS: dict[str, Callable[[int], nn.Module]] = {
     "softmax": SlackSoftmax,
-    "softmax_no_slack": NoSlackSoftmax,
+    "softmax_no_slack": partial(SlackSoftmax, none_logit=-math.inf),
     "bn_relu": BatchNormRelu,
 }
 

@@ -96,6 +96,12 @@ def load_package(package: Package, num_classes: int | None = None) -> Network:
             normalization=config.normalization,
         )
     own = network.state_dict()
+    for name in sorted(network.configured_tensors()):
+        if name in weights and not torch.equal(weights[name], own[name].to(weights[name].dtype)):
+            raise WeightsMismatchError(
+                f"the weights in {package.path} do not fit {CONFIG_FILE}: {name} is {weights[name].tolist()}, and it "
+                f"says {own[name].tolist()}; fetch or train the model again"
+            )
     if not same_classes:
         by_class = network.class_tensors()
         weights = {name: own[name] if name in by_class else value for name, value in weights.items()}

@@ -31,7 +31,10 @@ class Semantics(NamedTuple):
 
 
 class Normalize(nn.Module):
-    """Pixels [N, 3, H, W], uint8 in 0..255 or floating point in 0..1, to zero mean and unit variance a channel."""
+    """Pixels [N, 3, H, W], uint8 in 0..255 or floating point in 0..1, to zero mean and unit variance a channel.
+
+    The two vectors are part of the state, since they change every answer.
+    """
 
     mean: Tensor
     std: Tensor
@@ -39,7 +42,7 @@ class Normalize(nn.Module):
     def __init__(self, normalization: Normalization) -> None:
         super().__init__()
         for name in ("mean", "std"):
-            self.register_buffer(name, torch.tensor(getattr(normalization, name)), persistent=False)
+            self.register_buffer(name, torch.tensor(getattr(normalization, name)))
 
     def forward(self, pixels: Tensor) -> Tensor:
         if pixels.dim() != 4 or pixels.shape[1] != 3:
@@ -121,7 +124,11 @@ class Network(nn.Module):
     def class_tensors(self) -> set[str]:
         """Names of the tensors whose shape depends on the number of classes."""
         prefixes = ("classifier.", "block.keys.", "block.assign.", "block.values.")
-        return {name for name in self.state_dict() if name.startswith(prefixes)}
+        return {name for name in self.state_dict() if name.startswith(prefixes)} - self.configured_tensors()
+
+    def configured_tensors(self) -> set[str]:
+        """Names of the tensors of the state that are chosen, not trained: the normalisation and the slack."""
+        return {name for name in self.state_dict() if name.startswith("normalize.") or name.endswith(".none_logit")}
 
     def require_one_number_of_classes(self) -> None:
         """Refuse a network whose head was replaced, and whose templates were not.
@@ -151,7 +158,7 @@ class Network(nn.Module):
         tap = self.block(self.stages(self.stem(self.normalize(pixels))))
         return self.classify(self.head_features(tap.features))
 
-    def semantics(self, pixels: Tensor, assignment: Tensor | None = None) -> Semantics:
+    def semantics(self, pixels: Tensor, assignment: Tensor | None = None, source: Tensor | None = None) -> Semantics:
         """Class logits with what each patch looks like.
 
         Variants without supervision of the patches answer with class activation maps: the head applied at every
@@ -161,25 +168,28 @@ class Network(nn.Module):
             pixels: [N, 3, H, W].
             assignment: [N, C + 1, h, w], `none` last: what the semantic block re-embeds the patches with instead of its
                 own assignment. It shows what the rest of the network makes of the block.
+            source: [N], the image of which each takes the assignment; None for its own.
 
         Raises:
-            InputError: an assignment was given, and the network has no semantic block.
+            InputError: an assignment or a source was given, and the network has no semantic block.
         """
         x = self.stages(self.stem(self.normalize(pixels)))
-        if assignment is None:
+        if assignment is None and source is None:
             tap = self.block(x)
         elif isinstance(self.block, SemanticBlock):
-            tap = self.block(x, assignment)
+            tap = self.block(x, assignment, source)
         else:
-            raise InputError("an assignment was given to a network without a semantic block; choose an -ours variant")
+            raise InputError(
+                "another assignment was asked of a network without a semantic block; choose an -ours variant"
+            )
         features = self.head_features(tap.features)
         logits = self.classify(features)
         if tap.patch_logits is None:
             weight = self.classifier.weight[:, :, None, None]
             maps = F.conv2d(features, weight, self.classifier.bias)
             return Semantics(logits, maps, None, "class activation map")
-        source: SemanticSource = "auxiliary head" if tap.assignment is None else "semantic block"
-        return Semantics(logits, tap.patch_logits, tap.assignment, source)
+        patch_source: SemanticSource = "auxiliary head" if tap.assignment is None else "semantic block"
+        return Semantics(logits, tap.patch_logits, tap.assignment, patch_source)
 
     def head_features(self, x: Tensor) -> Tensor:
         """Features [N, features, h, w] that the linear head averages."""

@@ -55,6 +55,10 @@ PUBLISHED_FILES = (*ANSWERING_FILES, METRICS_FILE, PARITY_FILE, PROBE_FILE, SPEE
 NETWORK_FILES = (CONFIG_FILE, WEIGHTS_FILE)
 """What a network in Python is made from."""
 
+FORMAT_VERSION = 2
+"""Of `config.json` and of the weights file. Version 1, never released, had class vectors that networks learned to
+ignore, and no normalisation among the weights."""
+
 MIN_INPUT_SIZE, MAX_INPUT_SIZE = 32, 4096
 MAX_CLASSES = 100_000
 
@@ -74,6 +78,7 @@ class ModelConfig:
     weights_sha256: str
     """Digest of `model.safetensors`, in hexadecimal."""
     assignment: AssignmentName = "softmax"
+    format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
         if len(self.classes) < 2 or len(set(self.classes)) != len(self.classes):
@@ -108,9 +113,11 @@ class ModelConfig:
         """Read and check a configuration.
 
         Raises:
-            PackageError: it is not JSON, or a field is missing, unknown or of the wrong type; names the field.
+            PackageError: it is not JSON, a field is missing, unknown or of the wrong type, or it has another format
+                version; names the field.
         """
         try:
+            _require_format_version(text, where)
             return _config_adapter.validate_json(text)
         except ValidationError as error:
             problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
@@ -147,7 +154,31 @@ def precision_from_metadata(metadata: Mapping[str, str], where: str) -> Precisio
     raise PackageError(f"the metadata of {where} say precision = {text}: it is one of {', '.join(ONNX_FILES)}")
 
 
+def _require_format_version(text: str | bytes, where: str) -> None:
+    """Refuse a configuration that another version of the zoo wrote, before its fields are compared with today's.
+
+    Raises:
+        ValidationError: it is not a JSON object.
+        PackageError: it has another version; the first was not numbered.
+    """
+    values = _object_adapter.validate_json(text)
+    found = values.get("format_version", 1)
+    if found == FORMAT_VERSION or "variant" not in values:
+        return
+    if found == 1:
+        raise PackageError(
+            f"{where} has format version 1, from before the first release: its semantic block was ignored by the "
+            f"network around it, and its normalisation was not part of the weights. This zoo reads version "
+            f"{FORMAT_VERSION}: train the model again with `zoo train`, or fetch a released one"
+        )
+    raise PackageError(
+        f"{where} has format version {found!r}, and this zoo reads version {FORMAT_VERSION}; install the version of "
+        "template-zoo that wrote it"
+    )
+
+
 _config_adapter = TypeAdapter(ModelConfig)
+_object_adapter = TypeAdapter(dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)

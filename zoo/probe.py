@@ -87,11 +87,12 @@ class Probe:
     @property
     def verdict(self) -> str:
         """One sentence, with the numbers that decide."""
+        removed, changed = self.errors_removed[0], self.effects["swapped"].changed[0]
+        told = f"{removed:.0f}% of the errors go" if removed >= 0 else f"{-removed:.0f}% more errors are made"
         return (
-            f"the block is {'used' if self.used else 'not used'}: told the true class, {self.errors_removed[0]:.0f}% "
-            f"of the errors go (at least {MIN_ERRORS_REMOVED:.0f}% are asked for), and with the assignment of another "
-            f"image {self.effects['swapped'].changed[0]:.1f}% of the answers change (at least "
-            f"{MIN_SWAPPED_CHANGES:.0f}%)"
+            f"the block is {'used' if self.used else 'not used'}: told the true class, {told} (at least "
+            f"{MIN_ERRORS_REMOVED:.0f}% must go), and with the assignment of another image {changed:.1f}% of the "
+            f"answers change (at least {MIN_SWAPPED_CHANGES:.0f}%)"
         )
 
 

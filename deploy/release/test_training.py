@@ -48,7 +48,7 @@ import hashlib, torch, zoo
 pixels = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 torch.set_num_threads(1)
 with torch.inference_mode():
-    print(hashlib.sha256(zoo.load("dn100-ours-c", pretrained=True)(pixels).numpy().tobytes()).hexdigest())
+    print(hashlib.sha256(zoo.load("wrn16-ours", pretrained=True)(pixels).numpy().tobytes()).hexdigest())
 """
 
 

@@ -67,7 +67,7 @@ CLAIMS: Mapping[int, Claim] = MappingProxyType(
             "claim4-entities",
             "Share of the patches whose nearest entity is of one class, of two or of many, with the number of such "
             "entities. `zoo semantics` shows each with its patches. That a mixture is of bird and airplane does not "
-            "show that its patches are wings: in the pictures of `dn100-ours-c`, many lie beside the object.",
+            "show that its patches are wings: many lie beside the object.",
         ),
         5: Claim(
             "Inference needs only convolution, soft-max and matrix product.",

@@ -20,10 +20,10 @@ def claims_text(findings: Mapping[int, Finding]) -> str:
         "[the raw results](../benchmarks/results/claims.json). Each claim has a verdict by a rule that stands "
         "beside it, numbers and, where there is one, a figure. In brackets: 95% bootstrap intervals over "
         f"images, {RESAMPLES:,} resamples. What is fitted is fitted on training images.",
-        "**Read with care:** the networks measured here do not use the mixture that their semantic block adds "
-        "([probe](probe.md)). So claim 2 compares two ways to supervise patches, and in claim 3 the class vectors, and "
-        "the mixture by itself, are hardly more than random vectors. Both will be measured again on a block that is "
-        "used.",
+        "**Read with care:** the networks with the block measured here are from before it was corrected, are no longer "
+        "bundled, and did not use the mixture ([probe](probe.md)). So claim 2 compares two ways to supervise patches, "
+        "and in claim 3 the class vectors, and the mixture by itself, are hardly more than random vectors. All will be "
+        "measured again.",
         _overview(findings),
     ]
     for number, claim in CLAIMS.items():

@@ -42,10 +42,10 @@ def test_class_means() -> None:
     assert class_means(features, np.array([0, 0, 1]), 3) is None
 
 
-def test_vectors_are_the_block_s_values() -> None:
+def test_vectors_are_those_of_the_mixture() -> None:
     network = load_package(open_model("wrn16-ours"))
     vectors = class_vectors(network)
     assert vectors is not None
     assert vectors.shape == (10, 128)
-    np.testing.assert_allclose(vectors[3], network.block.values.weight[:, 3, 0, 0].detach().numpy(), rtol=1e-6)
+    np.testing.assert_allclose(vectors[3], network.block.class_vectors()[:, 3].detach().numpy(), rtol=1e-6)
     assert class_vectors(create("wrn16")) is None

@@ -8,7 +8,7 @@ from explain.head import head_parts
 @pytest.mark.parametrize("model", ["rn26", "rn26-aux", "wrn16-ours", "dn100-ours-c"])
 @torch.inference_mode()
 def test_the_parts_and_the_bias_sum_to_the_logits(model: str) -> None:
-    network = zoo.load(model)
+    network = zoo.load(model, pretrained=False)
     pixels = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
     parts, bias = head_parts(network, pixels)
     assert parts.shape == (2, 10, 8, 8)

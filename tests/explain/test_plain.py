@@ -26,10 +26,10 @@ def test_it_stands_beside_where_its_weights_are_here() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "note"), [("dn100-ours-c", "dn100.cifar10 is not here"), ("wrn16", "is itself the plain variant")]
+    ("variant", "note"), [("rn38-ours", "rn38.cifar10 is not here"), ("wrn16", "is itself the plain variant")]
 )
-def test_where_there_is_none_it_is_said(model: str, note: str) -> None:
-    plain = open_plain(open_model(model).config, None)
+def test_where_there_is_none_it_is_said(variant: str, note: str, make_package: Callable[..., Package]) -> None:
+    plain = open_plain(make_package(variant).config, None)
     assert plain.network is None
     assert note in plain.note
 

@@ -13,7 +13,7 @@ from zoo.registry import info
 def test_the_plan_takes_the_first_seed_of_every_arm_first() -> None:
     feedback = experiment("feedback")
     runs = plan_experiments(["feedback"], None, [])
-    assert len(runs) == len(set(runs)) == 4 * 8 + 3 * 4
+    assert len(runs) == len(set(runs)) == 4 * 8 + 4 * 4
     assert [run.seed for run in runs[: len(feedback.arms)]] == [0] * len(feedback.arms)
     assert {(run.hold_out, run.limit) for run in runs} == {(0.4, 10_000)}
     assert all(info(run.variant) for run in runs)
@@ -83,4 +83,4 @@ def test_the_table() -> None:
     assert rows["aux"] == ["75.50 ± 0.71", "2", "50.00 ± 0.00", ""]
     assert rows["plain"] == ["74.00", "1", "50.00", "-1.00"]
     assert rows["ours"] == ["76.00", "1", "50.00", "+0.00"]
-    assert rows["ours, lambda 0"] == ["", "", "", ""]
+    assert rows["ours, lambda 0, no interchange"] == ["", "", "", ""]

@@ -48,6 +48,31 @@ def test_targets_are_the_labels(feed: Callable[..., Feed]) -> None:
     assert torch.equal(batch.targets.sum(1), torch.ones(16))
 
 
+def test_a_share_of_the_images_takes_the_neighbours_assignment(feed: Callable[..., Feed]) -> None:
+    own = torch.arange(16)
+    sources = torch.stack([batch.source for batch in feed(512, interchange=0.25).batches()])
+    assert (sources != own).float().mean().item() == pytest.approx(0.25, abs=0.05)
+    assert torch.equal(sources[sources != own], (own ^ 1).expand_as(sources)[sources != own])
+    assert all(torch.equal(batch.source, own) for batch in feed(64, interchange=0.0).batches())
+
+
+def test_the_last_of_an_odd_number_has_no_neighbour(feed: Callable[..., Feed]) -> None:
+    sources = [batch.source for batch in feed(9, interchange=0.9, batch_size=9).batches()]
+    assert all(source[-1] == 8 for source in sources)
+
+
+def test_interchanges_change_nothing_else_that_is_drawn(feed: Callable[..., Feed]) -> None:
+    for one, other in zip(feed(interchange=0.0).batches(), feed(interchange=0.5).batches(), strict=True):
+        assert torch.equal(one.pixels, other.pixels)
+
+
+def test_whoever_takes_an_assignment_takes_part_of_its_label() -> None:
+    targets = torch.eye(3)
+    batch = Batch(torch.empty(0), torch.arange(3), targets, torch.tensor([1, 1, 2]))
+    expected = torch.tensor([[0.75, 0.25, 0], [0, 1, 0], [0, 0, 1]])
+    torch.testing.assert_close(batch.interchanged(0.25), expected)
+
+
 @pytest.mark.parametrize("changes", [{}, EVERYTHING])
 def test_a_run_that_starts_in_the_middle_sees_the_same(feed: Callable[..., Feed], changes: dict[str, object]) -> None:
     whole = list(feed(**changes).batches())
@@ -59,8 +84,9 @@ def test_a_run_that_starts_in_the_middle_sees_the_same(feed: Callable[..., Feed]
 def test_processes_share_the_batch_of_one(feed: Callable[..., Feed], changes: dict[str, object]) -> None:
     parts = [feed(rank=rank, processes=2, **changes).batches() for rank in (0, 1)]
     for whole, one, other in zip(feed(**changes).batches(), *parts, strict=True):
-        for tensor, *pieces in zip(whole, one, other, strict=True):
-            assert torch.equal(torch.cat(pieces), tensor)
+        joined = [torch.cat(pieces) for pieces in zip(one, other, strict=True)]
+        joined[-1] += torch.arange(16) // 8 * 8  # each process counts its images from 0
+        assert_same([Batch(*joined)], [whole])
 
 
 def test_sizes_grow(feed: Callable[..., Feed]) -> None:

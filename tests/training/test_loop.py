@@ -218,12 +218,31 @@ def test_every_weight_is_optimized_once() -> None:
     assert sorted(id(weight) for group in groups for weight in group["params"]) == sorted(map(id, network.parameters()))
 
 
+def test_the_accuracy_is_of_the_images_with_their_own_assignment() -> None:
+    sums = EpochSums.zero(torch.device("cpu"))
+    logits = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    batch = Batch(torch.empty(0), torch.tensor([0, 1, 1]), torch.empty(0), torch.tensor([0, 1, 0]))
+    sums.add(torch.tensor(1.0), Semantics(logits, torch.zeros(3, 2, 1, 1), None, "semantic block"), batch)
+    assert sums.means()["accuracy"] == 0.5
+
+
+@pytest.mark.parametrize(("variant", "same"), [("wrn16-ours", False), ("wrn16-aux", True), ("wrn16", True)])
+def test_networks_with_a_block_learn_to_listen_to_it(
+    variant: str, same: bool, first: First, tiny: Recipe, tmp_path: Path
+) -> None:
+    one, other = (
+        train(variant, first(32), replace(tiny, interchange=share), tmp_path / str(share)) for share in (0.0, 0.5)
+    )
+    pairs = zip(one.network.parameters(), other.network.parameters(), strict=True)
+    assert all(torch.equal(*pair) for pair in pairs) == same
+
+
 def test_sums_of_an_epoch() -> None:
     sums = EpochSums.zero(torch.device("cpu"))
     patch_logits = torch.zeros(2, 2, 1, 2)
     patch_logits[0, 0] = 1
     patch_logits[1, 1, 0, 0] = 1
-    batch = Batch(torch.empty(0), torch.tensor([0, 1]), torch.empty(0))
+    batch = Batch(torch.empty(0), torch.tensor([0, 1]), torch.empty(0), torch.arange(2))
     for loss, logits in ((2.0, [[1.0, 0.0], [1.0, 0.0]]), (1.0, [[1.0, 0.0], [0.0, 1.0]])):
         sums.add(torch.tensor(loss), Semantics(torch.tensor(logits), patch_logits, None, "auxiliary head"), batch)
     assert sums.means() == {"loss": 1.5, "accuracy": 0.75, "patch_accuracy": 0.75}

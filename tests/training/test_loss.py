@@ -79,6 +79,14 @@ def test_the_loss_of_mixed_labels_is_the_mixed_loss() -> None:
     torch.testing.assert_close(mixed, torch.lerp(*parts, 0.3))
 
 
+def test_the_image_may_have_another_label_than_its_patches() -> None:
+    answer = semantics("semantic block")
+    other = TARGETS.flip(0)
+    loss = semantic_loss(answer, TARGETS, 0.25, image_targets=other)
+    image_only = semantic_loss(answer, other, 0.0) - semantic_loss(answer, TARGETS, 0.0)
+    torch.testing.assert_close(loss, semantic_loss(answer, TARGETS, 0.25) + 0.75 * image_only)
+
+
 def test_weights_of_classes() -> None:
     """An image's terms count by its class's weight; the mean is over the images, whatever they weigh."""
     answer = semantics("semantic block")

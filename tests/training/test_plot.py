@@ -33,7 +33,7 @@ def test_the_pictures(record: Record, tmp_path: Path) -> None:
         assert ElementTree.fromstring(text).tag.endswith("svg")
         assert ">wrn16<" in text
         assert ">wrn16-ours<" in text
-    assert ">cifar10, 15 epochs<" in text
+    assert ">cifar10, fast 15 epochs<" in text
 
 
 def test_the_same_records_make_the_same_bytes(record: Record, tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_a_point_is_ours_against_the_papers(record: Record) -> None:
     [[low, high]] = axes.containers[0].lines[2][0].get_segments()
     assert (low[1], high[1]) == pytest.approx((record.score.accuracy, record.score.accuracy + 2))
     assert diagonal.get_xdata().tolist() == diagonal.get_ydata().tolist()
-    assert axes.get_title() == "cifar10, 15 epochs"
+    assert axes.get_title() == "cifar10, fast 15 epochs"
 
 
 def test_a_curve_is_the_mean_of_the_seeds(record: Record) -> None:

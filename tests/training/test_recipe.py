@@ -22,6 +22,8 @@ from zoo.errors import InputError, UnknownNameError
         ("warmup", -0.1, "at least 0"),
         ("momentum", 1.0, "below 1"),
         ("patch_weight", 1.0, "below 1"),
+        ("interchange", 1.0, "below 1"),
+        ("interchanged_label", -0.1, "at least 0"),
         ("patch_weight", -0.25, "at least 0"),
         ("clip_norm", -1.0, "not be negative"),
         ("cutout", -8, "not be negative"),
@@ -78,14 +80,15 @@ def test_a_batch_is_no_larger_than_the_data_set(images: int, processes: int, bat
 
 def test_a_batch_is_divided_among_the_processes() -> None:
     with pytest.raises(InputError, match="3 processes need a multiple of 3"):
-        Recipe().fitted(32, 1000, 3)
+        Recipe(interchange=0.0).fitted(32, 1000, 3)
 
 
-def test_mixed_pairs_stay_in_one_process() -> None:
+@pytest.mark.parametrize("pairs", [{"mixup": 0.2, "interchange": 0.0}, {"interchange": 0.2}])
+def test_pairs_stay_in_one_process(pairs: dict[str, float]) -> None:
     with pytest.raises(InputError, match=r"batch_size = 6 .* 2 processes need a multiple of 4"):
-        Recipe(batch_size=6, mixup=0.2).fitted(32, 1000, 2)
-    assert Recipe(mixup=0.2).fitted(32, 103, 2).batch_size == 100
-    assert Recipe(batch_size=7, mixup=0.2).fitted(32, 1000).batch_size == 7
+        Recipe(batch_size=6, **pairs).fitted(32, 1000, 2)
+    assert Recipe(**pairs).fitted(32, 103, 2).batch_size == 100
+    assert Recipe(batch_size=7, **pairs).fitted(32, 1000).batch_size == 7
 
 
 @pytest.mark.parametrize("name", RECIPES)

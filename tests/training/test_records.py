@@ -1,4 +1,5 @@
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,8 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Package:
     write_json(folder / CONFIG_FILE, json.loads((package.path / CONFIG_FILE).read_text()))
     metrics = package.metrics()
     training = metrics["training"] | {"recipe_name": "test", "history": metrics["training"]["history"][:2]}
-    training["recipe"] |= {"epochs": 2, "patch_weight": 0.1, "input_size": 32, "seed": 3, "growth": [0.5, 1.0]}
-    for old in ("input_sizes", "flip"):
-        del training["recipe"][old]
+    recipe = Recipe(epochs=2, patch_weight=0.1, input_size=32, seed=3, growth=(0.5, 1.0))
+    training |= {"recipe": asdict(recipe), "held_out": 0.1, "limit": None}
     write_json(folder / METRICS_FILE, {"training": training, "held-out": metrics["test"]})
     return Package.open(folder)
 

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoo.blocks import AuxiliaryHead, ConvolutionBlock, EncodedHead, PassThrough, SemanticBlock, make_block
 from zoo.matching import ASSIGNMENTS
@@ -15,8 +15,10 @@ def x() -> Tensor:
 
 
 def mixture(block: SemanticBlock, assignment: Tensor) -> Tensor:
-    """The sum of the semantic vectors, each with its class's share."""
-    vectors = block.values.weight[:, :, 0, 0]
+    """The sum of the class vectors, each with its class's share."""
+    values = block.values.weight[:, :, 0, 0]
+    centred = values - values.mean(dim=1, keepdim=True)
+    vectors = centred / (centred**2).mean().sqrt()
     return torch.einsum("dc,nchw->ndhw", vectors, assignment[:, :CLASSES])
 
 
@@ -36,6 +38,43 @@ def test_the_concat_form_appends_the_mixture_in_an_eighth_of_the_channels(x: Ten
     torch.testing.assert_close(tap.features[:, CHANNELS:], compressed)
 
 
+@pytest.mark.parametrize("classes", [2, 5, 100])
+@pytest.mark.parametrize("size", [1e-2, 1, 1e6])
+def test_the_strength_of_the_class_vectors_is_not_theirs_to_choose(size: float, classes: int) -> None:
+    block = SemanticBlock(CHANNELS, classes)
+    nn.init.normal_(block.values.weight, mean=size, std=size)
+    vectors = block.class_vectors()
+    assert vectors.shape == (CHANNELS, classes)
+    torch.testing.assert_close(vectors.mean(dim=1), torch.zeros(CHANNELS), rtol=0, atol=1e-3)
+    assert vectors.square().mean().item() == pytest.approx(1, rel=1e-3)
+
+
+def test_which_channels_tell_two_classes_apart_is_learned() -> None:
+    block = SemanticBlock(CHANNELS, 2)
+    block.class_vectors()[0, 0].backward()
+    assert block.values.weight.grad.abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("concat", [False, True])
+def test_no_match_adds_nothing(x: Tensor, concat: bool) -> None:
+    block = SemanticBlock(CHANNELS, CLASSES, concat=concat)
+    none = torch.zeros(2, CLASSES + 1, 7, 6)
+    none[:, -1] = 1
+    features = block(x, none).features
+    assert torch.equal(features[:, :CHANNELS], x)
+    assert not features[:, CHANNELS:].any()
+
+
+def test_all_classes_alike_add_nothing(x: Tensor) -> None:
+    alike = torch.full((2, CLASSES + 1, 7, 6), 1 / (CLASSES + 1))
+    torch.testing.assert_close(SemanticBlock(CHANNELS, CLASSES)(x, alike).features, x)
+
+
+def test_the_keys_see_the_features_as_they_are_at_first(x: Tensor) -> None:
+    block = SemanticBlock(CHANNELS, CLASSES)
+    torch.testing.assert_close(block(x).patch_logits, block.keys(x))
+
+
 def test_the_concat_form_of_342_channels_appends_42() -> None:
     assert make_block("concat", 342, 10, "softmax").out_channels == 384
 
@@ -51,6 +90,7 @@ def test_the_assignment_is_made_from_the_patch_logits(x: Tensor, concat: bool) -
 
 def test_a_patch_is_3_by_3(x: Tensor) -> None:
     block = SemanticBlock(CHANNELS, CLASSES).eval()
+    nn.init.normal_(block.encoder.depthwise.weight)
     changed = x.clone()
     changed[:, :, 3, 3] += 1
     differs = (block(changed).patch_logits != block(x).patch_logits).any(dim=1)[0]

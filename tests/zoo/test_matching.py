@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from zoo.errors import UnknownNameError
-from zoo.matching import ASSIGNMENTS, BatchNormRelu, NoSlackSoftmax, SlackSoftmax, make_assignment
+from zoo.matching import ASSIGNMENTS, BatchNormRelu, SlackSoftmax, make_assignment
 from zoo.registry import AssignmentName
 
 SCORES = st.lists(st.floats(-10, 10, width=32), min_size=1, max_size=12)
@@ -97,10 +97,10 @@ def test_scores_beyond_the_range_of_exp_stay_finite() -> None:
     np.testing.assert_allclose(assign([1e4, -1e4], 1, 0), [1, 0, 0])
 
 
-def assign_templates(module: type[SlackSoftmax], templates: list[tuple[float, float, float]]) -> Tensor:
+def assign_templates(name: AssignmentName, templates: list[tuple[float, float, float]]) -> Tensor:
     """The assignment of one patch, `none` last."""
     scores, gamma, beta = torch.tensor(templates).T
-    assign = module(len(templates)).requires_grad_(False)
+    assign = make_assignment(name, len(templates)).requires_grad_(False)
     assign.gamma.copy_(gamma)
     assign.beta.copy_(beta)
     return assign(scores[None, :, None, None])[0, :, 0, 0]
@@ -108,7 +108,7 @@ def assign_templates(module: type[SlackSoftmax], templates: list[tuple[float, fl
 
 @given(TEMPLATES)
 def test_without_slack_it_is_the_softmax_of_the_templates_alone(templates: list[tuple[float, float, float]]) -> None:
-    assignment = assign_templates(NoSlackSoftmax, templates)
+    assignment = assign_templates("softmax_no_slack", templates)
     exponentials = np.exp([gamma * score + beta for score, gamma, beta in templates])
     np.testing.assert_allclose(assignment[:-1], exponentials / exponentials.sum(), atol=2e-5)
     assert assignment[:-1].sum() == pytest.approx(1, abs=1e-5)
@@ -120,13 +120,13 @@ def test_without_slack_it_is_the_limit_of_logits_far_above_the_slack(
     templates: list[tuple[float, float, float]],
 ) -> None:
     far_above = [(score, gamma, beta + 100) for score, gamma, beta in templates]
-    with_slack = assign_templates(SlackSoftmax, far_above)
-    torch.testing.assert_close(assign_templates(NoSlackSoftmax, templates), with_slack, rtol=0, atol=5e-5)
+    with_slack = assign_templates("softmax", far_above)
+    torch.testing.assert_close(assign_templates("softmax_no_slack", templates), with_slack, rtol=0, atol=5e-5)
 
 
 def test_without_slack_a_patch_whose_scores_are_all_far_below_is_still_a_templates() -> None:
     templates = [(-30.0, 1.0, 0.0), (-40.0, 1.0, 0.0)]
-    np.testing.assert_allclose(assign_templates(NoSlackSoftmax, templates), [1, 0, 0], atol=1e-4)
+    np.testing.assert_allclose(assign_templates("softmax_no_slack", templates), [1, 0, 0], atol=1e-4)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 import torch
@@ -17,6 +19,7 @@ from zoo.errors import (
 )
 from zoo.package import CONFIG_FILE, WEIGHTS_FILE, ModelConfig, Package, sha256
 from zoo.preprocess import Normalization
+from zoo.registry import AssignmentName
 
 MakePackage = Callable[..., Package]
 
@@ -187,6 +190,41 @@ def test_weights_for_another_number_of_classes(make_package: MakePackage) -> Non
     rewrite_config(package, classes=("cat", "dog"))
     with pytest.raises(WeightsMismatchError, match="for 10 classes, and it names 2"):
         zoo.load(local(package))
+
+
+@pytest.mark.parametrize("classes", [None, 23])
+@pytest.mark.parametrize(
+    ("change", "tensor"),
+    [
+        ({"normalization": Normalization(mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))}, "normalize.mean"),
+        ({"assignment": "softmax_no_slack"}, "block.assign.none_logit"),
+    ],
+)
+def test_weights_that_answer_otherwise_than_the_configuration_says(
+    change: dict[str, object], tensor: str, classes: int | None, make_package: MakePackage
+) -> None:
+    package = make_package("wrn16-ours")
+    rewrite_config(package, **change)
+    with pytest.raises(WeightsMismatchError, match=rf"{re.escape(tensor)} is .*, and it says .*; fetch or train"):
+        zoo.load(local(package), num_classes=classes)
+
+
+@pytest.mark.parametrize("assignment", ["softmax", "softmax_no_slack", "bn_relu"])
+@pytest.mark.parametrize("variant", [*zoo.list_models(), "wrn16-aux-encoded", "wrn16-conv"])
+def test_a_state_carries_all_that_the_answers_depend_on(variant: str, assignment: AssignmentName) -> None:
+    """Loaded into a network that was made in another way, it gives the same answers, or is refused."""
+    normalization = Normalization(mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
+    network = zoo.create(variant, assignment=assignment, normalization=normalization).eval()
+    pixels = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    for other in get_args(AssignmentName):
+        made = zoo.create(variant, assignment=other).eval()
+        if made.state_dict().keys() != network.state_dict().keys():
+            with pytest.raises(RuntimeError, match=r"Missing key.*block\.assign"):
+                made.load_state_dict(network.state_dict())
+            continue
+        made.load_state_dict(network.state_dict())
+        with torch.inference_mode():
+            assert torch.equal(made(pixels), network(pixels))
 
 
 def test_weights_without_one_tensor(make_package: MakePackage) -> None:

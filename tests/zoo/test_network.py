@@ -140,9 +140,13 @@ def test_normalization_gives_zero_mean_and_unit_variance() -> None:
     torch.testing.assert_close(normalized.var(dim=(0, 2, 3), unbiased=False), torch.ones(3), rtol=1e-4, atol=0)
 
 
-def test_normalization_is_not_among_the_weights(network: Networks) -> None:
-    assert not any(name.startswith("normalize") for name in network("wrn16-ours").state_dict())
-    assert network("wrn16-ours").normalize.mean.flatten().tolist() == pytest.approx(CIFAR10_NORMALIZATION.mean)
+def test_what_is_configured_is_part_of_the_state(network: Networks) -> None:
+    state = network("wrn16-ours").state_dict()
+    assert state["normalize.mean"].tolist() == pytest.approx(CIFAR10_NORMALIZATION.mean)
+    assert state["normalize.std"].tolist() == pytest.approx(CIFAR10_NORMALIZATION.std)
+    assert state["block.assign.none_logit"] == 0
+    assert network("wrn16-ours").configured_tensors() == {"normalize.mean", "normalize.std", "block.assign.none_logit"}
+    assert network("wrn16").configured_tensors() == {"normalize.mean", "normalize.std"}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -199,9 +203,25 @@ def test_another_assignment_is_what_the_block_re_embeds(network: Networks, pixel
     torch.testing.assert_close(answer.patch_logits, own.patch_logits)
 
 
+@pytest.mark.parametrize("variant", ["wrn16-ours", "dn100-ours-c"])
+def test_images_may_take_each_others_assignments(variant: str, network: Networks, pixels: Pixels) -> None:
+    made, given = network(variant), pixels(3, 32)
+    own = made.semantics(given)
+    assert own.assignment is not None
+    source = torch.tensor([0, 2, 2])
+    answer = made.semantics(given, source=source)
+    torch.testing.assert_close(answer.assignment, own.assignment[source])
+    torch.testing.assert_close(answer.logits, made.semantics(given, own.assignment[source]).logits)
+    torch.testing.assert_close(answer.logits[::2], own.logits[::2])
+    assert not torch.allclose(answer.logits[1], own.logits[1])
+    torch.testing.assert_close(answer.patch_logits, own.patch_logits)
+
+
 def test_an_assignment_needs_a_block(network: Networks, pixels: Pixels) -> None:
     with pytest.raises(InputError, match="-ours"):
         network("wrn16-aux").semantics(pixels(1, 32), torch.zeros(1, 11, 8, 8))
+    with pytest.raises(InputError, match="-ours"):
+        network("wrn16").semantics(pixels(1, 32), source=torch.tensor([0]))
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])

@@ -168,6 +168,23 @@ def test_every_wrong_field_is_named() -> None:
         ModelConfig.from_json(json.dumps(fields))
 
 
+@pytest.mark.parametrize(
+    ("version", "problem"),
+    [
+        (None, "from before the first release: its semantic block was ignored .* train the model again"),
+        (1, "format version 1, from before"),
+        (3, "format version 3, and this zoo reads version 2; install the version of template-zoo that wrote it"),
+        ("2", "format version '2', and"),
+    ],
+)
+def test_what_another_version_wrote(version: object, problem: str) -> None:
+    fields = json.loads(CONFIG.to_json()) | {"format_version": version, "of_that_version": 1}
+    if version is None:
+        del fields["format_version"]
+    with pytest.raises(PackageError, match=rf"here/config\.json has .*{problem}"):
+        ModelConfig.from_json(json.dumps(fields), "here/config.json")
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", b"\xff\xfe"])
 def test_what_is_no_configuration_at_all(text: str | bytes) -> None:
     with pytest.raises(PackageError, match=r"config\.json is not a model configuration: file: "):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.errors import InputError
-from zoo.matching import NoSlackSoftmax, SlackSoftmax
+from zoo.matching import SlackSoftmax, make_assignment
 from zoo.soft_maximiser import soft_maximiser
 
 SCORES = st.lists(st.floats(-10, 10), min_size=1, max_size=12)
@@ -75,7 +75,7 @@ def test_it_is_the_blocks_assignment_by_slack_and_temperature(
 
 @given(SCORES, st.floats(0.1, 5))
 def test_without_slack_it_is_the_assignment_without_slack(scores: list[float], temperature: float) -> None:
-    module = NoSlackSoftmax(len(scores)).requires_grad_(False).double()
+    module = make_assignment("softmax_no_slack", len(scores)).requires_grad_(False).double()
     module.gamma.fill_(1 / temperature)
     expected = module(torch.tensor(scores, dtype=torch.float64)[None, :, None, None])[0, :-1, 0, 0]
     np.testing.assert_allclose(soft_maximiser(scores, -np.inf, temperature).shares, expected, atol=1e-12)

@@ -11,7 +11,7 @@ from explain.claims.study import Study
 from explain.claims.supervision_plot import draw
 from zoo.hub import open_model
 
-RECORDS = Path(__file__).parents[3] / "docs" / "results"
+RECORD = Path(__file__).parents[3] / "docs/results/rn26.cifar10.fast.seed0.json"
 
 
 def test_differences_are_paired() -> None:
@@ -46,10 +46,11 @@ def test_on_the_bundled_models(study: Callable[..., Study]) -> None:
     finding = supervision.measure(study())
     assert set(finding.raw["accuracy"]) == {name for family in supervision.FAMILIES for name in family}
     assert "all 256 images of the test split" in finding.measured_on
-    # A sample of the split on which metrics.json was measured.
+    # A sample of the split on which metrics.json was measured: its standard error is about 2 points.
     for name, accuracy in finding.raw["accuracy"].items():
         recorded = open_model(name).metrics()["test"]["torch"]["accuracy"]
-        assert accuracy.low < recorded < accuracy.high
+        assert accuracy.low < accuracy.value < accuracy.high
+        assert accuracy.value == pytest.approx(recorded, abs=6)
     assert len(finding.numbers) == 4
     assert len(finding.raw["pairs"]) == 6
     assert len(draw(dict(finding.raw)).axes) == 2
@@ -57,10 +58,9 @@ def test_on_the_bundled_models(study: Callable[..., Study]) -> None:
 
 def test_recorded_runs_over_the_seeds_that_a_family_shares(study: Callable[..., Study], tmp_path: Path) -> None:
     for variant, seeds in {"rn26": (0, 1, 2), "rn26-aux": (0, 1), "rn26-ours": (0, 1, 3), "wrn16": (0,)}.items():
-        [record] = (file for file in RECORDS.glob(f"{variant}.cifar10*.seed0.json") if "held-out" not in file.name)
         for seed in seeds:
-            changed = json.loads(record.read_text())
-            changed["name"] = f"{variant}.{seed}"
+            changed = json.loads(RECORD.read_text())
+            changed |= {"name": f"{variant}.{seed}", "variant": variant}
             changed["training"]["recipe"]["seed"] = seed
             changed["test"]["torch"]["accuracy"] = 90 + seed
             (tmp_path / f"{variant}.{seed}.json").write_text(json.dumps(changed))
