@@ -36,9 +36,9 @@ class Recipe:
     balance: bool = option(False, "Weight each class by the inverse of its number of images.")
     patch_weight: float = option(0.25, "The loss's lambda, the share of the per-patch loss; not printed in the paper.")
     interchange: float = option(
-        0.1, "Share of the images that take another's assignment, and its label in part: to listen to the block."
+        0.1, "Share of the images that take another image's assignment and part of its label: trains use of the block."
     )
-    interchanged_label: float = option(0.25, "The other's share of their label.")
+    interchanged_label: float = option(0.25, "That part: the other image's share of the label.")
     assignment: AssignmentName = option("softmax", "How the semantic block turns scores into an assignment.")
     input_size: int = option(0, "Side of the images in pixels; the patch grid is a quarter. 0: by the pictures' size.")
     growth: tuple[float, ...] = option(
