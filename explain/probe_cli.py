@@ -54,7 +54,7 @@ def probe(
 
     package = open_model(model)
     config = package.config
-    if info(config.variant).patch_source != "semantic block":
+    if not info(config.variant).has_block:
         raise InputError(f"{config.variant} has no semantic block that could be used; choose an -ours variant")
     if through != "torch" and through not in ONNX:
         raise InputError(f"through = {through!r}: it is torch or {', '.join(ONNX)}")

@@ -45,7 +45,7 @@ def semantics(
     name = data_set_name(data)
     if record and name != package.config.data:
         raise InputError(f"--record is for entities of {package.config.data}, the model's own data set, not {name}")
-    if record and info(package.config.variant).patch_source != "semantic block":
+    if record and not info(package.config.variant).has_block:
         raise InputError(f"--record: {package.config.variant} has no semantic block, and so no entities")
     folder = output or report_folder(package.config.variant, name, split)
     console = Console(soft_wrap=True, markup=False, emoji=False, highlight=False)

@@ -69,7 +69,7 @@ def open_index(
 def require_block(package: Package) -> None:
     """Raise `InputError` unless a model assigns its patches."""
     variant = info(package.config.variant)
-    if variant.patch_source != "semantic block":
+    if not variant.has_block:
         raise InputError(
             f"{variant.name} has no semantic block, whose assignment patches are compared by; name a variant with one, "
             "such as wrn16-ours"

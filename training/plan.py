@@ -66,7 +66,7 @@ class Run:
     @property
     def has_block(self) -> bool:
         """Whether the network has a semantic block, which it may use or not."""
-        return info(self.variant).patch_source == "semantic block"
+        return info(self.variant).has_block
 
     def check(self, record: Record) -> None:
         """That a record is of this run.
@@ -222,7 +222,7 @@ def _compared(name: str, ablation: Ablation, patterns: Sequence[str]) -> Sequenc
     if not patterns:
         return ablation.variants
     if ablation.hold_out:
-        able = [variant for variant in list_models() if info(variant).patch_source == "semantic block"]
+        able = [variant for variant in list_models() if info(variant).has_block]
     else:
         able = list(ablation.variants)
     chosen = [variant for variant in _matching(patterns) if variant in able]

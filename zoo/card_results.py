@@ -42,7 +42,7 @@ def results_section(package: Package) -> str:
 
 def probe_section(package: Package) -> str:
     """Whether the network uses its semantic block; empty where it has none."""
-    if info(package.config.variant).patch_source != "semantic block":
+    if not info(package.config.variant).has_block:
         return ""
     heading = "## Does the network use its semantic block?\n\n"
     probes = read_probe(package)
@@ -113,7 +113,7 @@ def _about_accuracy(package: Package, metrics: Metrics) -> str:
     paper = variant.paper_accuracy.get(config.data)
     compared = f" The paper prints {paper:.2f}; its recipe is not known." if paper and on_test else ""
     by = "by patch logits"
-    if "server" in metrics.measured and variant.patch_source == "semantic block":
+    if "server" in metrics.measured and variant.has_block:
         by += ", and through the server by the assignment"
     kept = "Training read the training split only." if on_test else "The images were held out of the training split."
     return (

@@ -18,7 +18,7 @@ def _python(package: Package, reference: str) -> str:
     size, classes = package.config.input_size, len(package.config.classes)
     assignment = (
         f"answer.assignment  # [1, {classes + 1}, h, w]: shares of the classes and, last, of none\n"
-        if info(package.config.variant).patch_source == "semantic block"
+        if info(package.config.variant).has_block
         else ""
     )
     return f"""## Use

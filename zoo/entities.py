@@ -10,10 +10,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, TypeAdapter, with_config
 
 from zoo.errors import PackageError
-from zoo.package import ENTITIES_FILE, Package, write_json
+from zoo.package import ENTITIES_FILE, Package, read_record, write_json
 from zoo.predictor import Array
 
 Kind = Literal["pure", "pair", "generic", "none"]
@@ -106,15 +106,10 @@ class Entities:
             PackageError: `entities.json` is not valid, or was made from other weights or classes.
         """
         file = package.path / ENTITIES_FILE
-        if not file.is_file():
-            return None
         again = f"remove it, or find them again: zoo semantics --record local-dir:{package.path}"
-        try:
-            entities = _adapter.validate_json(file.read_bytes())
-        except ValidationError as error:
-            problem = error.errors()[0]
-            place = ".".join(map(str, problem["loc"])) or "file"
-            raise PackageError(f"{file} is no list of entities: {place}: {problem['msg']}; {again}") from None
+        entities = read_record(file, _adapter, "is no list of entities", again)
+        if entities is None:
+            return None
         if entities.weights_sha256 != package.config.weights_sha256:
             raise PackageError(
                 f"{file} was made from weights with SHA-256 {entities.weights_sha256}, but the model's are "

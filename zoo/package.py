@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
@@ -54,6 +54,8 @@ PUBLISHED_FILES = (*ANSWERING_FILES, METRICS_FILE, PARITY_FILE, PROBE_FILE, SPEE
 
 NETWORK_FILES = (CONFIG_FILE, WEIGHTS_FILE)
 """What a network in Python is made from."""
+
+T = TypeVar("T")
 
 FORMAT_VERSION = 2
 """Of `config.json` and of the weights file. Version 1, never released, had class vectors that networks learned to
@@ -290,6 +292,28 @@ def sha256(file: Path) -> str:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise PackageError(f"{file} cannot be read: {error.strerror}") from None
+
+
+def read_record(file: Path, adapter: TypeAdapter[T], problem: str, remedy: str) -> T | None:
+    """The content of a JSON file; None where there is no such file.
+
+    Arguments:
+        file: to read.
+        adapter: of its type.
+        problem: what to say of a file that is not valid, such as "is not a table of releases".
+        remedy: what to do then.
+
+    Raises:
+        PackageError: it is not valid; names the file, the first wrong field, and the remedy.
+    """
+    if not file.is_file():
+        return None
+    try:
+        return adapter.validate_json(file.read_bytes())
+    except ValidationError as error:
+        [first, *_] = error.errors()
+        place = ".".join(map(str, first["loc"])) or "file"
+        raise PackageError(f"{file} {problem}: {place}: {first['msg']}; {remedy}") from None
 
 
 def json_text(value: Any) -> str:

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, Field, TypeAdapter, with_config
 
 from zoo.errors import PackageError
 from zoo.metrics import ONNX, Count, Percent
-from zoo.package import PROBE_FILE, Package, sha256, write_json
+from zoo.package import PROBE_FILE, Package, read_record, sha256, write_json
 from zoo.registry import info
 
 Intervention = Literal["silenced", "mean", "swapped", "true class", "wrong class"]
@@ -117,7 +117,7 @@ def require_used_block(package: Package) -> None:
     Raises:
         PackageError: it is ignored, or no probe of these weights says that it is not.
     """
-    if info(package.config.variant).patch_source != "semantic block":
+    if not info(package.config.variant).has_block:
         return
     probe = read_probe(package).get("torch")
     if probe is None:
@@ -130,17 +130,8 @@ def require_used_block(package: Package) -> None:
 
 
 def _read(package: Package) -> dict[str, Probe]:
-    file = package.path / PROBE_FILE
-    if not file.is_file():
-        return {}
-    try:
-        return _adapter.validate_json(file.read_bytes())
-    except ValidationError as error:
-        [first, *_] = error.errors()
-        raise PackageError(
-            f"{file} is not a record of `zoo probe`: {'.'.join(map(str, first['loc'])) or 'file'}: {first['msg']}; "
-            "remove it, or run `zoo probe --record` again"
-        ) from None
+    file, remedy = package.path / PROBE_FILE, "remove it, or run `zoo probe --record` again"
+    return read_record(file, _adapter, "is not a record of `zoo probe`", remedy) or {}
 
 
 def _digest(package: Package, through: str) -> str | None:

@@ -53,7 +53,7 @@ def missing(package: Package) -> Iterator[str]:
         yield f"its accuracy was not measured: zoo eval ... --data {package.config.data} --record"
     if package.precisions and len(read_speed(package)) < len(package.precisions):
         yield "its speed was not measured: zoo speed"
-    if info(package.config.variant).patch_source == "semantic block" and "torch" not in read_probe(package):
+    if info(package.config.variant).has_block and "torch" not in read_probe(package):
         yield "whether it uses its semantic block was not measured: zoo probe ... --record"
     if not (package.path / MAP_FILE).is_file():
         yield f"its card has no picture: zoo patches PHOTO -m local-dir:{name} -o {name}/{MAP_FILE}"

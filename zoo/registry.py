@@ -70,6 +70,11 @@ class Variant:
         """Where its patch logits come from."""
         return _PATCH_SOURCES[self.mechanism]
 
+    @property
+    def has_block(self) -> bool:
+        """Whether it has a semantic block, and so an assignment of its patches."""
+        return self.patch_source == "semantic block"
+
     def parameters(self, num_classes: int) -> int:
         """Number of trainable weights for `num_classes` classes."""
         return self.fixed_parameters + self.parameters_per_class * num_classes

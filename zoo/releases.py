@@ -10,10 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, Field, TypeAdapter, with_config
 
-from zoo.errors import PackageError
-from zoo.package import write_json
+from zoo.package import read_record, write_json
 
 RELEASES_FILE = Path(__file__).with_name("releases.json")
 
@@ -48,16 +47,8 @@ def read_releases(file: Path = RELEASES_FILE) -> dict[str, Release]:
     Raises:
         PackageError: the file is not valid.
     """
-    if not file.is_file():
-        return {}
-    try:
-        return _adapter.validate_json(file.read_bytes())
-    except ValidationError as error:
-        [first, *_] = error.errors()
-        raise PackageError(
-            f"{file} is not a table of releases: {'.'.join(map(str, first['loc'])) or 'file'}: {first['msg']}; "
-            "restore it, or write it anew with `zoo publish --all --pins`"
-        ) from None
+    remedy = "restore it, or write it anew with `zoo publish --all --pins`"
+    return read_record(file, _adapter, "is not a table of releases", remedy) or {}
 
 
 def record_releases(file: Path, released: Mapping[str, Release]) -> None:

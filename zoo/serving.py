@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, TypeAdapter, with_config
 
-from zoo.errors import PackageError
 from zoo.machine import cores, processor
-from zoo.package import SERVING_FILE, Package, write_json
+from zoo.package import SERVING_FILE, Package, read_record, write_json
 from zoo.runtime import Precision, Runtime
 
 
@@ -60,17 +59,8 @@ class Serving:
         Raises:
             PackageError: the file is there and not valid.
         """
-        file = package.path / SERVING_FILE
-        if not file.is_file():
-            return Serving()
-        try:
-            return _adapter.validate_json(file.read_bytes())
-        except ValidationError as error:
-            [first, *_] = error.errors()
-            raise PackageError(
-                f"{file} is not a serving configuration: {'.'.join(map(str, first['loc'])) or 'file'}: {first['msg']}; "
-                "remove it, or run `zoo tune` again"
-            ) from None
+        file, remedy = package.path / SERVING_FILE, "remove it, or run `zoo tune` again"
+        return read_record(file, _adapter, "is not a serving configuration", remedy) or Serving()
 
     def write(self, package: Package) -> None:
         """Into a model directory."""

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, TypeAdapter, with_config
 
-from zoo.errors import PackageError
-from zoo.package import SPEED_FILE, Package, sha256, write_json
+from zoo.package import SPEED_FILE, Package, read_record, sha256, write_json
 from zoo.runtime import Precision
 
 
@@ -32,17 +31,8 @@ def read_speed(package: Package) -> dict[Precision, Speed]:
     Raises:
         PackageError: `speed.json` is not valid.
     """
-    file = package.path / SPEED_FILE
-    if not file.is_file():
-        return {}
-    try:
-        found = _adapter.validate_json(file.read_bytes())
-    except ValidationError as error:
-        [first, *_] = error.errors()
-        raise PackageError(
-            f"{file} is not a record of `zoo speed`: {'.'.join(map(str, first['loc'])) or 'file'}: {first['msg']}; "
-            "remove it, or run `zoo speed` again"
-        ) from None
+    file, remedy = package.path / SPEED_FILE, "remove it, or run `zoo speed` again"
+    found = read_record(file, _adapter, "is not a record of `zoo speed`", remedy) or {}
     return {
         precision: speed
         for precision, speed in found.items()

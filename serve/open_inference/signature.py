@@ -31,7 +31,7 @@ class Signature:
     @staticmethod
     def of(config: ModelConfig, max_pictures: int, grid: tuple[int, int] | None = None) -> "Signature":
         """Of a model; `grid` is None as long as its network is not loaded."""
-        has_block = info(config.variant).patch_source == "semantic block"
+        has_block = info(config.variant).has_block
         outputs = OUTPUTS if has_block else tuple(name for name in OUTPUTS if name != "assignment")
         return Signature(config.name, config.input_size, config.classes, outputs, grid or (-1, -1), max_pictures)
 
