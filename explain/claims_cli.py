@@ -41,7 +41,7 @@ def claims(
     from explain.claims.finding import ClaimsError, read_findings, write_findings
     from explain.claims.measuring import chosen_claims, measure, write
     from explain.claims.study import Study
-    from training.reproduce import RECORDS
+    from training.records import RECORDS
     from zoo.errors import InputError
 
     console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from training.experiments import EXPERIMENTS, Arm, Experiment
 from training.markdown import Column, markdown
-from training.records import Group, Record, shown_mean
+from training.records import Group, Record, linked_logs, shown_mean
 
 COLUMNS: Sequence[Column] = (
     ("arm", "l"),
@@ -16,6 +16,8 @@ COLUMNS: Sequence[Column] = (
     ("difference [95% interval]", "r"),
     ("errors removed by the true class, %", "r"),
     ("answers changed by another image's assignment, %", "r"),
+    ("minutes", "r"),
+    ("logs, by seed", "l"),
 )
 
 T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
@@ -63,6 +65,8 @@ def _row(arm: Arm, own: dict[int, Record], against: dict[int, Record]) -> list[s
         "" if own is against else paired_difference(differences),
         shown_mean([probe.errors_removed[0] for probe in probes]),
         shown_mean([probe.effects["swapped"].changed[0] for probe in probes]),
+        f"{statistics.fmean(record.training.minutes for record in own.values()):.1f}",
+        linked_logs(own.values()),
     ]
 
 

@@ -70,6 +70,9 @@ class Experiment:
         ]
 
 
+FEW_IMAGES: tuple[Change, ...] = (("crop_padding", 0), ("epochs", 20), ("flip", "none"), ("growth", (1.0,)))
+"""The recipe's changes where few images, not augmented, are learned by heart."""
+
 EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
     {
         "feedback": Experiment(
@@ -92,10 +95,44 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             ),
             against="aux",
             recipe_name="fast",
-            changes=(("crop_padding", 0), ("epochs", 20), ("flip", "none"), ("growth", (1.0,))),
+            changes=FEW_IMAGES,
             limit=10_000,
             hold_out=0.4,
             seeds=8,
+        ),
+        "block": Experiment(
+            title="What lets the block gain?",
+            question="Settings of the supervision, of the interchanges and of the assignment, each alone.",
+            arms=(
+                Arm("aux", "wrn16-aux"),
+                Arm("ours", "wrn16-ours"),
+                *(Arm(f"ours, lambda {value}", "wrn16-ours", (("patch_weight", value),)) for value in (0.05, 0.1, 0.5)),
+                Arm("ours, lambda falling over the last half", "wrn16-ours", (("patch_weight_fall", 0.5),)),
+                *(Arm(f"ours, interchange {value}", "wrn16-ours", (("interchange", value),)) for value in (0.05, 0.25)),
+                Arm("ours, no slack", "wrn16-ours", (("assignment", "softmax_no_slack"),)),
+            ),
+            against="ours",
+            recipe_name="fast",
+            changes=FEW_IMAGES,
+            limit=10_000,
+            hold_out=0.4,
+            seeds=2,
+        ),
+        "tricks": Experiment(
+            title="What does each trick of the recipe give?",
+            question="The recipe as it is, and with one field changed.",
+            arms=(
+                Arm("as it is", "wrn16-ours"),
+                Arm("no growth", "wrn16-ours", (("growth", (1.0,)),)),
+                Arm("alternating flips", "wrn16-ours", (("flip", "alternating"),)),
+                Arm("label smoothing 0.1", "wrn16-ours", (("label_smoothing", 0.1),)),
+                Arm("moving average 0.99", "wrn16-ours", (("ema_decay", 0.99),)),
+                Arm("gradient norm at most 1", "wrn16-ours", (("clip_norm", 1.0),)),
+                Arm("cutout 8", "wrn16-ours", (("cutout", 8),)),
+                Arm("mixup 0.2", "wrn16-ours", (("mixup", 0.2),)),
+            ),
+            against="as it is",
+            recipe_name="fast",
         ),
     }
 )

@@ -138,14 +138,15 @@ def train(
         task = progress.add_task(identity["variant"], total=feed.steps, completed=step, status="")
         resumed = shown = time.monotonic()
         for batch in batches:
-            rate = learning_rate(step / feed.steps, recipe)
+            progressed = step / feed.steps
+            rate = learning_rate(progressed, recipe)
             for group in optimizer.param_groups:
                 group["lr"] = rate
             semantics = module(batch.pixels, batch.source if has_block else None)
             loss = semantic_loss(
                 semantics,
                 batch.targets,
-                recipe.patch_weight,
+                recipe.patch_weight_at(progressed),
                 recipe.label_smoothing,
                 class_weights,
                 batch.interchanged(recipe.interchanged_label) if has_block else None,

@@ -1,16 +1,14 @@
-"""Which runs the paper's table and the ablations take, and in which order."""
+"""Which runs the paper's table takes, and in which order."""
 
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any
 
 from training import recipes
 from training.records import Record, RecordError, run_name, shown
 from zoo.errors import InputError, UnknownNameError
-from zoo.metrics import HELD_OUT_SHARE
 from zoo.registry import DATA_SETS, info, list_models
 
 Change = tuple[str, Any]
@@ -100,108 +98,37 @@ class Run:
             raise RecordError(f"the record of {self.name} is of another run ({', '.join(differing)}); remove it")
 
 
-@dataclass(frozen=True, slots=True)
-class Ablation:
-    """A comparison of runs at one recipe and the same seeds."""
-
-    title: str
-    variants: tuple[str, ...]
-    """Those compared unless others are chosen."""
-    changes: tuple[tuple[Change, ...], ...] = ((),)
-    """What each of its runs changes in the recipe; with nothing to change the variants themselves are compared."""
-
-    @property
-    def fields(self) -> set[str]:
-        """Of the recipe, that its runs change."""
-        return {name for change in self.changes for name, _ in change}
-
-    @property
-    def hold_out(self) -> float:
-        """A setting is chosen on held-out images; a comparison of the table's rows chooses nothing."""
-        return HELD_OUT_SHARE if self.fields else 0.0
-
-
-FAMILIES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
-    {"rn26": ("rn26", "rn26-aux", "rn26-ours"), "wrn16": ("wrn16", "wrn16-aux", "wrn16-ours")}
-)
-"""Networks of which there are a plain variant, one with per-patch supervision alone, and one with the block."""
-
-ABLATIONS: Mapping[str, Ablation] = MappingProxyType(
-    {
-        "lambda": Ablation(
-            "λ, the share of the per-patch loss",
-            ("wrn16-ours",),
-            tuple((("patch_weight", value),) for value in (0.0, 0.1, 0.25, 0.5)),
-        ),
-        "assignment": Ablation(
-            "Assignment: soft-max with slack, without, and batch normalisation with ReLU",
-            ("wrn16-ours",),
-            tuple((("assignment", value),) for value in ("softmax", "softmax_no_slack", "bn_relu")),
-        ),
-        "tricks": Ablation(
-            "What each trick gives",
-            ("wrn16-ours",),
-            (
-                (),
-                (("growth", (1.0,)),),
-                (("flip", "alternating"),),
-                (("label_smoothing", 0.1),),
-                (("ema_decay", 0.99),),
-                (("clip_norm", 1.0),),
-                (("cutout", 8),),
-                (("mixup", 0.2),),
-            ),
-        ),
-        "claim2": Ablation(
-            "Plain, per-patch supervision, semantic block",
-            tuple(variant for family in FAMILIES.values() for variant in family),
-        ),
-    }
-)
-"""The per-patch loss's share; how scores become an assignment; the recipe's tricks one by one; and the paper's second
-claim, plain < aux < ours."""
-
-
 def plan(
     sources: Sequence[str] = (),
     patterns: Sequence[str] = (),
     seeds: int = 1,
     recipe_name: str = "fast",
-    ablations: Sequence[str] = (),
     changes: Mapping[str, Any] | None = None,
 ) -> list[Run]:
-    """The runs, each once: seed 0 of everything first, in the order of the paper's table.
+    """The runs of the paper's table: seed 0 of everything first, in the order of the table.
 
     Arguments:
-        sources: data sets; none for all of the paper's, and for ablations the first of them.
-        patterns: shell-style patterns of variants; none for the paper's ten, and for ablations their own.
+        sources: data sets; none for all of the paper's.
+        patterns: shell-style patterns of variants; none for the paper's ten.
         seeds: how many, from 0 up.
         recipe_name: a name of `training.recipes`.
-        ablations: names of `ABLATIONS`, whose runs are planned instead of the table's.
         changes: what all runs have otherwise than the recipe, by field.
 
     Raises:
-        UnknownNameError: no variant, data set, recipe or ablation is called so.
-        InputError: a number is out of its range, two data sets share a name, or no variant is left.
+        UnknownNameError: no variant, data set or recipe is called so.
+        InputError: a number is out of its range, or two data sets share a name.
     """
     if seeds < 1:
         raise InputError(f"seeds = {seeds}: it must be at least 1")
-    sources = _data_sets(sources or (list(DATA_SETS)[:1] if ablations else list(DATA_SETS)))
-    wanted: list[tuple[str, tuple[Change, ...], float]] = []
-    for name in ablations:
-        ablation = _ablation(name)
-        for variant in _compared(name, ablation, patterns):
-            wanted += [(variant, change, ablation.hold_out) for change in ablation.changes]
-    if not ablations:
-        chosen = _matching(patterns) if patterns else [name for name in list_models() if info(name).paper_accuracy]
-        wanted = [(variant, (), 0.0) for variant in chosen]
-    runs = [
-        Run(variant, source, recipe_name, _differing(recipe_name, {**(changes or {}), **dict(change)}), seed, hold_out)
+    sources = _data_sets(sources or list(DATA_SETS))
+    variants = _matching(patterns) if patterns else [name for name in list_models() if info(name).paper_accuracy]
+    changed = _differing(recipe_name, changes or {})
+    return [
+        Run(variant, source, recipe_name, changed, seed)
         for seed in range(seeds)
         for source in sources
-        for variant, change, hold_out in wanted
+        for variant in variants
     ]
-    return list(dict.fromkeys(runs))
 
 
 def _differing(recipe_name: str, changes: Mapping[str, Any]) -> tuple[Change, ...]:
@@ -209,28 +136,6 @@ def _differing(recipe_name: str, changes: Mapping[str, Any]) -> tuple[Change, ..
     recipe = recipes.get(recipe_name)
     replace(recipe, **changes)
     return tuple((key, changes[key]) for key in sorted(changes) if getattr(recipe, key) != changes[key])
-
-
-def _ablation(name: str) -> Ablation:
-    try:
-        return ABLATIONS[name]
-    except KeyError:
-        raise UnknownNameError("ablation", name, ABLATIONS) from None
-
-
-def _compared(name: str, ablation: Ablation, patterns: Sequence[str]) -> Sequence[str]:
-    if not patterns:
-        return ablation.variants
-    if ablation.hold_out:
-        able = [variant for variant in list_models() if info(variant).has_block]
-    else:
-        able = list(ablation.variants)
-    chosen = [variant for variant in _matching(patterns) if variant in able]
-    if not chosen:
-        raise InputError(
-            f"none of the variants {', '.join(patterns)} is of the ablation {name}; choose of {', '.join(able)}"
-        )
-    return chosen
 
 
 def _matching(patterns: Iterable[str]) -> list[str]:

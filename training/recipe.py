@@ -35,6 +35,7 @@ class Recipe:
     label_smoothing: float = option(0.0, "Share of a label's weight that is spread over all classes.")
     balance: bool = option(False, "Weight each class by the inverse of its number of images.")
     patch_weight: float = option(0.25, "The loss's lambda, the share of the per-patch loss; not printed in the paper.")
+    patch_weight_fall: float = option(0.0, "Share of the steps, the last ones, over which lambda falls to 0.")
     interchange: float = option(
         0.1, "Share of the images that take another image's assignment and part of its label: trains use of the block."
     )
@@ -60,6 +61,7 @@ class Recipe:
         for name in ("weight_decay", "clip_norm", "crop_padding", "cutout", "mixup", "seed"):
             self._require(name, getattr(self, name) >= 0, "it must not be negative")
         shares = ("patch_weight", "interchange", "interchanged_label", "label_smoothing")
+        self._require("patch_weight_fall", 0 <= self.patch_weight_fall <= 1, "it must be in 0..1")
         for name in ("warmup", "momentum", "ema_decay", *shares):
             self._require(name, 0 <= getattr(self, name) < 1, "it must be at least 0 and below 1")
         for name, kind in (("precision", Precision), ("flip", Flip), ("assignment", AssignmentName)):
@@ -84,6 +86,12 @@ class Recipe:
         """Side in pixels of the training images in an epoch, counted from 0: a multiple of 4, as the patch grid."""
         share = self.growth[epoch * len(self.growth) // self.epochs]
         return self.input_size if share == 1 else max(MIN_TRAINING_SIZE, round(share * self.input_size / 4) * 4)
+
+    def patch_weight_at(self, progress: float) -> float:
+        """Lambda at a share `progress` in 0..1 of all steps: constant, then falling linearly to 0."""
+        if not self.patch_weight_fall:
+            return self.patch_weight
+        return self.patch_weight * min(1, (1 - progress) / self.patch_weight_fall)
 
     def fitted(self, input_size: int, images: int, processes: int = 1) -> "Recipe":
         """The recipe for a data set: with an input size, and a batch that is no larger than the data set.

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -17,6 +18,9 @@ from zoo.errors import ZooError
 from zoo.metrics import HELD_OUT_SHARE, Count, Machine, Score, read_metrics
 from zoo.package import METRICS_FILE, Package, write_atomically
 from zoo.probe import Probe, read_probe
+
+RECORDS = "results"
+"""Folder of the records, in the one that the results are written to."""
 
 
 class RecordError(ZooError, ValueError):
@@ -277,3 +281,8 @@ def shown_mean(values: list[float], sign: str = "") -> str:
         return ""
     mean, deviation = mean_and_deviation(values)
     return f"{mean:{sign}.2f}" + ("" if deviation is None else f" ± {deviation:.2f}")
+
+
+def linked_logs(records: Iterable[Record]) -> str:
+    """Links to records by their seeds, in Markdown, for a text beside the records' folder."""
+    return " ".join(f"[{record.seed}]({RECORDS}/{quote(record.name, safe='=')}.json)" for record in records)

@@ -16,8 +16,8 @@ import typer
 from training.experiments import EXPERIMENTS, plan_experiments
 from training.extras import TRAINING, require
 from training.interrupt import stop_on_signal
-from training.plan import ABLATIONS, Run, plan
-from training.records import Record, parse_record, read_record, read_records, record_of, write_record
+from training.plan import Run, plan
+from training.records import RECORDS, Record, parse_record, read_record, read_records, record_of, write_record
 from training.run_folder import CHECKPOINT_FILE, MODEL_FOLDER, OUTPUT_FILE
 from zoo.errors import InputError, ZooError
 from zoo.machine import cores
@@ -25,9 +25,6 @@ from zoo.package import Package
 
 TRAINER = (sys.executable, "-m", "zoo")
 """What `Run.arguments` are given to."""
-
-RECORDS = "results"
-"""Folder of the records, in the one that the results are written to."""
 
 PROBED_IMAGES = 5000
 """Images on which it is measured whether a network uses its semantic block."""
@@ -47,11 +44,11 @@ class UnfinishedError(ZooError):
 def reproduce(
     datasets: Annotated[
         list[str] | None,
-        typer.Option(help="As --data of zoo train; several. None: the paper's, for ablations cifar10."),
+        typer.Option(help="As --data of zoo train; several. None: the paper's, for an experiment its own."),
     ] = None,
     variants: Annotated[
         list[str] | None,
-        typer.Option(help="Shell-style patterns; several. None: the paper's ten, for an ablation its own."),
+        typer.Option(help="Shell-style patterns; several. None: the paper's ten."),
     ] = None,
     seeds: Annotated[
         int | None,
@@ -59,13 +56,9 @@ def reproduce(
     ] = None,
     recipe: Annotated[str, typer.Option(help="As --recipe of zoo train.")] = "fast",
     epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
-    ablation: Annotated[
-        list[str] | None,
-        typer.Option(help=f"Its runs instead of the table's; several: {', '.join(ABLATIONS)}."),
-    ] = None,
     experiment: Annotated[
         list[str] | None,
-        typer.Option(help=f"Its runs instead of the table's (repeatable): {', '.join(EXPERIMENTS)}."),
+        typer.Option(help=f"Its runs instead of the table's; several: {', '.join(EXPERIMENTS)}."),
     ] = None,
     runs: Annotated[Path, typer.Option(help="Folder of checkpoints, models and logs.")] = Path("runs/reproduce"),
     results: Annotated[Path, typer.Option(help="Folder of results.md, its pictures and the records.")] = Path("docs"),
@@ -76,7 +69,7 @@ def reproduce(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the plan and where it stands.")] = False,
     only_write: Annotated[bool, typer.Option("--only-write", help="Only write the results of the records.")] = False,
 ) -> None:
-    """Train the paper's table, or ablations of it, and write docs/results.md; what is done already stays done."""
+    """Train the paper's table or an experiment's arms, and write docs/results.md; what is done already stays done."""
     from rich.console import Console
 
     console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
@@ -86,11 +79,11 @@ def reproduce(
     require(*TRAINING, *([] if dry_run else ["matplotlib"]))
     changes = {} if epochs is None else {"epochs": epochs}
     if experiment:
-        if variants or ablation or epochs is not None:
-            raise InputError("--experiment has its own variants and epochs; leave out --variants, --ablation, --epochs")
+        if variants or epochs is not None:
+            raise InputError("--experiment has its own variants and epochs; leave out --variants and --epochs")
         planned = plan_experiments(experiment, seeds, datasets or [])
     else:
-        planned = plan(datasets or (), variants or (), 1 if seeds is None else seeds, recipe, ablation or (), changes)
+        planned = plan(datasets or (), variants or (), 1 if seeds is None else seeds, recipe, changes)
     records = results / RECORDS
     states = [state(run, runs, records) for run in planned]
     if dry_run:
@@ -110,7 +103,7 @@ def reproduce(
         _write(results, console.print)
         raise
     _write(results, console.print)
-    if not (experiment or ablation):
+    if not experiment:
         _require_used_blocks(planned, records)
     return None
 

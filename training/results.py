@@ -1,22 +1,20 @@
-"""From the records of runs to `results.md`: the paper's table with ours beside it, the ablations, the recipes.
+"""From the records of runs to `results.md`: the paper's table with ours beside it, experiments, the recipes.
 
 The same records make the same bytes. A row without runs stays empty.
 """
 
 import statistics
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
-from urllib.parse import quote
 
-from training import recipes
 from training.experiment_table import experiment_sections
 from training.markdown import Column, markdown
-from training.plan import ABLATIONS, FAMILIES, Ablation, Change
 from training.plot import Picture
 from training.recipe import Recipe
-from training.records import Group, Record, grouped, shown, shown_mean
+from training.records import Group, Record, grouped, linked_logs, shown, shown_mean
 from zoo.package import write_atomically
 from zoo.registry import DATA_SETS, info, list_models
 
@@ -34,6 +32,11 @@ TRAINING: Sequence[Column] = (
     ("device", "l"),
     ("logs, by seed", "l"),
 )
+
+FAMILIES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
+    {"rn26": ("rn26", "rn26-aux", "rn26-ours"), "wrn16": ("wrn16", "wrn16-aux", "wrn16-ours")}
+)
+"""Networks of which there are a plain variant, one with per-patch supervision alone, and one with the block."""
 
 FIELDS_IN_ROWS = ("seed", "epochs", "input_size", "input_sizes")
 
@@ -75,10 +78,7 @@ def results_text(records: Sequence[Record], pictures: Iterable[Picture] = ()) ->
     ]
     for data in (*DATA_SETS, *others):
         parts += [f"## {data}", _table_of(data, tested)]
-    parts += ["## Ablations"]
-    for name, ablation in ABLATIONS.items():
-        parts += [f"### {ablation.title}", f"`zoo reproduce --ablation {name}`"]
-        parts += [_compared(ablation, held_out)] if ablation.fields else [_compared_variants(tested)]
+    parts += ["## Plain, per-patch supervision, semantic block", _compared_variants(tested)]
     parts += ["## Experiments", *experiment_sections(held_out)]
     parts += ["## Recipes", *_recipes(groups)]
     return "\n\n".join(parts) + "\n"
@@ -97,40 +97,6 @@ def _table_of(data: str, groups: Sequence[Group]) -> str:
         if not found:
             rows.append([f"`{variant}`", *_empty(NUMBERS), cell, "", *_empty(TRAINING)])
     return markdown([("variant", "l"), *NUMBERS, *PAPER, *TRAINING], rows)
-
-
-def _compared(ablation: Ablation, groups: Iterable[Group]) -> str:
-    """A table of what an ablation changes, all else being equal."""
-    fields_of_others = {name for other in ABLATIONS.values() for name in other.fields} - ablation.fields
-    trainings: dict[str, list[Group]] = {}
-    for group in groups:
-        if group.first.training.recipe_name and not fields_of_others & set(group.first.changes):
-            trainings.setdefault(group.key(without=tuple(ablation.fields)), []).append(group)
-    rows: list[list[str]] = []
-    for members in trainings.values():
-        first = members[0].first
-        by_change = {_changed(group.first, ablation.fields): group for group in members}
-        for change in ablation.changes:
-            found = by_change.get(_wanted(first, change, ablation.fields))
-            rows.append([first.data, f"`{first.variant}`", _named(change), *_cells(found, ablation.fields)])
-    if not rows:
-        rows = [["", f"`{v}`", _named(change), *_cells()] for v in ablation.variants for change in ablation.changes]
-    return markdown([("data set", "l"), ("variant", "l"), ("change", "l"), *NUMBERS, *TRAINING], rows)
-
-
-def _changed(record: Record, compared: Iterable[str]) -> tuple[str, ...]:
-    """The values of the compared fields in a record."""
-    return tuple(shown(record.training.recipe.get(name)) for name in sorted(compared))
-
-
-def _wanted(record: Record, change: Sequence[Change], compared: Iterable[str]) -> tuple[str, ...]:
-    """The values of the compared fields after a change of the recipe that a record was trained by."""
-    recipe = asdict(recipes.get(str(record.training.recipe_name))) | dict(change)
-    return tuple(shown(recipe[name]) for name in sorted(compared))
-
-
-def _named(change: Sequence[Change]) -> str:
-    return ", ".join(f"{name} = {shown(value)}" for name, value in change) or "none"
 
 
 def _compared_variants(groups: Iterable[Group]) -> str:
@@ -176,18 +142,13 @@ def _paired(family: Sequence[Group | None], seeds: Sequence[int]) -> list[str]:
     ]
 
 
-def _cells(group: Group | None = None, told: Iterable[str] = ()) -> list[str]:
-    """Cells of `NUMBERS` and `TRAINING`; empty without a group."""
-    return [*_empty(NUMBERS), *_empty(TRAINING)] if group is None else [*_numbers(group), *_training(group, told)]
-
-
 def _numbers(group: Group) -> list[str]:
     """Cells of `NUMBERS`."""
     return [shown_mean(group.accuracies), str(len(group.records)), shown_mean(group.patch_accuracies)]
 
 
-def _training(group: Group, told: Iterable[str] = ()) -> list[str]:
-    """Cells of `TRAINING`; the recipe's fields `told` have a column already."""
+def _training(group: Group) -> list[str]:
+    """Cells of `TRAINING`."""
     first, trainings = group.first, [record.training for record in group.records]
     devices = [
         training.machine.device + (f", {record.at_once} at once" if record.at_once > 1 else "")
@@ -196,19 +157,18 @@ def _training(group: Group, told: Iterable[str] = ()) -> list[str]:
     return [
         f"{first.score.images:,}",
         f"{first.training.images:,}",
-        _recipe_name(first, told),
+        _recipe_name(first),
         str(first.epochs),
         first.pixels,
         f"{statistics.fmean(training.minutes for training in trainings):.1f}",
         "; ".join(dict.fromkeys(devices)),
-        " ".join(f"[{record.seed}](results/{quote(record.name, safe='=')}.json)" for record in group.records),
+        linked_logs(group.records),
     ]
 
 
-def _recipe_name(record: Record, told: Iterable[str] = ()) -> str:
+def _recipe_name(record: Record) -> str:
     """The recipe and what was changed in it; what rows have a column for is not repeated."""
-    known = {*FIELDS_IN_ROWS, *told}
-    changed = [f"{key} = {shown(value)}" for key, value in record.changes.items() if key not in known]
+    changed = [f"{key} = {shown(value)}" for key, value in record.changes.items() if key not in FIELDS_IN_ROWS]
     return ", ".join([record.training.recipe_name or "unnamed", *changed])
 
 

@@ -1,8 +1,10 @@
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
+from training import recipes
 from training.experiment_table import experiment_sections, paired_difference
 from training.experiments import EXPERIMENTS, experiment, plan_experiments
 from training.records import Record, grouped, parse_record
@@ -44,6 +46,20 @@ def test_every_arm_is_compared_with_one_that_there_is() -> None:
         assert len(set(titles)) == len(titles)
 
 
+def test_every_arm_changes_what_its_recipe_has() -> None:
+    """And has a name of its own, or its record would be taken for another arm's."""
+    for one in EXPERIMENTS.values():
+        runs = one.plan(1)
+        assert len({run.name for run in runs}) == len(one.arms)
+        for run in runs:
+            replace(recipes.get(run.recipe_name), **dict(run.changes))
+
+
+def test_experiments_share_their_runs() -> None:
+    runs = plan_experiments(["feedback", "block"], 2, [])
+    assert len(runs) == 2 * (len(experiment("feedback").arms) + len(experiment("block").arms) - 2)
+
+
 def test_a_paired_difference() -> None:
     assert paired_difference([]) == ""
     assert paired_difference([1.0]) == "+1.00"
@@ -76,7 +92,7 @@ def make_record(title: str, accuracy: float, seed: int) -> Record:
 def test_the_table() -> None:
     records = [make_record("aux", 75.0 + seed, seed) for seed in range(2)]
     records += [make_record("plain", 74.0, 0), make_record("ours", 76.0, 1)]
-    [heading, about, table] = experiment_sections(grouped(records))
+    heading, about, table, *_ = experiment_sections(grouped(records))
     assert heading == "### What does the feedback add to the supervision?"
     assert "10,000 training and 20,000 held-out images" in about
     rows = {line.split(" | ")[0].strip("| "): line.split(" | ")[1:5] for line in table.splitlines()[2:]}
@@ -84,3 +100,4 @@ def test_the_table() -> None:
     assert rows["plain"] == ["74.00", "1", "50.00", "-1.00"]
     assert rows["ours"] == ["76.00", "1", "50.00", "+0.00"]
     assert rows["ours, lambda 0, no interchange"] == ["", "", "", ""]
+    assert f"[1](results/{records[-1].name}.json)" in table

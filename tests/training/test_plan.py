@@ -1,12 +1,11 @@
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from training import recipes
-from training.plan import ABLATIONS, FAMILIES, Run, plan
+from training.plan import Run, plan
 from training.recipe import Recipe
 from training.records import Record, RecordError, parse_record
 from zoo.errors import InputError, UnknownNameError, ZooError
@@ -45,40 +44,9 @@ def test_a_folder_is_called_as_its_data_set(cifar: Path) -> None:
     assert run.source == str(cifar)
 
 
-def test_the_share_of_the_patch_loss() -> None:
-    runs = planned(ablations=["lambda"])
-    assert [run.name for run in runs] == [
-        "wrn16-ours.cifar10.test.patch_weight=0.held-out.seed0",
-        "wrn16-ours.cifar10.test.patch_weight=0.1.held-out.seed0",
-        "wrn16-ours.cifar10.test.held-out.seed0",
-        "wrn16-ours.cifar10.test.patch_weight=0.5.held-out.seed0",
-    ]
-
-
-def test_ablations_share_their_runs() -> None:
-    runs = planned(ablations=["lambda", "assignment"], seeds=2)
-    assert len(runs) == (4 + 3 - 1) * 2
-    assert all(run.hold_out for run in runs)
-    assert [dict(run.changes).get("assignment") for run in runs[4:6]] == ["softmax_no_slack", "bn_relu"]
-
-
-def test_the_second_claim_is_of_the_tables_rows() -> None:
-    runs = planned(ablations=["claim2"])
-    assert [run.variant for run in runs] == [variant for family in FAMILIES.values() for variant in family]
-    assert set(runs[:3]) <= set(planned("cifar10"))
-
-
-def test_an_ablation_of_chosen_variants() -> None:
-    runs = planned("cifar100", patterns=["dn100*"], ablations=["assignment"])
-    assert {run.variant for run in runs} == {"dn100-ours", "dn100-ours-c"}
-    runs = planned(patterns=["wrn16*", "rn38"], ablations=["claim2"])
-    assert [run.variant for run in runs] == ["wrn16", "wrn16-aux", "wrn16-ours"]
-
-
 def test_changes_are_for_all_runs() -> None:
-    names = [run.name for run in planned(ablations=["lambda"], changes={"epochs": 2})]
-    assert names[2] == "wrn16-ours.cifar10.test.epochs=2.held-out.seed0"
-    assert names[3] == "wrn16-ours.cifar10.test.epochs=2.patch_weight=0.5.held-out.seed0"
+    [run] = planned("cifar10", patterns=["wrn16-ours"], changes={"epochs": 2, "patch_weight": 0.5})
+    assert run.name == "wrn16-ours.cifar10.test.epochs=2.patch_weight=0.5.seed0"
     assert planned(changes={"epochs": 4}) == planned()
 
 
@@ -98,14 +66,6 @@ def test_arguments_of_the_training() -> None:
     ]
 
 
-def test_ablations_change_what_a_recipe_has() -> None:
-    """Each has one run of the recipe as it is, if it changes anything at all."""
-    for ablation in ABLATIONS.values():
-        changed = [replace(recipes.get("fast"), **dict(change)) for change in ablation.changes]
-        assert changed.count(recipes.get("fast")) == 1
-        assert set(ablation.variants) <= set(list_models())
-
-
 def test_several_values_are_several_options() -> None:
     arguments = Run("rn26", "cifar10", "test", (("growth", (0.5, 1.0)),)).arguments()
     assert " ".join(arguments).endswith("--growth 0.5 --growth 1.0")
@@ -119,9 +79,6 @@ def test_several_values_are_several_options() -> None:
         ({"sources": ["cifar"]}, UnknownNameError, "no data set or folder is called 'cifar'; did you mean cifar10"),
         ({"sources": ["/nowhere/cifar10"]}, UnknownNameError, "'/nowhere/cifar10'"),
         ({"sources": ["cifar10", "uoft-cs/cifar10"]}, InputError, "are both called cifar10"),
-        ({"ablations": ["claim1"]}, UnknownNameError, "no ablation is called 'claim1'; did you mean claim2"),
-        ({"ablations": ["lambda"], "patterns": ["rn26"]}, InputError, "none of the variants rn26 is of .* rn26-ours"),
-        ({"ablations": ["claim2"], "patterns": ["dn100"]}, InputError, "none of the variants dn100"),
         ({"seeds": 0}, InputError, "seeds = 0: it must be at least 1"),
         ({"changes": {"epochs": 0}}, InputError, "epochs = 0: it must be above 0"),
         ({"recipe_name": "slow"}, UnknownNameError, "no recipe is called 'slow'"),

@@ -22,6 +22,7 @@ from zoo.errors import InputError, UnknownNameError
         ("warmup", -0.1, "at least 0"),
         ("momentum", 1.0, "below 1"),
         ("patch_weight", 1.0, "below 1"),
+        ("patch_weight_fall", 1.5, "in 0..1"),
         ("interchange", 1.0, "below 1"),
         ("interchanged_label", -0.1, "at least 0"),
         ("patch_weight", -0.25, "at least 0"),
@@ -105,3 +106,9 @@ def test_a_recipe_that_is_not_there() -> None:
 def test_a_recipe_cannot_be_changed() -> None:
     with pytest.raises(FrozenInstanceError):
         Recipe().epochs = 5  # type: ignore[misc]
+
+
+def test_lambda_falls_over_the_last_steps() -> None:
+    recipe = Recipe(patch_weight=0.4, patch_weight_fall=0.5)
+    assert [recipe.patch_weight_at(share) for share in (0, 0.5, 0.75, 1)] == pytest.approx([0.4, 0.4, 0.2, 0])
+    assert Recipe(patch_weight=0.4).patch_weight_at(1) == 0.4

@@ -130,16 +130,6 @@ def test_every_run_gets_a_record(
     assert said[-1].endswith("0.1 minutes; 0 left")
 
 
-def test_ablations_have_their_own_records(
-    make: Callable[..., None], trainer: Callable[..., Sequence[str]], tmp_path: Path, said: list[str]
-) -> None:
-    make(planned(ablations=["lambda"]), trainer())
-    records = read_records(tmp_path / "records")
-    assert sorted(record.changes.get("patch_weight", 0.25) for record in records) == [0, 0.1, 0.25, 0.5]
-    assert all(record.held_out for record in records)
-    assert "held-out images" in said[1]
-
-
 def test_several_at_once(
     make: Callable[..., None],
     trainer: Callable[..., Sequence[str]],
@@ -319,7 +309,8 @@ def test_the_command_fails_with_a_run_and_writes_the_others(command: RunZoo, tmp
     ("arguments", "message"),
     [
         (("--variants", "wrn61"), "no variant is called 'wrn61'"),
-        (("--ablation", "claim1"), "no ablation is called 'claim1'"),
+        (("--experiment", "blok"), "no experiment is called 'blok'; did you mean block"),
+        (("--experiment", "block", "--epochs", 2), "leave out --variants and --epochs"),
         (("--seeds", 0), "seeds = 0"),
         (("--epochs", 0), "epochs = 0"),
         (("--at-once", 0), "at_once = 0"),
