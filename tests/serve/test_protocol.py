@@ -93,8 +93,8 @@ def test_refusals_have_an_id_and_are_reported(caplog: pytest.LogCaptureFixture) 
         ("my-id", "other", "/count", 431, "headers_too_large", "127.0.0.1"),
         (made, "other", "", 400, "bad_request", "127.0.0.1"),
     ]
-    # What uvicorn says between the two is of neither.
-    assert {record.__dict__["request_id"] for record in caplog.records if record.name == "uvicorn.error"} == {""}
+    # uvicorn says nothing beside it.
+    assert not [record for record in caplog.records if record.name == "uvicorn.error"]
     value = metrics.registry.get_sample_value
     for code, reason in (("431", "headers_too_large"), ("400", "bad_request")):
         assert value("zoo_requests_total", {"route": "other", "code": code, "model": ""}) == 1
