@@ -24,6 +24,7 @@ from serve import examples
 from serve.answers import classify_answer, model_description, patch_semantics_answer
 from serve.connected import WhileConnected
 from serve.deadline import client_deadline, deadline_of
+from serve.docs import add_docs
 from serve.lean_route import LeanRoute
 from serve.middleware import add_middleware
 from serve.models import ServedModel
@@ -31,6 +32,7 @@ from serve.negotiation import negotiate
 from serve.open_inference.routes import router as open_inference
 from serve.openapi import JSON, PICTURES, Responses, example, problems
 from serve.page import add_page
+from serve.prefix import redirect_without_slash
 from serve.problems import problem, problem_of
 from serve.schemas import ClassifyAnswer, ModelDescription, PatchSemanticsAnswer
 from serve.service import Result, Service
@@ -72,6 +74,11 @@ def create_app(service: Service) -> FastAPI:
         version=version("template-zoo"),
         lifespan=lifespan,
         responses=problems(414, 431),
+        # Relative to the description itself, wherever a proxy serves it.
+        servers=[{"url": "."}],
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
     )
     add_middleware(app, service.settings, service.metrics, service.admission, service.shared)
     app.add_exception_handler(ZooError, _zoo_error)
@@ -163,6 +170,7 @@ def create_app(service: Service) -> FastAPI:
         return Response(service.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
 
     app.include_router(open_inference(service))
+    add_docs(app)
     add_page(app)
     return app
 
@@ -192,10 +200,12 @@ async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     return problem(422, "input", problems)
 
 
-async def _http_error(request: Request, error: Exception) -> JSONResponse:
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     message = str(error.detail)
     if error.status_code == 404:
+        if redirect := redirect_without_slash(request.scope, request.app.router):
+            return redirect
         message = f"there is no {request.url.path}; see /docs"
     code = HTTPStatus(error.status_code).name.lower()
     return problem(error.status_code, code, message, error.headers)

@@ -8,12 +8,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve.errors import RateLimitError, RequestError, UnauthorizedError
 from serve.keys import Keys
+from serve.prefix import route_path
 from serve.problems import problem_of
 from serve.rate import RateLimit
 from serve.request_context import current
 
-OPEN = frozenset({"/", "/healthz", "/readyz", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"})
-OPEN_BELOW = ("/page/", "/v2/health/")
+OPEN = frozenset({"/", "/healthz", "/readyz", "/docs", "/redoc", "/openapi.json"})
+OPEN_BELOW = ("/page/", "/docs-assets/", "/v2/health/")
 """For everybody, and never refused: probes, the page, and what describes the interface."""
 
 
@@ -31,7 +32,7 @@ class Guard:
         self._rate = rate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not is_open(scope["path"]):
+        if scope["type"] == "http" and not is_open(route_path(scope)):
             try:
                 self._check(scope)
             except RequestError as error:
@@ -57,7 +58,7 @@ class Guard:
 
 def is_open(path: str) -> bool:
     """Whether everybody may ask for a path, as often as they like."""
-    return path in OPEN or path.startswith(OPEN_BELOW)
+    return path in OPEN or path.startswith(OPEN_BELOW) or path.rstrip("/") in OPEN
 
 
 def _key(scope: Scope) -> str | None:

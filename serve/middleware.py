@@ -11,6 +11,7 @@ from serve.limits import HeadLimit
 from serve.metrics import Metrics
 from serve.observe import Observe
 from serve.openapi import declare_keys
+from serve.prefix import Prefix
 from serve.rate import RateLimit
 from serve.settings import Settings
 from serve.shared import Shared
@@ -18,8 +19,8 @@ from serve.turnstile import Turnstile
 
 
 def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, admission: Admission, shared: Shared) -> None:
-    """Add all of it: the request's id and its report, CORS, what answers for errors, the limits of its head, room for
-    it, keys and rates. Where keys are needed, the application's description says so.
+    """Add all of it: the prefix of a proxy, the request's id and its report, CORS, what answers for errors, the limits
+    of its head, room for it, keys and rates. Where keys are needed, the application's description says so.
 
     Raises:
         InputError: the API keys cannot be read.
@@ -43,3 +44,5 @@ def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, admission
             expose_headers=("X-Request-Id", "X-Boxes", "Retry-After"),
         )
     app.add_middleware(Observe, metrics=metrics)
+    if settings.root_path:
+        app.add_middleware(Prefix, prefix=settings.root_path)

@@ -24,7 +24,7 @@ HEADERS: Mapping[str, str] = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-"""Of every file of the page, and of nothing else: `/docs` has scripts of other origins."""
+"""Of every file of the page, and of nothing else."""
 
 
 class _PageFiles(StaticFiles):

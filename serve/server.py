@@ -1,6 +1,7 @@
 """One process of the server: uvicorn around the application."""
 
 import logging
+import multiprocessing
 import os
 import signal
 import socket
@@ -40,7 +41,8 @@ class Server(uvicorn.Server):
         settings = service.settings
         self._service = service
         self._started = started
-        self._parent = os.getppid()
+        # Whoever serves alone may outlive the shell that started it.
+        self._parent = os.getppid() if multiprocessing.parent_process() else None
         self._end = float("inf")
         self._connections = Connections(settings.header_seconds, settings.keep_alive_seconds, settings.max_connections)
         service.metrics.watch(service.metrics.connections, lambda: len(self.server_state.connections))
@@ -61,7 +63,7 @@ class Server(uvicorn.Server):
         if counter % 10 == 0:
             self._connections.sweep(self.server_state.connections, time.monotonic())
             self._service.metrics.refresh()
-            if os.getppid() != self._parent and not self._service.leaving:
+            if self._parent not in (None, os.getppid()) and not self._service.leaving:
                 _log.error("the process that started this one is gone; so ends this one")
                 self.handle_exit(signal.SIGTERM, None)
         if time.monotonic() >= self._end:

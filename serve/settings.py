@@ -39,6 +39,7 @@ class Settings:
     )
     host: str = option("127.0.0.1", "Address to listen on; 0.0.0.0 for every network interface.")
     port: int = option(8000, "Port to listen on.")
+    root_path: str = option("", "Path under which a proxy serves all of this, such as /zoo; it may cut it off or not.")
     processes: int = option(
         0, "Processes that answer, each with its own copy of the models; 0 for one a core, up to 8, and one on CUDA."
     )
@@ -121,6 +122,8 @@ class Settings:
         for origin in self.cors_origin:
             if origin != "*" and not re.fullmatch(r"https?://[^/\s]+", origin):
                 raise InputError(f"cors_origin = {origin!r}: it is * or like https://example.org, without a path")
+        if self.root_path and not re.fullmatch(r"(/[\w.~-]+)+", self.root_path):
+            raise InputError(f"root_path = {self.root_path!r}: it is like /zoo, without a slash at its end")
         if self.max_body_bytes > self.max_queue_bytes:
             raise InputError(
                 f"max_body_bytes = {self.max_body_bytes} is above max_queue_bytes = {self.max_queue_bytes}: "

@@ -44,7 +44,7 @@ def test_probes_and_the_page_are_open_and_all_else_is_not(make_client: MakeClien
     client = make_client(api_keys=(KEY,), rate_limit=0.001, rate_burst=1)
     for path in ("/", "/page/main.js", "/healthz", "/readyz", "/v2/health/live", "/v2/health/ready", "/docs"):
         assert client.get(path).status_code == 200, path
-    for path in ("/models", "/metrics", "/v2", "/v2/models/a", "/page", "/v2/health", "/healthz/"):
+    for path in ("/models", "/metrics", "/v2", "/v2/models/a", "/models/", "/page", "/v2/health"):
         assert client.get(path, follow_redirects=False).status_code == 401, path
     for path in ("/classify", "/patch-semantics", "/v2/models/a/infer"):
         assert client.post(path).status_code == 401, path
