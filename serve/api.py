@@ -104,7 +104,7 @@ def create_app(service: Service) -> FastAPI:
 
     async def ask(request: Request, model: ServedModel, draw: bool = False) -> Result:
         of_client = client_deadline(request)
-        with service.admission.enter() as place:
+        with service.enter() as place:
             uploads = await read_uploads(request, place, settings, 1 if draw else settings.max_files)
             place.add(items=len(uploads))
             async with WhileConnected(request):

@@ -27,6 +27,7 @@ from zoo.errors import MissingDependencyError, ZooError
 from zoo.hub import open_model
 from zoo.machine import cores, nvidia_driver
 from zoo.package import Package
+from zoo.signals import handling, stop_signals
 
 MOST = 8
 """Processes at most, if none are asked for: each takes the memory of its models."""
@@ -183,7 +184,7 @@ class _Processes:
         Raises:
             ProcessError: one could not begin, or none is left.
         """
-        with self._signals():
+        with handling(stop_signals(), self._on_signal):
             while self._workers or (self._due and self._stop_at == math.inf):
                 self._start_due()
                 sentinels = [worker.process.sentinel for worker in self._workers.values()]
@@ -242,15 +243,6 @@ class _Processes:
         else:
             _log.error("a process cannot begin: %s; tried again in %g s", worker.end, RETRY_SECONDS)
             self._due[place] = time.monotonic() + RETRY_SECONDS
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        before = {sig: signal.signal(sig, self._on_signal) for sig in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield
-        finally:
-            for sig, handler in before.items():
-                signal.signal(sig, handler)
 
     def _on_signal(self, sig: int, frame: FrameType | None) -> None:
         again = self._stop_at < math.inf

@@ -6,7 +6,8 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
@@ -23,6 +24,7 @@ from serve.uvicorn_config import uvicorn_config
 from zoo.onnx_predictor import OnnxPredictor
 from zoo.package import Package
 from zoo.predictor import Predictor
+from zoo.signals import handling, stop_signals
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +59,12 @@ class Server(uvicorn.Server):
             self.force_exit = self.should_exit = True
         self._service.leaving = True
         self._end = min(self._end, time.monotonic() + self._service.settings.notice_seconds)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # uvicorn itself knows nothing of SIGHUP.
+        with super().capture_signals(), handling(stop_signals(), self.handle_exit):
+            yield
 
     async def on_tick(self, counter: int) -> bool:
         # uvicorn calls it ten times a second.

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from serve.admission import Admission
+from serve.admission import Admission, Place
 from serve.batcher import Answer, Promise, Timing
 from serve.decoding import Decoding, Picture
 from serve.errors import DeadlineError, ShuttingDownError
@@ -62,7 +62,7 @@ class Service:
         self.leaving = False
         """Whether the server was told to stop: probes are told that it is not ready."""
         self.draining = False
-        """Whether it takes no more work."""
+        """Whether it takes no more requests; those that have entered are answered."""
         open_predictor = open_predictor or partial(_open_onnx, settings, FairThreads(self.shared.computing))
         self.models = Models(packages, open_predictor, settings, self.metrics)
         self.models.load_first()
@@ -81,6 +81,17 @@ class Service:
     def ready(self) -> bool:
         """Whether requests are taken and answered."""
         return not self.leaving and not self.draining and self.models.alive
+
+    def enter(self) -> Place:
+        """A place for a request, before its body is read; to be entered by `with`.
+
+        Raises:
+            ShuttingDownError: no more requests are taken.
+            QueueFullError: there is no room for another picture.
+        """
+        if self.draining:
+            raise ShuttingDownError()
+        return self.admission.enter()
 
     def model(self, name: str | None) -> ServedModel:
         """The model called `name`, or the default one.
@@ -148,8 +159,6 @@ class Service:
 
     @asynccontextmanager
     async def _until(self, deadline: float) -> AsyncIterator[None]:
-        if self.draining:
-            raise ShuttingDownError()
         started = time.monotonic()
         try:
             async with asyncio.timeout(deadline - started):

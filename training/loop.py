@@ -32,6 +32,7 @@ from zoo.errors import InputError, ZooError
 from zoo.network import Network, Semantics
 
 CHECKPOINT_SECONDS = 60
+STOPPING = "stopping: saving after this step; Ctrl-C again stops at once, without what came after the last checkpoint"
 LOG_STEPS = 50
 """Steps between two entries of the log."""
 SHOW_SECONDS = 1.0
@@ -132,7 +133,7 @@ def train(
     with (
         Log(run if fabric.is_global_zero else None, step) as log,
         progress_bar(fabric.is_global_zero) as progress,
-        stop_on_signal() as stop,
+        stop_on_signal(STOPPING if fabric.is_global_zero else "") as stop,
         closing(feed.batches(step)) as batches,
     ):
         task = progress.add_task(identity["variant"], total=feed.steps, completed=step, status="")

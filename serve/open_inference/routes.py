@@ -148,7 +148,7 @@ def router(service: Service) -> APIRouter:
     async def infer(request: Request, model: Annotated[ServedModel, found]) -> Response:
         """A model's answer for pixels."""
         of_client, signature = client_deadline(request), sign(model)
-        with service.admission.enter() as place:
+        with service.enter() as place:
             body = await read_body(request, place, settings)
             asked = await to_thread.run_sync(read, body, request.headers, signature, limiter=reading)
             place.add(items=len(asked.pixels), bytes_=max(asked.pixels.nbytes - len(body), 0))

@@ -248,9 +248,29 @@ def test_told_to_stop_it_answers_what_it_has_accepted(tmp_path: Path) -> None:
             process.send_signal(signal.SIGTERM)
             await_(lambda: refused(url))
             assert not accepted.done()
+            # An upload that had begun has its time too.
             late.sendall(PICTURE)
-            assert rest_of(late).startswith("HTTP/1.1 503")
+            answer = rest_of(late)
+            assert answer.startswith("HTTP/1.1 200")
+            assert "\r\nconnection: close\r\n" in answer
         assert accepted.result().status_code == 200
+        assert process.wait(PATIENCE) == 0
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_an_upload_that_arrives_has_the_time_of_draining(sig: signal.Signals, processes: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    flags = ("--model", MODEL, "--processes", processes, "--drain-seconds", "20")
+    with log.open("w") as output, serving(*flags, output=output) as (process, url):
+        with connect(url, head(len(PICTURE)) + PICTURE[:100]) as late:
+            await_(lambda: httpx2.get(f"{url}/readyz").status_code == 200)
+            process.send_signal(sig)
+            await_(lambda: refused(url))
+            for start in range(100, len(PICTURE), 1000):
+                late.sendall(PICTURE[start : start + 1000])
+            assert rest_of(late).startswith("HTTP/1.1 200")
         assert process.wait(PATIENCE) == 0
     assert "Traceback" not in log.read_text()
 

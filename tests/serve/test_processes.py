@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from support.load import Load
 from support.onnx_files import copy_under_name
-from support.process import PATIENCE, PROGRAM, connect, serving
+from support.process import PATIENCE, PROGRAM, connect, free_port, serving
 from support.serving import encoded
 
 from serve.listening import CAN_SPREAD, AddressError, listening
@@ -154,7 +154,7 @@ def test_if_one_cannot_begin_none_does(tmp_path: Path) -> None:
     assert "Traceback" not in output
 
 
-@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_it_can_be_stopped_before_it_answers(sig: signal.Signals, tmp_path: Path) -> None:
     log = tmp_path / "log"
     with log.open("w") as output:
@@ -175,6 +175,19 @@ def test_if_the_first_process_is_killed_the_others_end(tmp_path: Path) -> None:
         process.kill()
         await_text(log, "the process that started this one is gone", times=2)
         await_(lambda: not answers(url))
+
+
+def test_one_process_alone_outlives_the_shell_that_started_it(tmp_path: Path) -> None:
+    log, port = tmp_path / "log", free_port()
+    command = f"{PROGRAM} serve --port {port} --processes 1 --model {MODEL} > {log} 2>&1 & echo $!"
+    pid = int(subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout)
+    try:
+        await_text(log, "answering at")
+        time.sleep(1.5)  # it looks for its parent every second
+        assert answers(f"http://127.0.0.1:{port}")
+    finally:
+        os.kill(pid, signal.SIGTERM)
+    await_text(log, "Finished server process")
 
 
 def answers(url: str) -> bool:

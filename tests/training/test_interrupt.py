@@ -7,7 +7,7 @@ from training import interrupt
 from training.interrupt import stop_on_signal
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_becomes_a_request(number: signal.Signals) -> None:
     with stop_on_signal() as stop:
         assert not stop.received
@@ -28,6 +28,14 @@ def test_a_signal_that_comes_twice_within_a_moment_is_one() -> None:
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGTERM)
         assert stop.received
+
+
+def test_it_is_said_at_once_and_once(capfd: pytest.CaptureFixture[str]) -> None:
+    with stop_on_signal("saving after this step"):
+        signal.raise_signal(signal.SIGINT)
+        assert capfd.readouterr().err == "\nsaving after this step\n"
+        signal.raise_signal(signal.SIGINT)
+    assert capfd.readouterr().err == ""
 
 
 def test_the_former_handlers_come_back() -> None:
