@@ -11,12 +11,12 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import WithJsonSchema
 from starlette.datastructures import Headers
 
+from serve.coding import IDENTITY, choose_coding, encode_body
 from serve.connected import WhileConnected
 from serve.deadline import client_deadline, deadline_of
 from serve.errors import OPEN_INFERENCE
 from serve.models import ServedModel
 from serve.open_inference.answer import write_answer
-from serve.open_inference.coding import IDENTITY, choose_coding, decode_body, encode_body
 from serve.open_inference.fields import field
 from serve.open_inference.pixels import HEADER_LENGTH
 from serve.open_inference.request import InferRequest, read_request
@@ -77,8 +77,7 @@ def router(service: Service) -> APIRouter:
         return Signature.of(model.package.config, settings.max_files, grid)
 
     def read(body: bytes, headers: Headers, signature: Signature) -> InferRequest:
-        plain = decode_body(body, headers.get("content-encoding", ""), settings.max_body_bytes)
-        return read_request(plain, headers.get(HEADER_LENGTH), signature)
+        return read_request(body, headers.get(HEADER_LENGTH), signature)
 
     first = service.model(None)
 
@@ -104,7 +103,7 @@ def router(service: Service) -> APIRouter:
             for model in service.models.values()
         ]
 
-    index_answers = example(list_models()) | _problems(401, 408, 413, 422, 429)
+    index_answers = example(list_models()) | _problems(401, 408, 413, 415, 422, 429)
 
     @routes.post("/repository/index", responses=index_answers, openapi_extra=_INDEX)
     async def index(request: Request) -> list[dict[str, str]]:
