@@ -63,13 +63,17 @@ def router(service: Service) -> APIRouter:
     # A few requests at a time may become many times as large as they came.
     reading = CapacityLimiter(settings.decoders)
 
-    async def find(name: Name, version: Version = VERSION) -> ServedModel:
-        model = service.model(name)
-        if version != VERSION:
-            raise UnknownNameError(f"version of {name}", version, [VERSION])
-        return model
+    async def find(name: Name) -> ServedModel:
+        return service.model(name)
 
     found = Depends(find)
+
+    async def check_version(model: Annotated[ServedModel, found], version: Version) -> None:
+        if version != VERSION:
+            raise UnknownNameError(f"version of {model.name}", version, [VERSION])
+
+    # Not a default of `find`: where the path has no version, that would be a query parameter.
+    versioned = [Depends(check_version)]
 
     def sign(model: ServedModel) -> Signature:
         predictor = model.loaded and model.loaded.predictor
@@ -115,7 +119,7 @@ def router(service: Service) -> APIRouter:
     metadata = example(sign(first).metadata()) | _OF_A_MODEL
 
     @routes.get("/models/{name}", responses=metadata)
-    @routes.get("/models/{name}/versions/{version}", responses=metadata)
+    @routes.get("/models/{name}/versions/{version}", responses=metadata, dependencies=versioned)
     async def model_metadata(model: Annotated[ServedModel, found]) -> dict[str, Any]:
         """A model's tensors; `parameters` has the names of its classes, as a JSON array."""
         return sign(model).metadata()
@@ -123,7 +127,7 @@ def router(service: Service) -> APIRouter:
     config = example(sign(first).config()) | _OF_A_MODEL
 
     @routes.get("/models/{name}/config", responses=config)
-    @routes.get("/models/{name}/versions/{version}/config", responses=config)
+    @routes.get("/models/{name}/versions/{version}/config", responses=config, dependencies=versioned)
     async def model_config(model: Annotated[ServedModel, found]) -> dict[str, Any]:
         """The same as Triton's clients ask for it."""
         return sign(model).config()
@@ -132,7 +136,7 @@ def router(service: Service) -> APIRouter:
     readiness = example(says_ready) | example(says_not, 503, "Shutting down.") | _OF_A_MODEL
 
     @routes.get("/models/{name}/ready", responses=readiness)
-    @routes.get("/models/{name}/versions/{version}/ready", responses=readiness)
+    @routes.get("/models/{name}/versions/{version}/ready", responses=readiness, dependencies=versioned)
     async def model_ready(model: Annotated[ServedModel, found]) -> JSONResponse:
         """Whether a model answers: 200, or 503."""
         return JSONResponse({"name": model.name, "ready": service.ready}, 200 if service.ready else 503)
@@ -143,7 +147,9 @@ def router(service: Service) -> APIRouter:
     answers = answered | _OF_A_MODEL | _problems(408, 413, 415, 422, 503, 504)
 
     @routes.post("/models/{name}/infer", responses=answers, openapi_extra=_INFER)
-    @routes.post("/models/{name}/versions/{version}/infer", responses=answers, openapi_extra=_INFER)
+    @routes.post(
+        "/models/{name}/versions/{version}/infer", responses=answers, openapi_extra=_INFER, dependencies=versioned
+    )
     async def infer(request: Request, model: Annotated[ServedModel, found]) -> Response:
         """A model's answer for pixels."""
         of_client, signature = client_deadline(request), sign(model)
