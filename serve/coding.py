@@ -15,26 +15,17 @@ _ALIASES = {"": IDENTITY, "x-gzip": "gzip"}
 
 
 class BodyDecoder:
-    """Decoder of one body, which arrives in chunks.
+    """Decoder of one compressed body, which arrives in chunks.
 
     Arguments:
-        coding: the header `Content-Encoding`.
+        coding: `gzip` or `deflate`.
         max_bytes: limit on the decoded body; nothing beyond it is ever decoded.
-
-    Raises:
-        UnsupportedCodingError: another coding than gzip and deflate.
     """
 
     def __init__(self, coding: str, max_bytes: int) -> None:
-        name = coding.strip().lower()
-        self.coding = _ALIASES.get(name, name)
+        self._coding = coding
         self._left = self._max_bytes = max_bytes
-        if self.coding != IDENTITY:
-            if self.coding not in _WBITS:
-                raise UnsupportedCodingError(
-                    f"Content-Encoding: {coding} is not supported; send {', '.join(_WBITS)} or an uncompressed body"
-                )
-            self._stream = zlib.decompressobj(_WBITS[self.coding])
+        self._stream = zlib.decompressobj(_WBITS[coding])
 
     def decode(self, chunk: bytes) -> bytes:
         """The bytes that the next chunk stands for.
@@ -43,29 +34,45 @@ class BodyDecoder:
             BodyTooLargeError: the decoded body is above the limit.
             InputError: the body is not in its coding.
         """
-        if self.coding != IDENTITY:
-            try:
-                chunk = self._stream.decompress(chunk, self._left + 1)
-            except zlib.error as error:
-                raise InputError(f"the body is not {self.coding}: {error}; send what Content-Encoding says") from None
-            if self._stream.unused_data:
-                raise self._broken()
-        self._left -= len(chunk)
+        try:
+            data = self._stream.decompress(chunk, self._left + 1)
+        except zlib.error as error:
+            raise InputError(f"the body is not {self._coding}: {error}; send what Content-Encoding says") from None
+        if self._stream.unused_data:
+            raise self._broken()
+        self._left -= len(data)
         if self._left < 0:
             raise BodyTooLargeError(f"the body holds more than the limit of {self._max_bytes} bytes; send less at once")
-        return chunk
+        return data
 
     def finish(self) -> None:
         """Check that the body is complete.
 
         Raises:
-            InputError: its compressed stream is not.
+            InputError: it breaks off.
         """
-        if self.coding != IDENTITY and not self._stream.eof:
+        if not self._stream.eof:
             raise self._broken()
 
     def _broken(self) -> InputError:
-        return InputError(f"the body is not one whole {self.coding} stream; send all of it, and no more")
+        return InputError(f"the body is not one whole {self._coding} stream; send all of it, and no more")
+
+
+def body_decoder(content_encoding: str, max_bytes: int) -> BodyDecoder | None:
+    """The decoder for a body with that header `Content-Encoding`; None if the body is not compressed.
+
+    Raises:
+        UnsupportedCodingError: another coding than gzip and deflate.
+    """
+    name = content_encoding.strip().lower()
+    coding = _ALIASES.get(name, name)
+    if coding == IDENTITY:
+        return None
+    if coding not in _WBITS:
+        raise UnsupportedCodingError(
+            f"Content-Encoding: {content_encoding} is not supported; send {', '.join(_WBITS)} or an uncompressed body"
+        )
+    return BodyDecoder(coding, max_bytes)
 
 
 def choose_coding(accept: str) -> str:

@@ -1,10 +1,10 @@
 """Files of a form (multipart/form-data, RFC 7578), gathered in memory: its body is bounded, and a disk may be full."""
 
+import re
 from collections.abc import Callable
-from email.message import Message
-from email.utils import collapse_rfc2231_value
 from reprlib import repr as short
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -15,6 +15,9 @@ from zoo.errors import suggestion
 
 _PLAIN = (b"", b"7bit", b"8bit", b"binary")
 """Transfer encodings that leave the bytes as they are."""
+
+_QUOTED = re.compile(rb'"(?:\\.|[^"\\])*"')
+_EXTENDED = re.compile(rb";[ \t]*filename\*[ \t]*=[ \t]*(utf-8|iso-8859-1)'[^']*'([^;\s]*)", re.IGNORECASE)
 
 
 class Upload(NamedTuple):
@@ -75,7 +78,7 @@ class FormFiles:
         boundary = self._boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
         if not boundary:
             raise self._error(
-                "there is no boundary in its content type; leave that header to the program that writes the form"
+                "there is no boundary in its content type", "leave that header to the program that writes the form"
             )
         callbacks: dict[str, Callable[..., Any]] = {
             "on_part_begin": self._on_part_begin,
@@ -109,7 +112,7 @@ class FormFiles:
                 rest = (before + chunk).partition(closing)[2]
             # The parser drops it; files that a wrong writer puts there would be lost.
             if rest.strip():
-                raise self._error("there is more behind its closing boundary; write that once, at the end")
+                raise self._error("there is more behind its closing boundary", "write that once, at the end")
 
         return read
 
@@ -128,8 +131,8 @@ class FormFiles:
             raise BadUploadError(f"the form has no parts; {self._remedy}")
         return self._files
 
-    def _error(self, reason: str) -> BadUploadError:
-        return BadUploadError(f"the form cannot be read: {reason}; {self._remedy}")
+    def _error(self, reason: str, remedy: str = "") -> BadUploadError:
+        return BadUploadError(f"the form cannot be read: {reason}; {remedy or self._remedy}")
 
     def _reason(self, reason: str) -> str:
         if self._part:
@@ -177,11 +180,13 @@ class FormFiles:
         part.has_filename = filename is not None
         part.file = filename or self._field
         if part.headers.get(b"content-type", b"").lower().startswith(b"multipart/"):
-            raise self._error(f"{part} is a form of its own, which RFC 7578 no longer has; give each file a part")
+            raise self._error(f"{part} is a form of its own, which RFC 7578 no longer has", "give each file a part")
         encoding = part.headers.get(b"content-transfer-encoding", b"")
         if encoding.lower() not in _PLAIN:
             shown = short(encoding.decode("latin-1"))
-            raise self._error(f"{part} has the transfer encoding {shown}, which HTTP does not have; send plain bytes")
+            raise self._error(
+                f"{part} has Content-Transfer-Encoding {shown}, which RFC 7578 no longer has", "send its plain bytes"
+            )
 
     def _unknown(self, name: str) -> UnknownParameterError:
         if name in self._query:
@@ -214,11 +219,5 @@ class FormFiles:
 
 def _extended_filename(disposition: bytes) -> str | None:
     """The parameter `filename*` (RFC 8187); None if there is none. RFC 7578 has none either, but clients send it."""
-    if b"*" not in disposition:
-        return None
-    header = Message()
-    header["Content-Disposition"] = disposition.decode("latin-1")
-    for name, value in header.get_params([], "Content-Disposition"):
-        if name == "filename" and isinstance(value, tuple) and value[0]:
-            return collapse_rfc2231_value(value)
-    return None
+    match = _EXTENDED.search(_QUOTED.sub(b"", disposition)) if b"*" in disposition else None
+    return unquote(match[2].decode("latin-1"), match[1].decode(), "replace") if match else None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from starlette.requests import Request
 
 from serve.admission import Place
-from serve.coding import IDENTITY, BodyDecoder
+from serve.coding import body_decoder
 from serve.errors import BadUploadError, BodyTooLargeError, SlowUploadError, UnsupportedTypeError
 from serve.form import FormFiles, Upload
 from serve.query import ImageQuery
@@ -69,7 +69,7 @@ async def read_body(request: Request, place: Place, settings: Settings) -> bytes
 async def _read(request: Request, place: Place, settings: Settings, take: Callable[[bytes], object]) -> None:
     """Hand on a body as it arrives, decoded."""
     _check_length(request, settings)
-    decoder = BodyDecoder(",".join(request.headers.getlist("content-encoding")), settings.max_body_bytes)
+    decoder = body_decoder(",".join(request.headers.getlist("content-encoding")), settings.max_body_bytes)
     received = 0
     try:
         async with asyncio.timeout(settings.upload_seconds):
@@ -79,7 +79,7 @@ async def _read(request: Request, place: Place, settings: Settings, take: Callab
                     raise BodyTooLargeError(
                         f"the body is above the limit of {settings.max_body_bytes} bytes; send less at once"
                     )
-                if decoder.coding != IDENTITY:
+                if decoder:
                     # A small chunk may stand for as many bytes as are allowed, and take as long as an image.
                     chunk = await asyncio.to_thread(decoder.decode, chunk)
                 place.add(bytes_=len(chunk))
@@ -87,7 +87,8 @@ async def _read(request: Request, place: Place, settings: Settings, take: Callab
                     take(chunk)
     except TimeoutError:
         raise SlowUploadError(f"the body took longer than {settings.upload_seconds:g} s to arrive") from None
-    decoder.finish()
+    if decoder:
+        decoder.finish()
 
 
 def _check_length(request: Request, settings: Settings) -> None:

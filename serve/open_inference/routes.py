@@ -33,6 +33,8 @@ EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration", "mo
 
 _INFER: dict[str, Any] = {
     "requestBody": {
+        "description": "JSON, or JSON with binary data behind it. It may be compressed: `Content-Encoding: gzip` or "
+        "`deflate`; the limits hold for what it decodes to.",
         "required": True,
         "content": {
             "application/json": {"schema": {"type": "object", "required": ["inputs"]}},
