@@ -90,24 +90,6 @@ def test_a_compressed_body_is_decoded(
         assert response.json()["results"][0]["classes"][0]["label"] == "cat"
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        *("/", "/page/style.css", "/models", "/metrics", "/healthz", "/readyz", "/docs", "/openapi.json"),
-        *("/v2", "/v2/health/live", "/v2/health/ready", f"/v2/models/{DEFAULT_MODEL}"),
-    ],
-)
-def test_head_is_get_without_its_body(client: TestClient, path: str) -> None:
-    get, head = client.get(path), client.head(path)
-    assert head.status_code == get.status_code == 200
-    assert head.content == b""
-    own = {"x-request-id", "content-length"} if path == "/metrics" else {"x-request-id"}
-    assert {name: text for name, text in head.headers.items() if name not in own} == {
-        name: text for name, text in get.headers.items() if name not in own
-    }
-    assert int(head.headers["content-length"]) > 0
-
-
 def test_several_pictures_are_answered_in_order(client: TestClient, photo_file: Path) -> None:
     black = ("black.png", encoded(Image.new("RGB", (64, 64))))
     answer = send(client, "/classify", photo_file, black, photo_file).json()
