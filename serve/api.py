@@ -11,11 +11,12 @@ from importlib.metadata import version
 from typing import Annotated
 
 import numpy as np
-from fastapi import FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Query, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -30,10 +31,11 @@ from serve.middleware import add_middleware
 from serve.models import ServedModel
 from serve.negotiation import negotiate
 from serve.open_inference.routes import router as open_inference
-from serve.openapi import JSON, PICTURES, Responses, example, problems
+from serve.openapi import JSON, Responses, example, images_request, problems
 from serve.page import add_page
 from serve.prefix import redirect_without_slash
 from serve.problems import problem, problem_of
+from serve.query import ImageQuery, refuse_query
 from serve.schemas import ClassifyAnswer, ModelDescription, PatchSemanticsAnswer
 from serve.service import Result, Service
 from serve.upload import read_uploads
@@ -79,6 +81,7 @@ def create_app(service: Service) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        dependencies=[Depends(refuse_query)],
     )
     add_middleware(app, service.settings, service.metrics, service.admission, service.shared)
     app.add_exception_handler(ZooError, _zoo_error)
@@ -87,20 +90,18 @@ def create_app(service: Service) -> FastAPI:
     app.add_exception_handler(ClientDisconnect, _client_gone)
     settings = service.settings
     most = max(len(model.package.config.classes) for model in service.models.values())
-    ModelName = Annotated[  # noqa: N806
-        str | None,
-        Query(
+
+    class Described(ImageQuery):
+        model: str | None = Field(
+            None,
             description="A name of `/models`; the default model if none is given.",
             json_schema_extra={"enum": [*service.models]},
-        ),
-    ]
-    TopK = Annotated[  # noqa: N806
-        int | None,
-        Query(
+        )
+        top_k: int | None = Field(
+            None,
             description=f"Classes to list, 1 to C; {DEFAULT_TOP_K} if none is given.",
             json_schema_extra={"minimum": 1, "maximum": most},
-        ),
-    ]
+        )
 
     async def ask(request: Request, model: ServedModel, draw: bool = False) -> Result:
         of_client = client_deadline(request)
@@ -110,16 +111,16 @@ def create_app(service: Service) -> FastAPI:
             async with WhileConnected(request):
                 return await service.answer(model, uploads, deadline_of(of_client, settings), keep_images=draw)
 
-    async def classify(request: Request, model: ModelName = None, top_k: TopK = None) -> Response:
+    async def classify(request: Request, query: Annotated[Described, Query()]) -> Response:
         """The most probable classes of each picture."""
-        served = service.model(model)
-        top_k = resolve_top_k(top_k, served.package.config.classes)
+        served = service.model(query.model)
+        top_k = resolve_top_k(query.top_k, served.package.config.classes)
         return Response(classify_answer(served, await ask(request, served), top_k), media_type=JSON)
 
-    async def patch_semantics(request: Request, model: ModelName = None, top_k: TopK = None) -> Response:
+    async def patch_semantics(request: Request, query: Annotated[Described, Query()]) -> Response:
         """What each patch of each picture looks like."""
-        served = service.model(model)
-        top_k = resolve_top_k(top_k, served.package.config.classes)
+        served = service.model(query.model)
+        top_k = resolve_top_k(query.top_k, served.package.config.classes)
         kind = negotiate(",".join(request.headers.getlist("accept")), (JSON, NPY, PNG))
         result = await ask(request, served, draw=kind == PNG)
         body = await run_in_threadpool(_write, kind, served, result, top_k)
@@ -128,7 +129,10 @@ def create_app(service: Service) -> FastAPI:
         )
 
     add_pictures_route = partial(
-        app.router.add_api_route, methods=["POST"], openapi_extra=PICTURES, route_class_override=LeanRoute
+        app.router.add_api_route,
+        methods=["POST"],
+        openapi_extra=images_request(settings.max_files),
+        route_class_override=LeanRoute,
     )
     add_pictures_route(
         "/classify",
@@ -143,18 +147,16 @@ def create_app(service: Service) -> FastAPI:
         responses=_PATCH_ANSWERS | problems(401, 404, 406, 408, 413, 415, 422, 429, 503, 504),
     )
 
-    @app.get("/models", responses=example([examples.MODEL]) | problems(401, 429))
+    @app.get("/models", responses=example([examples.MODEL]) | problems(401, 422, 429))
     def models() -> list[ModelDescription]:
         """The models that answer here, the default one first."""
         return [model_description(model, default=index == 0) for index, model in enumerate(service.models.values())]
 
-    @app.head("/healthz", include_in_schema=False)
     @app.get("/healthz", response_class=PlainTextResponse, responses=example("ok\n"))
     async def healthz() -> str:
         """Whether the process lives."""
         return "ok\n"
 
-    @app.head("/readyz", include_in_schema=False)
     @app.get(
         "/readyz",
         response_class=PlainTextResponse,
@@ -164,7 +166,9 @@ def create_app(service: Service) -> FastAPI:
         """Whether requests are taken: 200, or 503 while the server shuts down."""
         return PlainTextResponse("ready\n") if service.ready else PlainTextResponse("not ready\n", 503)
 
-    @app.get("/metrics", response_class=PlainTextResponse, responses=example(examples.METRICS) | problems(401, 429))
+    @app.get(
+        "/metrics", response_class=PlainTextResponse, responses=example(examples.METRICS) | problems(401, 422, 429)
+    )
     def metrics() -> Response:
         """Counters for Prometheus."""
         return Response(service.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
@@ -202,13 +206,19 @@ async def _validation_error(request: Request, error: Exception) -> JSONResponse:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    message = str(error.detail)
+    message, headers = str(error.detail), error.headers
     if error.status_code == 404:
         if redirect := redirect_without_slash(request.scope, request.app.router):
             return redirect
         message = f"there is no {request.url.path}; see /docs"
+    elif error.status_code == 405:
+        # Static files of older Starlettes name no methods; they take GET.
+        methods = set((headers or {}).get("Allow", "GET").split(", "))
+        allowed = ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
+        headers = {"Allow": allowed}
+        message = f"{request.url.path} does not take {request.method}; it takes {allowed}"
     code = HTTPStatus(error.status_code).name.lower()
-    return problem(error.status_code, code, message, error.headers)
+    return problem(error.status_code, code, message, headers)
 
 
 async def _client_gone(request: Request, error: Exception) -> Response:

@@ -44,12 +44,10 @@ def add_docs(app: FastAPI) -> None:
     for page in (swagger, redoc):
         page.headers["Content-Security-Policy"] = POLICY
 
-    @app.head("/docs", include_in_schema=False)
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
         return swagger
 
-    @app.head("/redoc", include_in_schema=False)
     @app.get("/redoc", include_in_schema=False)
     async def redoc_page() -> HTMLResponse:
         return redoc

@@ -12,7 +12,15 @@ class RequestError(ZooError):
 
 
 class BadUploadError(RequestError):
-    """A request without pictures, or with too many."""
+    """A request without images, or whose form cannot be read."""
+
+
+class TooManyFilesError(RequestError):
+    """A request with more files than it may have."""
+
+
+class UnknownParameterError(RequestError):
+    """A query parameter or a form field that the endpoint does not take."""
 
 
 class BodyTooLargeError(RequestError):
@@ -30,6 +38,13 @@ class SlowUploadError(RequestError):
 
 class UnsupportedTypeError(RequestError):
     """A body of a content type that is not read."""
+
+
+class UnsupportedCodingError(RequestError):
+    """A body in a content coding that is not decoded."""
+
+    # RFC 9110, section 15.5.16: what would have been accepted.
+    headers: Mapping[str, str] = {"Accept-Encoding": "gzip, deflate, identity"}
 
 
 class NotAcceptableError(RequestError):
@@ -94,8 +109,10 @@ class ShuttingDownError(RequestError):
 # The first class that matches counts, so that a subclass stands before its base.
 STATUS: Mapping[type[ZooError], int] = {
     BodyTooLargeError: 413,
+    TooManyFilesError: 413,
     ImageTooLargeError: 413,
     UnsupportedTypeError: 415,
+    UnsupportedCodingError: 415,
     UnsupportedImageError: 415,
     NotAcceptableError: 406,
     UnknownNameError: 404,
@@ -110,6 +127,7 @@ STATUS: Mapping[type[ZooError], int] = {
     ModelUnavailableError: 503,
     BadHeaderError: 422,
     BadUploadError: 422,
+    UnknownParameterError: 422,
     ImageError: 422,
     InputError: 422,
     ZooError: 500,

@@ -6,6 +6,7 @@ from starlette.middleware.cors import CORSMiddleware
 from serve.admission import Admission
 from serve.catch_all import CatchAll
 from serve.guard import Guard
+from serve.head import HeadAsGet
 from serve.keys import Keys
 from serve.limits import HeadLimit
 from serve.metrics import Metrics
@@ -19,8 +20,8 @@ from serve.turnstile import Turnstile
 
 
 def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, admission: Admission, shared: Shared) -> None:
-    """Add all of it: the prefix of a proxy, the request's id and its report, CORS, what answers for errors, the limits
-    of its head, room for it, keys and rates. Where keys are needed, the application's description says so.
+    """Add all of it: the prefix of a proxy, the request's id and its report, HEAD as GET, CORS, what answers for errors,
+    the limits of its head, room for it, keys and rates. Where keys are needed, the application's description says so.
 
     Raises:
         InputError: the API keys cannot be read.
@@ -39,10 +40,11 @@ def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, admission
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origin,
-            allow_methods=("GET", "POST"),
+            allow_methods=("GET", "HEAD", "POST"),
             allow_headers=("*",),
             expose_headers=("X-Request-Id", "X-Boxes", "Retry-After"),
         )
+    app.add_middleware(HeadAsGet)
     app.add_middleware(Observe, metrics=metrics)
     if settings.root_path:
         app.add_middleware(Prefix, prefix=settings.root_path)

@@ -10,7 +10,7 @@ from serve.deadline import TIMEOUT_HEADER
 from serve.errors import error_body
 from serve.guard import is_open
 from serve.schemas import Problem
-from serve.upload import FIELD, IMAGE_TYPES
+from serve.upload import FIELD, FORM_TYPE, IMAGE_TYPES
 
 Responses = dict[int | str, dict[str, Any]]
 """By status, as FastAPI takes them."""
@@ -35,7 +35,7 @@ _PROBLEMS: Mapping[int, tuple[str, str, str]] = {
     ),
     408: ("The body did not arrive in time.", "slow_upload", "the body took longer than 30 s to arrive"),
     413: (
-        "Too many bytes or pixels.",
+        "Too many bytes, files or pixels.",
         "body_too_large",
         "a body of 40000000 bytes is above the limit of 33554432; send less at once",
     ),
@@ -45,12 +45,12 @@ _PROBLEMS: Mapping[int, tuple[str, str, str]] = {
         "a URL of 20000 characters is above the limit of 16384; use a shorter one",
     ),
     415: (
-        "Not a picture of a type that is read.",
+        "Not an image in a format that is read, or a content coding that is not decoded.",
         "unsupported_image",
         "notes.png: the file is not a picture in one of the formats JPEG, PNG, WEBP, GIF (15 bytes); convert it",
     ),
     422: (
-        "No picture, a damaged picture, or a parameter out of range.",
+        "No image, a damaged image or form, a parameter out of range, or one that there is not.",
         "input",
         "top_k = 0: it must be between 1 and 2, the number of classes",
     ),
@@ -73,33 +73,39 @@ _PROBLEMS: Mapping[int, tuple[str, str, str]] = {
 }
 """By status: what it means, and the code and message of an example."""
 
-PICTURES: dict[str, Any] = {
-    "parameters": [
-        {
-            "name": TIMEOUT_HEADER,
-            "in": "header",
-            "description": "Milliseconds after which the client no longer waits; then 504.",
-            "schema": {"type": "number", "exclusiveMinimum": 0},
-            "example": 500,
-        }
-    ],
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": [FIELD],
-                    "properties": {
-                        FIELD: {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}
-                    },
-                }
+
+def images_request(max_files: int) -> dict[str, Any]:
+    """The request of an endpoint that takes images: files of a form, or a file as the body.
+
+    Arguments:
+        max_files: in one form.
+    """
+    binary = {"type": "string", "format": "binary"}
+    form = {
+        "type": "object",
+        "required": [FIELD],
+        "properties": {FIELD: {"type": "array", "minItems": 1, "maxItems": max_files, "items": binary}},
+        "additionalProperties": False,
+    }
+    return {
+        "parameters": [
+            {
+                "name": TIMEOUT_HEADER,
+                "in": "header",
+                "description": "Milliseconds after which the client no longer waits; then 504.",
+                "schema": {"type": "number", "exclusiveMinimum": 0},
+                "example": 500,
             }
-        }
-        | {kind: {"schema": {"type": "string", "format": "binary"}} for kind in IMAGE_TYPES},
-    },
-}
-"""The request of an endpoint that takes pictures: one or several files of a form, or a file as the body."""
+        ],
+        "requestBody": {
+            "description": "A form, or an image, which is recognised by its content whatever its content type. "
+            "It may be compressed: `Content-Encoding: gzip` or `deflate`; the limits hold for what it decodes to.",
+            "required": True,
+            "content": {FORM_TYPE: {"schema": form}}
+            | {kind: {"schema": binary} for kind in (*IMAGE_TYPES, "application/octet-stream")},
+        },
+    }
+
 
 _KEYS: Mapping[str, Mapping[str, str]] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer KEY`"},

@@ -41,7 +41,6 @@ def add_page(app: FastAPI) -> None:
     files = _PageFiles(directory=FOLDER)
     app.mount("/page", files)
 
-    @app.head("/", include_in_schema=False)
     @app.get("/", include_in_schema=False)
     async def page(request: Request) -> Response:
         return await files.get_response("index.html", request.scope)

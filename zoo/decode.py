@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,9 @@ from zoo.preprocess import Box, Pixels, as_pixels, as_rgb, centre_square, scale_
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 """The only formats whose decoders ever see a byte."""
+
+_BEGINNING = re.compile(rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|RIFF....WEBP|GIF8[79]a", re.DOTALL)
+"""How files of each of them begin, in that order."""
 
 MAX_PIXELS = 50_000_000
 """Default limit on width x height, from the header."""
@@ -74,6 +78,11 @@ def read_pixels(file: str | PathLike[str], size: int) -> CentreSquare:
     except (OSError, ImageError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ImageError(f"{os.fspath(file)}: {reason}") from None
+
+
+def is_image(data: bytes) -> bool:
+    """Whether bytes begin as files of one of `FORMATS` do."""
+    return _BEGINNING.match(data) is not None
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:

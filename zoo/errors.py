@@ -1,7 +1,7 @@
 """Every error that the zoo raises on purpose. Each message names the value, the limit and the remedy."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class ZooError(Exception):
@@ -13,12 +13,21 @@ class UnknownNameError(ZooError, LookupError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         known = sorted(known)
-        close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(close)}?" if close else f"there are: {', '.join(known) or 'none'}"
         shown = name if len(name) <= 80 else f"{name[:80]}..."
-        super().__init__(f"no {kind} is called {shown!r}; {hint}")
+        super().__init__(f"no {kind} is called {shown!r}; {suggestion(name, known)}")
         self.name = name
-        self.close = close
+        self.close = _close(name, known)
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """End of an error message about an unknown name: those that are close to it, or else all."""
+    known = sorted(known)
+    close = _close(name, known)
+    return f"did you mean {' or '.join(close)}?" if close else f"there are: {', '.join(known) or 'none'}"
+
+
+def _close(name: str, known: Sequence[str]) -> list[str]:
+    return difflib.get_close_matches(name, known, n=3, cutoff=0.5)
 
 
 class DuplicateVariantError(ZooError, ValueError):

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -12,7 +12,7 @@ from PIL import Image
 from pydantic import TypeAdapter
 
 from serve.client.errors import NoAnswerError, ServerError
-from serve.schemas import ClassifyAnswer, ErrorAnswer, ModelDescription, PatchSemanticsAnswer
+from serve.schemas import ClassifyAnswer, ErrorAnswer, ModelDescription, PatchSemanticsAnswer, Timing
 from zoo.predictor import Array
 
 Picture = str | Path | bytes | Image.Image
@@ -22,6 +22,7 @@ Outcome = httpx2.Response | httpx2.RequestError
 """What became of a request."""
 
 T = TypeVar("T")
+A = TypeVar("A", ClassifyAnswer, PatchSemanticsAnswer)
 
 _models = TypeAdapter(list[ModelDescription])
 
@@ -36,7 +37,30 @@ class Call(Generic[T]):
     """What the body of its answer says."""
     accept: str = "application/json"
     params: Mapping[str, str | int] | None = None
-    files: Sequence[tuple[str, tuple[str, bytes]]] | None = None
+    pictures: Sequence[tuple[str, Picture]] = ()
+    """Each with a name for it, where it has none of its own."""
+    join: Callable[[Sequence[T]], T] | None = None
+    """Makes one answer of those to its parts; None if it never has several pictures."""
+
+    def files(self) -> list[tuple[str, tuple[str, bytes]]]:
+        """The form to send; reads and encodes the pictures."""
+        return [("file", _file(picture, name)) for name, picture in self.pictures]
+
+    def split(self, max_files: int, max_bytes: int) -> list["Call[T]"]:
+        """The same call in parts, each with pictures as long as there are that many, or so many bytes.
+
+        Raises:
+            OSError: the file of a picture is not there.
+        """
+        parts: list[list[tuple[str, Picture]]] = [[]]
+        size = 0
+        for name, picture in self.pictures:
+            size += (own := _size(picture))
+            if parts[-1] and (size > max_bytes or len(parts[-1]) == max_files):
+                parts.append([])
+                size = own
+            parts[-1].append((name, picture))
+        return [replace(self, pictures=part) for part in parts]
 
     def result(self, outcome: Outcome) -> T:
         """The answer.
@@ -65,7 +89,8 @@ def classify(pictures: Sequence[Picture], model: str | None, top_k: int | None) 
         "/classify",
         ClassifyAnswer.model_validate_json,
         params=_given(model=model, top_k=top_k),
-        files=_files(pictures),
+        pictures=_named(pictures),
+        join=_join,
     )
 
 
@@ -76,18 +101,21 @@ def patch_semantics(pictures: Sequence[Picture], model: str | None, top_k: int |
         "/patch-semantics",
         PatchSemanticsAnswer.model_validate_json,
         params=_given(model=model, top_k=top_k),
-        files=_files(pictures),
+        pictures=_named(pictures),
+        join=_join,
     )
 
 
 def shares(pictures: Sequence[Picture], model: str | None) -> Call[Array]:
     """The same as an array."""
-    return Call("POST", "/patch-semantics", _array, "application/x-npy", _given(model=model), _files(pictures))
+    return Call(
+        "POST", "/patch-semantics", _array, "application/x-npy", _given(model=model), _named(pictures), np.concatenate
+    )
 
 
 def semantic_map(picture: Picture, model: str | None) -> Call[bytes]:
     """The same as a picture."""
-    return Call("POST", "/patch-semantics", bytes, "image/png", _given(model=model), _files([picture]))
+    return Call("POST", "/patch-semantics", bytes, "image/png", _given(model=model), _named([picture]))
 
 
 def models() -> Call[list[ModelDescription]]:
@@ -99,8 +127,17 @@ def _given(**params: str | int | None) -> dict[str, str | int]:
     return {name: value for name, value in params.items() if value is not None}
 
 
-def _files(pictures: Sequence[Picture]) -> list[tuple[str, tuple[str, bytes]]]:
-    return [("file", _file(picture, f"picture {number}")) for number, picture in enumerate(pictures, start=1)]
+def _named(pictures: Sequence[Picture]) -> list[tuple[str, Picture]]:
+    return [(f"picture {number}", picture) for number, picture in enumerate(pictures, start=1)]
+
+
+def _size(picture: Picture) -> int:
+    """Bytes of a picture's file, nearly."""
+    if isinstance(picture, bytes):
+        return len(picture)
+    if isinstance(picture, Image.Image):
+        return picture.width * picture.height * len(picture.getbands())
+    return Path(picture).stat().st_size
 
 
 def _file(picture: Picture, name: str) -> tuple[str, bytes]:
@@ -112,6 +149,22 @@ def _file(picture: Picture, name: str) -> tuple[str, bytes]:
         return name, buffer.getvalue()
     file = Path(picture)
     return file.name, file.read_bytes()
+
+
+def _join(answers: Sequence[A]) -> A:
+    first = answers[0]
+    for answer in answers:
+        if answer.model != first.model:
+            raise NoAnswerError(
+                f"the server changed its model from {first.model} to {answer.model} during the call; call again"
+            )
+    timing = Timing(
+        queue_ms=sum(answer.timing.queue_ms for answer in answers),
+        compute_ms=sum(answer.timing.compute_ms for answer in answers),
+        batch=max(answer.timing.batch for answer in answers),
+    )
+    results = [result for answer in answers for result in answer.results]
+    return first.model_copy(update={"results": results, "timing": timing})
 
 
 def _array(data: bytes) -> Array:

@@ -2,18 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import ParamSpec, Self, TypeVar
+from typing import Self, TypeVar
 
 import httpx2
 
 from serve.client import calls
 from serve.client.calls import Call, Outcome, Picture
+from serve.client.parts import Parts
 from serve.client.retry import Attempts, Limits
 from serve.schemas import ClassifyAnswer, ModelDescription, PatchSemanticsAnswer
 from zoo.predictor import Array
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 TIMEOUT = 60.0
@@ -33,7 +32,7 @@ class Client:
     Arguments:
         url: of the server.
         api_key: where the server wants one.
-        timeout: seconds for a call: its tries, and the waiting between them.
+        timeout: seconds for a request: its tries, and the waiting between them.
         deadline: seconds for one try; None for all that are left. The server is told, and computes nothing that comes
             too late.
         tries: at most.
@@ -42,6 +41,7 @@ class Client:
     Raises:
         InputError: a limit is not above 0, or not finite.
 
+    A call with many pictures makes several requests, each small enough for the server, and joins their answers.
     Every call raises `ServerError` if the server refuses it, and `NoAnswerError` if no answer comes in time.
     """
 
@@ -104,16 +104,22 @@ class Client:
         self.close()
 
     def _ask(self, call: Call[T]) -> T:
-        attempts = Attempts(self._limits)
+        parts = Parts(call)
+        while part := parts.next():
+            parts.take(self._outcome(part))
+        return parts.result()
+
+    def _outcome(self, call: Call[T]) -> Outcome:
+        files, attempts = call.files(), Attempts(self._limits)
         while True:
             outcome: Outcome
             try:
-                outcome = self._http.request(**attempts.arguments(call))
+                outcome = self._http.request(**attempts.arguments(call, files))
             except httpx2.RequestError as error:
                 outcome = error
             pause = attempts.pause(outcome)
             if pause is None:
-                return call.result(outcome)
+                return outcome
             time.sleep(pause)
 
 
@@ -135,25 +141,25 @@ class AsyncClient:
 
     async def classify(self, *pictures: Picture, model: str | None = None, top_k: int | None = None) -> ClassifyAnswer:
         """As `Client.classify`."""
-        return await self._ask(calls.classify, pictures, model, top_k)
+        return await self._ask(calls.classify(pictures, model, top_k))
 
     async def patch_semantics(
         self, *pictures: Picture, model: str | None = None, top_k: int | None = None
     ) -> PatchSemanticsAnswer:
         """As `Client.patch_semantics`."""
-        return await self._ask(calls.patch_semantics, pictures, model, top_k)
+        return await self._ask(calls.patch_semantics(pictures, model, top_k))
 
     async def shares(self, *pictures: Picture, model: str | None = None) -> Array:
         """As `Client.shares`."""
-        return await self._ask(calls.shares, pictures, model)
+        return await self._ask(calls.shares(pictures, model))
 
     async def semantic_map(self, picture: Picture, model: str | None = None) -> bytes:
         """As `Client.semantic_map`."""
-        return await self._ask(calls.semantic_map, picture, model)
+        return await self._ask(calls.semantic_map(picture, model))
 
     async def models(self) -> list[ModelDescription]:
         """As `Client.models`."""
-        return await self._ask(calls.models)
+        return await self._ask(calls.models())
 
     async def ready(self) -> bool:
         """As `Client.ready`."""
@@ -172,17 +178,23 @@ class AsyncClient:
     async def __aexit__(self, *exception: object) -> None:
         await self.close()
 
-    async def _ask(self, make: Callable[P, Call[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def _ask(self, call: Call[T]) -> T:
+        parts = Parts(call)
+        while part := parts.next():
+            parts.take(await self._outcome(part))
+        return parts.result()
+
+    async def _outcome(self, call: Call[T]) -> Outcome:
         attempts = Attempts(self._limits)
         # It reads and encodes pictures.
-        call = await asyncio.to_thread(make, *args, **kwargs)
+        files = await asyncio.to_thread(call.files)
         while True:
             outcome: Outcome
             try:
-                outcome = await self._http.request(**attempts.arguments(call))
+                outcome = await self._http.request(**attempts.arguments(call, files))
             except httpx2.RequestError as error:
                 outcome = error
             pause = attempts.pause(outcome)
             if pause is None:
-                return call.result(outcome)
+                return outcome
             await asyncio.sleep(pause)

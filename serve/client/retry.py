@@ -3,6 +3,7 @@
 import math
 import random
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -24,7 +25,7 @@ LONGEST_WAIT = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much is done for a call; see `Client`.
+    """How much is done for a request; see `Client`.
 
     Raises:
         InputError: one of them is not above 0, or not finite.
@@ -41,22 +42,22 @@ class Limits:
 
 
 class Attempts:
-    """The tries of one call; its time starts now."""
+    """The tries of one request; its time starts now."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._end = time.monotonic() + limits.timeout
         self._made = 0
 
-    def arguments(self, call: Call[Any]) -> dict[str, Any]:
-        """Of an httpx2 client's `request` for the next try."""
+    def arguments(self, call: Call[Any], files: Sequence[tuple[str, tuple[str, bytes]]]) -> dict[str, Any]:
+        """Of an httpx2 client's `request` for the next try; `files` are those of the call."""
         left = max(self._end - time.monotonic(), 0.001)
         told = min(left, self._limits.deadline or math.inf)
         return {
             "method": call.method,
             "url": call.path,
             "params": call.params,
-            "files": call.files,
+            "files": files or None,
             "headers": {"Accept": call.accept, "X-Request-Timeout-Ms": f"{1000 * told:.0f}"},
             # The server's own word that it was too late comes first.
             "timeout": min(left, told + 1),

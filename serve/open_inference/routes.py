@@ -11,12 +11,12 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import WithJsonSchema
 from starlette.datastructures import Headers
 
+from serve.coding import IDENTITY, choose_coding, encode_body
 from serve.connected import WhileConnected
 from serve.deadline import client_deadline, deadline_of
 from serve.errors import OPEN_INFERENCE
 from serve.models import ServedModel
 from serve.open_inference.answer import write_answer
-from serve.open_inference.coding import IDENTITY, choose_coding, decode_body, encode_body
 from serve.open_inference.fields import field
 from serve.open_inference.pixels import HEADER_LENGTH
 from serve.open_inference.request import InferRequest, read_request
@@ -33,6 +33,8 @@ EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration", "mo
 
 _INFER: dict[str, Any] = {
     "requestBody": {
+        "description": "JSON, or JSON with binary data behind it. It may be compressed: `Content-Encoding: gzip` or "
+        "`deflate`; the limits hold for what it decodes to.",
         "required": True,
         "content": {
             "application/json": {"schema": {"type": "object", "required": ["inputs"]}},
@@ -63,13 +65,17 @@ def router(service: Service) -> APIRouter:
     # A few requests at a time may become many times as large as they came.
     reading = CapacityLimiter(settings.decoders)
 
-    async def find(name: Name, version: Version = VERSION) -> ServedModel:
-        model = service.model(name)
-        if version != VERSION:
-            raise UnknownNameError(f"version of {name}", version, [VERSION])
-        return model
+    async def find(name: Name) -> ServedModel:
+        return service.model(name)
 
     found = Depends(find)
+
+    async def check_version(model: Annotated[ServedModel, found], version: Version) -> None:
+        if version != VERSION:
+            raise UnknownNameError(f"version of {model.name}", version, [VERSION])
+
+    # Not a default of `find`: where the path has no version, that would be a query parameter.
+    versioned = [Depends(check_version)]
 
     def sign(model: ServedModel) -> Signature:
         predictor = model.loaded and model.loaded.predictor
@@ -77,8 +83,7 @@ def router(service: Service) -> APIRouter:
         return Signature.of(model.package.config, settings.max_files, grid)
 
     def read(body: bytes, headers: Headers, signature: Signature) -> InferRequest:
-        plain = decode_body(body, headers.get("content-encoding", ""), settings.max_body_bytes)
-        return read_request(plain, headers.get(HEADER_LENGTH), signature)
+        return read_request(body, headers.get(HEADER_LENGTH), signature)
 
     first = service.model(None)
 
@@ -104,7 +109,7 @@ def router(service: Service) -> APIRouter:
             for model in service.models.values()
         ]
 
-    index_answers = example(list_models()) | _problems(401, 408, 413, 422, 429)
+    index_answers = example(list_models()) | _problems(401, 408, 413, 415, 422, 429)
 
     @routes.post("/repository/index", responses=index_answers, openapi_extra=_INDEX)
     async def index(request: Request) -> list[dict[str, str]]:
@@ -116,7 +121,7 @@ def router(service: Service) -> APIRouter:
     metadata = example(sign(first).metadata()) | _OF_A_MODEL
 
     @routes.get("/models/{name}", responses=metadata)
-    @routes.get("/models/{name}/versions/{version}", responses=metadata)
+    @routes.get("/models/{name}/versions/{version}", responses=metadata, dependencies=versioned)
     async def model_metadata(model: Annotated[ServedModel, found]) -> dict[str, Any]:
         """A model's tensors; `parameters` has the names of its classes, as a JSON array."""
         return sign(model).metadata()
@@ -124,7 +129,7 @@ def router(service: Service) -> APIRouter:
     config = example(sign(first).config()) | _OF_A_MODEL
 
     @routes.get("/models/{name}/config", responses=config)
-    @routes.get("/models/{name}/versions/{version}/config", responses=config)
+    @routes.get("/models/{name}/versions/{version}/config", responses=config, dependencies=versioned)
     async def model_config(model: Annotated[ServedModel, found]) -> dict[str, Any]:
         """The same as Triton's clients ask for it."""
         return sign(model).config()
@@ -133,7 +138,7 @@ def router(service: Service) -> APIRouter:
     readiness = example(says_ready) | example(says_not, 503, "Shutting down.") | _OF_A_MODEL
 
     @routes.get("/models/{name}/ready", responses=readiness)
-    @routes.get("/models/{name}/versions/{version}/ready", responses=readiness)
+    @routes.get("/models/{name}/versions/{version}/ready", responses=readiness, dependencies=versioned)
     async def model_ready(model: Annotated[ServedModel, found]) -> JSONResponse:
         """Whether a model answers: 200, or 503."""
         return JSONResponse({"name": model.name, "ready": service.ready}, 200 if service.ready else 503)
@@ -144,7 +149,9 @@ def router(service: Service) -> APIRouter:
     answers = answered | _OF_A_MODEL | _problems(408, 413, 415, 422, 503, 504)
 
     @routes.post("/models/{name}/infer", responses=answers, openapi_extra=_INFER)
-    @routes.post("/models/{name}/versions/{version}/infer", responses=answers, openapi_extra=_INFER)
+    @routes.post(
+        "/models/{name}/versions/{version}/infer", responses=answers, openapi_extra=_INFER, dependencies=versioned
+    )
     async def infer(request: Request, model: Annotated[ServedModel, found]) -> Response:
         """A model's answer for pixels."""
         of_client, signature = client_deadline(request), sign(model)

@@ -1,8 +1,11 @@
 """The endpoints as a client sees them, with the bundled model."""
 
+import gzip
 import io
 import json
 import time
+import zlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,7 +17,7 @@ from starlette.testclient import TestClient
 from support.serving import CONFIG, GatedPredictor, MakeClient, encoded, send
 
 from serve.schemas import ClassifyAnswer, PatchSemanticsAnswer
-from zoo.decode import decode_pixels
+from zoo.decode import FORMATS, decode_pixels
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.registry import info
 from zoo.torch_predictor import TorchPredictor
@@ -59,6 +62,32 @@ def test_a_raw_body_is_a_picture_too(client: TestClient, photo_file: Path) -> No
     raw = client.post("/classify", content=photo_file.read_bytes(), headers={"Content-Type": "image/jpeg"}).json()
     form = send(client, "/classify", photo_file).json()
     assert raw["results"][0]["classes"] == form["results"][0]["classes"]
+
+
+@pytest.mark.parametrize(
+    "content_type", ["", "application/x-www-form-urlencoded", "application/octet-stream", "image/png", "text/plain"]
+)
+def test_a_raw_body_is_recognised_by_its_content(client: TestClient, photo_file: Path, content_type: str) -> None:
+    for kind in FORMATS:
+        data = encoded(Image.open(photo_file).convert("RGB"), kind)
+        response = client.post(
+            "/classify", content=data, headers={"Content-Type": content_type} if content_type else {}
+        )
+        assert response.json()["results"][0]["file"] == "body"
+
+
+@pytest.mark.parametrize(("coding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_a_compressed_body_is_decoded(
+    client: TestClient, photo_file: Path, coding: str, compress: Callable[[bytes], bytes]
+) -> None:
+    plain = send(client, "/classify", photo_file).request
+    for data, content_type in (
+        (photo_file.read_bytes(), "image/jpeg"),
+        (plain.read(), plain.headers["content-type"]),
+    ):
+        headers = {"Content-Type": content_type, "Content-Encoding": coding}
+        response = client.post("/classify", content=compress(data), headers=headers)
+        assert response.json()["results"][0]["classes"][0]["label"] == "cat"
 
 
 def test_several_pictures_are_answered_in_order(client: TestClient, photo_file: Path) -> None:
@@ -107,7 +136,7 @@ def test_patch_semantics_as_a_picture(client: TestClient, photo_file: Path) -> N
 
 def test_a_picture_shows_one_file_only(client: TestClient, photo_file: Path) -> None:
     response = send(client, "/patch-semantics", photo_file, photo_file, headers={"Accept": "image/png"})
-    assert response.status_code == 422
+    assert response.status_code == 413
     assert "more files than 1" in response.json()["error"]["message"]
 
 

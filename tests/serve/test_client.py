@@ -19,6 +19,7 @@ from support.serving import CONFIG, GatedPredictor, running
 
 from serve.api import create_app
 from serve.client import AsyncClient, Client, NoAnswerError, ServerError
+from serve.client.parts import MAX_BYTES
 from serve.client.retry import FIRST_WAIT, LONGEST_WAIT, retry_after
 from serve.service import Service
 from serve.settings import Settings
@@ -136,13 +137,93 @@ def test_what_the_server_refuses(client: Client) -> None:
         client.classify(GREY, model=DEFAULT_MODEL[:-1])
     assert (refused.value.status, refused.value.code) == (404, "unknown_name")
     assert refused.value.message.startswith("no model of this server is called")
-    with pytest.raises(ServerError, match="no picture"):
+    with pytest.raises(ServerError, match="has no image"):
         client.classify()
     with pytest.raises(ServerError, match="picture 1: ") as broken:
         client.classify(b"text")
     assert broken.value.status == 415
     with pytest.raises(FileNotFoundError):
         client.classify("no-such-file.jpg")
+
+
+def greys(count: int) -> list[Image.Image]:
+    """Pictures that can be told apart."""
+    return [Image.new("RGB", (32, 32), (value, value, value)) for value in range(count)]
+
+
+def test_more_pictures_than_a_request_may_have(client: Client) -> None:
+    pictures = greys(40)  # the server takes 3 at once
+    together = client.classify(*pictures)
+    assert [result.file for result in together.results] == [f"picture {number}" for number in range(1, 41)]
+    alone = [client.classify(picture).results[0] for picture in pictures]
+    assert [result.classes for result in together.results] == [result.classes for result in alone]
+    assert together.timing.batch <= 3
+    assert len(client.patch_semantics(*pictures[:7]).results) == 7
+    assert client.shares(*pictures[:7]).shape == (7, len(CONFIG.classes) + 1, 2, 2)
+
+
+def test_more_pictures_with_asyncio(url: str, client: Client) -> None:
+    async def ask() -> None:
+        async with AsyncClient(url) as same:
+            assert (await same.classify(*greys(7))).results == client.classify(*greys(7)).results
+
+    asyncio.run(ask())
+
+
+def too_large(code: str = "too_many_files") -> httpx2.Response:
+    return httpx2.Response(413, json={"error": {"code": code, "message": "send fewer"}})
+
+
+def array(count: int) -> httpx2.Response:
+    buffer = io.BytesIO()
+    np.save(buffer, np.zeros((count, 2), np.float32))
+    return httpx2.Response(200, content=buffer.getvalue())
+
+
+def counts(script: Scripted) -> list[int]:
+    """How many pictures each request had."""
+    return [request.content.count(b"Content-Disposition") for request in script.requests]
+
+
+@pytest.mark.parametrize(
+    "refusal", [too_large(), too_large("body_too_large"), httpx2.Response(413, text="<h1>413 from a proxy</h1>")]
+)
+def test_what_is_too_large_is_halved(refusal: httpx2.Response) -> None:
+    script = Scripted(array(32), refusal, array(4), array(3), array(1))
+    assert script.client().shares(*[b"x"] * 39 + [b"x" * MAX_BYTES]).shape == (40, 2)
+    assert counts(script) == [32, 7, 4, 3, 1]
+
+
+def test_the_rest_is_not_sent_too_large_again() -> None:
+    script = Scripted(too_large(), array(16), array(16), array(16), array(16))
+    assert len(script.client().shares(*[b"x"] * 64)) == 64
+    assert counts(script) == [32, 16, 16, 16, 16]
+
+
+def test_a_picture_that_is_too_large_is_an_error() -> None:
+    for script in (
+        Scripted(too_large("image_too_large")),
+        Scripted(too_large(), array(1), too_large("body_too_large")),
+    ):
+        with pytest.raises(ServerError) as error:
+            script.client().shares(b"x", b"x")
+        assert error.value.status == 413
+        assert script.answers == []
+
+
+def test_a_missing_file_is_an_error_before_anything_is_sent() -> None:
+    script = Scripted()
+    with pytest.raises(FileNotFoundError):
+        script.client().classify(*[GREY] * 50, "no-such-file.jpg")
+    assert script.requests == []
+
+
+def test_answers_of_two_models_are_not_joined(client: Client) -> None:
+    answer = client.classify(GREY)
+    other = answer.model_copy(update={"model": answer.model.model_copy(update={"weights_sha256": "0" * 64})})
+    script = Scripted(*[httpx2.Response(200, text=each.model_dump_json()) for each in (answer, other)])
+    with pytest.raises(NoAnswerError, match=r"the server changed its model from .* during the call; call again"):
+        script.client().classify(*[b"x"] * 33)
 
 
 def test_the_key_and_the_time_that_is_left_are_sent() -> None:

@@ -31,7 +31,11 @@ TURNS = 12
 CONFIG = {
     "seed": 0,
     # What the description promises is checked all the same, 500 among what it does not.
-    "checks": {"not_a_server_error": {"expected-statuses": ["2xx", "3xx", "4xx", 503, 504]}},
+    "checks": {
+        "not_a_server_error": {"expected-statuses": ["2xx", "3xx", "4xx", 503, 504]},
+        # Too many files.
+        "negative_data_rejection": {"expected-statuses": ["4xx", 503, 504]},
+    },
     # Which tensors are right is more than a schema can say.
     "operations": [{"include-path-regex": "/infer$", "checks": {"positive_data_acceptance": {"enabled": False}}}],
 }

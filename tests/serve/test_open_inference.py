@@ -93,6 +93,8 @@ def test_a_server_that_shuts_down_is_not_ready(fake: TestClient) -> None:
     assert fake.get(f"{MODEL}/ready").status_code == 503
     assert [model["state"] for model in fake.post("/v2/repository/index").json()] == ["UNAVAILABLE"]
     assert fake.post("/v2/repository/index", json={"ready": True}).json() == []
+    packed = gzip.compress(b'{"ready": true}')
+    assert fake.post("/v2/repository/index", content=packed, headers={"Content-Encoding": "gzip"}).json() == []
     assert "shutting down" in problem(fake.post(INFER, json=as_json()), 503)
 
 
@@ -200,7 +202,7 @@ def test_a_wrong_request_is_not_computed(fake: TestClient, predictor: GatedPredi
     assert "must be UINT8" in problem(fake.post(INFER, json=as_json(image(datatype="FP32"))), 422)
     assert "are not JSON" in problem(fake.post(INFER, content=b"pixels"), 422)
     assert "binary_data_size = 9, but" in problem(fake.post(INFER, **as_bytes(size=9)), 422)
-    assert "'br' is not read" in problem(fake.post(INFER, headers={"Content-Encoding": "br"}), 415)
+    assert "Content-Encoding: br is not supported" in problem(fake.post(INFER, headers={"Content-Encoding": "br"}), 415)
     assert predictor.batches == []
 
 
@@ -225,6 +227,7 @@ def test_errors_outside_of_inference_have_the_same_form(fake: TestClient, predic
     assert f"no version of {DEFAULT_MODEL} is called '2'; there are: 1" in problem(fake.get(f"{MODEL}/versions/2"), 404)
     assert "there is no /v2/no/such/path" in problem(fake.get("/v2/no/such/path"), 404)
     assert problem(fake.get(INFER), 405)
+    assert "'full'; there are: none" in problem(fake.post(f"{INFER}?full=1", json=as_json()), 422)
     assert "ready = 'often'" in problem(fake.post("/v2/repository/index", json={"ready": "often"}), 422)
     predictor.error = RuntimeError("/secret/path")
     assert problem(fake.post(INFER, json=as_json()), 500) == "the server failed to answer; its log says why"

@@ -11,6 +11,7 @@ from serve.errors import STATUS, code_of
 from serve.openapi import problems
 from zoo.hub import DEFAULT_MODEL
 
+IMAGES = {("/classify", "post"), ("/patch-semantics", "post")}
 WITHOUT_EXAMPLE = {"application/x-npy", "image/png", "application/octet-stream"}
 
 
@@ -41,6 +42,20 @@ def test_what_models_and_numbers_there_are(paths: dict[str, dict[str, Any]]) -> 
     assert parameters["model"]["schema"]["enum"] == [DEFAULT_MODEL]
     assert (parameters["top_k"]["schema"]["minimum"], parameters["top_k"]["schema"]["maximum"]) == (1, 10)
     assert "X-Request-Timeout-Ms" in parameters
+
+
+def test_what_a_request_may_have(paths: dict[str, dict[str, Any]]) -> None:
+    """No parameter is described that is not read, and none is read that is not described."""
+    for path, methods in paths.items():
+        for method, operation in methods.items():
+            query = {each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"}
+            taken = {"model", "top_k"} if (path, method) in IMAGES else set()
+            assert query == taken, path
+    body = paths["/classify"]["post"]["requestBody"]["content"]
+    assert {"multipart/form-data", "image/jpeg", "image/png", "application/octet-stream"} <= set(body)
+    form = body["multipart/form-data"]["schema"]
+    assert form["additionalProperties"] is False
+    assert form["properties"]["file"]["maxItems"] == 32
 
 
 def test_a_key_is_needed_where_it_says_so_and_sent_as_it_says(

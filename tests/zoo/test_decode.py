@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from zoo.decode import FORMATS, MAX_PIXELS, decode, decode_pixels
+from zoo.decode import FORMATS, MAX_PIXELS, decode, decode_pixels, is_image
 from zoo.errors import ImageError, ImageTooLargeError, UnsupportedImageError
 from zoo.preprocess import Box, scale_box, to_pixels
 
@@ -320,3 +320,16 @@ def test_a_picture_without_its_palette_is_damaged() -> None:
     stop = start + 12 + int.from_bytes(data[start : start + 4])
     with pytest.raises(ImageError, match="damaged"):
         decode(data[:start] + data[stop:])
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_files_of_each_format_are_recognised(kind: str) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (2, 2)).save(buffer, kind)
+    assert is_image(buffer.getvalue())
+    assert not is_image(b" " + buffer.getvalue())
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"<svg>", b"RIFF\x00\x00\x00\x00WAVE", b"GIF88a", b"BM\x00\x00"])
+def test_other_files_are_not(data: bytes) -> None:
+    assert not is_image(data)
