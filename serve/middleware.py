@@ -20,7 +20,7 @@ from serve.turnstile import Turnstile
 
 
 def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, admission: Admission, shared: Shared) -> None:
-    """Add all of it: the prefix of a proxy, the request's id and its report, HEAD as GET, CORS, what answers for errors,
+    """Add all of it: a proxy's prefix, the request's id and its report, HEAD as GET, CORS, what answers for errors,
     the limits of its head, room for it, keys and rates. Where keys are needed, the application's description says so.
 
     Raises:
