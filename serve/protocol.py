@@ -92,8 +92,11 @@ class BoundedProtocol(HttpToolsProtocol):
         """
         codings = [value.strip().lower() for name, value in self.headers if name == b"transfer-encoding"]
         hosts = sum(name == b"host" for name, _ in self.headers)
-        old = self.parser.get_http_version() == "1.0"
-        if self.parser.get_method() == b"CONNECT":
+        version = self.parser.get_http_version()
+        old = version == "1.0"
+        if version not in ("1.0", "1.1"):
+            self._refuse(400, "bad_request", "the request line names no version of HTTP; end it with HTTP/1.1")
+        elif self.parser.get_method() == b"CONNECT":
             self._refuse(400, "bad_request", "this server is no proxy; it does not know CONNECT")
         elif codings and old:
             self._refuse(400, "bad_request", "HTTP/1.0 has no Transfer-Encoding; send a Content-Length")

@@ -136,8 +136,19 @@ def test_what_has_no_certain_end_is_refused_once_and_the_connection_closed(port:
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"POST /count HTTP/1.2\r\nHost: a\r\n" + LENGTH + b"\r\nhello",
         b"BREW /count HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /healthz\r\nHost: a\r\n\r\n",
+        b"POST /count>HTTP/1.1\r\nHost: a\r\n" + LENGTH + b"\r\nhello",
     ],
-    ids=["CONNECT", "no host", "chunks in HTTP/1.0", "HTTP/2", "HTTP/1.2", "a method of its own"],
+    ids=[
+        "CONNECT",
+        "no host",
+        "chunks in HTTP/1.0",
+        "HTTP/2",
+        "HTTP/1.2",
+        "a method of its own",
+        "HTTP/0.9",
+        "no blank",
+    ],
 )
 def test_other_requests_that_are_refused(port: int, request_: bytes) -> None:
     assert [status for status, _ in exchange(port, [request_, OTHER])] == [400]
