@@ -42,17 +42,16 @@ def tune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only measure; change nothing.")] = False,
 ) -> None:
     """Find the fastest way to compute a model on this machine, and keep it in the model directory."""
-    from rich.console import Console
-
     from serve.tune import check_writable, write
     from serve.tune import tune as find
     from serve.tune_report import chosen, summary_table, trials_table
     from zoo.hub import open_model
+    from zoo.terminal import Terminal
 
     package = open_model(model)
     if not dry_run:
         check_writable(package)
-    console = Console()
+    console = Terminal(folded=True)
     # What turns on the screen computes too.
     with console.status("opening", refresh_per_second=1) as status:
         found = find(
@@ -71,7 +70,7 @@ def tune(
     console.print(summary_table(package, found, (1, batch)))
     written = "nothing (--dry-run)" if dry_run else write(found.serving, package)
     # Not folded, so that names of files can be copied.
-    Console(soft_wrap=True).print(f"chosen: {chosen(found)}\nwritten: {written}", markup=False, emoji=False)
+    Terminal().print(f"chosen: {chosen(found)}\nwritten: {written}")
 
 
 def speed(
@@ -82,14 +81,13 @@ def speed(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only measure; change nothing.")] = False,
 ) -> None:
     """Measure how fast this machine computes each of a model's ONNX files, for its card."""
-    from rich.console import Console
-
     from serve.speed import measure_speed
     from serve.tune import check_writable
     from zoo.card import write_card
     from zoo.hub import open_model
     from zoo.package import SPEED_FILE
     from zoo.speed import write_speed
+    from zoo.terminal import Terminal
 
     package = open_model(model)
     if not dry_run:
@@ -99,7 +97,7 @@ def speed(
         times = ", ".join(f"{1000 * time:.2f} ms for {batch}" for batch, time in one.seconds.items())
         where = f"{one.device}, {one.processor}, threads: {one.threads}"
         told = f"{package.config.name}, {precision}: {times} pictures ({where})"
-        Console(soft_wrap=True).print(told, markup=False, emoji=False, highlight=False)
+        Terminal().print(told)
     if not dry_run:
         write_speed(package, found)
         write_card(package)

@@ -27,6 +27,7 @@ from zoo.errors import InputError
 from zoo.machine import cores, total_memory
 from zoo.metrics import HELD_OUT_SHARE
 from zoo.package import Package, write_atomically
+from zoo.printable import printable
 from zoo.registry import info
 from zoo.torch_predictor import TorchPredictor
 
@@ -180,7 +181,7 @@ def _report_unreadable(problems: tuple[str, ...], job: Job, first: bool, tell: S
     """
     file = job.run / UNREADABLE_FILE
     if first:
-        write_atomically(file, "".join(f"{problem}\n" for problem in problems).encode())
+        write_atomically(file, "".join(f"{printable(problem)}\n" for problem in problems).encode())
     shown = "".join(f"\n  {problem}" for problem in problems[:SHOWN])
     listed = f"{shown}\n  (all of them: {file})"
     if job.unreadable == "stop":

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from zoo.errors import BarePathError, PackageError, UnknownNameError
+from zoo.files import expand_path
 from zoo.hub_download import fetch
 from zoo.package import CONFIG_FILE, PUBLISHED_FILES, Package
 from zoo.registry import list_models
@@ -42,7 +43,7 @@ def open_model(reference: str, files: Iterable[str] = PUBLISHED_FILES) -> Packag
         DigestError: a file from the Hub is not the one that was published.
     """
     if reference.startswith(LOCAL_PREFIX):
-        return Package.open(Path(reference.removeprefix(LOCAL_PREFIX)).expanduser())
+        return Package.open(expand_path(reference.removeprefix(LOCAL_PREFIX)))
     if reference.startswith(HUB_PREFIX):
         repository, _, revision = reference.removeprefix(HUB_PREFIX).partition("@")
         return fetch(repository, revision or None, files)
@@ -99,7 +100,7 @@ def weight_folders() -> list[Path]:
     """Folders of model directories, in the order in which they are searched."""
     folders = [Path(__file__).resolve().parents[1] / "weights"]
     if chosen := os.environ.get("ZOO_WEIGHTS"):
-        folders.insert(0, Path(chosen).expanduser())
+        folders.insert(0, expand_path(chosen))
     return folders
 
 
