@@ -21,9 +21,7 @@ from training.table import HubTable, ParquetTable
 from zoo.decode import decode, decode_pixels
 from zoo.errors import ImageError, InputError
 from zoo.metrics import HELD_OUT_SHARE
-from zoo.package import encodable
 from zoo.preprocess import Pixels
-from zoo.printable import printable
 from zoo.registry import list_models
 
 TEST_SPLITS = ("test", "validation")
@@ -247,8 +245,6 @@ def _read(opened: Source, source: str, split: str) -> Pictures:
     files, labels = opened.open(split)
     if not len(labels):
         raise DataError(f"the {split} split of {source} is empty")
-    if bad := [name for name in opened.classes if not encodable(name)]:
-        raise DataError(f"class {printable(bad[0])} of {source}: its name is not UTF-8, and models keep it; rename it")
     return Pictures(files, labels, opened.classes)
 
 

@@ -87,8 +87,6 @@ class ModelConfig:
             raise ValueError(f"classes: expected at least two different names, got {list(self.classes)}")
         if len(self.classes) > MAX_CLASSES:
             raise ValueError(f"classes: expected at most {MAX_CLASSES:,}, got {len(self.classes):,}")
-        if bad := [name for name in self.classes if not encodable(name)]:
-            raise ValueError(f"classes: the name {bad[0]!r} is not UTF-8")
         if not MIN_INPUT_SIZE <= self.input_size <= MAX_INPUT_SIZE:
             raise ValueError(f"input_size = {self.input_size}: from {MIN_INPUT_SIZE} to {MAX_INPUT_SIZE}")
         # It is part of folders' and repositories' names.
