@@ -83,8 +83,8 @@ def create_app(service: Service) -> FastAPI:
     ModelName = Annotated[  # noqa: N806
         str | None,
         Query(
-            description="A name of `/models`; the default model if none is given.",
-            json_schema_extra={"enum": [*service.models]},
+            description="A name of `/models`, or a variant that one of them has; the default model if none is given.",
+            json_schema_extra={"enum": service.models.names},
         ),
     ]
     TopK = Annotated[  # noqa: N806

@@ -26,6 +26,7 @@ from serve.shared import METRICS_FOLDER, Shared
 from zoo.errors import MissingDependencyError, ZooError
 from zoo.hub import open_model
 from zoo.machine import cores, nvidia_driver
+from zoo.onnx_predictor import require_onnx
 from zoo.package import Package
 
 MOST = 8
@@ -53,6 +54,8 @@ def run(settings: Settings) -> None:
     count = settings.processes or _default_count(settings)
     with listening(settings.host, settings.port, count) as listeners:
         packages = [open_model(reference, settings.files) for reference in settings.model]
+        for package in packages:
+            require_onnx(package, settings.chosen_precision)
         host, port = listeners[0].getsockname()[:2]
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         settings = _part(settings, count)

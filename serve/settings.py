@@ -105,9 +105,14 @@ class Settings:
         return self.decode_threads or cores()
 
     @property
+    def chosen_precision(self) -> Precision | None:
+        """The precision that was asked for; None for what each model's `serving.json` says."""
+        return None if self.precision == "auto" else self.precision
+
+    @property
     def files(self) -> tuple[str, ...]:
         """Those of a model directory that are needed; what `zoo tune` chose is there since then."""
-        return serving_files(["fp32" if self.precision == "auto" else self.precision])
+        return serving_files([self.chosen_precision or "fp32"])
 
     def __post_init__(self) -> None:
         if not self.model:

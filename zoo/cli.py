@@ -82,7 +82,7 @@ def list_(pattern: Annotated[str, typer.Argument(help="Shell-style pattern of na
     """The variants, and the models whose weights are here or on the Hub."""
     from rich.table import Table
 
-    from zoo.hub import local_models, released_models
+    from zoo.hub import has_onnx, local_models, released_models
     from zoo.registry import info, list_models
     from zoo.terminal import Terminal
 
@@ -99,6 +99,12 @@ def list_(pattern: Annotated[str, typer.Argument(help="Shell-style pattern of na
     for place, models in places.items():
         shown = [model for model in models if model.partition(".")[0] in names]
         Terminal().print(f"models {place}: {', '.join(shown) or 'none'}")
+    lacking = [name for name in local_models() if name.partition(".")[0] in names and not has_onnx(name)]
+    if lacking:
+        Terminal().print(
+            f"without an ONNX file: {', '.join(lacking)}; they need PyTorch, and cannot be served before `zoo export "
+            "NAME` has written it"
+        )
 
 
 @app.command("info")
@@ -106,7 +112,7 @@ def info_(name: Annotated[str, typer.Argument(help="A variant or a model.", show
     """The facts about a variant, or about a model and how it was trained, as JSON."""
     from dataclasses import asdict, fields
 
-    from zoo.hub import open_model
+    from zoo.hub import open_model, reference_of
     from zoo.registry import info, list_models
     from zoo.terminal import print_json
 
@@ -118,6 +124,7 @@ def info_(name: Annotated[str, typer.Argument(help="A variant or a model.", show
         package = open_model(name)
         facts = {"name": package.config.name, "path": str(package.path)} | asdict(package.config)
         facts |= {"parameters": info(package.config.variant).parameters(len(package.config.classes))}
+        facts |= {"onnx": package.precisions or f"none: `zoo export {reference_of(package)}` writes it, for the server"}
         facts |= {"metrics": package.metrics(), "parity": package.parity()}
     print_json(facts)
 

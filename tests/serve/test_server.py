@@ -115,6 +115,16 @@ def test_a_model_that_is_not_there_is_an_error(reference: str, message: str) -> 
     assert message in result.stderr
 
 
+def test_a_model_without_an_onnx_file_is_an_error_at_once(tmp_path: Path) -> None:
+    package = copy_under_name(open_model("wrn16-ours"), tmp_path / "a", "a")
+    for file in package.path.glob("*.onnx"):
+        file.unlink()
+    flags = ("--load", "use", "--model", "wrn16-ours", "--model", f"local-dir:{package.path}")
+    result = run("--port", str(free_port()), *flags)
+    assert result.returncode == 1
+    assert f"has no ONNX file in fp32; make one with `zoo export local-dir:{package.path}`, which" in result.stderr
+
+
 def test_a_network_that_cannot_be_computed_is_an_error(tmp_path: Path) -> None:
     package = copy_under_name(open_model("wrn16-ours"), tmp_path / "a", "a")
     break_network(package)

@@ -18,7 +18,7 @@ from zoo.answers import patch_shares, top_classes
 from zoo.decode import decode_pixels
 from zoo.hub import DEFAULT_MODEL, local_models, open_model
 from zoo.open_predictor import open_predictor
-from zoo.package import CONFIG_FILE, METRICS_FILE, Package
+from zoo.package import CONFIG_FILE, METRICS_FILE, ONNX_FILES, Package
 from zoo.registry import info
 
 RunZoo = Callable[..., subprocess.CompletedProcess[str]]
@@ -163,6 +163,19 @@ def test_list(run_zoo: RunZoo) -> None:
     assert "1,298,768 + 388 C" in rows["wrn16-ours"]
     assert "140.1 M" in rows["wrn16-ours"]
     assert f"models here: {', '.join(local_models())}\n" in ended.stdout
+
+
+def test_list_says_what_cannot_be_served_yet(
+    run_zoo: RunZoo, make_package: MakePackage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZOO_WEIGHTS", str(tmp_path))
+    make_package("rn38", data="pets")
+    complete = make_package("rn38-ours", data="pets")
+    (complete.path / ONNX_FILES["int8"]).touch()
+    said = run_zoo("list", "rn38*").stdout
+    assert "without an ONNX file: rn38.pets; they need PyTorch, and cannot be served before `zoo export NAME`" in said
+    assert json.loads(run_zoo("info", "rn38.pets").stdout)["onnx"].startswith("none: `zoo export rn38.pets` writes it")
+    assert json.loads(run_zoo("info", "rn38-ours.pets").stdout)["onnx"] == ["int8"]
 
 
 def test_list_by_pattern(run_zoo: RunZoo) -> None:
