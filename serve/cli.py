@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from serve.settings import MAX_BATCH, Settings
+from serve.settings import DAY, LARGEST_BATCH, MANY, MAX_BATCH, VARIABLES, Settings
 from zoo.options import with_options
 from zoo.runtime import Device, Precision
 
@@ -21,7 +21,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(speed)
 
 
-@with_options(Settings, environment="ZOO_")
+@with_options(Settings, environment=VARIABLES)
 def serve(settings: Settings) -> None:
     """Answer POST /classify and POST /patch-semantics over HTTP; see /docs there."""
     from serve.processes import run
@@ -36,9 +36,15 @@ def tune(
         typer.Option(help="Of the ONNX file to tune, and to serve from then on.", show_default="as before, or fp32"),
     ] = None,
     device: Annotated[Device, typer.Option(help="Where to compute.")] = "auto",
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 for one a core. Serve with as many.")] = 0,
-    batch: Annotated[int, typer.Option(min=2, help="Pictures in a large batch; the small one has one.")] = MAX_BATCH,
-    seconds: Annotated[float, typer.Option(min=0, help="For which each setting is measured at each batch size.")] = 1.0,
+    threads: Annotated[
+        int, typer.Option(min=0, max=MANY, help="CPU threads; 0 for one a core. Serve with as many.")
+    ] = 0,
+    batch: Annotated[
+        int, typer.Option(min=2, max=LARGEST_BATCH, help="Pictures in a large batch; the small one has one.")
+    ] = MAX_BATCH,
+    seconds: Annotated[
+        float, typer.Option(min=0, max=DAY, help="For which each setting is measured at each batch size.")
+    ] = 1.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only measure; change nothing.")] = False,
 ) -> None:
     """Find the fastest way to compute a model on this machine, and keep it in the model directory."""
@@ -76,8 +82,10 @@ def tune(
 def speed(
     model: Model,
     device: Annotated[Device, typer.Option(help="Where to compute.")] = "auto",
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 for one a core.")] = 0,
-    seconds: Annotated[float, typer.Option(min=0, help="For which each file is measured at each batch size.")] = 3.0,
+    threads: Annotated[int, typer.Option(min=0, max=MANY, help="CPU threads; 0 for one a core.")] = 0,
+    seconds: Annotated[
+        float, typer.Option(min=0, max=DAY, help="For which each file is measured at each batch size.")
+    ] = 3.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only measure; change nothing.")] = False,
 ) -> None:
     """Measure how fast this machine computes each of a model's ONNX files, for its card."""

@@ -26,6 +26,7 @@ DEFAULT_DATA = "cifar10"
 DEFAULT_MODEL = "wrn16-ours.cifar10"
 """The model that the server and the command line use unless told otherwise: the most accurate one with the block."""
 
+WEIGHTS_VARIABLE = "ZOO_WEIGHTS"
 LOCAL_PREFIX, HUB_PREFIX = "local-dir:", "hf-hub:"
 
 
@@ -128,7 +129,7 @@ def released_models() -> list[str]:
 def weight_folders() -> list[Path]:
     """Folders of model directories, in the order in which they are searched."""
     folders = [Path(__file__).resolve().parents[1] / "weights"]
-    if chosen := os.environ.get("ZOO_WEIGHTS"):
+    if chosen := os.environ.get(WEIGHTS_VARIABLE):
         folders.insert(0, expand_path(chosen))
     return folders
 
