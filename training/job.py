@@ -26,7 +26,7 @@ from training.stream import StreamedImages
 from zoo.errors import InputError
 from zoo.machine import cores, total_memory
 from zoo.metrics import HELD_OUT_SHARE
-from zoo.package import Package, write_atomically
+from zoo.package import Package, encodable, write_atomically
 from zoo.printable import printable
 from zoo.registry import info
 from zoo.torch_predictor import TorchPredictor
@@ -77,6 +77,8 @@ def run_job(job: Job, say: Say) -> Package:
         ZooError: of many kinds; see `open_splits`, `prepare`, `start_network` and `train`.
     """
     info(job.variant)
+    if not encodable(str(job.run)):
+        raise InputError(f"--run-folder {job.run}: its name is not UTF-8, which TensorBoard needs; choose another")
     if job.workers is not None and job.workers < 0:
         raise InputError(f"workers = {job.workers}: it must not be negative")
     fabric, why_device = join_processes(job.device, job.recipe.precision)

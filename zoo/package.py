@@ -340,12 +340,22 @@ def write_atomically(file: Path, data: bytes) -> None:
     """Replace a file by new content: a reader, or a crash, sees the old file or the new one.
 
     A pipe or a device, such as `/dev/stdout`, is written to.
+
+    Raises:
+        OSError: it cannot be written; its `filename` is this file.
     """
-    if file.exists() and not (file.is_file() or file.is_dir()):
-        with file.open("wb") as stream:
-            stream.write(data)
-        return
-    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if file.exists() and not (file.is_file() or file.is_dir()):
+            file.write_bytes(data)
+        else:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            _replace(file, data)
+    except OSError as error:
+        error.filename, error.filename2 = str(file), None
+        raise
+
+
+def _replace(file: Path, data: bytes) -> None:
     # Only a part of the name: the whole one may be as long as a name can be.
     handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name[:40]}.")
     try:

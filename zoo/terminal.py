@@ -23,6 +23,9 @@ class Terminal(Console):
     def __init__(self, folded: bool = False, stderr: bool = False) -> None:
         super().__init__(soft_wrap=not folded, stderr=stderr, markup=False, emoji=False, highlight=False)
 
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*(str(each) if isinstance(each, os.PathLike) else each for each in objects), **options)
+
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(printable_lines(text), **options)
 

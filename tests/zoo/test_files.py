@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -9,6 +10,7 @@ import pytest
 from zoo import files
 from zoo.errors import InputError
 from zoo.files import check_output, expand_path, read_bounded, refuse_inputs, write_output
+from zoo.package import write_atomically
 
 
 def test_a_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,6 +95,15 @@ def test_a_device_is_written_to_and_stays_one(tmp_path: Path) -> None:
         write_output(link, b"x")
     assert link.is_symlink()
     assert link.is_char_device()
+
+
+def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for file in (Path("/dev/full"), tmp_path / "folder"):
+        with pytest.raises(OSError, match=re.escape(str(file))) as caught:
+            write_atomically(file, b"x")
+        assert caught.value.filename == str(file)
+    assert list(tmp_path.iterdir()) == [tmp_path / "folder"]
 
 
 def test_a_name_as_long_as_names_can_be(tmp_path: Path) -> None:

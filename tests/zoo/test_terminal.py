@@ -1,6 +1,7 @@
 import io
 import json
 import sys
+from pathlib import Path
 
 import pytest
 from rich.table import Table
@@ -13,6 +14,11 @@ SHOWN = r"\x1b[2J[bold]:cat:\xe9"
 
 def test_names_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     Terminal().print(HOSTILE)
+    assert capsys.readouterr().out == f"{SHOWN}\n"
+
+
+def test_paths_too(capsys: pytest.CaptureFixture[str]) -> None:
+    Terminal().print(Path(HOSTILE))
     assert capsys.readouterr().out == f"{SHOWN}\n"
 
 
