@@ -139,7 +139,7 @@ def settings() -> str:
         elif isinstance(default, tuple):
             shown = ", ".join(f"`{one}`" for one in default)
         else:
-            shown = f"`{default}`" if default != "" else ""
+            shown = f"`{default}`" if default not in ("", None) else ""
         rows.append([f"`--{item.name.replace('_', '-')}`", f"`ZOO_{item.name.upper()}`", shown, item.metadata["help"]])
     return markdown(["flag", "variable", "default", "what it is"], "llll", rows)
 

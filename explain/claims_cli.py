@@ -36,15 +36,14 @@ def claims(
 ) -> None:
     """Measure the paper's claims on trained models, and write docs/claims.md."""
     require_explaining()
-    from rich.console import Console
-
     from explain.claims.finding import ClaimsError, read_findings, write_findings
     from explain.claims.measuring import chosen_claims, measure, write
     from explain.claims.study import Study
     from training.records import RECORDS
     from zoo.errors import InputError
+    from zoo.terminal import Terminal
 
-    console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+    console = Terminal()
     numbers = () if only_write else chosen_claims(only)
     study = Study(data, images, seed, docs / RECORDS, tuple(report or ()))
     try:

@@ -26,25 +26,25 @@ def explain(
 ) -> None:
     """Why a model answers as it does: a page a picture, as HTML and as PNG, with maps, patches and what moved it."""
     require_explaining()
-    from rich.console import Console
     from rich.text import Text
 
     from explain.pages import write_pages
     from explain.plain import open_plain
     from zoo.hub import open_model
+    from zoo.terminal import Terminal, print_error
     from zoo.torch_predictor import TorchPredictor
 
     package = open_model(model, NETWORK_FILES)
     network = TorchPredictor.open(package).network
     plain = open_plain(package.config, beside)
-    console = Console(soft_wrap=True, markup=False, emoji=False, highlight=False)
+    console = Terminal()
     with console.status("explaining") as status:
         written = write_pages(
             network, package.config, plain, images, output, lambda file: status.update(Text(f"explaining {file}"))
         )
     for page in written.pages:
-        console.print(str(page))
+        console.print(page)
     for failure in written.failures:
-        Console(stderr=True, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), failure))
+        print_error(failure)
     if written.failures:
         raise typer.Exit(1)

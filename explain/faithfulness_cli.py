@@ -24,19 +24,18 @@ def faithfulness(
 ) -> None:
     """How well maps tell what the answers depend on: curves of removed patches, and the grid pointing game."""
     require_explaining()
-    from rich.console import Console
-
     from explain.faithfulness import Protocol, about, same_measurement
     from explain.faithfulness_record import read_record, write_record
     from explain.faithfulness_run import measure_package
     from explain.faithfulness_table import faithfulness_table
     from training.pictures import data_set_name
     from zoo.hub import open_model
+    from zoo.terminal import Terminal
 
     packages = [open_model(name, NETWORK_FILES) for name in models or [DEFAULT_MODEL]]
     protocol, data_name = Protocol(images, seed, mosaics), data_set_name(data)
     record = read_record(output)
-    console = Console(soft_wrap=True, markup=False, emoji=False)
+    console = Terminal()
     for package in packages:
         config = package.config
         if same_measurement(record.get(config.name, {}), config.identity(), data_name, protocol):
@@ -46,4 +45,4 @@ def faithfulness(
         record[config.name] = about(config.identity(), data_name, protocol) | found
         write_record(output, record)
     for package in packages:
-        Console().print(faithfulness_table(package.config.name, record[package.config.name]))
+        Terminal(folded=True).print(faithfulness_table(package.config.name, record[package.config.name]))

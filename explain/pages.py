@@ -1,6 +1,5 @@
 """From picture files to a folder of pages."""
 
-import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -13,8 +12,10 @@ from explain.sections import sections
 from explain.seen import Seen, read_picture
 from explain.sheet import draw_sheet
 from zoo.errors import ImageError, InputError
+from zoo.files import png_bytes, refuse_inputs
 from zoo.network import Network
 from zoo.package import ModelConfig, write_atomically
+from zoo.printable import printable
 
 INDEX = "index"
 
@@ -39,18 +40,21 @@ def write_pages(
     """Explain pictures, a page each as `NAME.html` and `NAME.png`; a bad picture does not keep the others from theirs.
 
     Raises:
-        InputError: the folder cannot be written.
+        InputError: the folder cannot be written, or a page would replace one of the pictures.
     """
+    names = page_names(files)
+    for name in names:
+        refuse_inputs(folder / f"{name}.png", files)
     entries, failures = [], []
     device = network.classifier.weight.device
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for file, name in zip(files, page_names(files), strict=True):
-            progress(shown_name(file))
+        for file, name in zip(files, names, strict=True):
+            progress(printable(file.name))
             try:
                 seen = read_picture(file, config.input_size)
             except ImageError as error:
-                failures.append(_readable(str(error)))
+                failures.append(printable(error))
                 continue
             beside = None
             if plain.network is not None and plain.network.config is not None:
@@ -59,7 +63,7 @@ def write_pages(
             explanation = explain(network, seen.pixels.to(device), beside)
             _write_page(folder / name, config.name, seen, explanation, plain.note)
             square = seen.square.resize((THUMBNAIL, THUMBNAIL))
-            entries.append(Entry(shown_name(file), f"{name}.html", explanation.answers[0], square))
+            entries.append(Entry(printable(file.name), f"{name}.html", explanation.answers[0], square))
         pages = [folder / entry.page for entry in entries]
         if len(files) > 1:
             pages.append(folder / f"{INDEX}.html")
@@ -73,7 +77,7 @@ def page_names(files: Iterable[Path]) -> list[str]:
     """A name for each file's page, without its suffix: only letters, digits, `_` and `-`, and no name twice."""
     taken, names = {INDEX}, []
     for file in files:
-        stem = re.sub(r"[^\w-]+", "-", _readable(file.stem)).strip("-")[:80] or "picture"
+        stem = re.sub(r"[^\w-]+", "-", printable(file.stem)).strip("-")[:80] or "picture"
         name, number = stem, 2
         while name.casefold() in taken:
             name, number = f"{stem}-{number}", number + 1
@@ -82,20 +86,10 @@ def page_names(files: Iterable[Path]) -> list[str]:
     return names
 
 
-def shown_name(file: Path) -> str:
-    """A file's name for people to read."""
-    return _readable(file.name)
-
-
-def _readable(text: str) -> str:
-    """Bytes of a file name that are no UTF-8 are replaced, so that it can be written."""
-    return os.fsencode(text).decode(errors="replace")
-
-
 def _write_page(path: Path, model: str, seen: Seen, explanation: Explanation, plain_note: str) -> None:
-    name, best = shown_name(seen.file), explanation.answers
+    name, best = printable(seen.file.name), explanation.answers
     shown = sections(seen, explanation, plain_note)
     write_atomically(path.with_suffix(".html"), picture_page(name, model, explanation, shown).encode())
     answers = ", ".join(f"{share.label} {share.probability:.1%}" for share in best)
     sheet = draw_sheet(f"{name}: {best[0].label}", f"Why the model {model} answers so: {answers}", shown)
-    sheet.save(path.with_suffix(".png"))
+    write_atomically(path.with_suffix(".png"), png_bytes(sheet))

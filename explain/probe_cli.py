@@ -35,8 +35,6 @@ def probe(
 ) -> None:
     """Measure whether a network uses its semantic block: what its answers become when the assignment is replaced."""
     require_explaining()
-    from rich.console import Console
-
     from explain import probe as probing
     from explain.probe_onnx import OnnxAnswers
     from training.evaluate import require_classes
@@ -50,6 +48,7 @@ def probe(
     from zoo.package import sha256
     from zoo.probe import write_probe
     from zoo.registry import info
+    from zoo.terminal import Terminal
     from zoo.torch_predictor import TorchPredictor
 
     package = open_model(model)
@@ -97,7 +96,7 @@ def probe(
     if record:
         write_probe(package, through, found)
         write_card(package)
-    console = Console(soft_wrap=True, markup=False, emoji=False, highlight=False)
+    console = Terminal()
     console.print(_table(config.name, through, found))
     console.print(_maps(found))
     console.print(found.verdict)

@@ -19,6 +19,7 @@ from explain.semantics import Assigned, Study
 from explain.summary import SUMMARY_FILE, not_possible, searched, summary
 from explain.tables import write_tables
 from zoo.answers import NONE
+from zoo.files import png_bytes
 from zoo.package import write_atomically, write_json
 from zoo.picture import class_colour
 
@@ -56,7 +57,7 @@ def write_report(study: Study, folder: Path) -> Path:
         **(_assigned(study, study.assigned) if study.assigned else {"assigned": None}),
     )
     if study.assigned:
-        draw_entities(study, study.assigned).save(folder / ENTITIES_PICTURE)
+        write_atomically(folder / ENTITIES_PICTURE, png_bytes(draw_entities(study, study.assigned)))
     file = folder / REPORT_FILE
     write_atomically(file, page.encode())
     return file

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from zoo.decode import decode, decode_pixels
 from zoo.errors import ImageError
+from zoo.files import read_bounded
 from zoo.preprocess import Box, scale_box
 
 TILE = 256
@@ -44,7 +45,7 @@ def read_picture(file: Path, size: int) -> Seen:
     if file.is_dir():
         raise ImageError(f"{file}: it is a folder; name its pictures, as in {file}/*.jpg")
     try:
-        data = file.read_bytes()
+        data = read_bounded(file)
         square = decode_pixels(data, size)
         return Seen(file, decode(data), square.box, torch.from_numpy(square.pixels)[None])
     except (OSError, ImageError, ValueError) as error:  # a ValueError: a name with a null character

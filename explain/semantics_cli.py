@@ -31,8 +31,6 @@ def semantics(
 ) -> None:
     """What a model's patches mean, over a whole split: a report with its figures, its numbers and an index."""
     require_explaining()
-    from rich.console import Console
-
     from explain.report import write_report
     from explain.semantics import Question, study
     from training.pictures import data_set_name
@@ -40,6 +38,7 @@ def semantics(
     from zoo.hub import open_model
     from zoo.package import ENTITIES_FILE
     from zoo.registry import info
+    from zoo.terminal import Terminal
 
     package = open_model(model)
     name = data_set_name(data)
@@ -48,7 +47,7 @@ def semantics(
     if record and not info(package.config.variant).has_block:
         raise InputError(f"--record: {package.config.variant} has no semantic block, and so no entities")
     folder = output or report_folder(package.config.variant, name, split)
-    console = Console(soft_wrap=True, markup=False, emoji=False, highlight=False)
+    console = Terminal()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with progress_bar() as bar:

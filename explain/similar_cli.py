@@ -1,7 +1,6 @@
 """The command `zoo similar`."""
 
 import re
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +8,7 @@ import typer
 
 from explain.extras import require_explaining
 from zoo.cli import Model
-from zoo.errors import ImageError, InputError
+from zoo.errors import InputError
 from zoo.hub import DEFAULT_MODEL
 
 
@@ -36,7 +35,6 @@ def similar(
     if output.suffix.lower() != ".png":
         raise InputError(f"-o {output}: the name must end in .png")
     require_explaining()
-    from rich.console import Console
     from rich.table import Table
 
     from explain.semantics import INDEX_FOLDER
@@ -44,17 +42,16 @@ def similar(
     from explain.similar import draw_similar, find_similar, open_index, require_block, to_json
     from training.pictures import data_set_name
     from training.progress import progress_bar
-    from zoo.decode import decode_pixels
+    from zoo.decode import read_pixels
+    from zoo.files import check_output, png_bytes, write_output
     from zoo.hub import open_model
-    from zoo.package import json_text
+    from zoo.terminal import Terminal, print_json
     from zoo.torch_predictor import TorchPredictor
 
+    check_output(output, [image])
     package = open_model(model)
     require_block(package)
-    try:
-        pixels = decode_pixels(image.read_bytes(), package.config.input_size).pixels
-    except (OSError, ImageError) as error:
-        raise ImageError(f"{image}: {error.strerror if isinstance(error, OSError) else error}") from None
+    pixels = read_pixels(image, package.config.input_size).pixels
     network = TorchPredictor.open(package).network
     name = package.config.data if data is None else data_set_name(data)
     folder = index or report_folder(package.config.variant, name, split) / INDEX_FOLDER
@@ -70,18 +67,17 @@ def similar(
                 lambda done, total: bar.update(task, completed=done, total=total, visible=True),
             )
         found = find_similar(network, opened, pixels, row, column, count)
-        draw_similar(found, opened).save(output)
     except OSError as error:
-        raise InputError(f"cannot write {error.filename or output}: {error.strerror or error}") from None
+        raise InputError(f"cannot read or write {error.filename or folder}: {error.strerror or error}") from None
+    write_output(output, png_bytes(draw_similar(found, opened)))
     if as_json:
-        sys.stdout.write(json_text(to_json(found, opened)))
-        return
+        return print_json(to_json(found, opened))
     table = Table("class", "image", "row", "column", "distance", title=f"{image}, patch {row},{column}")
     for match, label in zip(found.matches, found.labels, strict=True):
         table.add_row(label, str(match.image), str(match.row), str(match.column), f"{match.distance:.3f}")
-    console = Console(soft_wrap=True)
+    console = Terminal()
     console.print(table)
-    console.print(f"{output}: {len(opened)} images of {opened.origin.data} searched", markup=False, emoji=False)
+    return console.print(f"{output}: {len(opened)} images of {opened.origin.data} searched")
 
 
 def _parse(patch: str) -> tuple[int, int]:

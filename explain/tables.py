@@ -1,5 +1,6 @@
 """The numbers behind a report, as Parquet files."""
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pyarrow.parquet as pq
 
 from explain.index import PatchIndex
 from explain.semantics import Assigned, Study
+from zoo.package import write_atomically
 
 
 def write_tables(study: Study, folder: Path) -> list[str]:
@@ -19,7 +21,9 @@ def write_tables(study: Study, folder: Path) -> list[str]:
         tables |= {"entities": _entities(study.assigned), "slack": _slack(study.assigned)}
         tables |= {"class_vectors": _vectors(study.assigned)}
     for name, columns in tables.items():
-        pq.write_table(pa.table(dict(columns)), folder / f"{name}.parquet")
+        stream = io.BytesIO()
+        pq.write_table(pa.table(dict(columns)), stream)
+        write_atomically(folder / f"{name}.parquet", stream.getvalue())
     names = [f"{name}.parquet" for name in tables]
     if study.assigned is not None and study.measured.index is not None:
         _write_patches(study.measured.index, study.assigned, folder / "patches.parquet")
@@ -76,7 +80,7 @@ def _vectors(assigned: Assigned) -> Mapping[str, Any]:
 def _write_patches(index: PatchIndex, assigned: Assigned, file: Path) -> None:
     """Every patch, a row group for each part of the index."""
     names = [pa.array(assigned.entities.classes), pa.array([entity.name for entity in assigned.entities.entities])]
-    writer = None
+    writer, stream = None, io.BytesIO()
     for start, shares in index.chunks():
         images, cells, _ = shares.shape
         row, column = np.divmod(np.arange(cells, dtype=np.int16), np.int16(index.grid[1]))
@@ -95,7 +99,8 @@ def _write_patches(index: PatchIndex, assigned: Assigned, file: Path) -> None:
                 "entity": pa.DictionaryArray.from_arrays(entity, names[1]),
             }
         )
-        writer = writer or pq.ParquetWriter(file, table.schema)
+        writer = writer or pq.ParquetWriter(stream, table.schema)
         writer.write_table(table)
     if writer is not None:
         writer.close()
+        write_atomically(file, stream.getvalue())

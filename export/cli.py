@@ -45,13 +45,14 @@ def export(
         from export.onnx_file import OPSET, check_input_size, export_onnx
         from export.quantize import PICTURES
         from export.verify import forget
-    from rich.console import Console
     from rich.table import Table
 
     from export.images import read_pixels
     from zoo.errors import InputError
+    from zoo.files import refuse_inputs
     from zoo.hub import open_model
-    from zoo.package import ONNX_FILES, sha256
+    from zoo.package import ONNX_FILES, PUBLISHED_FILES, sha256
+    from zoo.terminal import Terminal
 
     package = open_model(name)
     if output is None and input_size not in (None, package.config.input_size):
@@ -61,10 +62,11 @@ def export(
         )
     own_file = package.path / ONNX_FILES[precision]
     file = output or own_file
+    refuse_inputs(file, (package.path / name for name in PUBLISHED_FILES if name != own_file.name))
     if data is not None and precision != "int8":
         raise InputError(f"--data {data}: pictures are for --precision int8 only")
     size = check_input_size(package.config.input_size if input_size is None else input_size)
-    console = Console()
+    console = Terminal(folded=True)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=file.parent):  # what cannot be written should be known before minutes have passed
@@ -111,12 +113,11 @@ def verify(
     """Compare a model's ONNX files with its network, and record the result in the model directory."""
     with _export_extra():
         from export.verify import measure_parity, require
-    from rich.console import Console
-
     from export.images import read_pixels
     from export.parity_table import parity_table
     from zoo.errors import InputError
     from zoo.hub import open_model
+    from zoo.terminal import Terminal
 
     package = open_model(name)
     if precision is None and (tolerance, agreement) != (None, None):
@@ -128,7 +129,7 @@ def verify(
     except OSError as error:
         raise InputError(f"cannot read or write {error.filename}: {error.strerror or error}") from None
     for one, parity in found.items():
-        Console().print(parity_table(package.config.name, one, parity))
+        Terminal(folded=True).print(parity_table(package.config.name, one, parity))
     for one, parity in found.items():
         require(package, one, parity)
 
@@ -140,11 +141,10 @@ def compact(
     """Copy a model with its weights in half precision: half the space. Export and measure the copy again."""
     with _export_extra():
         from export.compact import compact as write
-    from rich.console import Console
-
     from zoo.errors import InputError
     from zoo.hub import LOCAL_PREFIX, open_model
     from zoo.package import WEIGHTS_FILE
+    from zoo.terminal import Terminal
 
     package = open_model(name)
     try:
@@ -156,7 +156,7 @@ def compact(
         f"{output}: {after:.2f} MB of weights, before {before:.2f} MB; it has no accuracy before it was measured: "
         f"zoo eval {LOCAL_PREFIX}{output} --data {package.config.data} --record"
     )
-    Console(soft_wrap=True).print(done, markup=False, emoji=False)
+    Terminal().print(done)
 
 
 @contextmanager

@@ -94,8 +94,8 @@ def create_app(service: Service) -> FastAPI:
     class Described(ImageQuery):
         model: str | None = Field(
             None,
-            description="A name of `/models`; the default model if none is given.",
-            json_schema_extra={"enum": [*service.models]},
+            description="A name of `/models`, or a variant that one of them has; the default model if none is given.",
+            json_schema_extra={"enum": [*service.models.names]},
         )
         top_k: int | None = Field(
             None,

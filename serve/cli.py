@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from serve.settings import MAX_BATCH, Settings
+from serve.settings import DAY, LARGEST_BATCH, MANY, MAX_BATCH, VARIABLES, Settings
 from zoo.options import with_options
 from zoo.runtime import Device, Precision
 
@@ -21,7 +21,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(speed)
 
 
-@with_options(Settings, environment="ZOO_")
+@with_options(Settings, environment=VARIABLES)
 def serve(settings: Settings) -> None:
     """Answer POST /classify and POST /patch-semantics over HTTP; see /docs there."""
     from serve.processes import run
@@ -36,23 +36,28 @@ def tune(
         typer.Option(help="Of the ONNX file to tune, and to serve from then on.", show_default="as before, or fp32"),
     ] = None,
     device: Annotated[Device, typer.Option(help="Where to compute.")] = "auto",
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 for one a core. Serve with as many.")] = 0,
-    batch: Annotated[int, typer.Option(min=2, help="Pictures in a large batch; the small one has one.")] = MAX_BATCH,
-    seconds: Annotated[float, typer.Option(min=0, help="For which each setting is measured at each batch size.")] = 1.0,
+    threads: Annotated[
+        int, typer.Option(min=0, max=MANY, help="CPU threads; 0 for one a core. Serve with as many.")
+    ] = 0,
+    batch: Annotated[
+        int, typer.Option(min=2, max=LARGEST_BATCH, help="Pictures in a large batch; the small one has one.")
+    ] = MAX_BATCH,
+    seconds: Annotated[
+        float, typer.Option(min=0, max=DAY, help="For which each setting is measured at each batch size.")
+    ] = 1.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only measure; change nothing.")] = False,
 ) -> None:
     """Find the fastest way to compute a model on this machine, and keep it in the model directory."""
-    from rich.console import Console
-
     from serve.tune import check_writable, write
     from serve.tune import tune as find
     from serve.tune_report import chosen, summary_table, trials_table
     from zoo.hub import open_model
+    from zoo.terminal import Terminal
 
     package = open_model(model)
     if not dry_run:
         check_writable(package)
-    console = Console()
+    console = Terminal(folded=True)
     # What turns on the screen computes too.
     with console.status("opening", refresh_per_second=1) as status:
         found = find(
@@ -71,25 +76,26 @@ def tune(
     console.print(summary_table(package, found, (1, batch)))
     written = "nothing (--dry-run)" if dry_run else write(found.serving, package)
     # Not folded, so that names of files can be copied.
-    Console(soft_wrap=True).print(f"chosen: {chosen(found)}\nwritten: {written}", markup=False, emoji=False)
+    Terminal().print(f"chosen: {chosen(found)}\nwritten: {written}")
 
 
 def speed(
     model: Model,
     device: Annotated[Device, typer.Option(help="Where to compute.")] = "auto",
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 for one a core.")] = 0,
-    seconds: Annotated[float, typer.Option(min=0, help="For which each file is measured at each batch size.")] = 3.0,
+    threads: Annotated[int, typer.Option(min=0, max=MANY, help="CPU threads; 0 for one a core.")] = 0,
+    seconds: Annotated[
+        float, typer.Option(min=0, max=DAY, help="For which each file is measured at each batch size.")
+    ] = 3.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only measure; change nothing.")] = False,
 ) -> None:
     """Measure how fast this machine computes each of a model's ONNX files, for its card."""
-    from rich.console import Console
-
     from serve.speed import measure_speed
     from serve.tune import check_writable
     from zoo.card import write_card
     from zoo.hub import open_model
     from zoo.package import SPEED_FILE
     from zoo.speed import write_speed
+    from zoo.terminal import Terminal
 
     package = open_model(model)
     if not dry_run:
@@ -99,7 +105,7 @@ def speed(
         times = ", ".join(f"{1000 * time:.2f} ms for {batch}" for batch, time in one.seconds.items())
         where = f"{one.device}, {one.processor}, threads: {one.threads}"
         told = f"{package.config.name}, {precision}: {times} pictures ({where})"
-        Console(soft_wrap=True).print(told, markup=False, emoji=False, highlight=False)
+        Terminal().print(told)
     if not dry_run:
         write_speed(package, found)
         write_card(package)

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from zoo.errors import InputError
+from zoo.files import expand_path
 
 MIN_LENGTH = 16
 RELOAD_SECONDS = 1.0
@@ -28,16 +29,18 @@ class Keys:
     Arguments:
         given: keys that hold as long as the server runs.
         file: a file of others, one a line, with `#` before a comment; it is read again whenever it changes, and one
-            that cannot be read then changes nothing. Empty for none.
+            that cannot be read then changes nothing. None for no file.
         clock: in seconds.
 
     Raises:
         InputError: a key is too short or has other characters than a token, or the file cannot be read or has no key.
     """
 
-    def __init__(self, given: Iterable[str], file: str = "", clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, given: Iterable[str], file: str | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._given = _read(given, "api_keys")
-        self._file = Path(file) if file else None
+        self._file = expand_path(file) if file else None
         self._clock = clock
         self._names = self._given
         if self._file:
@@ -88,10 +91,16 @@ def _stamp(file: Path) -> tuple[int, ...] | None:
 
 def _read_file(file: Path) -> dict[bytes, str]:
     try:
-        lines = file.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        if file.exists() and not (file.is_file() or file.is_dir()):
+            raise InputError("it is a pipe or a device, which cannot be read again")
+        # Some editors begin a file with a byte order mark.
+        lines = file.read_bytes().decode("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError, InputError) as error:
+        reason = (
+            "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else getattr(error, "strerror", None) or error
+        )
         raise InputError(
-            f"the file of API keys {file} cannot be read: {error}; name another in api_keys_file"
+            f"the file of API keys {file} cannot be read: {reason}; name another in api_keys_file"
         ) from None
     keys = _read(lines, str(file))
     if not keys:

@@ -45,7 +45,7 @@ def _bind(host: str, port: int, spread: bool) -> socket.socket:
         if spread:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind((host, port))
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, ValueError) as error:  # ValueError: what is no host's name
         listener.close()
         raise AddressError(
             f"cannot listen on {host} port {port}: {error}; choose another with --host and --port"

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import resource
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from serve.errors import ModelUnavailableError
 from serve.metrics import Metrics
 from serve.settings import Settings
 from zoo.entities import Entities
-from zoo.errors import InputError, UnknownNameError, ZooError
+from zoo.errors import InputError, ZooError, find_name
 from zoo.package import Package
 from zoo.predictor import Predictor
 from zoo.registry import info
@@ -105,16 +106,20 @@ class Models(Mapping[str, ServedModel]):
         return len(self._models)
 
     def named(self, name: str | None) -> ServedModel:
-        """The model called `name`, or the default one.
+        """The model called `name`, the only one of the variant `name`, or the default one.
 
         Raises:
-            UnknownNameError: it is not served here.
+            UnknownNameError: it is not served here, or several of the variant are.
         """
         if name is None:
             return next(iter(self._models.values()))
-        if name not in self._models:
-            raise UnknownNameError("model of this server", name, self._models)
-        return self._models[name]
+        return self._models[find_name("model of this server", name, self._models)]
+
+    @property
+    def names(self) -> list[str]:
+        """What requests may call them: their names, and the variants of which there is only one."""
+        variants = Counter(model.package.config.variant for model in self._models.values())
+        return [*self._models, *(variant for variant, count in variants.items() if count == 1)]
 
     @property
     def alive(self) -> bool:

@@ -19,14 +19,18 @@ from multiprocessing.context import SpawnProcess
 from tempfile import TemporaryDirectory
 from types import FrameType
 
+from serve.keys import Keys
 from serve.listening import CAN_SPREAD, listening
 from serve.logs import configure_logging
-from serve.settings import Settings
+from serve.settings import VARIABLES, Settings
 from serve.shared import METRICS_FOLDER, Shared
-from zoo.errors import MissingDependencyError, ZooError
-from zoo.hub import open_model
+from zoo.errors import InputError, MissingDependencyError, ZooError
+from zoo.hub import WEIGHTS_VARIABLE, open_model
 from zoo.machine import cores, nvidia_driver
+from zoo.onnx_predictor import require_onnx
+from zoo.options import unknown_variables
 from zoo.package import Package
+from zoo.releases import ORGANIZATION_VARIABLE
 from zoo.signals import handling, stop_signals
 
 MOST = 8
@@ -45,15 +49,23 @@ class ProcessError(ZooError):
 
 
 def run(settings: Settings) -> None:
-    """Serve until SIGTERM or Ctrl-C; models load before the address opens, so that what cannot work fails at once.
+    """Serve until SIGTERM or Ctrl-C; models load before the address opens, so that what cannot work fails at once,
+    as bad keys do before that.
 
     Raises:
         ZooError: a model or the device is not there, or the address is taken.
     """
     configure_logging(settings.log_format, settings.log_level)
+    for name in unknown_variables(Settings, VARIABLES, (WEIGHTS_VARIABLE, ORGANIZATION_VARIABLE)):
+        _log.warning("the variable %s means nothing here", name)
+    Keys(settings.api_keys, settings.api_keys_file)
     count = settings.processes or _default_count(settings)
+    if count > 1 and not CAN_SPREAD:
+        raise InputError(f"processes = {count}: this system cannot spread connections among several; serve with 1")
     with listening(settings.host, settings.port, count) as listeners:
         packages = [open_model(reference, settings.files) for reference in settings.model]
+        for package in packages:
+            require_onnx(package, settings.chosen_precision)
         host, port = listeners[0].getsockname()[:2]
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         settings = _part(settings, count)

@@ -168,8 +168,7 @@ class Service:
 
 
 def _open_onnx(settings: Settings, share: ThreadShare, package: Package) -> Predictor:
-    precision = None if settings.precision == "auto" else settings.precision
-    predictor = OnnxPredictor.open(package, settings.device, settings.threads, precision, share=share)
+    predictor = OnnxPredictor.open(package, settings.device, settings.threads, settings.chosen_precision, share=share)
     # The first requests do not wait for what is opened, and planned, when it is first needed.
     size = predictor.config.input_size
     for count in (1, settings.max_batch):

@@ -3,9 +3,8 @@
 from serve.settings import MAX_BATCH
 from serve.stopwatch import Setting, Stopwatch
 from serve.tune import Measure
-from zoo.errors import PackageError
 from zoo.machine import cores, processor
-from zoo.onnx_predictor import OnnxPredictor
+from zoo.onnx_predictor import OnnxPredictor, require_onnx
 from zoo.package import Package
 from zoo.runtime import Device, Precision, Runtime
 from zoo.speed import Speed
@@ -31,7 +30,7 @@ def measure_speed(
         DeviceError, MissingDependencyError: as for `OnnxPredictor`.
     """
     if not package.precisions:
-        raise PackageError(f"{package.path} has no ONNX file; make one with `zoo export`")
+        require_onnx(package, "fp32")
     import onnxruntime
 
     opened = {one: OnnxPredictor.open(package, device, threads, one, Runtime()) for one in package.precisions}

@@ -62,10 +62,9 @@ def train(
     """
     chosen = replace(recipes.get(recipe), **changes)
     require(*TRAINING)
-    from rich.console import Console
-
     from training.job import Job, run_job
     from training.pictures import data_set_name
+    from zoo.terminal import Terminal
 
     run = run or Path("runs") / f"{variant}.{data_set_name(data)}"
     job = Job(
@@ -82,7 +81,7 @@ def train(
         device=device,
         compiled=compiled,
     )
-    run_job(job, Console(soft_wrap=True, highlight=False, markup=False, emoji=False).print)
+    run_job(job, Terminal().print)
 
 
 def evaluate(
@@ -97,8 +96,6 @@ def evaluate(
 ) -> None:
     """Measure a model's accuracy through PyTorch, ONNX Runtime or a running server."""
     require(*TRAINING)
-    from rich.console import Console
-
     from training.evaluate import evaluate as measure
     from training.evaluate import open_through, require_classes
     from training.pictures import data_set_name
@@ -107,6 +104,7 @@ def evaluate(
     from training.save import record_evaluation
     from zoo.hub import open_model
     from zoo.metrics import held_out_share
+    from zoo.terminal import Terminal
 
     package = open_model(model)
     if record and (limit is not None or data_set_name(data) != package.config.data):
@@ -121,7 +119,7 @@ def evaluate(
         evaluation = measure(predictor, images, lambda done: progress.update(task, completed=done))
     if record:
         record_evaluation(package, split, kind, evaluation, digest)
-    Console(soft_wrap=True, markup=False, emoji=False).print(
+    Terminal().print(
         f"{package.config.name} through {kind}: {evaluation.accuracy:.2f}% of {evaluation.images} {split} images of "
         f"{data_set_name(data)} (patches {evaluation.patch_accuracy:.2f}%, loss {evaluation.loss:.4f})"
     )

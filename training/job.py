@@ -26,7 +26,8 @@ from training.stream import StreamedImages
 from zoo.errors import InputError
 from zoo.machine import cores, total_memory
 from zoo.metrics import HELD_OUT_SHARE
-from zoo.package import Package, write_atomically
+from zoo.package import Package, encodable, write_atomically
+from zoo.printable import printable
 from zoo.registry import info
 from zoo.torch_predictor import TorchPredictor
 
@@ -76,6 +77,8 @@ def run_job(job: Job, say: Say) -> Package:
         ZooError: of many kinds; see `open_splits`, `prepare`, `start_network` and `train`.
     """
     info(job.variant)
+    if not encodable(str(job.run)):
+        raise InputError(f"--run-folder {job.run}: its name is not UTF-8, which TensorBoard needs; choose another")
     if job.workers is not None and job.workers < 0:
         raise InputError(f"workers = {job.workers}: it must not be negative")
     fabric, why_device = join_processes(job.device, job.recipe.precision)
@@ -180,7 +183,7 @@ def _report_unreadable(problems: tuple[str, ...], job: Job, first: bool, tell: S
     """
     file = job.run / UNREADABLE_FILE
     if first:
-        write_atomically(file, "".join(f"{problem}\n" for problem in problems).encode())
+        write_atomically(file, "".join(f"{printable(problem)}\n" for problem in problems).encode())
     shown = "".join(f"\n  {problem}" for problem in problems[:SHOWN])
     listed = f"{shown}\n  (all of them: {file})"
     if job.unreadable == "stop":

@@ -2,6 +2,8 @@
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from zoo.terminal import Terminal
+
 
 def progress_bar(shown: bool = True) -> Progress:
     """A bar with the steps, the time and what the task says of itself in its field `status`.
@@ -16,6 +18,7 @@ def progress_bar(shown: bool = True) -> Progress:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[status]}"),
+        console=Terminal(folded=True),
         disable=not shown,
     )
     bar.console.quiet = not shown

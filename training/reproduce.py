@@ -22,9 +22,10 @@ from training.run_folder import CHECKPOINT_FILE, MODEL_FOLDER, OUTPUT_FILE
 from zoo.errors import InputError, ZooError
 from zoo.machine import cores
 from zoo.package import Package
+from zoo.terminal import Terminal
 
-TRAINER = (sys.executable, "-m", "zoo")
-"""What `Run.arguments` are given to."""
+TRAINER = (sys.executable, "-P", "-m", "zoo")
+"""What `Run.arguments` are given to; `-P`, since a `zoo.py` in the working directory is another program."""
 
 PROBED_IMAGES = 5000
 """Images on which it is measured whether a network uses its semantic block."""
@@ -70,9 +71,7 @@ def reproduce(
     only_write: Annotated[bool, typer.Option("--only-write", help="Only write the results of the records.")] = False,
 ) -> None:
     """Train the paper's table or an experiment's arms, and write docs/results.md; what is done already stays done."""
-    from rich.console import Console
-
-    console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+    console = Terminal()
     if only_write:
         require("matplotlib")
         return _write(results, console.print)

@@ -1,5 +1,20 @@
 """`python -m zoo`: the same program as `zoo`, for `torchrun -m zoo train ...`."""
 
-from zoo.cli import main
+import os
+import sys
+from pathlib import Path
 
-main()
+
+def _leave_out_working_directory() -> None:
+    """Import nothing from the working directory, where a user's `training.py` or `rich.py` would hide a package."""
+    here, own = Path.cwd(), Path(__file__).resolve().parents[1]
+    if here != own:
+        sys.path[:] = [entry for entry in sys.path if Path(entry or os.curdir).absolute() != here]
+
+
+if __name__ == "__main__":
+    _leave_out_working_directory()
+
+    from zoo.cli import main
+
+    main()

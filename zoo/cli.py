@@ -3,12 +3,14 @@
 import importlib.metadata
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from zoo.errors import ZooError
+from zoo.errors import MissingDependencyError, ZooError
 from zoo.hub import DEFAULT_MODEL
 from zoo.publish_cli import publish
 
@@ -16,7 +18,37 @@ if TYPE_CHECKING:
     from zoo.package import Package
     from zoo.predictor import Prediction
 
+_broken: dict[str, str] = {}
+"""Packages whose commands could not be added, and why."""
+
+
+class Commands(TyperGroup):
+    """The program's commands; those of a package that cannot be imported fail when they are used, and no others."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        for package, reason in _broken.items():
+            # A package says itself what its commands are called.
+            anything = {"ignore_unknown_options": True, "allow_extra_args": True}
+            help_ = f"(not available, as the package cannot be imported: {reason})"
+            self.add_command(TyperCommand(package, callback=_refuse_broken, context_settings=anything, help=help_))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if _broken and self.get_command(ctx, args[0]) is None:
+            _refuse_broken(args[0])
+        return super().resolve_command(ctx, args)
+
+
+def _refuse_broken(command: str = "") -> None:
+    reasons = "; ".join(f"{package} ({reason})" for package, reason in _broken.items())
+    there = f"there is no command {command!r}, and those" if command else "the commands"
+    raise MissingDependencyError(
+        f"{there} of these packages are missing, as they cannot be imported: {reasons}; install template-zoo again"
+    )
+
+
 app = typer.Typer(
+    cls=Commands,
     name="zoo",
     help="Small image classifiers that show what each patch of a picture looks like.",
     no_args_is_help=True,
@@ -48,11 +80,11 @@ def _open(model: str) -> "Package":
 @app.command("list")
 def list_(pattern: Annotated[str, typer.Argument(help="Shell-style pattern of names.")] = "*") -> None:
     """The variants, and the models whose weights are here or on the Hub."""
-    from rich.console import Console
     from rich.table import Table
 
-    from zoo.hub import local_models, released_models
+    from zoo.hub import has_onnx, local_models, released_models
     from zoo.registry import info, list_models
+    from zoo.terminal import Terminal
 
     table = Table("name", "mechanism", title="Variants; C classes, multiply-adds at 32x32")
     table.add_column("weights", justify="right", no_wrap=True)
@@ -62,12 +94,17 @@ def list_(pattern: Annotated[str, typer.Argument(help="Shell-style pattern of na
         variant = info(name)
         weights = f"{variant.fixed_parameters:,} + {variant.parameters_per_class:,} C"
         table.add_row(name, variant.mechanism, weights, f"{variant.multiply_adds / 1e6:.1f} M")
-    console = Console()
-    console.print(table)
+    Terminal(folded=True).print(table)
     places = {"here": local_models(), "on the Hub": released_models()}
     for place, models in places.items():
         shown = [model for model in models if model.partition(".")[0] in names]
-        console.print(f"models {place}: {', '.join(shown) or 'none'}")
+        Terminal().print(f"models {place}: {', '.join(shown) or 'none'}")
+    lacking = [name for name in local_models() if name.partition(".")[0] in names and not has_onnx(name)]
+    if lacking:
+        Terminal().print(
+            f"without an ONNX file: {', '.join(lacking)}; they need PyTorch, and cannot be served before `zoo export "
+            "NAME` has written it"
+        )
 
 
 @app.command("info")
@@ -75,8 +112,9 @@ def info_(name: Annotated[str, typer.Argument(help="A variant or a model.", show
     """The facts about a variant, or about a model and how it was trained, as JSON."""
     from dataclasses import asdict, fields
 
-    from zoo.hub import open_model
+    from zoo.hub import open_model, reference_of
     from zoo.registry import info, list_models
+    from zoo.terminal import print_json
 
     if name in list_models():
         variant = info(name)
@@ -86,8 +124,9 @@ def info_(name: Annotated[str, typer.Argument(help="A variant or a model.", show
         package = open_model(name)
         facts = {"name": package.config.name, "path": str(package.path)} | asdict(package.config)
         facts |= {"parameters": info(package.config.variant).parameters(len(package.config.classes))}
+        facts |= {"onnx": package.precisions or f"none: `zoo export {reference_of(package)}` writes it, for the server"}
         facts |= {"metrics": package.metrics(), "parity": package.parity()}
-    _print_json(facts)
+    print_json(facts)
 
 
 @app.command()
@@ -98,11 +137,10 @@ def classify(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """The most probable classes of pictures."""
-    from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     from zoo.answers import resolve_top_k, top_classes
+    from zoo.terminal import Terminal, print_json
 
     package = _open(model)
     config = package.config
@@ -114,13 +152,13 @@ def classify(
             description | {"classes": [share._asdict() for share in answer]}
             for description, answer in zip(seen, answers, strict=True)
         ]
-        return _print_json({"model": config.identity(), "results": results})
+        return print_json({"model": config.identity(), "results": results})
     table = Table("picture", "class", "probability", title=config.name)
     for file, answer in zip(images, answers, strict=True):
         for rank, share in enumerate(answer):
-            table.add_row(Text("" if rank else str(file)), Text(share.label), f"{share.probability:.1%}")
+            table.add_row("" if rank else str(file), share.label, f"{share.probability:.1%}")
         table.add_section()
-    return Console().print(table)
+    return Terminal(folded=True).print(table)
 
 
 @app.command()
@@ -134,42 +172,39 @@ def patches(
     top_k: TopK = None,
 ) -> None:
     """What each patch of a picture looks like: a map over the picture, an array [C + 1, h, w], or JSON."""
-    import numpy as np
-    from rich.console import Console
-
     from zoo.answers import patch_answers, patch_shares, resolve_top_k
     from zoo.decode import decode
     from zoo.entities import Entities
     from zoo.errors import InputError
+    from zoo.files import array_bytes, check_output, png_bytes, read_bounded, write_output
     from zoo.package import json_text
     from zoo.picture import draw_semantic_map
     from zoo.preprocess import Box
     from zoo.registry import info
+    from zoo.terminal import Terminal
 
     kind = output.suffix.lower()
     if kind not in (".png", ".npy", ".json"):
         raise InputError(f"-o {output}: the name must end in .png (a picture), .npy (an array) or .json")
+    check_output(output, [image])
     package = _open(model)
     config = package.config
     top_k = resolve_top_k(top_k, config.classes)
     [seen], prediction = _predict([image], package)
     shares = patch_shares(prediction)[0]
     rows, columns = shares.shape[1:]
-    try:
-        if kind == ".npy":
-            np.save(output, shares)
-        elif kind == ".png":
-            picture = decode(image.read_bytes())
-            draw_semantic_map(picture, shares, Box(*seen["box"]), config.classes, config.name).save(output)
-        else:
-            grid = {"grid": {"rows": rows, "columns": columns}, "source": info(config.variant).patch_source}
-            values = patch_answers(shares, config.classes, top_k, Entities.read(package))
-            answer = {"model": config.identity(), "results": [seen | grid | {"patches": values}]}
-            output.write_text(json_text(answer))
-    except OSError as error:
-        raise InputError(f"cannot write {output}: {error.strerror or error}") from None
-    done = f"{output}: {rows} x {columns} patches of {image}, {config.name}"
-    Console(soft_wrap=True).print(done, markup=False, emoji=False)
+    if kind == ".npy":
+        data = array_bytes(shares)
+    elif kind == ".png":
+        picture = decode(read_bounded(image))
+        data = png_bytes(draw_semantic_map(picture, shares, Box(*seen["box"]), config.classes, config.name))
+    else:
+        grid = {"grid": {"rows": rows, "columns": columns}, "source": info(config.variant).patch_source}
+        values = patch_answers(shares, config.classes, top_k, Entities.read(package))
+        answer = {"model": config.identity(), "results": [seen | grid | {"patches": values}]}
+        data = json_text(answer).encode()
+    write_output(output, data)
+    Terminal().print(f"{output}: {rows} x {columns} patches of {image}, {config.name}")
 
 
 def _predict(files: Iterable[Path], package: "Package") -> "tuple[list[dict[str, Any]], Prediction]":
@@ -189,25 +224,51 @@ def _predict(files: Iterable[Path], package: "Package") -> "tuple[list[dict[str,
     return seen, predict_in_parts(open_predictor(package), np.stack(pixels), BATCH)
 
 
-def _print_json(value: Any) -> None:
-    from zoo.package import json_text
-
-    sys.stdout.write(json_text(value))
-
-
 def _add_commands() -> None:
-    for entry_point in importlib.metadata.entry_points(group="zoo.commands"):
-        entry_point.load()(app)
+    entry_points = importlib.metadata.entry_points(group="zoo.commands")
+    _search_last({entry_point.module.partition(".")[0] for entry_point in entry_points})
+    _broken.clear()
+    for entry_point in entry_points:
+        try:
+            entry_point.load()(app)
+        except (Exception, SystemExit) as error:  # whatever is wrong with one package, the others work
+            _broken[entry_point.name] = f"{type(error).__name__}: {error}"
+
+
+def _search_last(packages: Iterable[str]) -> None:
+    """Search folders last, such as those of PYTHONPATH, whose files would hide packages that lie beside this one."""
+    own = Path(__file__).resolve().parents[1]
+    names = [
+        name for package in packages if (own / package).is_dir() for name in (f"{package}.py", f"{package}/__init__.py")
+    ]
+    # For good: the processes that this one starts search in the same order.
+    sys.path[:] = sorted(
+        sys.path,
+        key=lambda entry: Path(entry).resolve() != own and any((Path(entry) / name).is_file() for name in names),
+    )
 
 
 def main() -> None:
-    """Run the program; an error raised on purpose ends it with its message and exit status 1."""
+    """Run the program; an error raised on purpose, or by the system, ends it with its message and exit status 1."""
+    from zoo.terminal import forget_unwritten, print_any_character, print_error
+
+    print_any_character()
     _add_commands()
     try:
-        app()
+        try:
+            app()
+        finally:
+            if sys.stdout:
+                sys.stdout.flush()
     except ZooError as error:
-        from rich.console import Console
-        from rich.text import Text
-
-        Console(stderr=True, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), str(error)))
-        sys.exit(1)
+        message = str(error)
+    except BrokenPipeError:
+        message = ""  # whoever read has seen enough
+    except OSError as error:
+        where = "cannot read or write" if error.filename is None else error.filename
+        message = f"{where}: {error.strerror or error}"
+    with suppress(OSError):
+        if message:
+            print_error(message)
+    forget_unwritten()
+    sys.exit(1)

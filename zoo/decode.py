@@ -7,13 +7,13 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from zoo.errors import ImageError, ImageTooLargeError, UnsupportedImageError
+from zoo.errors import ImageError, ImageTooLargeError, InputError, UnsupportedImageError
+from zoo.files import read_bounded
 from zoo.preprocess import Box, Pixels, as_pixels, as_rgb, centre_square, scale_box
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
@@ -74,8 +74,8 @@ def read_pixels(file: str | PathLike[str], size: int) -> CentreSquare:
         ImageError: as for `decode`, or the file cannot be read; names it.
     """
     try:
-        return decode_pixels(Path(file).read_bytes(), size)
-    except (OSError, ImageError) as error:
+        return decode_pixels(read_bounded(file), size)
+    except (OSError, ImageError, InputError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ImageError(f"{os.fspath(file)}: {reason}") from None
 

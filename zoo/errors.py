@@ -30,6 +30,32 @@ def _close(name: str, known: Sequence[str]) -> list[str]:
     return difflib.get_close_matches(name, known, n=3, cutoff=0.5)
 
 
+class AmbiguousNameError(UnknownNameError):
+    """A variant's name where several models of it are meant."""
+
+    def __init__(self, kind: str, name: str, candidates: Iterable[str]) -> None:
+        self.name = name
+        self.close = sorted(candidates)
+        ZooError.__init__(self, f"{name!r} may be any of several: {', '.join(self.close)}; name the {kind} you mean")
+
+
+def find_name(kind: str, name: str, known: Iterable[str]) -> str:
+    """The name `VARIANT.DATA` that a name means: itself, or the only one of a variant.
+
+    Raises:
+        UnknownNameError: there is none; `AmbiguousNameError`: the variant has several.
+    """
+    known = list(known)
+    if name in known:
+        return name
+    found = [each for each in known if each.partition(".")[0] == name]
+    if not found:
+        raise UnknownNameError(kind, name, known)
+    if len(found) > 1:
+        raise AmbiguousNameError(kind, name, found)
+    return found[0]
+
+
 class DuplicateVariantError(ZooError, ValueError):
     """A second variant was registered under a name that is taken."""
 

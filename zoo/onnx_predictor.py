@@ -12,6 +12,7 @@ from typing import Any
 
 from zoo.bound_runs import BoundRuns
 from zoo.errors import DigestError, PackageError
+from zoo.hub import reference_of
 from zoo.machine import cores
 from zoo.onnx_session import on_cuda, open_session
 from zoo.package import (
@@ -102,10 +103,7 @@ class OnnxPredictor:
         """
         serving = Serving.read(package) if precision is None or runtime is None else Serving()
         precision = precision or serving.precision
-        file = package.onnx(precision)
-        if file is None:
-            option = "" if precision == "fp32" else f" --precision {precision}"
-            raise PackageError(f"{package.path} has no ONNX file in {precision}; make one with `zoo export{option}`")
+        file = require_onnx(package, precision)
         proven, digest = package.proven(precision), sha256(file)
         if proven not in (None, digest):
             raise DigestError(
@@ -184,6 +182,28 @@ class OnnxPredictor:
             if threads not in self._sessions:
                 self._sessions[threads] = open_session(self._file, "cpu", threads, self.runtime)
             return self._sessions[threads]
+
+
+def require_onnx(package: Package, precision: Precision | None = None) -> Path:
+    """The ONNX file of a model directory.
+
+    Arguments:
+        package: the model directory.
+        precision: None for what `serving.json` says, or single precision.
+
+    Raises:
+        PackageError: there is none; names the command that writes it.
+    """
+    precision = precision or Serving.read(package).precision
+    file = package.onnx(precision)
+    if file is None:
+        option = "" if precision == "fp32" else f" --precision {precision}"
+        command = f"zoo export {reference_of(package)}{option}"
+        raise PackageError(
+            f"{package.path} has no ONNX file in {precision}; make one with `{command}`, which needs PyTorch: "
+            "pip install 'template-zoo[export]'"
+        )
+    return file
 
 
 def _split(pixels: Pixels, count: int) -> Iterator[Pixels]:

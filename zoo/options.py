@@ -1,19 +1,66 @@
 """Command-line options made from the fields of a frozen dataclass: a default and its explanation stand in one place."""
 
+import difflib
 import functools
 import inspect
-from collections.abc import Callable
+import math
+import os
+from collections.abc import Callable, Iterable
 from dataclasses import Field, field, fields
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
 
+from zoo.errors import InputError
+
 T = TypeVar("T")
 
 
-def option(default: T, explanation: str) -> T:
-    """A dataclass field that is also a command-line option."""
-    return field(default=default, metadata={"help": explanation})
+def option(default: T, explanation: str, least: float | None = None, most: float | None = None) -> T:
+    """A dataclass field that is also a command-line option.
+
+    Arguments:
+        default, explanation: of the option.
+        least, most: a number's bounds, which `require_bounds` checks; without `least` it must be above 0.
+    """
+    return field(default=default, metadata={"help": explanation, "least": least, "most": most})
+
+
+def require_bounds(config: Any) -> None:
+    """Check the numbers of a dataclass against the bounds of their options.
+
+    Raises:
+        InputError: one is outside; names it, its value and the bounds.
+    """
+    for item in _options(config):
+        value, least, most = getattr(config, item.name), item.metadata["least"], item.metadata["most"]
+        if not isinstance(value, int | float):
+            continue
+        if not (math.isfinite(value) and (value > 0 if least is None else value >= least) and value <= (most or value)):
+            lowest = "above 0" if least is None else f"at least {least:,}"
+            raise InputError(f"{item.name} = {value}: it must be {lowest}" + (f" and at most {most:,}" if most else ""))
+
+
+def unknown_variables(config: type[Any], prefix: str, others: Iterable[str] = ()) -> list[str]:
+    """Environment variables with a prefix that set no option, such as those of other programs.
+
+    Arguments:
+        config: the dataclass of the options.
+        prefix: of the variables.
+        others: that mean something else.
+
+    Raises:
+        InputError: one looks like another one with a mistake in it.
+    """
+    known = {*others, *(f"{prefix}{item.name.upper()}" for item in _options(config))}
+    unknown = sorted(name for name in os.environ if name.startswith(prefix) and name not in known)
+    for name in unknown:
+        options = {each.removeprefix(prefix): each for each in known}
+        if close := difflib.get_close_matches(name.removeprefix(prefix), options, n=1, cutoff=0.7):
+            raise InputError(
+                f"the variable {name} is none of this program; did you mean {options[close[0]]}? Else unset it"
+            )
+    return unknown
 
 
 def with_options(config: type[Any], environment: str | None = None) -> Callable[[Callable[..., T]], Callable[..., T]]:
@@ -39,7 +86,7 @@ def with_changes(config: type[Any]) -> Callable[[Callable[..., T]], Callable[...
     return _take(made, lambda values: {name: value for name, value in values.items() if value not in (None, ())})
 
 
-def _options(config: type[Any]) -> list[Field[Any]]:
+def _options(config: Any) -> list[Field[Any]]:
     return [item for item in fields(config) if "help" in item.metadata]
 
 

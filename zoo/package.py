@@ -316,9 +316,19 @@ def read_record(file: Path, adapter: TypeAdapter[T], problem: str, remedy: str) 
         raise PackageError(f"{file} {problem}: {place}: {first['msg']}; {remedy}") from None
 
 
-def json_text(value: Any) -> str:
-    """A value as JSON for people to read too."""
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+def json_text(value: Any, only_ascii: bool = False) -> str:
+    """A value as JSON for people to read too; what no encoding has, as in some names of files, is escaped."""
+    text = json.dumps(value, indent=2, ensure_ascii=only_ascii) + "\n"
+    return text if encodable(text) else json_text(value, only_ascii=True)
+
+
+def encodable(text: str, encoding: str = "utf-8") -> bool:
+    """Whether an encoding has all characters of a text."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def write_json(file: Path, value: Any) -> None:
@@ -327,9 +337,27 @@ def write_json(file: Path, value: Any) -> None:
 
 
 def write_atomically(file: Path, data: bytes) -> None:
-    """Replace a file by new content: a reader, or a crash, sees the old file or the new one."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    """Replace a file by new content: a reader, or a crash, sees the old file or the new one.
+
+    A pipe or a device, such as `/dev/stdout`, is written to.
+
+    Raises:
+        OSError: it cannot be written; its `filename` is this file.
+    """
+    try:
+        if file.exists() and not (file.is_file() or file.is_dir()):
+            file.write_bytes(data)
+        else:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            _replace(file, data)
+    except OSError as error:
+        error.filename, error.filename2 = str(file), None
+        raise
+
+
+def _replace(file: Path, data: bytes) -> None:
+    # Only a part of the name: the whole one may be as long as a name can be.
+    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name[:40]}.")
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)

@@ -9,6 +9,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 from zoo.answers import NONE
 from zoo.predictor import Array
 from zoo.preprocess import Box
+from zoo.printable import printable
 
 PALETTE = (
     "#3f90da", "#ffa90e", "#bd1f01", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#92dadd", "#94a4a2", "#717581",
@@ -91,7 +92,7 @@ def legend_rows(shares: Array, classes: tuple[str, ...]) -> list[LegendRow]:
     means = shares.mean(axis=(1, 2))
     order = np.argsort(-means[:-1], kind="stable")
     shown, rest = order[:LEGEND_ROWS], order[LEGEND_ROWS:]
-    rows = [LegendRow(classes[index], float(means[index]), class_colour(int(index))) for index in shown]
+    rows = [LegendRow(printable(classes[index]), float(means[index]), class_colour(int(index))) for index in shown]
     if len(rest):
         rows.append(LegendRow(f"{len(rest)} others", float(means[rest].sum()), None))
     return [*rows, LegendRow(NONE, float(means[-1]), None)]

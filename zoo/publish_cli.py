@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
     from zoo.package import Package
     from zoo.publish import Plan
+    from zoo.terminal import Terminal
 
 
 def publish(
@@ -42,14 +42,13 @@ def publish(
     ] = None,
 ) -> None:
     """Publish a model directory as a repository on the Hugging Face Hub."""
-    from rich.console import Console
-
     from zoo.errors import InputError
     from zoo.hub import open_model
     from zoo.publish import plan_publishing
     from zoo.publish import publish as carry_out
     from zoo.publishable import missing, require_publishable
     from zoo.releases import organization, record_releases
+    from zoo.terminal import Terminal
 
     if (name is None) != all_models:
         raise InputError("name one model, or all with --all")
@@ -63,19 +62,19 @@ def publish(
         require_publishable(package)
     if pins and not dry_run:
         record_releases(pins, {})
-    console = Console(soft_wrap=True, highlight=False)
+    console = Terminal()
     for package in packages:
         owner = to or organization()
         repository = owner if "/" in owner else f"{owner}/{package.config.name}"
         for lack in missing(package):
-            console.print(f"note: {package.config.name}: {lack}", markup=False, emoji=False)
+            console.print(f"note: {package.config.name}: {lack}")
         if dry_run:
             _show(console, plan_publishing(package, repository, private))
             continue
         done = carry_out(package, repository, private, pull_request)
         _show(console, done.plan, brief=True)
         what = "there" if not done.plan.changes else "proposed" if pull_request else "published"
-        console.print(f"{what}: {done.url}", markup=False, emoji=False)
+        console.print(f"{what}: {done.url}")
         if pins and done.release:
             record_releases(pins, {repository: done.release})
 
@@ -97,12 +96,12 @@ def _all_models() -> "list[Package]":
     return packages
 
 
-def _show(console: "Console", plan: "Plan", brief: bool = False) -> None:
+def _show(console: "Terminal", plan: "Plan", brief: bool = False) -> None:
     from zoo.card import hand_written
     from zoo.package import CARD_FILE
 
     if not plan.changes:
-        console.print(f"{plan.repository}: nothing to change, at {plan.head}", markup=False, emoji=False)
+        console.print(f"{plan.repository}: nothing to change, at {plan.head}")
         return
     console.print(_changes_table(plan))
     before, after = (hand_written(card, CARD_FILE) for card in plan.card)
@@ -116,7 +115,7 @@ def _show(console: "Console", plan: "Plan", brief: bool = False) -> None:
             f"{CARD_FILE} here",
             lineterm="",
         )
-        console.print("\n".join(diff), markup=False, emoji=False)
+        console.print("\n".join(diff))
 
 
 def _changes_table(plan: "Plan") -> "Table":

@@ -60,7 +60,7 @@ def router(service: Service) -> APIRouter:
     routes = APIRouter(prefix=OPEN_INFERENCE, tags=["Open Inference Protocol"], responses=_problems(414, 422, 431))
     settings = service.settings
     about = {"name": SERVER, "version": installed(SERVER), "extensions": EXTENSIONS}
-    Name = Annotated[str, WithJsonSchema({"type": "string", "enum": [*service.models]})]  # noqa: N806
+    Name = Annotated[str, WithJsonSchema({"type": "string", "enum": service.models.names})]  # noqa: N806
     Version = Annotated[str, WithJsonSchema({"type": "string", "enum": [VERSION]})]  # noqa: N806
     # A few requests at a time may become many times as large as they came.
     reading = CapacityLimiter(settings.decoders)

@@ -2,7 +2,7 @@
 
 /** One curl command a URL; the key stands in a variable, so that it is not copied about. */
 export function curlCommands(urls, fileName, withKey) {
-  const key = withKey ? `-H "Authorization: Bearer $ZOO_API_KEY" ` : "";
+  const key = withKey ? `-H "Authorization: Bearer $API_KEY" ` : "";
   return urls.map((url) => `curl ${key}-F ${quote(`file=@${quoteName(fileName)}`)} ${quote(url.href)}`).join("\n");
 }
 

@@ -78,6 +78,16 @@ def test_pages_of_several_pictures(run_zoo: Run, pictures: list[Path], tmp_path:
         assert sheet.height > 2000
 
 
+def test_a_page_does_not_replace_a_picture(run_zoo: Run, tmp_path: Path) -> None:
+    picture = tmp_path / "cat.png"
+    Image.new("RGB", (40, 40)).save(picture)
+    before = picture.read_bytes()
+    done = run_zoo("explain", picture, "-m", "rn26", "-o", tmp_path)
+    assert done.returncode == 1
+    assert "cat.png: it is a file that is read, and would be lost" in done.stderr
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [before]
+
+
 @pytest.mark.parametrize(
     ("model", "said"),
     [

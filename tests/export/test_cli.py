@@ -69,6 +69,17 @@ def test_another_input_size_needs_another_place(zoo, package, tmp_path, quick_ex
     assert (tmp_path / "model.onnx").is_file()
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "model.int8.onnx"])
+def test_no_other_file_of_the_model_is_replaced(zoo, package, name, quick_export):
+    (package.path / name).touch()
+    before = (package.path / name).read_bytes()
+    result = zoo("export", f"local-dir:{package.path}", "-o", package.path / name)
+    assert isinstance(result.exception, InputError)
+    assert f"{name}: it is a file that is read, and would be lost" in str(result.exception)
+    assert (package.path / name).read_bytes() == before
+    assert quick_export == []
+
+
 def test_a_place_that_cannot_be_written(zoo, package, tmp_path, quick_export):
     (tmp_path / "file").write_text("")
     result = zoo("export", f"local-dir:{package.path}", "-o", tmp_path / "file" / ONNX_FILES["fp32"])

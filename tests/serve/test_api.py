@@ -156,7 +156,9 @@ def test_models_describes_what_is_served(client: TestClient) -> None:
 
 
 def test_a_model_can_be_named(client: TestClient, photo_file: Path) -> None:
-    assert send(client, "/classify", photo_file, params={"model": DEFAULT_MODEL}).status_code == 200
+    for name in (DEFAULT_MODEL, "wrn16-ours"):
+        answer = send(client, "/classify", photo_file, params={"model": name})
+        assert answer.json()["model"]["name"] == DEFAULT_MODEL
 
 
 def test_probes_and_documentation(client: TestClient) -> None:

@@ -111,6 +111,10 @@ def test_patch_semantics(client: Client) -> None:
         assert drawn.format == "PNG"
 
 
+def test_a_variant_names_its_only_model(client: Client) -> None:
+    assert client.classify(GREY, model="wrn16-ours").model.name == DEFAULT_MODEL
+
+
 def test_models_and_readiness(client: Client) -> None:
     [model] = client.models()
     assert (model.name, model.classes) == (DEFAULT_MODEL, list(CONFIG.classes))

@@ -73,6 +73,24 @@ def test_a_file_that_is_not_there_or_has_no_key_is_an_error_at_the_start(
         Keys([FIRST], str(write("# none\n")))
 
 
+@pytest.mark.parametrize("text", [f"\ufeffalice:{FIRST}\n", f"alice:{FIRST}\r\n\r\n", f"\ufeff# keys\r\nalice:{FIRST}"])
+def test_what_editors_add_to_a_file(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_bytes(text.encode())
+    assert Keys([], str(file)).name(FIRST) == "alice"
+
+
+def test_a_file_that_is_no_file_of_keys(tmp_path: Path) -> None:
+    (tmp_path / "utf16").write_text(f"alice:{FIRST}", "utf-16")
+    for file, reason in (
+        (tmp_path, "Is a directory"),
+        (tmp_path / "utf16", "it is not UTF-8"),
+        (Path("/dev/zero"), "it is a pipe or a device"),
+    ):
+        with pytest.raises(InputError, match=rf"{file} cannot be read: .*{reason}.*; name another in api_keys_file"):
+            Keys([], str(file))
+
+
 def test_keys_are_replaced_while_the_server_runs(clock: Clock, write: Callable[[str], Path]) -> None:
     keys = Keys([THIRD], str(write(f"old:{FIRST}")), clock)
     write(f"new:{SECOND}")

@@ -17,7 +17,7 @@ from serve.metrics import Metrics
 from serve.models import LoadError, Models
 from serve.settings import Settings
 from serve.shared import Shared
-from zoo.errors import InputError, PackageError, UnknownNameError
+from zoo.errors import AmbiguousNameError, InputError, PackageError, UnknownNameError
 from zoo.hub import open_model
 from zoo.package import Package
 from zoo.predictor import Predictor
@@ -99,6 +99,21 @@ def test_all_are_loaded_at_the_start(make: Callable[..., Models]) -> None:
     assert models.named(B).name == B
     with pytest.raises(UnknownNameError, match=r"wrn16-ours\.d"):
         models.named("wrn16-ours.d")
+
+
+def test_a_variant_is_a_name_where_there_is_one_model_of_it(
+    make: Callable[..., Models], packages: list[Package]
+) -> None:
+    models = make()
+    assert models.names == [A, B, C]
+    with pytest.raises(
+        AmbiguousNameError, match=rf"may be any of several: {A}, {B}, {C}; name the model of this server"
+    ):
+        models.named("wrn16-ours")
+    del packages[1:]
+    models = make()
+    assert models.named("wrn16-ours").name == A
+    assert models.names == [A, "wrn16-ours"]
 
 
 def test_or_when_they_are_first_asked_for(make: Callable[..., Models], opener: Opener) -> None:

@@ -120,6 +120,13 @@ def test_the_configuration_has_shapes_without_the_batch(client: TestClient) -> N
     assert answer["output"][2] == {"name": "assignment", "data_type": "TYPE_FP32", "dims": [CLASSES + 1, 8, 8]}
 
 
+def test_a_variant_names_its_only_model(fake: TestClient) -> None:
+    assert fake.get("/v2/models/wrn16-ours").json()["name"] == DEFAULT_MODEL
+    answer = fake.post("/v2/models/wrn16-ours/versions/1/infer", json=as_json()).json()
+    assert answer["model_name"] == DEFAULT_MODEL
+    assert "no model of this server is called 'wrn16'" in problem(fake.get("/v2/models/wrn16"), 404)
+
+
 def test_a_grid_that_is_not_known_yet(fake: TestClient) -> None:
     assert fake.get(MODEL).json()["outputs"][1]["shape"] == [-1, CLASSES, -1, -1]
 

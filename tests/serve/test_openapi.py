@@ -39,7 +39,7 @@ def test_every_answer_has_an_example(paths: dict[str, dict[str, Any]]) -> None:
 
 def test_what_models_and_numbers_there_are(paths: dict[str, dict[str, Any]]) -> None:
     parameters = {each["name"]: each for each in paths["/classify"]["post"]["parameters"]}
-    assert parameters["model"]["schema"]["enum"] == [DEFAULT_MODEL]
+    assert parameters["model"]["schema"]["enum"] == [DEFAULT_MODEL, "wrn16-ours"]
     assert (parameters["top_k"]["schema"]["minimum"], parameters["top_k"]["schema"]["maximum"]) == (1, 10)
     assert "X-Request-Timeout-Ms" in parameters
 

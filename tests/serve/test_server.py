@@ -13,6 +13,7 @@ from support.onnx_files import break_network, copy_under_name
 from support.process import PROGRAM, free_port, half_a_request, rest_of, serving
 from support.serving import GatedPredictor
 
+from serve.listening import AddressError, listening
 from serve.server import computing
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.onnx_predictor import OnnxPredictor
@@ -84,6 +85,21 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([PROGRAM, "serve", *arguments], capture_output=True, text=True, timeout=60, check=False)
 
 
+def test_a_host_whose_name_cannot_be() -> None:
+    with pytest.raises(AddressError, match=r"cannot listen on no\.\.host port 0: .*; choose another with --host"):
+        listening("no..host", 0, 1).__enter__()
+
+
+def test_a_variable_with_a_mistake_in_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOO_API_KEY", "k" * 16)
+    result = run("--port", str(free_port()))
+    assert result.returncode == 1
+    assert (
+        result.stderr
+        == "error: the variable ZOO_API_KEY is none of this program; did you mean ZOO_API_KEYS? Else unset it\n"
+    )
+
+
 def test_a_taken_port_is_an_error() -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -113,6 +129,16 @@ def test_a_model_that_is_not_there_is_an_error(reference: str, message: str) -> 
     result = run("--port", str(free_port()), "--model", reference)
     assert result.returncode == 1
     assert message in result.stderr
+
+
+def test_a_model_without_an_onnx_file_is_an_error_at_once(tmp_path: Path) -> None:
+    package = copy_under_name(open_model("wrn16-ours"), tmp_path / "a", "a")
+    for file in package.path.glob("*.onnx"):
+        file.unlink()
+    flags = ("--load", "use", "--model", "wrn16-ours", "--model", f"local-dir:{package.path}")
+    result = run("--port", str(free_port()), *flags)
+    assert result.returncode == 1
+    assert f"has no ONNX file in fp32; make one with `zoo export local-dir:{package.path}`, which" in result.stderr
 
 
 def test_a_network_that_cannot_be_computed_is_an_error(tmp_path: Path) -> None:

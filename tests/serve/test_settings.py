@@ -1,7 +1,71 @@
+from dataclasses import fields
+
 import pytest
 
 from serve.settings import Settings
 from zoo.errors import InputError
+
+NUMBERS = [item.name for item in fields(Settings) if isinstance(item.default, int | float)]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("value", [-1, -0.5, float("nan"), float("inf"), float("-inf")])
+def test_no_number_is_negative_or_infinite(name: str, value: float) -> None:
+    with pytest.raises(InputError, match=rf"{name} = {value}: it must be (above|at least) "):
+        Settings(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "limit"),
+    [
+        ("port", 65_536, "at least 0 and at most 65,535"),
+        ("processes", 100_000, "at least 0 and at most 256"),
+        ("threads", 100_000, "at least 0 and at most 1,024"),
+        ("max_batch", 100_000, "at least 1 and at most 4,096"),
+        ("deadline_ms", 1e9, "above 0 and at most 86,400,000"),
+        ("max_pixels", 10**9, "at least 1 and at most 178,956,970"),
+        ("max_head_bytes", 10, "at least 256"),
+    ],
+)
+def test_numbers_have_limits(name: str, value: float, limit: str) -> None:
+    with pytest.raises(InputError, match=f"{name} = {value}: it must be {limit}"):
+        Settings(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("proxy", "reason"),
+    [
+        ("10.0.0.0/8,127.0.0.1", "in a variable several are separated by spaces"),
+        ("10.0.0.1/8", "has host bits set"),
+        ("300.0.0.1", "does not appear to be an IPv4 or IPv6 network"),
+        ("proxy.example.org", "it is an address such as 10.0.0.7"),
+        ("*", "or \\* alone for all"),
+        ("", "it is an address such as 10.0.0.7"),
+    ],
+)
+def test_a_proxy_is_an_address_or_a_network(proxy: str, reason: str) -> None:
+    with pytest.raises(InputError, match=f"trusted_proxy = .*{reason}"):
+        Settings(trusted_proxy=("127.0.0.1", proxy))
+
+
+@pytest.mark.parametrize("proxies", [("*",), (), ("10.0.0.0/8", "fd00::/8", "::1")])
+def test_proxies_that_may_be(proxies: tuple[str, ...]) -> None:
+    assert Settings(trusted_proxy=proxies).trusted_proxy == proxies
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"rate_burst": 5}, "rate_burst = 5 means nothing without rate_limit"),
+        ({"max_body_bytes": 2**30}, "max_body_bytes = .* is above max_queue_bytes"),
+        ({"host": " "}, "host = ' ': name an address"),
+        ({"api_keys_file": ""}, "api_keys_file = '': name a file"),
+        ({"api_keys": ("k" * 16, "")}, "api_keys: one of them is empty"),
+    ],
+)
+def test_settings_that_cannot_be_meant(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Settings(**settings)
 
 
 @pytest.mark.parametrize("name", ["max_batch", "max_queue", "deadline_ms", "max_body_bytes", "max_files"])
@@ -37,9 +101,11 @@ def test_an_unknown_choice_is_an_error(name: str) -> None:
         Settings(**{name: "loud"})
 
 
-@pytest.mark.parametrize("origin", ["example.org", "https://example.org/", "https://a b", ""])
+@pytest.mark.parametrize(
+    "origin", ["example.org", "https://example.org/", "https://a b", "", "https://a.org,b.org", "https://Example.org"]
+)
 def test_an_origin_has_a_scheme_and_no_path(origin: str) -> None:
-    with pytest.raises(InputError, match=r"it is \* or like https://example\.org, without a path"):
+    with pytest.raises(InputError, match=r"it is \* or like https://example\.org, without a path, in lower case"):
         Settings(cors_origin=("https://example.org", origin))
 
 

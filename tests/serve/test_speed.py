@@ -50,7 +50,9 @@ def test_the_command_writes_it_into_the_directory_and_the_card(
 
 
 def test_a_model_without_an_onnx_file() -> None:
-    with pytest.raises(PackageError, match=r"rn26\.cifar10 has no ONNX file; make one with `zoo export`"):
+    with pytest.raises(
+        PackageError, match=r"rn26\.cifar10 has no ONNX file in fp32; make one with `zoo export rn26\.cifar10`"
+    ):
         measure_speed(open_model("rn26"))
 
 

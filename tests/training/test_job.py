@@ -1,3 +1,4 @@
+import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -52,6 +53,11 @@ def run(folder: Path, tiny: Recipe, tmp_path: Path) -> RunJob:
         return run_job(replace(job, **{"unreadable": "skip", "workers": 0, **changes}), said.append), "\n".join(said)
 
     return run_changed
+
+
+def test_a_run_folder_whose_name_is_not_utf8(run: RunJob, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="its name is not UTF-8, which TensorBoard needs; choose another"):
+        run(run=tmp_path / os.fsdecode(b"\xe9"))
 
 
 def test_a_folder_that_nobody_prepared(run: RunJob, folder: Path, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -12,15 +13,19 @@ import pytest
 from PIL import Image
 
 import zoo
+from zoo import cli
 from zoo.answers import patch_shares, top_classes
 from zoo.decode import decode_pixels
 from zoo.hub import DEFAULT_MODEL, local_models, open_model
 from zoo.open_predictor import open_predictor
-from zoo.package import CONFIG_FILE, METRICS_FILE, Package
+from zoo.package import CONFIG_FILE, METRICS_FILE, ONNX_FILES, Package
 from zoo.registry import info
 
 RunZoo = Callable[..., subprocess.CompletedProcess[str]]
 MakePackage = Callable[..., Package]
+
+SOURCE = Path(zoo.__file__).resolve().parents[1]
+SHADOWS = ("training", "export", "serve", "explain", "rich", "typer", "torch")
 
 
 def fails(ended: subprocess.CompletedProcess[str], message: str) -> None:
@@ -30,6 +35,27 @@ def fails(ended: subprocess.CompletedProcess[str], message: str) -> None:
     assert ended.stderr.startswith("error: ")
     assert ended.stderr.count("\n") == 1
     assert re.search(message, ended.stderr), ended.stderr
+
+
+@pytest.fixture
+def run_module(tmp_path: Path) -> RunZoo:
+    """Run `python -m zoo` with arguments in a process of its own, in the test's folder."""
+
+    def run(
+        *arguments: object, stdout: object = subprocess.PIPE, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        search = os.pathsep.join([environment.pop("PYTHONPATH", str(SOURCE)), str(SOURCE)])
+        return subprocess.run(
+            [sys.executable, "-m", "zoo", *map(str, arguments)],
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": search} | environment,
+            text=True,
+            timeout=60,
+        )
+
+    return run
 
 
 def test_the_installed_program(photo_file: Path) -> None:
@@ -53,6 +79,82 @@ def test_help_names_the_commands_of_all_packages(run_zoo: RunZoo) -> None:
         assert f" {command} " in ended.stdout
 
 
+@pytest.mark.parametrize("command", [["list"], ["serve", "--help"], ["train", "--help"], ["semantics", "--help"]])
+def test_files_of_the_working_directory_hide_no_package(command: list[str], run_module: RunZoo, tmp_path: Path) -> None:
+    for name in SHADOWS:
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('this is not the package')")
+    ended = run_module(*command)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr == ""
+
+
+def test_files_of_pythonpath_hide_no_package(run_module: RunZoo, tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (folder / "serve.py").write_text("raise SystemExit('this is not the package')")
+    ended = run_module("serve", "--max-batch", 0, PYTHONPATH=str(folder))
+    assert "max_batch = 0" in ended.stderr
+
+
+@pytest.fixture
+def broken_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of the packages with commands cannot be imported."""
+
+    class Broken:
+        name, module = "training", "training.cli"
+
+        def load(self) -> object:
+            raise ImportError("no module named torch's friend")
+
+    others = [one for one in cli.importlib.metadata.entry_points(group="zoo.commands") if one.name != "training"]
+    monkeypatch.setattr(cli.importlib.metadata, "entry_points", lambda group: [Broken(), *others])
+    registered = [one for one in cli.app.registered_commands if not str(one.callback.__module__).startswith("training")]
+    monkeypatch.setattr(cli.app, "registered_commands", registered)
+
+
+@pytest.mark.usefixtures("broken_package")
+def test_a_broken_package_fails_only_where_it_is_used(run_zoo: RunZoo) -> None:
+    assert run_zoo("list").returncode == 0
+    assert run_zoo("export", "--help").returncode == 0
+    assert re.search(
+        r"training +\(not available, as the package cannot be imported: ImportError", run_zoo("--help").stdout
+    )
+    reason = r"these packages are missing, .*: training \(ImportError: no module named torch's friend\); install"
+    fails(run_zoo("train", "wrn16", "--device", "cpu"), f"no command 'train', and those of {reason}")
+    fails(run_zoo("training", "--anything"), reason)
+
+
+def test_an_output_that_is_full_is_an_error(run_module: RunZoo) -> None:
+    with open("/dev/full", "w") as full:
+        for command in ("list", "info"):
+            ended = run_module(command, *["wrn16"] * (command == "info"), stdout=full)
+            assert ended.returncode == 1
+            assert ended.stderr == "error: cannot read or write: No space left on device\n"
+
+
+def test_an_output_that_takes_only_ascii(run_module: RunZoo, photo_file: Path, tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9 \xe7\x8c\xab.jpg")  # no UTF-8, and then 猫
+    shutil.copy(photo_file, tmp_path / name)
+    ended = run_module("classify", name, PYTHONIOENCODING="ascii", COLUMNS="200")
+    assert ended.returncode == 0, ended.stderr
+    assert r"caf\xe9 \u732b.jpg" in ended.stdout
+    ended = run_module("classify", name, "--json", PYTHONIOENCODING="ascii")
+    assert json.loads(ended.stdout)["results"][0]["file"] == name
+
+
+def test_a_name_cannot_write_to_the_terminal(run_zoo: RunZoo, photo_file: Path, tmp_path: Path) -> None:
+    file = tmp_path / "\x1b]0;title\x07.jpg"
+    fails(run_zoo("classify", file), r"\\x1b\]0;title\\x07\.jpg: No such file")
+    shutil.copy(photo_file, file)
+    assert r"\x1b]0;title\x07.jpg" in run_zoo("classify", file).stdout
+
+
+def test_a_home_directory_of_nobody(run_zoo: RunZoo, monkeypatch: pytest.MonkeyPatch) -> None:
+    fails(run_zoo("info", "local-dir:~no-such-user/x"), "~no-such-user is nobody's home directory")
+    monkeypatch.setenv("ZOO_WEIGHTS", "~no-such-user/x")
+    fails(run_zoo("info", DEFAULT_MODEL), "~no-such-user is nobody's home directory")
+
+
 def test_list(run_zoo: RunZoo) -> None:
     ended = run_zoo("list")
     assert ended.returncode == 0
@@ -61,6 +163,19 @@ def test_list(run_zoo: RunZoo) -> None:
     assert "1,298,768 + 388 C" in rows["wrn16-ours"]
     assert "140.1 M" in rows["wrn16-ours"]
     assert f"models here: {', '.join(local_models())}\n" in ended.stdout
+
+
+def test_list_says_what_cannot_be_served_yet(
+    run_zoo: RunZoo, make_package: MakePackage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZOO_WEIGHTS", str(tmp_path))
+    make_package("rn38", data="pets")
+    complete = make_package("rn38-ours", data="pets")
+    (complete.path / ONNX_FILES["int8"]).touch()
+    said = run_zoo("list", "rn38*").stdout
+    assert "without an ONNX file: rn38.pets; they need PyTorch, and cannot be served before `zoo export NAME`" in said
+    assert json.loads(run_zoo("info", "rn38.pets").stdout)["onnx"].startswith("none: `zoo export rn38.pets` writes it")
+    assert json.loads(run_zoo("info", "rn38-ours.pets").stdout)["onnx"] == ["int8"]
 
 
 def test_list_by_pattern(run_zoo: RunZoo) -> None:
@@ -219,6 +334,26 @@ def test_patches_as_json_says_what_the_array_holds(run_zoo: RunZoo, photo_file: 
 @pytest.mark.parametrize("name", ["map.png", "map.npy", "map.json"])
 def test_patches_to_where_nothing_can_be_written(name: str, run_zoo: RunZoo, photo_file: Path, tmp_path: Path) -> None:
     fails(run_zoo("patches", photo_file, "-o", tmp_path / "no" / name), f"cannot write .*{name}: No such file")
+
+
+@pytest.mark.parametrize("other_name", [False, True])
+def test_patches_do_not_replace_the_picture(
+    other_name: bool, run_zoo: RunZoo, photo_file: Path, photo: bytes, tmp_path: Path
+) -> None:
+    picture = output = tmp_path / "x.png"
+    shutil.copy(photo_file, picture)
+    if other_name:
+        output = tmp_path / "link.png"
+        output.symlink_to(picture)
+    fails(run_zoo("patches", picture, "-o", output), "it is a file that is read, and would be lost; name another one")
+    assert picture.read_bytes() == photo
+
+
+def test_patches_of_a_picture_whose_name_is_not_utf8(run_zoo: RunZoo, photo_file: Path, tmp_path: Path) -> None:
+    file, output = tmp_path / os.fsdecode(b"caf\xe9.jpg"), tmp_path / "map.json"
+    shutil.copy(photo_file, file)
+    assert r"caf\xe9.jpg" in run_zoo("patches", file, "-o", output).stdout
+    assert json.loads(output.read_text())["results"][0]["file"] == str(file)
 
 
 def test_patches_of_a_damaged_picture(run_zoo: RunZoo, photo: bytes, tmp_path: Path) -> None:

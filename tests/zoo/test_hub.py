@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo.errors import BarePathError, PackageError, UnknownNameError
+from zoo.errors import AmbiguousNameError, BarePathError, PackageError, UnknownNameError
 from zoo.hub import DEFAULT_MODEL, local_models, model_name, open_model, refuse_path
 from zoo.package import Package
 
@@ -32,6 +32,21 @@ def test_the_default_model_is_shipped() -> None:
 
 def test_a_variant_means_its_model_of_cifar10() -> None:
     assert open_model("wrn16-ours") == open_model("wrn16-ours.cifar10")
+
+
+def test_a_variant_means_its_only_model(
+    make_package: MakePackage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZOO_WEIGHTS", str(tmp_path))
+    package = make_package("rn38", data="pets")
+    assert open_model("rn38") == package
+    make_package("rn38", data="birds")
+    with pytest.raises(
+        AmbiguousNameError, match=r"'rn38' may be any of several: rn38\.birds, rn38\.pets; name the model"
+    ):
+        open_model("rn38")
+    default = make_package("rn38")
+    assert open_model("rn38") == default
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 from zoo.errors import DigestError, InputError, PackageError
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.machine import cores, processor
-from zoo.onnx_predictor import OnnxPredictor
+from zoo.onnx_predictor import OnnxPredictor, require_onnx
 from zoo.onnx_session import DeviceError, open_session
 from zoo.package import ONNX_FILES, PARITY_FILE, Package, sha256
 from zoo.runtime import Device, Runtime
@@ -61,7 +61,7 @@ def test_pixels_of_another_size_are_refused(predictor: OnnxPredictor) -> None:
 
 
 def test_a_directory_without_an_onnx_file(make_package: MakePackage) -> None:
-    with pytest.raises(PackageError, match="has no ONNX file in fp32; make one with `zoo export`"):
+    with pytest.raises(PackageError, match=r"has no ONNX file in fp32; make one with `zoo export .*`, which needs"):
         OnnxPredictor.open(make_package())
 
 
@@ -279,5 +279,18 @@ def test_a_file_in_another_precision_than_its_name_says(tuned: Package) -> None:
 
 def test_a_chosen_precision_that_is_not_there(tuned: Package) -> None:
     tuned.onnx("int8").unlink()
-    with pytest.raises(PackageError, match="has no ONNX file in int8; make one with `zoo export --precision int8`"):
+    with pytest.raises(
+        PackageError, match=r"has no ONNX file in int8; make one with `zoo export .* --precision int8`, which needs"
+    ):
         OnnxPredictor.open(tuned)
+
+
+def test_the_command_that_makes_an_onnx_file_names_the_model(
+    make_package: MakePackage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = make_package("rn38", data="pets")
+    with pytest.raises(PackageError, match=f"`zoo export local-dir:{package.path} --precision fp16`"):
+        require_onnx(package, "fp16")
+    monkeypatch.setenv("ZOO_WEIGHTS", str(tmp_path))
+    with pytest.raises(PackageError, match=r"make one with `zoo export rn38\.pets`, which needs PyTorch: pip install"):
+        require_onnx(package)

@@ -7,7 +7,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from zoo.errors import InputError
-from zoo.options import option, with_options
+from zoo.options import option, require_bounds, unknown_variables, with_options
 
 
 @dataclass(frozen=True)
@@ -82,3 +82,39 @@ def test_help_shows_explanations_and_defaults(cook: Cook) -> None:
     output = cook("--help")[0].output
     for text in ("Cook a meal.", "How many eat.", "default: 4", "KITCHEN_GUESTS", "When they eat."):
         assert text in output
+
+
+@dataclass(frozen=True)
+class Oven:
+    degrees: float = option(180, "How hot it is.", least=50, most=1200)
+    hours: float = option(1, "How long.", most=24)
+
+
+@pytest.mark.parametrize("degrees", [50, 1200, 99.5])
+def test_numbers_within_their_bounds(degrees: float) -> None:
+    require_bounds(Oven(degrees))
+
+
+@pytest.mark.parametrize(
+    ("oven", "message"),
+    [
+        (Oven(49), "degrees = 49: it must be at least 50 and at most 1,200"),
+        (Oven(1201), "degrees = 1201: it must be at least 50 and at most 1,200"),
+        (Oven(float("nan")), "degrees = nan"),
+        (Oven(hours=0), "hours = 0: it must be above 0 and at most 24"),
+    ],
+)
+def test_numbers_beyond_their_bounds(oven: Oven, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        require_bounds(oven)
+
+
+def test_a_variable_with_a_mistake_in_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KITCHEN_GUESTS", "KITCHEN_CAT", "KITCHEN_PORT_80_TCP_ADDR"):
+        monkeypatch.setenv(name, "1")
+    assert unknown_variables(Kitchen, "KITCHEN_", ["KITCHEN_CAT"]) == ["KITCHEN_PORT_80_TCP_ADDR"]
+    monkeypatch.setenv("KITCHEN_GUEST", "1")
+    with pytest.raises(
+        InputError, match="KITCHEN_GUEST is none of this program; did you mean KITCHEN_GUESTS\\? Else unset it"
+    ):
+        unknown_variables(Kitchen, "KITCHEN_", ["KITCHEN_CAT"])

@@ -136,5 +136,5 @@ def test_a_key_is_asked_for_and_sent(open_page: OpenPage, photo_file: Path) -> N
     assert sent == [None, "Bearer wrong", "Bearer right"]
     expect(page.locator("#key-form")).to_be_hidden()
     page.get_by_text("The same with curl").click()
-    expect(page.locator("#commands")).to_contain_text('-H "Authorization: Bearer $ZOO_API_KEY"')
+    expect(page.locator("#commands")).to_contain_text('-H "Authorization: Bearer $API_KEY"')
     expect(page.locator("#commands")).not_to_contain_text("right")

@@ -1,0 +1,112 @@
+import os
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from zoo import files
+from zoo.errors import InputError
+from zoo.files import check_output, expand_path, read_bounded, refuse_inputs, write_output
+from zoo.package import write_atomically
+
+
+def test_a_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert expand_path("~/models") == Path("/home/somebody/models")
+
+
+def test_a_home_directory_of_nobody() -> None:
+    with pytest.raises(InputError, match=r"~no-such-user/x: ~no-such-user is nobody's home directory; write the whole"):
+        expand_path("~no-such-user/x")
+
+
+def test_a_file_within_the_limit_is_read_whole(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"1234")
+    assert read_bounded(file, 4) == b"1234"
+    with pytest.raises(InputError, match="more than 3 bytes"):
+        read_bounded(file, 3)
+
+
+def test_an_endless_file_ends() -> None:
+    with pytest.raises(InputError, match="more than 1,000 bytes"):
+        read_bounded("/dev/zero", 1000)
+
+
+def test_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=[b"x" * 200_000])
+    writer.start()
+    assert read_bounded(pipe) == b"x" * 200_000
+    writer.join()
+
+
+def test_a_pipe_that_nobody_writes_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    monkeypatch.setattr(files, "PIPE_SECONDS", 0.05)
+    with pytest.raises(InputError, match="nobody has written to this pipe"):
+        read_bounded(pipe)
+
+
+@pytest.mark.parametrize("make", [Path.symlink_to, Path.hardlink_to])
+def test_an_output_that_is_the_input_by_another_name(make: object, tmp_path: Path) -> None:
+    image, link = tmp_path / "x.png", tmp_path / "link.png"
+    image.touch()
+    make(link, image)
+    for output in (image, link, tmp_path / "." / "x.png"):
+        with pytest.raises(InputError, match=r"cannot write .*png: it is a file that is read, and would be lost"):
+            refuse_inputs(output, [tmp_path / "other.png", image])
+    refuse_inputs(tmp_path / "new.png", [image])
+
+
+def test_outputs_that_cannot_be(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="it is a directory"):
+        check_output(tmp_path)
+    with pytest.raises(InputError, match="No such file or directory"):
+        check_output(tmp_path / "no" / "x.png")
+    check_output(tmp_path / "x.png")
+
+
+def test_a_full_disk_leaves_the_former_file(tmp_path: Path) -> None:
+    # A limit on the size of files fails as a full disk does.
+    file = tmp_path / "x"
+    file.write_bytes(b"former")
+    program = (
+        "import resource, signal, sys; from pathlib import Path; from zoo.files import write_output\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "write_output(Path(sys.argv[1]), bytes(100_000))\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program, file], capture_output=True, text=True, timeout=60)
+    assert f"InputError: cannot write {file}: File too large" in ended.stderr
+    assert file.read_bytes() == b"former"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_device_is_written_to_and_stays_one(tmp_path: Path) -> None:
+    link = tmp_path / "full"
+    link.symlink_to("/dev/full")
+    with pytest.raises(InputError, match=r"cannot write .*full: No space left on device"):
+        write_output(link, b"x")
+    assert link.is_symlink()
+    assert link.is_char_device()
+
+
+def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for file in (Path("/dev/full"), tmp_path / "folder"):
+        with pytest.raises(OSError, match=re.escape(str(file))) as caught:
+            write_atomically(file, b"x")
+        assert caught.value.filename == str(file)
+    assert list(tmp_path.iterdir()) == [tmp_path / "folder"]
+
+
+def test_a_name_as_long_as_names_can_be(tmp_path: Path) -> None:
+    file = tmp_path / ("x" * 251 + ".png")
+    write_output(file, b"x")
+    assert file.read_bytes() == b"x"
