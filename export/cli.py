@@ -99,9 +99,17 @@ def verify(
         Precision | None, typer.Option(help="Of the ONNX file.", show_default="each that is there")
     ] = None,
     device: Annotated[Device, typer.Option(help="Where ONNX Runtime computes.")] = "cpu",
-    tolerance: Annotated[
+    atol: Annotated[
         float | None,
-        typer.Option(min=0, help="Largest absolute difference of any number.", show_default="by precision"),
+        typer.Option(
+            min=0,
+            help="Absolute part of the largest difference allowed: atol + rtol x the output's largest magnitude.",
+            show_default="by precision and device",
+        ),
+    ] = None,
+    rtol: Annotated[
+        float | None,
+        typer.Option(min=0, help="Relative part of it.", show_default="by precision and device"),
     ] = None,
     agreement: Annotated[
         float | None,
@@ -119,12 +127,12 @@ def verify(
     from zoo.hub import open_model
 
     package = open_model(name)
-    if precision is None and (tolerance, agreement) != (None, None):
-        raise InputError("--tolerance and --agreement are for one --precision; name it too")
+    if precision is None and (atol, rtol, agreement) != (None, None, None):
+        raise InputError("--atol, --rtol and --agreement are for one --precision; name it too")
     precisions = (precision,) if precision else package.precisions or ("fp32",)
     try:
         pixels = read_pixels(data, package.config.input_size, images)
-        found = measure_parity(package, pixels, precisions, device, tolerance, agreement)
+        found = measure_parity(package, pixels, precisions, device, atol, rtol, agreement)
     except OSError as error:
         raise InputError(f"cannot read or write {error.filename}: {error.strerror or error}") from None
     for one, parity in found.items():

@@ -89,7 +89,7 @@ def _require_proof(package: Package, precision: Precision) -> None:
     if package.failed(precision):
         raise PublishError(
             f"{file} is too far from its network, or {PARITY_FILE} does not say that it is near; export it again, and "
-            f"{remedy}"
+            f"{remedy}, which says by how much and what can be allowed"
         )
 
 

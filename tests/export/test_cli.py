@@ -45,11 +45,11 @@ def test_export_and_verify_complete_a_model_directory(zoo, package, cifar):
     assert "assignment" in result.output
     assert package.parity()["fp32"]["CPUExecutionProvider"]["images"] == 9
 
-    result = zoo("verify", f"local-dir:{package.path}", "--data", cifar, "--images", 1, "--tolerance", 0)
+    result = zoo("verify", f"local-dir:{package.path}", "--data", cifar, "--images", 1, "--atol", 0)
     assert isinstance(result.exception, InputError)
     assert "name it too" in str(result.exception)
-    tolerance = ("--precision", "fp32", "--tolerance", 0)
-    result = zoo("verify", f"local-dir:{package.path}", "--data", cifar, "--images", 1, *tolerance)
+    limits = ("--precision", "fp32", "--atol", 0, "--rtol", 0)
+    result = zoo("verify", f"local-dir:{package.path}", "--data", cifar, "--images", 1, *limits)
     assert isinstance(result.exception, ParityError)
     assert "is too far from PyTorch" in " ".join(result.output.split())
     assert package.parity()["fp32"]["CPUExecutionProvider"]["passed"] is False
