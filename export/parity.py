@@ -90,6 +90,9 @@ class Parity:
     """Of the machine: in 8 bits, older ones lack instructions that keep sums from overflowing."""
     onnxruntime: str
     torch: str
+    onnx: str
+    onnxscript: str
+    """Versions beside which it was compared; PyTorch and these two decide on the bytes that an export gives."""
     weights_sha256: str
     onnx_sha256: str
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from importlib.metadata import version
 
 import numpy as np
 import onnxruntime
@@ -15,7 +16,7 @@ from zoo.errors import PackageError
 from zoo.machine import processor
 from zoo.models import load_package
 from zoo.onnx_predictor import OnnxPredictor
-from zoo.package import ONNX_FILES, PARITY_FILE, Package, sha256, write_json
+from zoo.package import ONNX_FILES, PARITY_FILE, Package, write_json
 from zoo.predictor import OUTPUTS, Prediction, check_pixels, predict_in_parts
 from zoo.preprocess import Pixels
 from zoo.runtime import Device, Precision, Runtime
@@ -67,6 +68,8 @@ def measure_parity(
 ) -> dict[Precision, Parity]:
     """Compare ONNX Runtime with PyTorch in single precision on the CPU, and record it in `parity.json`.
 
+    Records of the same files by other providers are kept; those of other files are replaced, once all is compared.
+
     Arguments:
         package: a model directory with an ONNX file in each precision.
         pixels: uint8 [N, 3, S, S] for the model's input size S.
@@ -85,11 +88,7 @@ def measure_parity(
     changes = {name: value for name, value in asked.items() if value is not None}
     for limits in LIMITS.values():
         replace(limits, **changes)  # refused before anything is forgotten
-    candidates = []
-    for precision in precisions:
-        # What was proved before says nothing of the files that are compared now.
-        forget(package, precision)
-        candidates.append(_Candidate(package, precision, device, changes))
+    candidates = [_Candidate(package, precision, device, changes) for precision in precisions]
     reference = TorchPredictor(load_package(package), package.config)
     largest = max(BATCH_SIZES)
     for start in range(0, len(pixels), TURN):
@@ -106,7 +105,9 @@ def measure_parity(
         candidate.challenge(expected, made)
         parity = candidate.parity(len(pixels))
         found[candidate.precision] = parity
-        record.setdefault(candidate.precision, {})[parity.provider] = asdict(parity)
+        before = record.get(candidate.precision, {}).items()
+        same_file = {name: one for name, one in before if one["onnx_sha256"] == parity.onnx_sha256}
+        record[candidate.precision] = same_file | {parity.provider: asdict(parity)}
     write_json(package.path / PARITY_FILE, record)
     return found
 
@@ -119,21 +120,15 @@ def _batches(count: int, sizes: tuple[int, ...]) -> Iterator[slice]:
             yield slice(row, min(row + size, stop))
 
 
-def forget(package: Package, precision: Precision) -> None:
-    """Remove from `parity.json` what was proved of another file than the one that is there now."""
-    record, file = package.parity(), package.onnx(precision)
-    # Without a file the record says which one an export should give.
-    if file and package.proven(precision) != sha256(file) and record.pop(precision, None):
-        write_json(package.path / PARITY_FILE, record)
-
-
 class _Candidate:
     """An ONNX file and what its answers differ by."""
 
     def __init__(self, package: Package, precision: Precision, device: Device, changes: Mapping[str, float]) -> None:
         self.precision: Precision = precision
         self._weights_sha256 = package.config.weights_sha256
-        self._predictor = OnnxPredictor.open(package, device, precision=precision, runtime=Runtime())
+        self._predictor = OnnxPredictor.open(
+            package, device, precision=precision, runtime=Runtime(), require_proven=False
+        )
         self._provider: Provider = "CUDAExecutionProvider" if self._predictor.on_cuda else "CPUExecutionProvider"
         self._limits = replace(LIMITS[precision, self._provider], **changes)
         self._pictures, self._made = _Comparison(), _Comparison()
@@ -162,6 +157,8 @@ class _Candidate:
             processor=processor(),
             onnxruntime=onnxruntime.__version__,
             torch=torch.__version__,
+            onnx=version("onnx"),
+            onnxscript=version("onnxscript"),
             weights_sha256=self._weights_sha256,
             onnx_sha256=self._predictor.onnx_sha256,
         )

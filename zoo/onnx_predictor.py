@@ -84,6 +84,7 @@ class OnnxPredictor:
         precision: Precision | None = None,
         runtime: Runtime | None = None,
         share: ThreadShare = nullcontext,
+        require_proven: bool = True,
     ) -> "OnnxPredictor":
         """The ONNX file of a model directory, computed as its `serving.json` says.
 
@@ -94,6 +95,7 @@ class OnnxPredictor:
             runtime: None for what `serving.json` says if it was measured with this very file and on as many cores and
                 threads as there are here, else for the defaults.
             share: as above.
+            require_proven: whether a file that `parity.json` was not written for is refused.
 
         Raises:
             PackageError: there is no such ONNX file, or it was exported from other weights than the directory holds.
@@ -107,10 +109,10 @@ class OnnxPredictor:
             option = "" if precision == "fp32" else f" --precision {precision}"
             raise PackageError(f"{package.path} has no ONNX file in {precision}; make one with `zoo export{option}`")
         proven, digest = package.proven(precision), sha256(file)
-        if proven not in (None, digest):
+        if require_proven and proven not in (None, digest):
             raise DigestError(
-                f"{file} has SHA-256 {digest}, but {PARITY_FILE} was written for {proven}; "
-                "the file is damaged or was replaced: export and verify it again"
+                f"{file} has SHA-256 {digest}, but {PARITY_FILE} was written for {proven}; the file is damaged or was "
+                "replaced: fetch it again, or compare the new one (zoo verify)"
             )
         if runtime is None and serving.fits(digest, threads or cores()):
             runtime = serving.runtime

@@ -80,7 +80,7 @@ def _require_proof(package: Package, precision: Precision) -> None:
         )
     if file and proven != (digest := sha256(file)):
         raise DigestError(f"{file} has SHA-256 {digest}, but {PARITY_FILE} was written for {proven}; {remedy}")
-    # Without the file the record says which one `zoo export` gives.
+    # Without the file the record says which one was compared; the versions that exported it give it again.
     file = file or package.path / ONNX_FILES[precision]
     if package.compared_with(precision) != {package.config.weights_sha256}:
         raise PublishError(

@@ -175,6 +175,21 @@ def test_a_file_of_other_weights_is_refused(package, pixels, exported):
     assert package.parity() == {}
 
 
+def test_a_comparison_that_fails_keeps_the_proof_of_another_file(package, pixels):
+    verify(package, pixels(1))
+    record = (package.path / PARITY_FILE).read_bytes()
+    tamper(package, "classifier.bias", lambda bias: bias + 1)
+    weights = (package.path / WEIGHTS_FILE).read_bytes()
+    (package.path / WEIGHTS_FILE).write_bytes(b"damaged")
+    with pytest.raises(DigestError):
+        verify(package, pixels(1))
+    assert (package.path / PARITY_FILE).read_bytes() == record
+    (package.path / WEIGHTS_FILE).write_bytes(weights)
+    with pytest.raises(ParityError):
+        verify(package, pixels(1))
+    assert package.proven("fp32") == sha256(package.onnx())
+
+
 def test_a_directory_without_an_onnx_file_is_refused_and_keeps_its_proof(package, pixels):
     verify(package, pixels(1))
     proven = package.proven("fp32")
