@@ -42,7 +42,8 @@ def describe_stale(precision: Precision, stale: Records) -> str:
     compared = "; ".join(dict.fromkeys(_versions(record) for record in stale.values()))
     return (
         f"{PARITY_FILE}: dropped its records in {precision} ({', '.join(stale)}; {compared}): they were of another "
-        f"file, with SHA-256 {digest}. What {METRICS_FILE}, {SPEED_FILE} and {PROBE_FILE} say of that file holds for it alone"
+        f"file, with SHA-256 {digest}. What {METRICS_FILE}, {SPEED_FILE} and {PROBE_FILE} say of that one holds for it "
+        "alone"
     )
 
 
