@@ -88,7 +88,11 @@ def export(
     table.add_row("precision", precision)
     table.add_row("size", f"{file.stat().st_size / 1e6:.2f} MB")
     table.add_row("SHA-256", digest)
-    table.add_row("verified", f"these very bytes, by {PARITY_FILE}" if digest == verified else "no; run zoo verify")
+    if digest != verified:
+        table.add_row("verified", "no; run zoo verify")
+    else:
+        failed = package.failed(precision)
+        table.add_row("verified", f"these very bytes{', which failed' if failed else ''}: {PARITY_FILE}")
     table.add_row("image", f"uint8 [N, 3, {config.input_size}, {config.input_size}]")
     table.add_row("opset", str(OPSET))
     console.print(table)

@@ -112,10 +112,13 @@ def test_a_new_file_loses_the_proof_of_the_old_one(zoo, package, pixels, quick_e
     record = (package.path / PARITY_FILE).read_bytes()
     result = zoo("export", f"local-dir:{package.path}")
     assert result.exit_code == 0
-    assert "these very bytes, by parity.json" in result.output
+    assert "these very bytes: parity.json" in result.output
     assert not result.stderr
     assert (package.path / PARITY_FILE).read_bytes() == record
     proven = package.proven("fp32")
+    with pytest.raises(ParityError):
+        verify(package, pixels(1), atol=0, rtol=0)
+    assert "these very bytes, which failed: parity.json" in zoo("export", f"local-dir:{package.path}").output
 
     other = onnx.load(exported("wrn16-ours").file)
     other.graph.name = "another"
