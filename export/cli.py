@@ -40,18 +40,22 @@ def export(
         typer.Option(help="For int8: a folder of training pictures, or of Parquet files in the Hub's layout."),
     ] = None,
 ) -> None:
-    """Write a model's ONNX file, for ONNX Runtime and the server."""
+    """Write a model's ONNX file, for ONNX Runtime and the server.
+
+    The same versions of torch, onnx and onnxscript write the same bytes: parity.json stays true of them. If other bytes
+    come out, what it says of the former file is dropped, and a message says so.
+    """
     with _export_extra():
         from export.onnx_file import OPSET, check_input_size, export_onnx
         from export.quantize import PICTURES
-        from export.verify import forget
     from rich.table import Table
 
     from export.images import read_pixels
+    from export.parity_file import describe_stale, drop_stale_records
     from zoo.errors import InputError
     from zoo.files import refuse_inputs
     from zoo.hub import open_model
-    from zoo.package import ONNX_FILES, PUBLISHED_FILES, sha256
+    from zoo.package import ONNX_FILES, PARITY_FILE, PUBLISHED_FILES, sha256
     from zoo.terminal import Terminal
 
     package = open_model(name)
@@ -66,6 +70,7 @@ def export(
     if data is not None and precision != "int8":
         raise InputError(f"--data {data}: pictures are for --precision int8 only")
     size = check_input_size(package.config.input_size if input_size is None else input_size)
+    verified = package.proven(precision)  # a damaged record should be known before minutes have passed
     console = Terminal(folded=True)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -75,19 +80,26 @@ def export(
             config = export_onnx(
                 package, file, input_size, precision, pixels, lambda part: status.update(f"measuring {part}")
             )
-        if file.resolve() == own_file.resolve():
-            forget(package, precision)
+        stale = drop_stale_records(package, precision) if file.resolve() == own_file.resolve() else {}
     except OSError as error:
         where = error.filename or file
         raise InputError(f"cannot read or write {where}: {error.strerror or error}") from None
+    digest = sha256(file)
     table = Table(title=config.name, show_header=False)
     table.add_row("file", str(file))
     table.add_row("precision", precision)
     table.add_row("size", f"{file.stat().st_size / 1e6:.2f} MB")
-    table.add_row("SHA-256", sha256(file))
+    table.add_row("SHA-256", digest)
+    if digest != verified:
+        table.add_row("verified", "no; run zoo verify")
+    else:
+        failed = package.failed(precision)
+        table.add_row("verified", f"these very bytes{', which failed' if failed else ''}: {PARITY_FILE}")
     table.add_row("image", f"uint8 [N, 3, {config.input_size}, {config.input_size}]")
     table.add_row("opset", str(OPSET))
     console.print(table)
+    if stale:
+        Terminal(stderr=True).print(describe_stale(precision, stale))
 
 
 def verify(
@@ -101,9 +113,17 @@ def verify(
         Precision | None, typer.Option(help="Of the ONNX file.", show_default="each that is there")
     ] = None,
     device: Annotated[Device, typer.Option(help="Where ONNX Runtime computes.")] = "cpu",
-    tolerance: Annotated[
+    atol: Annotated[
         float | None,
-        typer.Option(min=0, help="Largest absolute difference of any number.", show_default="by precision"),
+        typer.Option(
+            min=0,
+            help="Absolute part of the largest difference allowed: atol + rtol x the output's largest magnitude.",
+            show_default="by precision and device",
+        ),
+    ] = None,
+    rtol: Annotated[
+        float | None,
+        typer.Option(min=0, help="Relative part of it.", show_default="by precision and device"),
     ] = None,
     agreement: Annotated[
         float | None,
@@ -114,22 +134,26 @@ def verify(
     with _export_extra():
         from export.verify import measure_parity, require
     from export.images import read_pixels
+    from export.parity_file import describe_stale, stale_records
     from export.parity_table import parity_table
     from zoo.errors import InputError
     from zoo.hub import open_model
     from zoo.terminal import Terminal
 
     package = open_model(name)
-    if precision is None and (tolerance, agreement) != (None, None):
-        raise InputError("--tolerance and --agreement are for one --precision; name it too")
+    if precision is None and (atol, rtol, agreement) != (None, None, None):
+        raise InputError("--atol, --rtol and --agreement are for one --precision; name it too")
     precisions = (precision,) if precision else package.precisions or ("fp32",)
+    replaced = {one: stale_records(package, one) for one in precisions}
     try:
         pixels = read_pixels(data, package.config.input_size, images)
-        found = measure_parity(package, pixels, precisions, device, tolerance, agreement)
+        found = measure_parity(package, pixels, precisions, device, atol, rtol, agreement)
     except OSError as error:
         raise InputError(f"cannot read or write {error.filename}: {error.strerror or error}") from None
     for one, parity in found.items():
         Terminal(folded=True).print(parity_table(package.config.name, one, parity))
+        if replaced[one]:
+            Terminal(stderr=True).print(describe_stale(one, replaced[one]))
     for one, parity in found.items():
         require(package, one, parity)
 

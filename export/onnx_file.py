@@ -1,4 +1,4 @@
-"""A network as an ONNX file: self-contained, named, and the same bytes every time."""
+"""A network as an ONNX file: self-contained, named, and the same bytes from the same versions of what writes it."""
 
 import dataclasses
 import json

@@ -1,77 +1,133 @@
 """What `zoo verify` found of an ONNX file, and how far it may be from its network."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 from zoo.errors import InputError, ZooError
 from zoo.runtime import Precision
 
+Provider = Literal["CPUExecutionProvider", "CUDAExecutionProvider"]
+"""ONNX Runtime's name of what computes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an ONNX file may differ by from its network."""
+    """What an ONNX file may differ by from its network.
 
-    max_abs_error: float
-    """Largest absolute difference of any number, made pictures included."""
+    Rounding errors grow with the numbers that are rounded: each number of an output may differ by atol + rtol x m,
+    where m is the largest magnitude that this output of the network has.
+    """
+
+    atol: float
+    rtol: float
     min_agreement: float
     """Least share in 0..1 of pictures whose most probable class is the same."""
 
     def __post_init__(self) -> None:
-        if not self.max_abs_error >= 0:
-            raise InputError(f"tolerance = {self.max_abs_error}: it must be 0 or more, such as 0.0001")
+        for name, value, example in (("atol", self.atol, 1e-4), ("rtol", self.rtol, 1e-5)):
+            if not 0 <= value < math.inf:
+                raise InputError(f"{name} = {value}: it must be 0 or more, and finite, such as {example:g}")
         if not 0 <= self.min_agreement <= 1:
             raise InputError(f"agreement = {self.min_agreement}: it is a share, from 0 to 1")
 
+    def max_abs_error(self, magnitude: float) -> float:
+        """Largest difference that is allowed where the largest magnitude is this."""
+        return self.atol + self.rtol * magnitude
 
-LIMITS: Mapping[Precision, Limits] = MappingProxyType(
-    {"fp32": Limits(1e-4, 0.999), "fp16": Limits(0.1, 0.99), "int8": Limits(100, 0.97)}
+
+_FP16, _INT8 = Limits(0.1, 0.01, 0.99), Limits(100, 1, 0.97)
+
+LIMITS: Mapping[tuple[Precision, Provider], Limits] = MappingProxyType(
+    {
+        ("fp32", "CPUExecutionProvider"): Limits(1e-4, 1e-5, 0.999),
+        # It adds up in another order, and computes some convolutions by transforms.
+        ("fp32", "CUDAExecutionProvider"): Limits(1e-3, 1e-4, 0.999),
+        ("fp16", "CPUExecutionProvider"): _FP16,
+        ("fp16", "CUDAExecutionProvider"): _FP16,
+        ("int8", "CPUExecutionProvider"): _INT8,
+        ("int8", "CUDAExecutionProvider"): _INT8,
+    }
 )
 """In less precision than PyTorch's, single numbers say little; what counts is whether the answer is the same."""
+
+
+class Deviation(NamedTuple):
+    """How far an output is from the network's."""
+
+    output: str
+    error: float
+    """Largest absolute difference."""
+    magnitude: float
+    """Largest absolute value of the network's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parity:
     """How far an ONNX file is from its network."""
 
-    passed: bool
+    passed: bool = field(init=False)
     """Whether all is within the limits."""
     limits: Limits
     max_abs_error: Mapping[str, float]
     """Largest absolute difference of each output, over all pictures and batch sizes."""
+    max_magnitude: Mapping[str, float]
+    """Largest absolute value of each output of the network, over all pictures."""
     challenge_error: Mapping[str, float]
-    """The same for `export.challenges`, which count nowhere else."""
+    """`max_abs_error` for `export.challenges`, which count nowhere else."""
+    challenge_magnitude: Mapping[str, float]
+    """`max_magnitude` for them."""
     agreement: Mapping[str, float]
     """Share in 0..1 of pictures (`logits`) or patches (the other outputs) whose largest entry is the same."""
     total_variation: float
     """Between the shares of the classes in a patch, in 0..1: the mean over all patches."""
     images: int
     batch_sizes: tuple[int, ...]
-    provider: str
-    """ONNX Runtime's execution provider."""
+    provider: Provider
     processor: str
     """Of the machine: in 8 bits, older ones lack instructions that keep sums from overflowing."""
     onnxruntime: str
     torch: str
+    onnx: str
+    onnxscript: str
+    """Versions beside which it was compared; PyTorch and these two decide on the bytes that an export gives."""
     weights_sha256: str
     onnx_sha256: str
+
+    def __post_init__(self) -> None:
+        near = all(error <= self.limits.max_abs_error(magnitude) for _, error, magnitude in self.deviations())
+        object.__setattr__(self, "passed", near and self.agreement["logits"] >= self.limits.min_agreement)
+
+    def deviations(self) -> Iterator[Deviation]:
+        """Of each output, for pictures and for challenges."""
+        for errors, magnitudes in (
+            (self.max_abs_error, self.max_magnitude),
+            (self.challenge_error, self.challenge_magnitude),
+        ):
+            for output, error in errors.items():
+                yield Deviation(output, error, magnitudes[output])
 
 
 class ParityError(ZooError):
     """An ONNX file that does not answer as its network does; `parity` has the numbers."""
 
     def __init__(self, file: str, parity: Parity) -> None:
-        errors = {name: max(error, parity.challenge_error[name]) for name, error in parity.max_abs_error.items()}
-        output, error = max(errors.items(), key=lambda item: item[1])
-        if error > parity.limits.max_abs_error:
+        limits = parity.limits
+        excess = {found: found.error - limits.max_abs_error(found.magnitude) for found in parity.deviations()}
+        worst = max(excess, key=excess.__getitem__)
+        if excess[worst] > 0:
             problem = (
-                f"{output} differs from PyTorch's by up to {error:.3g}, above the tolerance of "
-                f"{parity.limits.max_abs_error:.3g}; export the model again, or allow a larger tolerance"
+                f"{worst.output} differs from PyTorch's by up to {worst.error:.3g}, above the limit of "
+                f"{limits.max_abs_error(worst.magnitude):.3g} (atol {limits.atol:g} + rtol {limits.rtol:g} x its "
+                f"largest magnitude {worst.magnitude:.3g}); export the model again, or, if its answers may be that far "
+                "off, allow it with --atol or --rtol"
             )
         else:
             problem = (
                 f"the most probable class is PyTorch's for {parity.agreement['logits']:.2%} of the pictures only, "
-                f"below {parity.limits.min_agreement:.2%}; export the model in more precision, or from more pictures"
+                f"below {limits.min_agreement:.2%}; export the model in more precision, or from more pictures"
             )
         super().__init__(f"{file}: {problem}")
         self.parity = parity

@@ -1,21 +1,22 @@
 """Whether a model's ONNX files answer as its network does: both computed on the same pictures."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from importlib.metadata import version
 
 import numpy as np
 import onnxruntime
 import torch
 
 from export.challenges import challenges
-from export.parity import LIMITS, Limits, Parity, ParityError
+from export.parity import LIMITS, Parity, ParityError, Provider
 from zoo.answers import patch_shares
 from zoo.errors import PackageError
 from zoo.machine import processor
 from zoo.models import load_package
 from zoo.onnx_predictor import OnnxPredictor
-from zoo.package import ONNX_FILES, PARITY_FILE, Package, sha256, write_json
+from zoo.package import ONNX_FILES, PARITY_FILE, Package, write_json
 from zoo.predictor import OUTPUTS, Prediction, check_pixels, predict_in_parts
 from zoo.preprocess import Pixels
 from zoo.runtime import Device, Precision, Runtime
@@ -36,7 +37,8 @@ def verify(
     pixels: Pixels,
     precision: Precision = "fp32",
     device: Device = "cpu",
-    tolerance: float | None = None,
+    atol: float | None = None,
+    rtol: float | None = None,
     agreement: float | None = None,
 ) -> Parity:
     """`measure_parity` in one precision.
@@ -44,7 +46,7 @@ def verify(
     Raises:
         ParityError: it is not within the limits; the record is written all the same.
     """
-    parity = measure_parity(package, pixels, (precision,), device, tolerance, agreement)[precision]
+    parity = measure_parity(package, pixels, (precision,), device, atol, rtol, agreement)[precision]
     require(package, precision, parity)
     return parity
 
@@ -60,17 +62,20 @@ def measure_parity(
     pixels: Pixels,
     precisions: Sequence[Precision],
     device: Device = "cpu",
-    tolerance: float | None = None,
+    atol: float | None = None,
+    rtol: float | None = None,
     agreement: float | None = None,
 ) -> dict[Precision, Parity]:
     """Compare ONNX Runtime with PyTorch in single precision on the CPU, and record it in `parity.json`.
+
+    Records of the same files by other providers are kept; those of other files are replaced, once all is compared.
 
     Arguments:
         package: a model directory with an ONNX file in each precision.
         pixels: uint8 [N, 3, S, S] for the model's input size S.
         precisions: of the ONNX files.
         device: that ONNX Runtime computes on.
-        tolerance: for the absolute difference of each number of each output; None for that of `LIMITS`.
+        atol, rtol: for the difference of each number of each output, as in `Limits`; None for those of `LIMITS`.
         agreement: least share in 0..1 of pictures whose most probable class is PyTorch's; None likewise.
 
     Raises:
@@ -79,14 +84,11 @@ def measure_parity(
         DeviceError: the device is not there.
     """
     check_pixels(pixels, package.config, package.config.name)
-    asked = {"max_abs_error": tolerance, "min_agreement": agreement}
+    asked = {"atol": atol, "rtol": rtol, "min_agreement": agreement}
     changes = {name: value for name, value in asked.items() if value is not None}
-    candidates = []
-    for precision in precisions:
-        limits = replace(LIMITS[precision], **changes)
-        # What was proved before says nothing of the files that are compared now.
-        forget(package, precision)
-        candidates.append(_Candidate(package, precision, device, limits))
+    for limits in LIMITS.values():
+        replace(limits, **changes)  # refused before anything is forgotten
+    candidates = [_Candidate(package, precision, device, changes) for precision in precisions]
     reference = TorchPredictor(load_package(package), package.config)
     largest = max(BATCH_SIZES)
     for start in range(0, len(pixels), TURN):
@@ -103,7 +105,9 @@ def measure_parity(
         candidate.challenge(expected, made)
         parity = candidate.parity(len(pixels))
         found[candidate.precision] = parity
-        record.setdefault(candidate.precision, {})[parity.provider] = asdict(parity)
+        before = record.get(candidate.precision, {}).items()
+        same_file = {name: one for name, one in before if one["onnx_sha256"] == parity.onnx_sha256}
+        record[candidate.precision] = same_file | {parity.provider: asdict(parity)}
     write_json(package.path / PARITY_FILE, record)
     return found
 
@@ -116,22 +120,17 @@ def _batches(count: int, sizes: tuple[int, ...]) -> Iterator[slice]:
             yield slice(row, min(row + size, stop))
 
 
-def forget(package: Package, precision: Precision) -> None:
-    """Remove from `parity.json` what was proved of another file than the one that is there now."""
-    record, file = package.parity(), package.onnx(precision)
-    # Without a file the record says which one an export should give.
-    if file and package.proven(precision) != sha256(file) and record.pop(precision, None):
-        write_json(package.path / PARITY_FILE, record)
-
-
 class _Candidate:
     """An ONNX file and what its answers differ by."""
 
-    def __init__(self, package: Package, precision: Precision, device: Device, limits: Limits) -> None:
+    def __init__(self, package: Package, precision: Precision, device: Device, changes: Mapping[str, float]) -> None:
         self.precision: Precision = precision
         self._weights_sha256 = package.config.weights_sha256
-        self._limits = limits
-        self._predictor = OnnxPredictor.open(package, device, precision=precision, runtime=Runtime())
+        self._predictor = OnnxPredictor.open(
+            package, device, precision=precision, runtime=Runtime(), require_proven=False
+        )
+        self._provider: Provider = "CUDAExecutionProvider" if self._predictor.on_cuda else "CPUExecutionProvider"
+        self._limits = replace(LIMITS[precision, self._provider], **changes)
         self._pictures, self._made = _Comparison(), _Comparison()
 
     def compare(self, expected: Prediction, pixels: Pixels) -> None:
@@ -143,21 +142,23 @@ class _Candidate:
     def parity(self, images: int) -> Parity:
         """Of what was compared so far: so many pictures."""
         pictures, made = self._pictures, self._made
-        errors = [*pictures.errors.values(), *made.errors.values()]
         shares = {name: same / pictures.entries[name] for name, same in pictures.same.items()}
         return Parity(
-            passed=max(errors) <= self._limits.max_abs_error and shares["logits"] >= self._limits.min_agreement,
             limits=self._limits,
             max_abs_error=pictures.errors,
+            max_magnitude=pictures.magnitudes,
             challenge_error=made.errors,
+            challenge_magnitude=made.magnitudes,
             agreement=shares,
             total_variation=pictures.variation / pictures.patches,
             images=images,
             batch_sizes=tuple(sorted(pictures.batch_sizes)),
-            provider="CUDAExecutionProvider" if self._predictor.on_cuda else "CPUExecutionProvider",
+            provider=self._provider,
             processor=processor(),
             onnxruntime=onnxruntime.__version__,
             torch=torch.__version__,
+            onnx=version("onnx"),
+            onnxscript=version("onnxscript"),
             weights_sha256=self._weights_sha256,
             onnx_sha256=self._predictor.onnx_sha256,
         )
@@ -168,6 +169,7 @@ class _Comparison:
 
     def __init__(self) -> None:
         self.errors: dict[str, float] = {}
+        self.magnitudes: dict[str, float] = {}
         self.same: Counter[str] = Counter()
         self.entries: Counter[str] = Counter()
         self.variation = 0.0
@@ -187,7 +189,9 @@ class _Comparison:
             # JSON has no NaN and no infinity: both count as the largest number there is.
             error = float(np.nan_to_num(np.abs(wanted - got), nan=_LARGEST, posinf=_LARGEST).max())
             same = wanted.argmax(axis=1) == got.argmax(axis=1)
+            magnitude = float(np.nan_to_num(np.abs(wanted), nan=0, posinf=0).max())
             self.errors[name] = max(self.errors.get(name, 0.0), error)
+            self.magnitudes[name] = max(self.magnitudes.get(name, 0.0), magnitude)
             self.same[name] += int(same.sum())
             self.entries[name] += same.size
         variation = np.abs(patch_shares(expected) - patch_shares(actual)).sum(axis=1) / 2

@@ -24,6 +24,9 @@ PARTS = (1, 2, 4, 8, 16, 0)
 """Pictures in a part at most; the first of those that divide a batch alike stands for all, as it also says how larger
 batches would be divided."""
 
+FINAL = "the choice against the defaults"
+"""Name of the last trial, which decides."""
+
 Measure = Callable[[Sequence[Setting], Sequence[int]], Sequence[Seconds]]
 """Times of different settings, measured in turn, for batches of these numbers of pictures: a `Stopwatch`."""
 
@@ -42,7 +45,8 @@ class Tuning:
     on_cuda: bool
     """There is nothing to choose there, and only the precision is new."""
     compared: Mapping[Setting, Seconds]
-    """The default options and the chosen ones in the chosen precision, and the latter in the others; in turn."""
+    """The default options in the chosen precision, the chosen ones where they are others, and these in the other
+    precisions; in turn."""
 
 
 def tune(
@@ -84,9 +88,21 @@ def tune(
     measure = measure or Stopwatch(package, device, threads, seconds)
     runtime, trials = (Runtime(), ()) if on_cuda else search(measure, precision, threads, batch, report)
     report("the result")
-    others = (Setting(other, runtime) for other in package.precisions if other != precision)
-    settings = list(dict.fromkeys((Setting(precision, Runtime()), Setting(precision, runtime), *others)))
-    compared = dict(zip(settings, measure(settings, (1, batch)), strict=True))
+    default, chosen = Setting(precision, Runtime()), Setting(precision, runtime)
+    others = [other for other in package.precisions if other != precision]
+
+    def compare(*settings: Setting) -> dict[Setting, Seconds]:
+        return dict(zip(settings, measure(settings, (1, batch)), strict=True))
+
+    compared = compare(*dict.fromkeys((default, chosen)), *(Setting(other, runtime) for other in others))
+    if chosen != default:
+        # A search may keep what only noise made faster.
+        kept, reason = judge(compared[default], compared[chosen])
+        times = (_by_name(compared[chosen]), _by_name(compared[default]))
+        trials = (*trials, Trial(runtime, *times, kept, f"{FINAL}: {reason}"))
+        if not kept:
+            runtime = Runtime()
+            compared = compare(default, *(Setting(other, runtime) for other in others))
     if on_cuda:
         # What was found for this file on the CPU holds there still.
         serving = replace(before if before.onnx_sha256 == digest else Serving(), precision=precision)

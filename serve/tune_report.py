@@ -18,7 +18,8 @@ def trials_table(package: Package, found: Tuning, batches: Sequence[int]) -> Tab
         title=f"{package.config.name}, {serving.precision}: {found.device}, {serving.processor}, cores: "
         f"{serving.cores}, threads: {serving.threads}",
         caption=f"First the defaults were the best: {Runtime().describe(serving.threads)}. Each trial was measured in "
-        "turn with the best before it; the ratio says how many times as fast it was. Medians.",
+        "turn with the best before it, the choice once more with the defaults; the ratio says how many times as fast "
+        "it was. Medians.",
     )
     for batch in batches:
         table.add_column(f"batch {batch}, ms", justify="right")

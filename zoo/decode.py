@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from os import PathLike
 from typing import NamedTuple
 
-import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from zoo.errors import ImageError, ImageTooLargeError, InputError, UnsupportedImageError
 from zoo.files import read_bounded
-from zoo.preprocess import Box, Pixels, as_pixels, as_rgb, centre_square, scale_box
+from zoo.preprocess import Box, Pixels, as_pixels, centre_square, scale_box
+from zoo.rgb import load, to_rgb
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 """The only formats whose decoders ever see a byte."""
@@ -55,11 +55,11 @@ def decode_pixels(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> Centr
     with _damage_refused():
         reduced = image.draft(image.mode, (REDUCED * size, REDUCED * size))
         scale = 1.0 if reduced is None else reduced[1][2] / width
-        image.load()
+        loaded = load(image)
         turn = _turn(image)
         # The square is scaled before it is turned: it is the same one, and smaller.
         left, top, right, bottom = (scale * edge for edge in centre_square(width, height))
-        square = scale_box(to_rgb(image), Box(left, top, right, bottom), size)
+        square = scale_box(loaded, Box(left, top, right, bottom), size)
         if turn is not None:
             square = square.transpose(turn)
     if turn in _TURNS_ON_THE_SIDE:
@@ -102,9 +102,9 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """
     image = _open(data, max_pixels)
     with _damage_refused():
-        image.load()
+        loaded = load(image)
         turn = _turn(image)
-        return to_rgb(image if turn is None else image.transpose(turn))
+        return to_rgb(loaded if turn is None else loaded.transpose(turn))
 
 
 def _open(data: bytes, max_pixels: int) -> Image.Image:
@@ -162,29 +162,3 @@ def _turn(image: Image.Image) -> Image.Transpose | None:
     """What makes the picture upright."""
     # Not `ImageOps.exif_transpose`: it writes the EXIF block anew, and fails where a field has an odd type.
     return _TURNS.get(image.getexif().get(_ORIENTATION, 1))
-
-
-def to_rgb(image: Image.Image) -> Image.Image:
-    """A decoded image in RGB: transparency over white, 16-bit channels by their upper 8 bits.
-
-    Raises:
-        ImageError: its values are floating-point numbers outside 0..1.
-    """
-    if image.mode == "F":
-        values = np.asarray(image)
-        if not ((values >= 0) & (values <= 1)).all():
-            raise ImageError(
-                f"the image has floating-point values from {values.min():g} to {values.max():g}; scale them to 0..1, "
-                "or convert it to 8 bits"
-            )
-        return Image.fromarray((255 * values).round().astype(np.uint8)).convert("RGB")
-    if image.mode.startswith("I"):
-        # Pillow would clip 16-bit grey at 255; its upper byte is the picture.
-        grey = (np.asarray(image) >> 8).clip(0, 255).astype(np.uint8)
-        return Image.fromarray(grey).convert("RGB")
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        page = Image.new("RGB", layer.size, "white")
-        page.paste(layer, mask=layer)
-        return page
-    return as_rgb(image)

@@ -130,7 +130,8 @@ def is_own_training(package: Package, training: Training | None) -> bool:
 def is_own_score(package: Package, through: str, score: Score) -> bool:
     """Whether the score is of the weights, or of the ONNX file, of the model directory.
 
-    An ONNX file that is not there is the one that `parity.json` was written for: `zoo export` makes it again.
+    An ONNX file that is not there is the one that `parity.json` was written for: the same versions of torch, onnx and
+    onnxscript export it again.
     """
     weights = package.config.weights_sha256
     if through not in ONNX:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.blocks import Block, Encoder, SemanticBlock
-from zoo.decode import decode_pixels, read_pixels, to_rgb
+from zoo.decode import decode_pixels, read_pixels
 from zoo.errors import InputError
 from zoo.package import MIN_INPUT_SIZE, ModelConfig
 from zoo.preprocess import Normalization, to_pixels
@@ -116,7 +116,7 @@ class Network(nn.Module):
             return _checked(image if image.dim() == 4 else image[None]).to(device)
         size = size or (self.config.input_size if self.config else MIN_INPUT_SIZE)
         if isinstance(image, Image.Image):
-            pixels = to_pixels(to_rgb(image), size)[0]
+            pixels = to_pixels(image, size)[0]
         else:
             pixels = (decode_pixels(image, size) if isinstance(image, bytes) else read_pixels(image, size)).pixels
         return torch.from_numpy(pixels)[None].to(device)

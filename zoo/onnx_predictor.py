@@ -12,9 +12,10 @@ from typing import Any
 
 from zoo.bound_runs import BoundRuns
 from zoo.errors import DigestError, PackageError
+from zoo.forks import never_destroy_after_fork, notify_after_fork
 from zoo.hub import reference_of
 from zoo.machine import cores
-from zoo.onnx_session import on_cuda, open_session
+from zoo.onnx_session import DeviceError, on_cuda, open_session
 from zoo.package import (
     CONFIG_FILE,
     PARITY_FILE,
@@ -35,6 +36,10 @@ ThreadShare = Callable[[int], AbstractContextManager[int]]
 
 class OnnxPredictor:
     """An ONNX file that answers, with the identity that it carries.
+
+    In a forked process it opens the file again when it is first asked; on CUDA, which no fork survives, it says so.
+    Such a process should end by `os._exit`, as those of multiprocessing do: on any other way out, ONNX Runtime, if
+    imported before the fork, waits for threads of the parent.
 
     Arguments:
         file: written by `zoo export`.
@@ -73,9 +78,19 @@ class OnnxPredictor:
         if self.on_cuda:
             self.runtime = replace(self.runtime, streams=1, part=0)
             self._bound = BoundRuns(self._session, self.config.input_size)
+            never_destroy_after_fork(self._bound)
         self._file, self._threads, self._share = file, threads, share
         self._sessions = {threads: self._session}
         self._opening = threading.Lock()
+        self._forked = False
+        notify_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Forget the threads, which are the parent's."""
+        self._forked = True
+        self._opening = threading.Lock()
+        self._sessions = {}
+        self.__dict__.pop("_pool", None)
 
     @staticmethod
     def open(
@@ -85,6 +100,7 @@ class OnnxPredictor:
         precision: Precision | None = None,
         runtime: Runtime | None = None,
         share: ThreadShare = nullcontext,
+        require_proven: bool = True,
     ) -> "OnnxPredictor":
         """The ONNX file of a model directory, computed as its `serving.json` says.
 
@@ -95,6 +111,7 @@ class OnnxPredictor:
             runtime: None for what `serving.json` says if it was measured with this very file and on as many cores and
                 threads as there are here, else for the defaults.
             share: as above.
+            require_proven: whether a file that `parity.json` was not written for is refused.
 
         Raises:
             PackageError: there is no such ONNX file, or it was exported from other weights than the directory holds.
@@ -105,10 +122,10 @@ class OnnxPredictor:
         precision = precision or serving.precision
         file = require_onnx(package, precision)
         proven, digest = package.proven(precision), sha256(file)
-        if proven not in (None, digest):
+        if require_proven and proven not in (None, digest):
             raise DigestError(
-                f"{file} has SHA-256 {digest}, but {PARITY_FILE} was written for {proven}; "
-                "the file is damaged or was replaced: export and verify it again"
+                f"{file} has SHA-256 {digest}, but {PARITY_FILE} was written for {proven}; the file is damaged or was "
+                "replaced: fetch it again, or compare the new one (zoo verify)"
             )
         if runtime is None and serving.fits(digest, threads or cores()):
             runtime = serving.runtime
@@ -140,6 +157,11 @@ class OnnxPredictor:
     def __call__(self, pixels: Pixels) -> Prediction:
         check_pixels(pixels, self.config, self.config.name)
         if self._bound:
+            if self._forked:
+                raise DeviceError(
+                    f"{self.config.name} was opened on CUDA before this process was forked, which CUDA does not "
+                    "survive; start processes by multiprocessing's `spawn`, and open the model in each"
+                )
             return self._bound(pixels)
         with self._share(self._threads) as threads:
             return self._compute(pixels, threads)

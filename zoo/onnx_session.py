@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import MissingDependencyError, PackageError, ZooError
+from zoo.forks import never_destroy_after_fork
 from zoo.machine import nvidia_driver
 from zoo.runtime import Device, Runtime
 
@@ -20,7 +21,7 @@ class DeviceError(ZooError):
 
 
 def open_session(file: Path, device: Device, threads: int, runtime: Runtime) -> Any:
-    """An `onnxruntime.InferenceSession`.
+    """An `onnxruntime.InferenceSession`; its threads are this process's alone, so that a forked one opens its own.
 
     Arguments:
         file: the ONNX file.
@@ -42,11 +43,13 @@ def open_session(file: Path, device: Device, threads: int, runtime: Runtime) -> 
     if not runtime.spin:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return _open(ort, file, options, device)
+        session = _open(ort, file, options, device)
     except DeviceError:
         raise
     except Exception as error:  # ONNX Runtime's errors have no common base of their own
         raise PackageError(f"ONNX Runtime cannot open {file}: {error}") from None
+    never_destroy_after_fork(session)
+    return session
 
 
 def on_cuda(session: Any) -> bool:

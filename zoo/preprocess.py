@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from zoo.rgb import to_rgb
+
 Pixels = NDArray[np.uint8]
 """A batch [N, 3, H, W] or one picture [3, H, W], values 0..255, channels red, green, blue."""
 
@@ -43,11 +45,6 @@ def centre_square(width: int, height: int) -> Box:
     return Box(left, top, left + side, top + side)
 
 
-def as_rgb(image: Image.Image) -> Image.Image:
-    """The picture in RGB; itself if it is already, since a large one's copy is large."""
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
 def to_pixels(image: Image.Image, size: int) -> tuple[Pixels, Box]:
     """Scale the centred square of a picture to `size` x `size` pixels.
 
@@ -62,7 +59,7 @@ def to_pixels(image: Image.Image, size: int) -> tuple[Pixels, Box]:
 
 def scale_box(image: Image.Image, box: Box, size: int) -> Image.Image:
     """A part of a picture, in RGB, scaled to `size` x `size` pixels: bicubic with antialiasing."""
-    return as_rgb(image).resize((size, size), Image.Resampling.BICUBIC, box=box)
+    return to_rgb(image).resize((size, size), Image.Resampling.BICUBIC, box=box)
 
 
 def as_pixels(image: Image.Image) -> Pixels:

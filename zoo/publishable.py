@@ -80,7 +80,7 @@ def _require_proof(package: Package, precision: Precision) -> None:
         )
     if file and proven != (digest := sha256(file)):
         raise DigestError(f"{file} has SHA-256 {digest}, but {PARITY_FILE} was written for {proven}; {remedy}")
-    # Without the file the record says which one `zoo export` gives.
+    # Without the file the record says which one was compared; the versions that exported it give it again.
     file = file or package.path / ONNX_FILES[precision]
     if package.compared_with(precision) != {package.config.weights_sha256}:
         raise PublishError(
@@ -89,7 +89,7 @@ def _require_proof(package: Package, precision: Precision) -> None:
     if package.failed(precision):
         raise PublishError(
             f"{file} is too far from its network, or {PARITY_FILE} does not say that it is near; export it again, and "
-            f"{remedy}"
+            f"{remedy}, which says by how much and what can be allowed"
         )
 
 

@@ -12,15 +12,15 @@ from zoo.runtime import Precision, Runtime
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A setting that was compared with the best one before it, both measured in turn."""
+    """A setting that was measured in turn with the best one before it; the choice once more with the defaults."""
 
     runtime: Runtime
     seconds: Mapping[str, float]
     """Median time of a batch, by the number of pictures in it."""
     against: Mapping[str, float]
-    """That of the best setting before: times that were not taken in the same turns say little about each other."""
+    """That of what it was compared with: times that were not taken in the same turns say little about each other."""
     kept: bool
-    """Whether it became the best setting."""
+    """Whether it became the best setting; in the end, whether it is served."""
     why: str
     """In words."""
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
+from zoo.forks import notify_after_fork
 from zoo.models import load_package
 from zoo.network import Network
 from zoo.package import ModelConfig, Package
@@ -13,10 +14,17 @@ from zoo.preprocess import Pixels
 
 @dataclass(frozen=True, slots=True)
 class TorchPredictor:
-    """A network in evaluation mode, in single precision."""
+    """A network in evaluation mode, in single precision.
+
+    A process that is forked afterwards computes with one thread, as PyTorch's data loaders do: the others stay with its
+    parent, and OpenMP would wait for them for ever.
+    """
 
     network: Network
     config: ModelConfig
+
+    def __post_init__(self) -> None:
+        notify_after_fork(_one_thread)
 
     @staticmethod
     def open(package: Package) -> "TorchPredictor":
@@ -34,3 +42,11 @@ class TorchPredictor:
         semantics = self.network.semantics(torch.from_numpy(pixels).to(next(self.network.parameters()).device))
         assignment = None if semantics.assignment is None else semantics.assignment.cpu().numpy()
         return Prediction(semantics.logits.cpu().numpy(), semantics.patch_logits.cpu().numpy(), assignment)
+
+
+class _OneThread:
+    def after_fork(self) -> None:
+        torch.set_num_threads(1)
+
+
+_one_thread = _OneThread()

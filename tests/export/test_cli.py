@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 from export.cli import add_commands
 from export.parity import ParityError
 from export.verify import verify
-from zoo.errors import InputError, MissingDependencyError
-from zoo.package import ONNX_FILES, Package
+from zoo.errors import InputError, MissingDependencyError, PackageError
+from zoo.package import ONNX_FILES, PARITY_FILE, Package, write_json
 
 
 @pytest.fixture
@@ -45,11 +45,11 @@ def test_export_and_verify_complete_a_model_directory(zoo, package, cifar):
     assert "assignment" in result.output
     assert package.parity()["fp32"]["CPUExecutionProvider"]["images"] == 9
 
-    result = zoo("verify", f"local-dir:{package.path}", "--data", cifar, "--images", 1, "--tolerance", 0)
+    result = zoo("verify", f"local-dir:{package.path}", "--data", cifar, "--images", 1, "--atol", 0)
     assert isinstance(result.exception, InputError)
     assert "name it too" in str(result.exception)
-    tolerance = ("--precision", "fp32", "--tolerance", 0)
-    result = zoo("verify", f"local-dir:{package.path}", "--data", cifar, "--images", 1, *tolerance)
+    limits = ("--precision", "fp32", "--atol", 0, "--rtol", 0)
+    result = zoo("verify", f"local-dir:{package.path}", "--data", cifar, "--images", 1, *limits)
     assert isinstance(result.exception, ParityError)
     assert "is too far from PyTorch" in " ".join(result.output.split())
     assert package.parity()["fp32"]["CPUExecutionProvider"]["passed"] is False
@@ -116,18 +116,85 @@ def test_pictures_are_for_8_bits(zoo, package, cifar):
 
 
 def test_a_new_file_loses_the_proof_of_the_old_one(zoo, package, pixels, quick_export, exported, monkeypatch):
-    assert zoo("export", f"local-dir:{package.path}").exit_code == 0
+    result = zoo("export", f"local-dir:{package.path}")
+    assert result.exit_code == 0
+    assert "no; run zoo verify" in result.output
     verify(package, pixels(1))
-    assert zoo("export", f"local-dir:{package.path}").exit_code == 0
-    assert package.proven("fp32") is not None  # the very same file
+    record = (package.path / PARITY_FILE).read_bytes()
+    result = zoo("export", f"local-dir:{package.path}")
+    assert result.exit_code == 0
+    assert "these very bytes: parity.json" in result.output
+    assert not result.stderr
+    assert (package.path / PARITY_FILE).read_bytes() == record
+    proven = package.proven("fp32")
+    with pytest.raises(ParityError):
+        verify(package, pixels(1), atol=0, rtol=0)
+    assert "these very bytes, which failed: parity.json" in zoo("export", f"local-dir:{package.path}").output
 
     other = onnx.load(exported("wrn16-ours").file)
     other.graph.name = "another"
     monkeypatch.setattr("export.onnx_file.to_onnx", lambda *_: other)
     # By another spelling of its place, too.
     same_place = package.path / ".." / package.path.name / ONNX_FILES["fp32"]
-    assert zoo("export", f"local-dir:{package.path}", "-o", same_place).exit_code == 0
+    result = zoo("export", f"local-dir:{package.path}", "-o", same_place)
+    assert result.exit_code == 0
     assert package.proven("fp32") is None
+    assert "no; run zoo verify" in result.output
+    assert result.stderr.startswith("parity.json: dropped its records in fp32 (CPUExecutionProvider; images: 1, torch ")
+    assert f"they were of another file, with SHA-256 {proven}. What metrics.json" in result.stderr
+
+
+def test_an_export_without_the_file_says_that_it_is_not_the_one_that_was_verified(
+    zoo, package, pixels, quick_export, exported, monkeypatch
+):
+    verify(package, pixels(1))
+    package.onnx().unlink()
+    other = onnx.load(exported("wrn16-ours").file)
+    other.graph.name = "what another version writes"
+    monkeypatch.setattr("export.onnx_file.to_onnx", lambda *_: other)
+    result = zoo("export", f"local-dir:{package.path}")
+    assert result.exit_code == 0
+    assert package.parity() == {}
+    assert "parity.json: dropped its records in fp32 (CPUExecutionProvider" in result.stderr
+
+
+def test_an_export_to_elsewhere_leaves_the_records(zoo, package, pixels, quick_export, tmp_path):
+    verify(package, pixels(1))
+    record = (package.path / PARITY_FILE).read_bytes()
+    result = zoo("export", f"local-dir:{package.path}", "-o", tmp_path / "elsewhere.onnx")
+    assert result.exit_code == 0
+    assert (package.path / PARITY_FILE).read_bytes() == record
+
+
+def test_a_damaged_record_is_found_before_anything_is_exported(zoo, package, quick_export):
+    (package.path / PARITY_FILE).write_text('{"fp32": {"CPUExecutionProvider": 3}}')
+    before = package.onnx().read_bytes()
+    result = zoo("export", f"local-dir:{package.path}")
+    assert isinstance(result.exception, PackageError)
+    assert not quick_export
+    assert package.onnx().read_bytes() == before
+
+
+def test_verifying_another_file_says_which_records_it_replaces(zoo, package, pixels, cifar):
+    verify(package, pixels(1))
+    record = package.parity()
+    record["fp32"]["CUDAExecutionProvider"] = record["fp32"]["CPUExecutionProvider"]
+    write_json(package.path / PARITY_FILE, record)
+    proven = package.proven("fp32")
+    arguments = ("verify", f"local-dir:{package.path}", "--data", cifar, "--images", 2)
+    result = zoo(*arguments)
+    assert result.exit_code == 0, result.exception
+    assert not result.stderr
+    assert set(package.parity()["fp32"]) == {"CPUExecutionProvider", "CUDAExecutionProvider"}
+
+    model = onnx.load(package.onnx())
+    model.graph.name = "another"
+    onnx.save(model, package.onnx())
+    result = zoo(*arguments)
+    assert result.exit_code == 0, result.exception
+    assert set(package.parity()["fp32"]) == {"CPUExecutionProvider"}
+    assert "dropped its records in fp32 (CPUExecutionProvider, CUDAExecutionProvider;" in result.stderr
+    assert f"SHA-256 {proven}" in result.stderr
 
 
 def test_an_input_size_is_checked_before_pictures_are_read(zoo, package, cifar, tmp_path):

@@ -2,6 +2,7 @@ import copy
 
 import pytest
 import torch
+from support.closeness import assert_alike
 from torch import nn
 
 from export.fold import fold
@@ -24,9 +25,7 @@ def outputs(network, pixels):
 def assert_equivalent(network, pixels):
     with torch.inference_mode():
         expected, actual = outputs(network, pixels), fold(network)(torch.from_numpy(pixels))
-    assert len(actual) == len(expected)
-    for a, b in zip(actual, expected, strict=True):
-        torch.testing.assert_close(a, b, rtol=0, atol=1e-4)
+    assert_alike(actual, expected)
 
 
 @pytest.mark.parametrize("variant", list_models())

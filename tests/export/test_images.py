@@ -4,6 +4,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from support.transparent import SIDE, TRANSPARENT
 
 from export.images import read_pixels
 from zoo.decode import decode_pixels
@@ -20,6 +21,13 @@ def test_pictures_of_a_folder_in_the_order_of_their_paths(tmp_path, photo_file):
     assert pixels.shape == (2, 3, 32, 32)
     assert (pixels[0] == np.array([255, 0, 0])[:, None, None]).all()
     assert (pixels[1] == decode_pixels(photo_file.read_bytes(), 32).pixels).all()
+
+
+def test_transparency_lies_over_white_in_every_mode_and_depth(tmp_path):
+    for index, file in enumerate(TRANSPARENT.values()):
+        (tmp_path / f"{index:02}.png").write_bytes(file.data)  # its content says what it is
+    expected = np.stack([file.pixels for file in TRANSPARENT.values()])
+    np.testing.assert_array_equal(read_pixels(tmp_path, SIDE, len(expected)), expected)
 
 
 def test_pictures_of_parquet_files(cifar):

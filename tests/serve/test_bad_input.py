@@ -13,9 +13,12 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 from support.serving import CONFIG, GatedPredictor, MakeClient, encoded, send
+from support.transparent import TRANSPARENT
 
 from serve.service import Service
 from zoo.hub import DEFAULT_MODEL
+from zoo.predictor import Prediction
+from zoo.preprocess import Pixels
 
 BOTH = pytest.mark.parametrize("path", ["/classify", "/patch-semantics"])
 
@@ -118,6 +121,20 @@ def test_unusual_modes(client: TestClient, photo_file: Path, mode: str) -> None:
 def test_a_palette_with_transparency(client: TestClient, photo_file: Path) -> None:
     image = photo(photo_file).quantize(16)
     assert send(client, "/classify", ("p.gif", encoded(image, "PNG", transparency=3))).status_code == 200
+
+
+def test_transparency_lies_over_white_in_every_mode_and_depth(make_client: MakeClient) -> None:
+    seen: list[Pixels] = []
+
+    class Watching(GatedPredictor):
+        def __call__(self, pixels: Pixels) -> Prediction:
+            seen.append(pixels.copy())
+            return super().__call__(pixels)
+
+    files = [(kind, file.data) for kind, file in TRANSPARENT.items()]
+    assert send(make_client(Watching()), "/classify", *files).status_code == 200
+    expected = np.stack([file.pixels for file in TRANSPARENT.values()])
+    np.testing.assert_array_equal(np.concatenate(seen), expected)
 
 
 def test_an_animation_counts_as_its_first_frame(client: TestClient, photo_file: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tritonclient.http as triton
 import tritonclient.http.aio as triton_aio
+from support.closeness import assert_alike
 from support.serving import running
 from tritonclient.utils import InferenceServerException
 
@@ -112,7 +113,7 @@ def test_several_requests_on_their_way(address: str) -> None:
         pending = [client.async_infer(NAME, image(pixels=PIXELS[index % 3][None])) for index in range(12)]
         results = [request.get_result().as_numpy("logits") for request in pending]
     for index, logits in enumerate(results):
-        np.testing.assert_allclose(logits, results[index % 3], atol=1e-4)
+        assert_alike([logits], [results[index % 3]])
 
 
 def test_an_error_is_one_for_the_client_too(client: triton.InferenceServerClient) -> None:

@@ -157,6 +157,27 @@ def test_what_was_found_is_measured_against_the_defaults_and_the_other_precision
     assert not (package.path / SERVING_FILE).exists()
 
 
+@pytest.mark.parametrize("precisions", [("fp32",), ("fp32", "int8")])
+@pytest.mark.parametrize(("cost", "kept"), [(1.05, False), (1.0, False), (0.98, False), (0.9, True)])
+def test_the_defaults_win_unless_the_last_comparison_says_otherwise(
+    package: Package, monkeypatch: pytest.MonkeyPatch, precisions: tuple[Precision, ...], cost: float, kept: bool
+) -> None:
+    for one in precisions[1:]:
+        copy_as(package, one)
+    noise = Runtime(arena=False)
+    monkeypatch.setattr("serve.tune.search", lambda *_: (noise, ()))
+    found = tune(package, device="cpu", threads=1, measure=costing(lambda runtime, _: 1.0 if runtime.arena else cost))
+    served = noise if kept else Runtime()
+    assert found.serving.runtime == served
+    assert list(found.compared) == list(
+        dict.fromkeys([Setting("fp32", Runtime()), *(Setting(one, served) for one in precisions)])
+    )
+    [last] = found.serving.trials
+    assert (last.runtime, last.kept) == (noise, kept)
+    assert (last.against, last.seconds) == ({"1": 1.0, str(MAX_BATCH): 1.0}, {"1": cost, str(MAX_BATCH): cost})
+    assert last.why.startswith(f"the choice against the defaults: {1 / cost:.2f} times as fast at batch 1 and")
+
+
 def test_what_was_written_is_how_the_model_is_computed(package: Package) -> None:
     found = tune(package, device="cpu", threads=8, measure=costing(made_up))
     assert write(found.serving, package) == package.path / SERVING_FILE

@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 from support.pictures import coloured, encode, make_rows, write_files, write_split
+from support.transparent import TRANSPARENT
 
 from training.data import LabelledImages
 from training.prepare import load_split
@@ -86,6 +87,12 @@ def test_unusual_pictures_are_read_as_in_the_server(kind: str, tmp_path: Path) -
         picture = encode(ramp.convert("CMYK"), "JPEG")
     loaded = load_split(write_files(tmp_path, {"a/1": picture, "b/1": picture}), "train")
     np.testing.assert_array_equal(loaded.images[0], decode_pixels(picture, 32).pixels)
+
+
+def test_transparency_lies_over_white_in_every_mode_and_depth(tmp_path: Path) -> None:
+    files = [file.data for file in TRANSPARENT.values()]
+    loaded = load_split(write_split(tmp_path, "train", make_rows(files)), "train")
+    np.testing.assert_array_equal(loaded.images, np.stack([file.pixels for file in TRANSPARENT.values()]))
 
 
 def test_normalization_is_the_mean_and_deviation_of_each_channel(images: LabelledImages) -> None:

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from support.closeness import assert_alike
 
 from zoo.bound_runs import BoundRuns
 from zoo.hub import open_model
@@ -25,9 +26,7 @@ def session() -> object:
 def test_batches_of_any_size(session: object) -> None:
     bound = BoundRuns(session, 32, "cpu", sizes=(1, 2, 4))
     for count in (3, 1, 4, 2, 3, 9):
-        for expected, answer in zip(run(session, noise(count)), bound(noise(count)), strict=True):
-            assert answer.shape == expected.shape
-            np.testing.assert_allclose(answer, expected, atol=1e-4)
+        assert_alike(bound(noise(count)), run(session, noise(count)))
 
 
 def test_an_answer_outlives_the_next_batch(session: object) -> None:
@@ -43,4 +42,4 @@ def test_several_threads_may_ask(session: object) -> None:
     counts = [1, 2, 3, 4] * 5
     with ThreadPoolExecutor(4) as pool:
         for count, answer in zip(counts, pool.map(lambda count: bound(noise(count)), counts), strict=True):
-            np.testing.assert_allclose(answer.logits, run(session, noise(count)).logits, atol=1e-4)
+            assert_alike(answer, run(session, noise(count)))

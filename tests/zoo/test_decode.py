@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from support.transparent import TRANSPARENT, chunk
 
 from zoo.decode import FORMATS, MAX_PIXELS, decode, decode_pixels, is_image
 from zoo.errors import ImageError, ImageTooLargeError, UnsupportedImageError
@@ -26,10 +27,6 @@ def encode(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
 
 def png_header(width: int, height: int) -> bytes:
     """A PNG file that claims a size and has one byte of pixels."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
 
@@ -114,26 +111,6 @@ def test_cmyk() -> None:
     red, green, blue = decode(data).getpixel((4, 4))
     assert red > 240
     assert max(green, blue) < 15
-
-
-def test_transparency_lies_over_white() -> None:
-    image = Image.new("RGBA", (2, 1), (200, 0, 0, 0))
-    image.putpixel((1, 0), (200, 0, 0, 127))
-    decoded = decode(encode(image))
-    assert decoded.getpixel((0, 0)) == (255, 255, 255)
-    assert decoded.getpixel((1, 0)) == pytest.approx((228, 128, 128), abs=1)
-
-
-def test_a_transparent_palette_colour_lies_over_white(two_colours: Image.Image) -> None:
-    palette = two_colours.quantize(2)
-    transparent = palette.getpixel((0, 0))
-    image = decode(encode(palette, transparency=transparent))
-    assert [image.getpixel((column, 0)) for column in (0, 3)] == [(255, 255, 255), (0, 0, 255)]
-
-
-def test_a_transparent_grey_lies_over_white() -> None:
-    image = decode(encode(Image.fromarray(np.array([[7, 9]], dtype=np.uint8)), transparency=7))
-    assert np.asarray(image).tolist() == [[[255] * 3, [9] * 3]]
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
@@ -221,6 +198,7 @@ def samples() -> list[bytes]:
         encode(palette, "GIF", save_all=True, append_images=[palette.rotate(90)]),
         encode(image, "BMP"),
         encode(image, "WEBP"),
+        *(file.data for file in TRANSPARENT.values()),
     ]
 
 

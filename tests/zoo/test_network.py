@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support.transparent import TRANSPARENT
 from torch import Tensor
 
 import zoo
@@ -172,6 +173,15 @@ def test_pixels_of_a_file_are_the_servers(network: Networks, photo_file: Path, t
         expected = decode_pixels(file.read_bytes(), 32).pixels
         for given in (file, str(file), file.read_bytes()):
             np.testing.assert_array_equal(network("wrn16-ours").pixels(given)[0], expected)
+
+
+@pytest.mark.parametrize("kind", TRANSPARENT)
+def test_pixels_of_transparency_lie_over_white(kind: str, network: Networks, tmp_path: Path) -> None:
+    file = tmp_path / "clear"
+    file.write_bytes(TRANSPARENT[kind].data)
+    with Image.open(file) as opened:
+        for given in (file, file.read_bytes(), opened):
+            np.testing.assert_array_equal(network("wrn16-ours").pixels(given)[0], TRANSPARENT[kind].pixels)
 
 
 @pytest.mark.parametrize(

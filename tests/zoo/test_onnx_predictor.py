@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from support.closeness import assert_alike
 
 from zoo.errors import DigestError, InputError, PackageError
 from zoo.hub import DEFAULT_MODEL, open_model
@@ -46,8 +47,7 @@ def test_shapes(count: int, predictor: OnnxPredictor) -> None:
 
 def test_a_picture_is_answered_alike_alone_and_in_a_batch(predictor: OnnxPredictor) -> None:
     pixels = noise(4)
-    for whole, alone in zip(predictor(pixels), predictor(pixels[2:3]), strict=True):
-        np.testing.assert_allclose(alone[0], whole[2], atol=1e-4)
+    assert_alike(predictor(pixels[2:3]), predictor(pixels).rows(2, 3))
 
 
 def test_it_knows_its_model_and_device(predictor: OnnxPredictor) -> None:
@@ -139,9 +139,7 @@ def test_however_a_batch_is_divided_its_answers_are_the_same(streams: int, part:
     assert divided.runtime.streams == streams
     for count in range(1, 10):
         pixels = noise(count)
-        for expected, answer in zip(small(pixels), divided(pixels), strict=True):
-            assert answer.shape == expected.shape
-            np.testing.assert_allclose(answer, expected, atol=1e-4)
+        assert_alike(divided(pixels), small(pixels))
 
 
 @pytest.mark.parametrize(("threads", "streams", "shared"), [(8, 8, 1), (8, 2, 7), (3, 2, 2), (2, 1, None)])
@@ -179,8 +177,7 @@ def test_with_some_of_its_threads_the_answers_are_the_same(
     predictor = OnnxPredictor(file, "cpu", 3, Runtime(streams=streams, part=part), share)
     for count in range(1, 6):
         pixels = noise(count)
-        for expected, answer in zip(small(pixels), predictor(pixels), strict=True):
-            np.testing.assert_allclose(answer, expected, atol=1e-4)
+        assert_alike(predictor(pixels), small(pixels))
     assert asked == [3] * 5
 
 
@@ -202,13 +199,13 @@ def test_beside_others_no_thread_waits_for_another(monkeypatch: pytest.MonkeyPat
 def test_there_are_no_more_streams_than_threads(small: OnnxPredictor) -> None:
     predictor = OnnxPredictor(open_model("wrn16-ours").onnx(), "cpu", 2, Runtime(streams=5, part=1))
     assert predictor.runtime == Runtime(streams=2, part=1)
-    np.testing.assert_allclose(predictor(noise(5)).logits, small(noise(5)).logits, atol=1e-4)
+    assert_alike(predictor(noise(5)), small(noise(5)))
 
 
 @pytest.mark.parametrize("changes", [{"spin": False}, {"arena": False}, {"optimization": "extended"}])
 def test_other_options_change_no_answer(changes: dict[str, object], small: OnnxPredictor) -> None:
     predictor = OnnxPredictor(open_model("wrn16-ours").onnx(), "cpu", 2, Runtime(**changes))
-    np.testing.assert_allclose(predictor(noise(3)).logits, small(noise(3)).logits, atol=1e-4)
+    assert_alike(predictor(noise(3)), small(noise(3)))
 
 
 @pytest.mark.parametrize(

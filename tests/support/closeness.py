@@ -1,0 +1,25 @@
+"""Whether answers are alike: the limits of `zoo verify`, for tests."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from export.parity import LIMITS, Provider
+from zoo.runtime import Precision
+
+
+def assert_alike(
+    actual: Iterable[Any],
+    expected: Iterable[Any],
+    precision: Precision = "fp32",
+    provider: Provider = "CPUExecutionProvider",
+) -> None:
+    """Fail unless outputs, arrays or tensors, are as near as those of an ONNX file must be to its network's."""
+    for got, wanted in zip(actual, expected, strict=True):
+        assert (got is None) == (wanted is None)
+        if wanted is not None:
+            got, wanted = np.asarray(got), np.asarray(wanted)
+            assert got.shape == wanted.shape
+            limit = LIMITS[precision, provider].max_abs_error(float(np.abs(wanted).max()))
+            np.testing.assert_allclose(got, wanted, rtol=0, atol=limit)
