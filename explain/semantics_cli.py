@@ -8,12 +8,16 @@ import typer
 from explain.extras import require_explaining
 from training.cli import Data
 from zoo.errors import InputError
+from zoo.metrics import DEFAULT_SPLIT
 
 
 def semantics(
     model: Annotated[str, typer.Argument(help="A model, as in `zoo info`.", show_default=False)],
     data: Data = "cifar10",
-    split: Annotated[str, typer.Option(help="That is described: test, held-out or another but train.")] = "test",
+    split: Annotated[
+        str | None,
+        typer.Option(help="Split to analyse, any but train.", show_default=DEFAULT_SPLIT),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="Folder of the report.", show_default="runs/semantics/VARIANT.DATA.SPLIT"),
@@ -35,6 +39,7 @@ def semantics(
 
     from explain.report import write_report
     from explain.semantics import Question, study
+    from training.model_split import ModelData
     from training.pictures import data_set_name
     from training.progress import progress_bar
     from zoo.hub import open_model
@@ -47,6 +52,8 @@ def semantics(
         raise InputError(f"--record is for entities of {package.config.data}, the model's own data set, not {name}")
     if record and not info(package.config.variant).has_block:
         raise InputError(f"--record: {package.config.variant} has no semantic block, and so no entities")
+    images_of = ModelData(package, data)
+    split = images_of.choose(split)
     folder = output or report_folder(package.config.variant, name, split)
     console = Console(soft_wrap=True, markup=False, emoji=False, highlight=False)
     try:
@@ -55,7 +62,7 @@ def semantics(
             task = bar.add_task(package.config.name, total=1, status="")
             found = study(
                 package,
-                Question(data, split, images, training_images, seed),
+                Question(images_of, split, images, training_images, seed),
                 folder,
                 lambda what, done, total: bar.update(task, description=what, completed=done, total=total),
             )

@@ -11,6 +11,7 @@ from explain.extras import require_explaining
 from zoo.cli import Model
 from zoo.errors import ImageError, InputError
 from zoo.hub import DEFAULT_MODEL
+from zoo.metrics import DEFAULT_SPLIT
 
 
 def similar(
@@ -20,7 +21,7 @@ def similar(
     data: Annotated[
         str | None, typer.Option(help="The data set to search, as for `zoo eval`; needed when there is no index yet.")
     ] = None,
-    split: Annotated[str, typer.Option(help="Of the data set.")] = "test",
+    split: Annotated[str | None, typer.Option(help="Split to search.", show_default=DEFAULT_SPLIT)] = None,
     index: Annotated[
         Path | None,
         typer.Option(help="Folder of the index.", show_default="index/ of the report of `zoo semantics`"),
@@ -39,13 +40,15 @@ def similar(
     from rich.console import Console
     from rich.table import Table
 
+    from explain.index import PatchIndex
     from explain.semantics import INDEX_FOLDER
     from explain.semantics_cli import report_folder
     from explain.similar import draw_similar, find_similar, open_index, require_block, to_json
-    from training.pictures import data_set_name
+    from training.model_split import ModelData
     from training.progress import progress_bar
     from zoo.decode import decode_pixels
     from zoo.hub import open_model
+    from zoo.metrics import MEASURED_SPLITS
     from zoo.package import json_text
     from zoo.torch_predictor import TorchPredictor
 
@@ -56,8 +59,15 @@ def similar(
     except (OSError, ImageError) as error:
         raise ImageError(f"{image}: {error.strerror if isinstance(error, OSError) else error}") from None
     network = TorchPredictor.open(package).network
-    name = package.config.data if data is None else data_set_name(data)
-    folder = index or report_folder(package.config.variant, name, split) / INDEX_FOLDER
+    images_of = None if data is None else ModelData(package, data)
+    name = package.config.data if images_of is None else images_of.name
+    variant = package.config.variant
+    if images_of is not None:
+        split = images_of.choose(split)
+    elif split is None:  # the default split is that of the report which is there
+        indices = ((one, report_folder(variant, name, one) / INDEX_FOLDER) for one in MEASURED_SPLITS)
+        split = next((one for one, folder in indices if PatchIndex.exists(folder)), MEASURED_SPLITS[0])
+    folder = index or report_folder(variant, name, split) / INDEX_FOLDER
     try:
         with progress_bar(shown=not as_json) as bar:
             task = bar.add_task("patches", total=1, status="", visible=False)
@@ -65,7 +75,7 @@ def similar(
                 network,
                 package,
                 folder,
-                data,
+                images_of,
                 split,
                 lambda done, total: bar.update(task, completed=done, total=total, visible=True),
             )

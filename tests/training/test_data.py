@@ -10,8 +10,8 @@ from support.pictures import coloured, encode, make_rows, write_files, write_spl
 
 from training.data import LabelledImages
 from training.prepare import load_split
-from training.source import DataError
 from zoo.decode import decode_pixels
+from zoo.errors import DataError
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
