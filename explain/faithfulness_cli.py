@@ -40,8 +40,6 @@ def faithfulness(
     from training.model_split import ModelData
     from zoo.hub import open_model
 
-    if split == "train":
-        raise InputError("--split train: what the network was fitted on does not show it; name another split")
     packages = [open_model(name, NETWORK_FILES) for name in models or [DEFAULT_MODEL]]
     protocol = Protocol(images, seed, mosaics)
     record = read_record(output)
@@ -49,6 +47,8 @@ def faithfulness(
     for package in packages:
         config, own = package.config, ModelData(package, data)
         chosen = own.choose(split)
+        if chosen == "train":
+            raise InputError("--split train: answers to images of the training are not like others; name another split")
         what = (config.identity(), own.name, chosen, protocol)
         if same_measurement(record.get(config.name, {}), *what):
             console.print(f"{config.name}: measured already, kept in {output}")
@@ -56,5 +56,7 @@ def faithfulness(
         found = measure_package(package, own, chosen, protocol)
         record[config.name] = about(*what) | found
         write_record(output, record)
+        for note in own.notes:
+            console.print(note)
     for package in packages:
         Console().print(faithfulness_table(package.config.name, record[package.config.name]))

@@ -18,7 +18,7 @@ def measure_package(package: Package, data: ModelData, split: str, protocol: Pro
         PackageError: the weights are not there.
     """
     config = package.config
-    images = data.load(split, protocol.images, protocol.seed).images
+    images = data.load(split, protocol.images, protocol.seed)
     network = TorchPredictor.open(package).network
     with progress_bar() as bar:
         task = bar.add_task(config.name, total=None, status="")

@@ -62,9 +62,9 @@ def probe(
         raise InputError(f"--record with --images {images}: it takes at least {MIN_RECORDED:,}, or all of the split")
     images_of = ModelData(package, data)
     split = images_of.choose(split, prefer_held_out=True)
-    loaded, notes = images_of.load(split, images, seed)
+    loaded = images_of.load(split, images, seed)
     console = Console(soft_wrap=True, markup=False, emoji=False, highlight=False)
-    for note in notes:
+    for note in images_of.notes:
         console.print(note)
     answers: probing.Answers
     if through in ONNX:

@@ -103,7 +103,7 @@ def study(
 
     def run(split: str, limit: int | None, where: Path) -> Collected:
         progress(f"reading {split} images", 0, 1)
-        images = question.data.load(split, limit).images
+        images = question.data.load(split, limit)
         origin = Origin.of(package.config, images, question.data.name, split)
         count = len(images.labels)
         return collect(network, images, origin, where, seed, lambda done: progress(f"{split} images", done, count))

@@ -73,6 +73,8 @@ def semantics(
             console.print(f"{package.path / ENTITIES_FILE}: {len(found.assigned.entities)} entities")
     except OSError as error:
         raise InputError(f"cannot write {error.filename or folder}: {error.strerror or error}") from None
+    for note in images_of.notes:
+        console.print(note)
     console.print(f"{page}: {len(found.measured.predicted)} {split} images of {name}, {package.config.name}")
 
 

@@ -54,7 +54,7 @@ def open_index(
         if not PatchIndex.exists(folder):
             raise InputError(f"there is no index of patches in {folder}; name a data set with --data to make it")
         return PatchIndex.open(folder, package.config)
-    images = data.load(split).images
+    images = data.load(split)
     if not PatchIndex.exists(folder):
         origin = Origin.of(package.config, images, data.name, split)
         count = len(images.labels)

@@ -83,6 +83,8 @@ def similar(
         draw_similar(found, opened).save(output)
     except OSError as error:
         raise InputError(f"cannot write {error.filename or output}: {error.strerror or error}") from None
+    for note in images_of.notes if images_of else ():
+        Console(stderr=True, soft_wrap=True).print(note, markup=False, emoji=False)
     if as_json:
         sys.stdout.write(json_text(to_json(found, opened)))
         return

@@ -124,9 +124,9 @@ def evaluate(
     split = images_of.choose(split)
     if record and split == "train" and not images_of.is_own:
         raise InputError(f"--record --split train is for the images that {package.config.name} was trained on")
-    images, notes = images_of.load(split, limit)
+    images = images_of.load(split, limit)
     console = Console(soft_wrap=True, markup=False, emoji=False)
-    for note in notes:
+    for note in images_of.notes:
         console.print(note)
     with progress_bar() as progress:
         task = progress.add_task(f"{package.config.name} through {kind}", total=len(images.labels), status="")

@@ -191,14 +191,15 @@ def train(
                     progress.update(task, status="validation")
                     validated = validate(trained.eval())
                     network.train()
+                    progress.update(task, status="")
                     resumed += time.monotonic() - now  # the speed is that of training
                 entry = {"epoch": step / feed.steps_per_epoch, **means, **validated, "learning_rate": rate}
                 log.write(step, **entry, images_per_second=speed)
             if in_epoch == 0:
                 history.append({"epoch": epoch, "input_size": batch.pixels.shape[-1], **means, **validated})
-                measured = [f"{name.replace('_', ' ')} {value:.3f}" for name, value in validated.items()]
-                line = ", ".join([str(everywhere), *measured, f"{speed:.0f} images/s"])
-                progress.console.print(f"epoch {epoch} of {recipe.epochs}: {line}")
+                shares = [value for name, value in validated.items() if name == "validation_accuracy"]
+                line = ", ".join([str(everywhere), *(f"validation {share:.1%}" for share in shares)])
+                progress.console.print(f"epoch {epoch} of {recipe.epochs}: {line}, {speed:.0f} images/s")
                 if not math.isfinite(means["loss"]):
                     raise DivergedError(
                         f"the loss of epoch {epoch} is not finite with peak_learning_rate = "

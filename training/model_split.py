@@ -1,7 +1,6 @@
 """The images of a data set as a model knows them: those that it was trained on, and those that were held out."""
 
 from functools import cached_property
-from typing import NamedTuple
 
 from training.data import LabelledImages
 from training.evaluate import require_classes
@@ -10,14 +9,6 @@ from training.prepare import load
 from zoo.errors import DataError
 from zoo.metrics import HELD_OUT_SHARE, MEASURED_SPLITS, Training, own_metrics
 from zoo.package import Package
-
-
-class ModelSplit(NamedTuple):
-    """A split that was loaded for a model."""
-
-    images: LabelledImages
-    notes: tuple[str, ...]
-    """What the user should know of the choice of images, a sentence each."""
 
 
 class ModelData:
@@ -37,6 +28,8 @@ class ModelData:
         self.package, self.source = package, source
         self.name = data_set_name(source)
         self._data = DataSet(source)
+        self.notes = list(self._data.notes)
+        """What the user should know of the images that were read so far, a sentence each."""
         require_classes(self._data.classes, package.config, source)
 
     def choose(self, split: str | None = None, *, prefer_held_out: bool = False) -> str:
@@ -50,7 +43,7 @@ class ModelData:
             DataError: there is none of these.
         """
         if split is not None:
-            return split
+            return self._data.name_of(split)
         for name in (HELD_OUT, *MEASURED_SPLITS) if prefer_held_out else MEASURED_SPLITS:
             if self._held_out_share if name == HELD_OUT else self._data.find(name):
                 return name
@@ -59,8 +52,8 @@ class ModelData:
             "measured with --split train"
         )
 
-    def load(self, split: str, limit: int | None = None, seed: int = 0) -> ModelSplit:
-        """Decode a split at the model's input size.
+    def load(self, split: str, limit: int | None = None, seed: int = 0) -> LabelledImages:
+        """Decode a split at the model's input size; adds to `notes`.
 
         Arguments:
             split: a name that the data set has. `held-out` is the part of the training split that was kept away when
@@ -71,19 +64,19 @@ class ModelData:
         Raises:
             DataError: there is no such split, or an image cannot be read.
         """
-        notes: tuple[str, ...] = ()
+        split = self._data.name_of(split)
         if split == HELD_OUT:
             pictures = self._held_out()
         elif split == "train":
-            pictures, notes = self._trained_on()
+            pictures = self._trained_on()
         else:
             pictures = self._data.split(split)
         # As in training, which went on without them; nothing else may be missing without a word.
         skip = split == HELD_OUT
         images, unreadable = load(sample(pictures, limit, seed), self.package.config.input_size, skip_unreadable=skip)
         if unreadable:
-            notes += (f"{len(unreadable)} unreadable held-out images are left out; the first: {unreadable[0]}",)
-        return ModelSplit(images, notes)
+            self.notes.append(f"{len(unreadable)} unreadable held-out images are left out; the first: {unreadable[0]}")
+        return images
 
     @cached_property
     def _training(self) -> Training | None:
@@ -108,13 +101,14 @@ class ModelData:
             raise DataError(f"there are no held-out images, since {self._why_not_held_out()}; measure on another split")
         return hold_out(self._data.split("train"), self._held_out_share)[1]
 
-    def _trained_on(self) -> tuple[Pictures, tuple[str, ...]]:
+    def _trained_on(self) -> Pictures:
         pictures = self._data.split("train")
         if self._training is None or not self.is_own:
-            return pictures, (f"{self._why_not_held_out()}: all of its {len(pictures):,} train images are measured",)
+            self.notes.append(f"{self._why_not_held_out()}: all {len(pictures):,} images of its train split are taken")
+            return pictures
         if self._held_out_share:
             pictures = hold_out(pictures, self._held_out_share)[0]
-        return sample(pictures, self._training.limit), ()
+        return sample(pictures, self._training.limit)
 
     def _why_not_held_out(self) -> str:
         name = self.package.config.name

@@ -97,8 +97,12 @@ class DataSet:
     def classes(self) -> tuple[str, ...]:
         return self._source.classes
 
+    def name_of(self, split: str) -> str:
+        """The name of a split that may be called as it is elsewhere, such as `val` for `validation`."""
+        return split if split in self.splits else split_of(split) or split
+
     def split(self, name: str) -> Pictures:
-        """One split, by its name or one that `zoo.class_folders.split_of` knows.
+        """One split; see `name_of`.
 
         Raises:
             DataError: there is no such split, or it has no images or no labels.
@@ -112,15 +116,14 @@ class DataSet:
 
     def find(self, name: str) -> Pictures | None:
         """As `split`; None if there is no such split, or its labels are kept secret, as in a competition."""
-        if name not in self._source.splits or bool((self._read(name).labels < 0).all()):
+        if name not in self.splits or bool((self._read(name).labels < 0).all()):
             return None
         return self.split(name)
 
     def _read(self, name: str) -> Pictures:
-        splits = self._source.splits
-        name = name if name in splits else split_of(name) or name
-        if name not in splits:
-            raise DataError(f"{self.name} has no {name} split; it has {', '.join(splits)}")
+        name = self.name_of(name)
+        if name not in self.splits:
+            raise DataError(f"{self.name} has no {name} split; it has {', '.join(self.splits)}")
         files, labels = self._source.open(name)
         if not len(labels):
             raise DataError(f"the {name} split of {self.name} is empty")

@@ -53,7 +53,7 @@ class Study:
         except InputError as error:
             raise ClaimsError(f"{error}; give the data set that it was trained on") from None
         if split == "train":
-            return data.load(split, limit).images
+            return data.load(split, limit)
         return _load(self.source, split, package.config.input_size, limit)
 
 
