@@ -62,7 +62,7 @@ class ModelData:
             seed: which ones.
 
         Raises:
-            DataError: there is no such split, or an image cannot be read.
+            DataError: there is no such split, or an image cannot be read that training has not left out.
         """
         split = self._data.name_of(split)
         if split == HELD_OUT:
@@ -71,11 +71,11 @@ class ModelData:
             pictures = self._trained_on()
         else:
             pictures = self._data.split(split)
-        # As in training, which went on without them; nothing else may be missing without a word.
-        skip = split == HELD_OUT
+        # As in training, which went on without them; to remove them now would change which images are held out.
+        skip = split in (HELD_OUT, "train") and self.is_own
         images, unreadable = load(sample(pictures, limit, seed), self.package.config.input_size, skip_unreadable=skip)
         if unreadable:
-            self.notes.append(f"{len(unreadable)} unreadable held-out images are left out; the first: {unreadable[0]}")
+            self.notes.append(f"{len(unreadable)} unreadable {split} images are left out; the first: {unreadable[0]}")
         return images
 
     @cached_property

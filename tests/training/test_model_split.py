@@ -101,14 +101,16 @@ def test_a_test_split_comes_first_and_then_what_was_held_out(
     assert other.choose(prefer_held_out=True) == "test"
 
 
-def test_held_out_images_that_training_could_not_read_either(trained: Callable[..., Package], plain: Path) -> None:
+def test_images_that_training_could_not_read_either(trained: Callable[..., Package], plain: Path) -> None:
     for file in (plain / "cat").iterdir():
         file.write_bytes(b"damaged")
     data = ModelData(trained(), str(plain))
     assert data.load("held-out").labels.tolist() == [1, 1]
     assert re.search(r"2 unreadable held-out images are left out; the first: .*/cat/\d+\.png: ", data.notes[0])
-    with pytest.raises(DataError, match="18 of 36 pictures cannot be read"):
-        data.load("train")
+    assert data.load("train").labels.tolist() == [1] * 18
+    assert data.notes[1].startswith("18 unreadable train images are left out")
+    with pytest.raises(DataError, match="20 of 40 pictures cannot be read"):
+        ModelData(trained(data_digest="0" * 16), str(plain)).load("train")
 
 
 def test_other_classes_are_refused(make_package: Callable[..., Package], plain: Path) -> None:
