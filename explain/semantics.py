@@ -80,6 +80,12 @@ class Question:
     """Of the training split, at most, chosen at random: entities, neighbours and clusters are found on them."""
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if self.split == "train":
+            raise InputError(
+                "--split train: what is found on training images is measured on others; name another split"
+            )
+
 
 def study(
     package: Package, question: Question, folder: Path, progress: Progress = lambda what, done, total: None
@@ -93,11 +99,8 @@ def study(
         progress: told of each step.
 
     Raises:
-        InputError: the split is the training split.
         DataError: a split is not there.
     """
-    if question.split == "train":
-        raise InputError("--split train: what is found on training images is measured on others; name another split")
     predictor = TorchPredictor.open(package)
     network, seed = predictor.network, question.seed
 

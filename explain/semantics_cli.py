@@ -54,6 +54,7 @@ def semantics(
         raise InputError(f"--record: {package.config.variant} has no semantic block, and so no entities")
     images_of = ModelData(package, data)
     split = images_of.choose(split)
+    question = Question(images_of, split, images, training_images, seed)
     folder = output or report_folder(package.config.variant, name, split)
     console = Console(soft_wrap=True, markup=False, emoji=False, highlight=False)
     try:
@@ -62,7 +63,7 @@ def semantics(
             task = bar.add_task(package.config.name, total=1, status="")
             found = study(
                 package,
-                Question(images_of, split, images, training_images, seed),
+                question,
                 folder,
                 lambda what, done, total: bar.update(task, description=what, completed=done, total=total),
             )

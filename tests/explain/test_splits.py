@@ -60,7 +60,12 @@ def test_held_out_images_by_default(
 
 @pytest.mark.parametrize("command", ["semantics", "faithfulness"])
 @pytest.mark.parametrize("name", ["train", "training"])
-def test_training_images_are_refused(command: str, name: str, run_zoo: RunZoo, model: str, plain: Path) -> None:
+def test_training_images_are_refused(
+    command: str, name: str, run_zoo: RunZoo, model: str, plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
     ended = run_zoo(command, model, "--data", plain, "--split", name)
     assert ended.returncode == 1
     assert re.search(r"--split train: .*; name another split", ended.stderr)
+    assert sorted(tmp_path.iterdir()) == before
