@@ -48,7 +48,7 @@ def measure(
     Arguments:
         network: in evaluation mode.
         source: where its patch logits come from.
-        images: of the test split.
+        images: of a split that was not trained on.
         protocol: the settings; `images` are taken already.
         progress: called with what is measured, how much of it is done, and how much there is.
 
@@ -83,14 +83,16 @@ def measure(
     }
 
 
-def same_measurement(record: Mapping[str, Any], identity: Mapping[str, str], data: str, protocol: Protocol) -> bool:
+def same_measurement(
+    record: Mapping[str, Any], identity: Mapping[str, str], data: str, split: str, protocol: Protocol
+) -> bool:
     """Whether a model's record was made with these weights, data and settings."""
-    return all(record.get(key) == value for key, value in about(identity, data, protocol).items())
+    return all(record.get(key) == value for key, value in about(identity, data, split, protocol).items())
 
 
-def about(identity: Mapping[str, str], data: str, protocol: Protocol) -> dict[str, Any]:
+def about(identity: Mapping[str, str], data: str, split: str, protocol: Protocol) -> dict[str, Any]:
     """What a record says of how it was made."""
-    return {"model": dict(identity), "data": data, "split": "test", "protocol": asdict(protocol)}
+    return {"model": dict(identity), "data": data, "split": split, "protocol": asdict(protocol)}
 
 
 def _curves(

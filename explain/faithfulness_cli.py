@@ -6,7 +6,10 @@ from typing import Annotated
 import typer
 
 from explain.extras import require_explaining
+from training.cli import Data
+from zoo.errors import InputError
 from zoo.hub import DEFAULT_MODEL
+from zoo.metrics import DEFAULT_SPLIT
 from zoo.package import NETWORK_FILES
 
 
@@ -14,8 +17,12 @@ def faithfulness(
     models: Annotated[
         list[str] | None, typer.Argument(help="Models, as in `zoo info`.", show_default=DEFAULT_MODEL)
     ] = None,
-    data: Annotated[str, typer.Option(help="As for `zoo train`; its test split is measured on.")] = "cifar10",
-    images: Annotated[int, typer.Option(min=1, help="Test images, chosen at random.")] = 1000,
+    data: Data = "cifar10",
+    split: Annotated[
+        str | None,
+        typer.Option(help="Split to measure, any but train.", show_default=DEFAULT_SPLIT),
+    ] = None,
+    images: Annotated[int, typer.Option(min=1, help="Number of images, chosen at random.")] = 1000,
     mosaics: Annotated[int, typer.Option(min=1, help="Mosaics of four images for the pointing game, at most.")] = 100,
     seed: Annotated[int, typer.Option(help="Of the choice of images and of the mosaics.")] = 0,
     output: Annotated[
@@ -28,21 +35,27 @@ def faithfulness(
     from explain.faithfulness_record import read_record, write_record
     from explain.faithfulness_run import measure_package
     from explain.faithfulness_table import faithfulness_table
-    from training.pictures import data_set_name
+    from training.model_split import ModelData
     from zoo.hub import open_model
     from zoo.terminal import Terminal
 
     packages = [open_model(name, NETWORK_FILES) for name in models or [DEFAULT_MODEL]]
-    protocol, data_name = Protocol(images, seed, mosaics), data_set_name(data)
+    protocol = Protocol(images, seed, mosaics)
     record = read_record(output)
     console = Terminal()
     for package in packages:
-        config = package.config
-        if same_measurement(record.get(config.name, {}), config.identity(), data_name, protocol):
+        config, own = package.config, ModelData(package, data)
+        chosen = own.choose(split)
+        if chosen == "train":
+            raise InputError("--split train: answers to images of the training are not like others; name another split")
+        what = (config.identity(), own.name, chosen, protocol)
+        if same_measurement(record.get(config.name, {}), *what):
             console.print(f"{config.name}: measured already, kept in {output}")
             continue
-        found = measure_package(package, data, protocol)
-        record[config.name] = about(config.identity(), data_name, protocol) | found
+        found = measure_package(package, own, chosen, protocol)
+        record[config.name] = about(*what) | found
         write_record(output, record)
+        for note in own.notes:
+            console.print(note)
     for package in packages:
         Terminal(folded=True).print(faithfulness_table(package.config.name, record[package.config.name]))

@@ -3,25 +3,22 @@
 from typing import Any
 
 from explain.faithfulness import Protocol, measure
-from training.evaluate import require_classes
-from training.prepare import load_split
+from training.model_split import ModelData
 from training.progress import progress_bar
 from zoo.package import Package
 from zoo.registry import info
 from zoo.torch_predictor import TorchPredictor
 
 
-def measure_package(package: Package, data: str, protocol: Protocol) -> dict[str, Any]:
-    """Measure a model on the test split of a data set; see `explain.faithfulness.measure`.
+def measure_package(package: Package, data: ModelData, split: str, protocol: Protocol) -> dict[str, Any]:
+    """Measure a model on a split of a data set; see `explain.faithfulness.measure`.
 
     Raises:
-        DataError: there is no such data set, or it has no test split.
-        InputError: the data set has other classes than the model.
+        DataError: there is no such split.
         PackageError: the weights are not there.
     """
     config = package.config
-    images = load_split(data, "test", config.input_size, protocol.images, protocol.seed)
-    require_classes(images, config, data)
+    images = data.load(split, protocol.images, protocol.seed)
     network = TorchPredictor.open(package).network
     with progress_bar() as bar:
         task = bar.add_task(config.name, total=None, status="")

@@ -8,7 +8,7 @@ import typer
 from explain.extras import require_explaining
 from training.cli import Data
 from zoo.errors import InputError
-from zoo.metrics import ONNX
+from zoo.metrics import DEFAULT_SPLIT, ONNX
 
 MIN_RECORDED = 5000
 """Images that a recorded probe is of at least, where the split has so many."""
@@ -24,7 +24,7 @@ def probe(
     data: Data = "cifar10",
     split: Annotated[
         str | None,
-        typer.Option(help="Split to measure on.", show_default="held-out if images were held out of training, or test"),
+        typer.Option(help="Split to measure on.", show_default=f"held-out, else {DEFAULT_SPLIT}"),
     ] = None,
     through: Annotated[str, typer.Option(help=f"What answers: torch, {', '.join(ONNX)}.")] = "torch",
     images: Annotated[
@@ -37,18 +37,15 @@ def probe(
     require_explaining()
     from explain import probe as probing
     from explain.probe_onnx import OnnxAnswers
-    from training.evaluate import require_classes
     from training.extras import require
+    from training.model_split import ModelData
     from training.pictures import data_set_name
-    from training.prepare import load_split
     from training.progress import progress_bar
     from zoo.card import write_card
     from zoo.hub import open_model
-    from zoo.metrics import held_out_share
     from zoo.package import sha256
     from zoo.probe import write_probe
     from zoo.registry import info
-    from zoo.terminal import Terminal
     from zoo.torch_predictor import TorchPredictor
 
     package = open_model(model)
@@ -61,10 +58,12 @@ def probe(
         raise InputError(f"--record is for images of {config.data}, the model's own data set")
     if record and images is not None and images < MIN_RECORDED:
         raise InputError(f"--record with --images {images}: it takes at least {MIN_RECORDED:,}, or all of the split")
-    share = held_out_share(package)
-    split = split or ("held-out" if share else "test")
-    loaded = load_split(data, split, config.input_size, images, seed, held_out=share)
-    require_classes(loaded, config, data)
+    images_of = ModelData(package, data)
+    split = images_of.choose(split, prefer_held_out=True)
+    loaded = images_of.load(split, images, seed)
+    console = Terminal()
+    for note in images_of.notes:
+        console.print(note)
     answers: probing.Answers
     if through in ONNX:
         require("onnx", "onnxruntime", extra="export")
@@ -96,7 +95,6 @@ def probe(
     if record:
         write_probe(package, through, found)
         write_card(package)
-    console = Terminal()
     console.print(_table(config.name, through, found))
     console.print(_maps(found))
     console.print(found.verdict)

@@ -19,12 +19,9 @@ from explain.patch_map import PatchMap, draw_map
 from explain.receptive_field import surroundings
 from explain.slack import Slack, measure_slack
 from explain.tapping import Space, class_vectors
-from training.evaluate import require_classes
-from training.pictures import data_set_name
-from training.prepare import load_split
+from training.model_split import ModelData
 from zoo.entities import Entities
 from zoo.errors import InputError
-from zoo.metrics import held_out_share
 from zoo.package import ModelConfig, Package
 from zoo.torch_predictor import TorchPredictor
 
@@ -74,14 +71,20 @@ class Study:
 class Question:
     """What to study."""
 
-    source: str
-    """A data set, as for `zoo eval`."""
-    split: str = "test"
+    data: ModelData
+    split: str
+    """Any but the training split."""
     images: int | None = None
     """Of the split, chosen at random; None for all."""
     training_images: int = TRAINING_IMAGES
     """Of the training split, at most, chosen at random: entities, neighbours and clusters are found on them."""
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.split == "train":
+            raise InputError(
+                "--split train: what is found on training images is measured on others; name another split"
+            )
 
 
 def study(
@@ -96,20 +99,15 @@ def study(
         progress: told of each step.
 
     Raises:
-        InputError: the data set has other classes than the model, or the split is the training split.
-        DataError: the data set or a split is not there.
+        DataError: a split is not there.
     """
-    if question.split == "train":
-        raise InputError("--split train: what is found on training images is measured on others; name another split")
     predictor = TorchPredictor.open(package)
     network, seed = predictor.network, question.seed
 
     def run(split: str, limit: int | None, where: Path) -> Collected:
         progress(f"reading {split} images", 0, 1)
-        share = held_out_share(package)
-        images = load_split(question.source, split, package.config.input_size, limit, held_out=share)
-        require_classes(images, package.config, question.source)
-        origin = Origin.of(package.config, images, data_set_name(question.source), split)
+        images = question.data.load(split, limit)
+        origin = Origin.of(package.config, images, question.data.name, split)
         count = len(images.labels)
         return collect(network, images, origin, where, seed, lambda done: progress(f"{split} images", done, count))
 
@@ -142,7 +140,7 @@ def study(
         assigned = Assigned(entities, occurrences, slack, tree, parted)
     return Study(
         config=package.config,
-        data=data_set_name(question.source),
+        data=question.data.name,
         split=question.split,
         seed=seed,
         training_images=len(train.images.labels),

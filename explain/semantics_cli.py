@@ -8,12 +8,16 @@ import typer
 from explain.extras import require_explaining
 from training.cli import Data
 from zoo.errors import InputError
+from zoo.metrics import DEFAULT_SPLIT
 
 
 def semantics(
     model: Annotated[str, typer.Argument(help="A model, as in `zoo info`.", show_default=False)],
     data: Data = "cifar10",
-    split: Annotated[str, typer.Option(help="That is described: test, held-out or another but train.")] = "test",
+    split: Annotated[
+        str | None,
+        typer.Option(help="Split to analyse, any but train.", show_default=DEFAULT_SPLIT),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="Folder of the report.", show_default="runs/semantics/VARIANT.DATA.SPLIT"),
@@ -33,6 +37,7 @@ def semantics(
     require_explaining()
     from explain.report import write_report
     from explain.semantics import Question, study
+    from training.model_split import ModelData
     from training.pictures import data_set_name
     from training.progress import progress_bar
     from zoo.hub import open_model
@@ -46,6 +51,9 @@ def semantics(
         raise InputError(f"--record is for entities of {package.config.data}, the model's own data set, not {name}")
     if record and not info(package.config.variant).has_block:
         raise InputError(f"--record: {package.config.variant} has no semantic block, and so no entities")
+    images_of = ModelData(package, data)
+    split = images_of.choose(split)
+    question = Question(images_of, split, images, training_images, seed)
     folder = output or report_folder(package.config.variant, name, split)
     console = Terminal()
     try:
@@ -54,7 +62,7 @@ def semantics(
             task = bar.add_task(package.config.name, total=1, status="")
             found = study(
                 package,
-                Question(data, split, images, training_images, seed),
+                question,
                 folder,
                 lambda what, done, total: bar.update(task, description=what, completed=done, total=total),
             )
@@ -65,6 +73,8 @@ def semantics(
             console.print(f"{package.path / ENTITIES_FILE}: {len(found.assigned.entities)} entities")
     except OSError as error:
         raise InputError(f"cannot write {error.filename or folder}: {error.strerror or error}") from None
+    for note in images_of.notes:
+        console.print(note)
     console.print(f"{page}: {len(found.measured.predicted)} {split} images of {name}, {package.config.name}")
 
 

@@ -11,11 +11,8 @@ from explain.cutouts import cut_out
 from explain.index import Origin, PatchIndex
 from explain.nearest import Match, nearest
 from explain.receptive_field import surroundings
-from training.evaluate import require_classes
-from training.pictures import data_set_name
-from training.prepare import load_split
+from training.model_split import ModelData
 from zoo.errors import InputError
-from zoo.metrics import held_out_share
 from zoo.network import Network
 from zoo.package import Package
 from zoo.picture import INK, PAPER
@@ -44,7 +41,7 @@ def open_index(
     network: Network,
     package: Package,
     folder: Path,
-    source: str | None,
+    data: ModelData | None,
     split: str,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> PatchIndex:
@@ -53,14 +50,13 @@ def open_index(
     Raises:
         InputError: there is none and no data set is named, or it is stale.
     """
-    if source is None:
+    if data is None:
         if not PatchIndex.exists(folder):
             raise InputError(f"there is no index of patches in {folder}; name a data set with --data to make it")
         return PatchIndex.open(folder, package.config)
-    images = load_split(source, split, package.config.input_size, held_out=held_out_share(package))
-    require_classes(images, package.config, source)
+    images = data.load(split)
     if not PatchIndex.exists(folder):
-        origin = Origin.of(package.config, images, data_set_name(source), split)
+        origin = Origin.of(package.config, images, data.name, split)
         count = len(images.labels)
         collect(network, images, origin, folder, 0, lambda done: progress(done, count))
     return PatchIndex.open(folder, package.config, images.digest())

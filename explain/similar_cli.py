@@ -10,6 +10,7 @@ from explain.extras import require_explaining
 from zoo.cli import Model
 from zoo.errors import InputError
 from zoo.hub import DEFAULT_MODEL
+from zoo.metrics import DEFAULT_SPLIT
 
 
 def similar(
@@ -19,7 +20,7 @@ def similar(
     data: Annotated[
         str | None, typer.Option(help="The data set to search, as for `zoo eval`; needed when there is no index yet.")
     ] = None,
-    split: Annotated[str, typer.Option(help="Of the data set.")] = "test",
+    split: Annotated[str | None, typer.Option(help="Split to search.", show_default=DEFAULT_SPLIT)] = None,
     index: Annotated[
         Path | None,
         typer.Option(help="Folder of the index.", show_default="index/ of the report of `zoo semantics`"),
@@ -37,14 +38,16 @@ def similar(
     require_explaining()
     from rich.table import Table
 
+    from explain.index import PatchIndex
     from explain.semantics import INDEX_FOLDER
     from explain.semantics_cli import report_folder
     from explain.similar import draw_similar, find_similar, open_index, require_block, to_json
-    from training.pictures import data_set_name
+    from training.model_split import ModelData
     from training.progress import progress_bar
     from zoo.decode import read_pixels
     from zoo.files import check_output, png_bytes, write_output
     from zoo.hub import open_model
+    from zoo.metrics import MEASURED_SPLITS
     from zoo.terminal import Terminal, print_json
     from zoo.torch_predictor import TorchPredictor
 
@@ -53,8 +56,15 @@ def similar(
     require_block(package)
     pixels = read_pixels(image, package.config.input_size).pixels
     network = TorchPredictor.open(package).network
-    name = package.config.data if data is None else data_set_name(data)
-    folder = index or report_folder(package.config.variant, name, split) / INDEX_FOLDER
+    images_of = None if data is None else ModelData(package, data)
+    name = package.config.data if images_of is None else images_of.name
+    variant = package.config.variant
+    if images_of is not None:
+        split = images_of.choose(split)
+    elif split is None:  # the default split is that of the report which is there
+        indices = ((one, report_folder(variant, name, one) / INDEX_FOLDER) for one in MEASURED_SPLITS)
+        split = next((one for one, folder in indices if PatchIndex.exists(folder)), MEASURED_SPLITS[0])
+    folder = index or report_folder(variant, name, split) / INDEX_FOLDER
     try:
         with progress_bar(shown=not as_json) as bar:
             task = bar.add_task("patches", total=1, status="", visible=False)
@@ -62,13 +72,15 @@ def similar(
                 network,
                 package,
                 folder,
-                data,
+                images_of,
                 split,
                 lambda done, total: bar.update(task, completed=done, total=total, visible=True),
             )
         found = find_similar(network, opened, pixels, row, column, count)
     except OSError as error:
         raise InputError(f"cannot read or write {error.filename or folder}: {error.strerror or error}") from None
+    for note in images_of.notes if images_of else ():
+        Terminal(stderr=True).print(note)
     write_output(output, png_bytes(draw_similar(found, opened)))
     if as_json:
         return print_json(to_json(found, opened))

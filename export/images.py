@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from zoo.class_folders import find_splits, split_of
 from zoo.decode import FORMATS, decode_pixels
 from zoo.errors import ImageError, InputError, MissingDependencyError
+from zoo.image_files import walk
 from zoo.preprocess import Pixels
-
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
-"""Names of picture files."""
 
 PARQUET = ".parquet"
 
@@ -25,22 +24,20 @@ def read_pixels(folder: Path, size: int, limit: int, training: bool = False) -> 
             column of structures.
         size: side in pixels to which the pictures are scaled, as for every use of a model.
         limit: pictures to read at most, 1 or more.
-        training: where files or folders are named `train...`, read only these: a test split chooses nothing.
+        training: read the training split only, where there are splits: a test split chooses nothing.
 
     Returns:
         Pixels [N, 3, size, size] with 1 <= N <= limit.
 
     Raises:
         InputError: the folder is not there or holds no pictures, or a Parquet file holds none or cannot be read.
+        DataError: a folder cannot be read, or it is not clear whether folders are splits or classes.
         ImageError: a file is not a picture, or is damaged.
         MissingDependencyError: there are Parquet files, and pyarrow is not installed.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder} is not a folder; give one with picture files or Parquet files")
-    files = [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in (*SUFFIXES, PARQUET)]
-    files = [file for file in files if file.is_file()]
-    if training:
-        files = [file for file in files if _is_training(file.relative_to(folder))] or files
+        raise InputError(f"{folder} is not a folder; give one with image files or Parquet files")
+    files = _training_files(folder) if training else _files(folder)
     counts = [_rows(file) if file.suffix.lower() == PARQUET else 1 for file in files]
     total = sum(counts)
     if not total:
@@ -58,8 +55,35 @@ def read_pixels(folder: Path, size: int, limit: int, training: bool = False) -> 
     return np.stack(pixels)
 
 
-def _is_training(file: Path) -> bool:
-    return any(part.lower().startswith("train") for part in file.parts)
+def _files(folder: Path) -> list[Path]:
+    """Image files and Parquet files of a folder and of those below it."""
+    listings = list(walk(str(folder)))
+    images = [path for listing in listings for path in listing.images.values()]
+    tables = [path for listing in listings for path in listing.others.values() if path.lower().endswith(PARQUET)]
+    return sorted(map(Path, images + tables))
+
+
+def _training_files(folder: Path) -> list[Path]:
+    """Files of the training split; all files where there are no splits.
+
+    Raises:
+        InputError: there are splits, and none to train on.
+    """
+    tables = {file: _split(file.relative_to(folder)) for file in _files(folder) if file.suffix.lower() == PARQUET}
+    splits: dict[str, list[Path]] = {}
+    if any(tables.values()):
+        for file, split in tables.items():
+            splits.setdefault(split or file.stem, []).append(file)
+    else:
+        splits = {split: _files(Path(inner)) for split, inner in find_splits(str(folder), []).items()}
+    if "train" not in splits:
+        raise InputError(f"{folder} has no training split, only {', '.join(splits)}; give training images")
+    return splits["train"]
+
+
+def _split(file: Path) -> str | None:
+    """The split of a Parquet file, by its name, `SPLIT-...`, or that of a folder."""
+    return next(filter(None, (split_of(part.partition("-")[0]) for part in (file.stem, *file.parts[:-1]))), None)
 
 
 def _pictures(file: Path, rows: set[int]) -> Iterator[tuple[str, bytes]]:

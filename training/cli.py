@@ -12,13 +12,14 @@ from training.recipe import Recipe
 from training.reproduce import reproduce
 from training.run_folder import MODEL_FOLDER
 from zoo.errors import InputError
+from zoo.metrics import DEFAULT_SPLIT
 from zoo.options import with_changes
 
 Data = Annotated[
     str,
     typer.Option(
-        help="A folder of pictures with a folder a class, a folder of Parquet files in the Hub's layout, a Hub data "
-        "set's id, cifar10, cifar100 or mini-imagenet."
+        help="A folder with one sub-folder of images per class, with or without folders of splits above the classes; "
+        "a folder of Parquet files in the Hub's layout, a Hub data set's id, cifar10, cifar100 or mini-imagenet."
     ),
 ]
 
@@ -87,7 +88,13 @@ def train(
 def evaluate(
     model: Annotated[str, typer.Argument(help="A model, as in `zoo info`.", show_default=False)],
     data: Data = "cifar10",
-    split: Annotated[str, typer.Option(help="train, test, or held-out: what zoo train kept away.")] = "test",
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="Split to measure: test, validation, train, or held-out, the images kept away from training.",
+            show_default=DEFAULT_SPLIT,
+        ),
+    ] = None,
     through: Annotated[
         str, typer.Option(help="torch, onnx, onnx-fp16, onnx-int8, or the URL of a running server.")
     ] = "torch",
@@ -97,14 +104,12 @@ def evaluate(
     """Measure a model's accuracy through PyTorch, ONNX Runtime or a running server."""
     require(*TRAINING)
     from training.evaluate import evaluate as measure
-    from training.evaluate import open_through, require_classes
+    from training.evaluate import open_through
+    from training.model_split import ModelData
     from training.pictures import data_set_name
-    from training.prepare import load_split
     from training.progress import progress_bar
     from training.save import record_evaluation
     from zoo.hub import open_model
-    from zoo.metrics import held_out_share
-    from zoo.terminal import Terminal
 
     package = open_model(model)
     if record and (limit is not None or data_set_name(data) != package.config.data):
@@ -112,14 +117,20 @@ def evaluate(
     kind, predictor, digest = open_through(through, package)
     if record and kind == "server" and digest != package.config.weights_sha256:
         raise InputError(f"the server at {through} answers with other weights than {package.path} has; serve that one")
-    images = load_split(data, split, package.config.input_size, limit, held_out=held_out_share(package))
-    require_classes(images, package.config, data)
+    images_of = ModelData(package, data)
+    split = images_of.choose(split)
+    if record and split == "train" and not images_of.is_own:
+        raise InputError(f"--record --split train is for the images that {package.config.name} was trained on")
+    images = images_of.load(split, limit)
+    console = Terminal()
+    for note in images_of.notes:
+        console.print(note)
     with progress_bar() as progress:
         task = progress.add_task(f"{package.config.name} through {kind}", total=len(images.labels), status="")
         evaluation = measure(predictor, images, lambda done: progress.update(task, completed=done))
     if record:
         record_evaluation(package, split, kind, evaluation, digest)
-    Terminal().print(
+    console.print(
         f"{package.config.name} through {kind}: {evaluation.accuracy:.2f}% of {evaluation.images} {split} images of "
         f"{data_set_name(data)} (patches {evaluation.patch_accuracy:.2f}%, loss {evaluation.loss:.4f})"
     )

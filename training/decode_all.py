@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from training.pictures import Pictures
-from training.source import DataError
+from zoo.errors import DataError
 from zoo.machine import cores
 from zoo.preprocess import Pixels
 

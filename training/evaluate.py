@@ -1,6 +1,6 @@
 """Accuracy on a split, every image once, through anything that answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from training.data import LabelledImages
 from training.server_predictor import ServerPredictor
 from training.stream import StreamedImages
 from zoo.errors import InputError
+from zoo.image_files import class_name
 from zoo.metrics import ONNX
 from zoo.onnx_predictor import OnnxPredictor
 from zoo.package import ModelConfig, Package
@@ -36,14 +37,14 @@ class Evaluation:
         return {name: round(value, 4) for name, value in asdict(self).items()}
 
 
-def require_classes(images: LabelledImages, config: ModelConfig, source: str) -> None:
-    """Refuse images of other classes than a model's.
+def require_classes(classes: Sequence[str], config: ModelConfig, source: str) -> None:
+    """Refuse a data set of other classes than a model's.
 
     Raises:
         InputError: the classes differ.
     """
-    if images.classes != config.classes:
-        raise InputError(f"{source} has other classes than {config.name}: {', '.join(images.classes)}")
+    if list(classes) != [class_name(name) for name in config.classes]:
+        raise InputError(f"{source} has other classes than {config.name}: {', '.join(classes)}")
 
 
 class Measurable(NamedTuple):

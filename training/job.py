@@ -3,30 +3,41 @@
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import torch
+from lightning_fabric import Fabric
 from rich.progress import Progress
 
 from training.data import LabelledImages
 from training.evaluate import evaluate
 from training.feed import Feed
 from training.loop import train
-from training.pictures import HELD_OUT, Pictures, class_counts, data_set_name, hold_out, open_splits, sample
+from training.pictures import (
+    HELD_OUT,
+    Pictures,
+    class_counts,
+    data_digest,
+    data_set_name,
+    hold_out,
+    open_splits,
+    sample,
+)
 from training.prepare import choose_input_size, prepare
 from training.processes import join_processes, processes_here
 from training.progress import progress_bar
 from training.recipe import Recipe
 from training.run_folder import UNREADABLE_FILE
 from training.save import describe, record_evaluation, save_model
-from training.source import DataError
 from training.start import start_network
 from training.stream import StreamedImages
-from zoo.errors import InputError
+from zoo.errors import DataError, InputError
 from zoo.machine import cores, total_memory
-from zoo.metrics import HELD_OUT_SHARE
-from zoo.package import Package, encodable, write_atomically
+from zoo.metrics import HELD_OUT_SHARE, Training
+from zoo.network import Network
+from zoo.package import ModelConfig, Package, encodable, write_atomically
 from zoo.printable import printable
 from zoo.registry import info
 from zoo.torch_predictor import TorchPredictor
@@ -66,8 +77,10 @@ class Job:
 def run_job(job: Job, say: Say) -> Package:
     """Train, write the model directory and measure its accuracy; a run that was stopped goes on where it was.
 
-    The test split is measured once, at the end; before, it is only decoded, to find what cannot be read. Without one,
-    or where the job says so, a tenth of the training images is held out and measured instead.
+    The validation split is measured after each epoch; what it says goes into the log and the history. The test split is
+    measured once, at the end; before, it is only decoded, to find what cannot be read. Where there is none, the
+    validation split is measured at the end; where there is neither, or the job says so, images that are held out of the
+    training split.
 
     Arguments:
         job: what to do.
@@ -88,11 +101,16 @@ def run_job(job: Job, say: Say) -> Package:
     splits = open_splits(job.source)
     for note in splits.notes:
         tell(note)
-    pictures, split, measured_pictures = splits.train, "test", splits.test
+    pictures, digest = splits.train, data_digest(splits.train)
+    split, measured_pictures = ("test", splits.test) if splits.test else ("validation", splits.validation)
     held_out = job.hold_out or (0.0 if measured_pictures else HELD_OUT_SHARE)
     if held_out or measured_pictures is None:
         split = HELD_OUT
         pictures, measured_pictures = hold_out(pictures, held_out)
+        tell(
+            f"{len(measured_pictures):,} images are held out of the training split and measured at the end; "
+            "zoo eval measures them again"
+        )
     pictures = sample(pictures, job.limit)
     size, why_size = (job.recipe.input_size, "as asked") if job.recipe.input_size else choose_input_size(pictures)
     tell(f"input {size}x{size} pixels: {why_size}")
@@ -101,8 +119,13 @@ def run_job(job: Job, say: Say) -> Package:
         prepared = prepare(pictures, size, memory=memory, progress=_counter(progress, "decoding", pictures))
         counter = _counter(progress, f"decoding {split} images", measured_pictures)
         measured = prepare(measured_pictures, size, memory=memory, crops=False, progress=counter)
+        validation = measured if split == "validation" else None
+        if splits.validation and validation is None:
+            counter = _counter(progress, "decoding validation images", splits.validation)
+            validation = prepare(splits.validation, size, memory=memory, crops=False, progress=counter)
     images = prepared.images
-    if unreadable := prepared.unreadable + measured.unreadable:
+    others = validation.unreadable if validation and validation is not measured else ()
+    if unreadable := prepared.unreadable + measured.unreadable + others:
         _report_unreadable(unreadable, job, fabric.is_global_zero, tell)
     tell(f"{len(images.labels):,} training images: {prepared.why}")
     tell(_classes(images, job.recipe.balance))
@@ -112,10 +135,11 @@ def run_job(job: Job, say: Say) -> Package:
 
     data = data_set_name(job.source)
     start = start_network(job.variant, images, recipe)
-    if job.hold_out and start.trained_on == data:
+    if held_out and start.trained_on == data and not _same_division(start.training, held_out, digest):
+        remedy = "leave out --hold-out" if job.hold_out else "put images that it has not seen into a test split"
         raise InputError(
             f"start_from = {recipe.start_from!r} was trained on {data}, its held-out images among the others; start "
-            "from random weights, or leave out --hold-out"
+            f"from random weights, or {remedy}"
         )
     if fabric.is_global_zero:
         _require_writable(job.out)
@@ -123,17 +147,38 @@ def run_job(job: Job, say: Say) -> Package:
     feed = Feed(images, recipe, fabric.device, fabric.global_rank, fabric.world_size, workers)
     held = isinstance(images, LabelledImages)
     identity = {"variant": job.variant, "data": images.digest(), "held": held, "start": start.weights, **asdict(recipe)}
-    trained = train(fabric, start.network, feed, job.run, identity, compiled=job.compiled)
+    validate = None
+    if validation is not None:
+        untrained = describe(job.variant, data, images.classes, start.normalization, recipe, start.network)
+        validate = partial(_validate, validation.images, untrained, fabric)
+    trained = train(fabric, start.network, feed, job.run, identity, compiled=job.compiled, validate=validate)
 
     config = describe(job.variant, data, images.classes, start.normalization, recipe, trained.network)
     evaluation = evaluate(TorchPredictor(trained.network, config), measured.images, fabric=fabric)
     package = Package(job.out, config)
     if fabric.is_global_zero:
-        save_model(job.out, config, trained, images, recipe, job.recipe_name, held_out, job.limit)
+        save_model(job.out, config, trained, images, recipe, job.recipe_name, held_out, job.limit, digest)
         record_evaluation(package, split, "torch", evaluation, config.weights_sha256)
     fabric.barrier()
     tell(f"{package.path}: {evaluation.accuracy:.2f}% of {evaluation.images:,} {split} images")
     return package
+
+
+def _validate(
+    images: LabelledImages | StreamedImages, config: ModelConfig, fabric: Fabric, network: Network
+) -> dict[str, float]:
+    """What an epoch's history says of the validation split: mean loss, and shares as of the training images."""
+    measured = evaluate(TorchPredictor(network, config), images, fabric=fabric)
+    return {
+        "validation_loss": measured.loss,
+        "validation_accuracy": measured.accuracy / 100,
+        "validation_patch_accuracy": measured.patch_accuracy / 100,
+    }
+
+
+def _same_division(training: Training | None, held_out: float, digest: str) -> bool:
+    """Whether a training held out the very images that are held out now."""
+    return training is not None and (training.held_out, training.data_digest) == (held_out, digest)
 
 
 def _memory_for_images(device: torch.device) -> int:

@@ -6,6 +6,7 @@ function of the seed and the step alone (`training.feed`), so that a resumed run
 
 import math
 import time
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,10 @@ class DivergedError(ZooError):
     """The loss is no number any more."""
 
 
+Validate = Callable[[Network], Mapping[str, float]]
+"""From the network, in evaluation mode, to what is measured of it by name."""
+
+
 @dataclass(frozen=True, slots=True)
 class TrainedNetwork:
     """A trained network and what it took."""
@@ -58,7 +63,7 @@ class TrainedNetwork:
     """Of training, over all resumed parts."""
     history: list[dict[str, float]]
     """Mean loss, accuracy and patch accuracy on the augmented training images, an entry an epoch; the accuracy is of
-    those that kept their own assignment."""
+    those that kept their own assignment. Beside them what `validate` said."""
 
 
 def train(
@@ -69,6 +74,7 @@ def train(
     identity: dict[str, Any],
     *,
     compiled: bool = False,
+    validate: Validate | None = None,
     stop_after: int | None = None,
 ) -> TrainedNetwork:
     """Train a network, or go on where the run folder says it stopped.
@@ -80,6 +86,7 @@ def train(
         run: folder of the checkpoint and the log.
         identity: what tells this run from others, in plain values; a checkpoint of another run is refused.
         compiled: whether `torch.compile` makes the network faster code first.
+        validate: measures the network after each epoch, in every process.
         stop_after: stop early after so many steps, as if killed there; for tests and measurements.
 
     Raises:
@@ -127,6 +134,7 @@ def train(
             save_checkpoint(checkpoint, state)
         fabric.barrier()  # none ends before it is saved: a launcher would end the others
 
+    trained = network if average is None else cast(Network, average.module)
     answer: Any = torch.compile(_Answer(network)) if compiled else _Answer(network)
     module, stepper = fabric.setup(answer, optimizer)
     started, saved, first = time.monotonic() - seconds, time.monotonic(), step
@@ -179,11 +187,20 @@ def train(
             if in_epoch == 0 or step % LOG_STEPS == 0:
                 everywhere = sums.over_processes(fabric)
                 means = everywhere.means()
-                entry = {"epoch": step / feed.steps_per_epoch, **means, "learning_rate": rate}
+                validated: Mapping[str, float] = {}
+                if in_epoch == 0 and validate is not None:
+                    progress.update(task, status="validation")
+                    validated = validate(trained.eval())
+                    network.train()
+                    progress.update(task, status="")
+                    resumed += time.monotonic() - now  # the speed is that of training
+                entry = {"epoch": step / feed.steps_per_epoch, **means, **validated, "learning_rate": rate}
                 log.write(step, **entry, images_per_second=speed)
             if in_epoch == 0:
-                history.append({"epoch": epoch, "input_size": batch.pixels.shape[-1], **means})
-                progress.console.print(f"epoch {epoch} of {recipe.epochs}: {everywhere}, {speed:.0f} images/s")
+                history.append({"epoch": epoch, "input_size": batch.pixels.shape[-1], **means, **validated})
+                shares = [value for name, value in validated.items() if name == "validation_accuracy"]
+                line = ", ".join([str(everywhere), *(f"validation {share:.1%}" for share in shares)])
+                progress.console.print(f"epoch {epoch} of {recipe.epochs}: {line}, {speed:.0f} images/s")
                 if not math.isfinite(means["loss"]):
                     raise DivergedError(
                         f"the loss of epoch {epoch} is not finite with peak_learning_rate = "
@@ -199,7 +216,6 @@ def train(
                 )
             if step == stop_after:
                 break
-    trained = network if average is None else cast(Network, average.module)
     return TrainedNetwork(trained.eval(), seconds, history)
 
 

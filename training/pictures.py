@@ -1,5 +1,6 @@
 """Labelled pictures as files: one source, its splits, and a part of a split held out."""
 
+import hashlib
 import os
 import re
 import unicodedata
@@ -16,16 +17,14 @@ from PIL import Image
 from torch import Tensor
 
 from training.folder import open_folder
-from training.source import SPLIT_NAMES, DataError, EncodedFiles, Source
+from training.source import EncodedFiles, Source
 from training.table import HubTable, ParquetTable
+from zoo.class_folders import SPLITS, split_of
 from zoo.decode import decode, decode_pixels
-from zoo.errors import ImageError, InputError
+from zoo.errors import DataError, ImageError, InputError
 from zoo.metrics import HELD_OUT_SHARE
 from zoo.preprocess import Pixels
 from zoo.registry import list_models
-
-TEST_SPLITS = ("test", "validation")
-"""Splits that are measured on, the first that there is; names of `training.source.SPLIT_NAMES`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,61 +71,104 @@ class Pictures:
             raise DataError(f"{self.files.where(index)}: {reason}") from error
 
 
+class DataSet:
+    """A source of labelled images and what it calls itself."""
+
+    def __init__(self, source: str) -> None:
+        """Open a source; no image is read.
+
+        Arguments:
+            source: a folder of Parquet files or of class folders, a name of `zoo.registry.DATA_SETS`, or a Hub data
+                set's id.
+
+        Raises:
+            DataError: there is no such source, or it is of no use.
+        """
+        self.name = source
+        self._source = _open(source)
+        self.notes = self._source.notes + _unused(source, self._source.splits)
+        """What the user should know of the source, such as files that belong to no class; a sentence each."""
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        return self._source.splits
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self._source.classes
+
+    def name_of(self, split: str) -> str:
+        """The name of a split that may be called as it is elsewhere, such as `val` for `validation`."""
+        return split if split in self.splits else split_of(split) or split
+
+    def split(self, name: str) -> Pictures:
+        """One split; see `name_of`.
+
+        Raises:
+            DataError: there is no such split, or it has no images or no labels.
+        """
+        pictures = self._read(name)
+        if missing := int((pictures.labels < 0).sum()):
+            raise DataError(
+                f"{missing} of {len(pictures)} pictures in the {name} split of {self.name} have no label; remove them"
+            )
+        return pictures
+
+    def find(self, name: str) -> Pictures | None:
+        """As `split`; None if there is no such split, or its labels are kept secret, as in a competition."""
+        if name not in self.splits or bool((self._read(name).labels < 0).all()):
+            return None
+        return self.split(name)
+
+    def _read(self, name: str) -> Pictures:
+        name = self.name_of(name)
+        if name not in self.splits:
+            raise DataError(f"{self.name} has no {name} split; it has {', '.join(self.splits)}")
+        files, labels = self._source.open(name)
+        if not len(labels):
+            raise DataError(f"the {name} split of {self.name} is empty")
+        return Pictures(files, labels, self._source.classes)
+
+
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """What a source has to train on and to measure on."""
+    """What a source has to train on, to choose by, and to measure on."""
 
     train: Pictures
+    validation: Pictures | None
+    """None if the source has no labelled validation split."""
     test: Pictures | None
-    """None if the source has no labelled test or validation split."""
+    """None if the source has no labelled test split."""
     notes: tuple[str, ...] = ()
-    """What the user should know of the source, such as files that belong to no class; a sentence each."""
+    """Those of the data set."""
 
 
 def open_splits(source: str) -> Splits:
-    """The training and test split of a source.
+    """The splits of a source.
 
     Arguments:
-        source: a folder of Parquet files or of class folders, a name of `zoo.registry.DATA_SETS`, or a Hub data set's
-            id.
+        source: as for `DataSet`.
 
     Raises:
-        DataError: there is no such source, it has no `train` split, or no pictures or labels.
+        DataError: there is no such source, it has no `train` split, or no images or labels.
     """
-    opened = _open(source)
-    train = _labelled(_read(opened, source, "train"), source, "train")
-    return Splits(train, _read_test(opened, source), opened.notes)
+    data = DataSet(source)
+    train, found = data.split("train"), {name: data.find(name) for name in ("validation", "test")}
+    secret = [name for name, pictures in found.items() if pictures is None and name in data.splits]
+    notes = tuple(f"the {name} split of {source} has no labels, and is not used" for name in secret)
+    return Splits(train, found["validation"], found["test"], data.notes + notes)
+
+
+def open_split(source: str, split: str) -> Pictures:
+    """One split of a source; see `DataSet`."""
+    return DataSet(source).split(split)
 
 
 HELD_OUT = "held-out"
 """The part of the training split that is not trained on; see `hold_out`."""
 
-
-def open_split(source: str, split: str, held_out: float = 0.0) -> Pictures:
-    """One split of a source; of a source without labelled `test` split, `test` is the validation split.
-
-    Arguments:
-        source: as for `open_splits`.
-        split: its name. `held-out` is the part of the training split that `zoo train` kept away from training, and
-            `train` then the rest of it.
-        held_out: the share that it kept away; 0 for none.
-
-    Raises:
-        DataError: as for `open_splits`, or there is no such split.
-    """
-    opened = _open(source)
-    if split == HELD_OUT:
-        if not held_out:
-            raise DataError(
-                f"no image of {source} was held out of the training; measure on another split, or train with "
-                f"--hold-out {HELD_OUT_SHARE}"
-            )
-        return hold_out(_labelled(_read(opened, source, "train"), source, "train"), held_out)[1]
-    split = SPLIT_NAMES.get(split, split)
-    if split == "train" and held_out:
-        return hold_out(_labelled(_read(opened, source, split), source, split), held_out)[0]
-    found = _read_test(opened, source) if split == "test" else None
-    return found or _labelled(_read(opened, source, split), source, split)
+DIGESTED = 16
+"""Number of files, evenly spaced, that `data_digest` reads."""
 
 
 def hold_out(pictures: Pictures, share: float = HELD_OUT_SHARE) -> tuple[Pictures, Pictures]:
@@ -153,6 +195,18 @@ def hold_out(pictures: Pictures, share: float = HELD_OUT_SHARE) -> tuple[Picture
     if not held.any():
         raise DataError("no class has two pictures, one to train on and one to measure on; add pictures")
     return pictures.select(torch.nonzero(~held).flatten()), pictures.select(torch.nonzero(held).flatten())
+
+
+def data_digest(pictures: Pictures) -> str:
+    """A short digest by which a split is known again without decoding it: of classes, labels and a few whole files."""
+    content = hashlib.sha256(repr(pictures.classes).encode())
+    content.update(pictures.labels.numpy().data)
+    for index in np.linspace(0, len(pictures) - 1, min(len(pictures), DIGESTED)).astype(int).tolist():
+        try:
+            content.update(hashlib.sha256(pictures.files.read(index)).digest())
+        except (OSError, ImageError):  # training says what is wrong with it
+            content.update(bytes(32))
+    return content.hexdigest()[:16]
 
 
 def sample(pictures: Pictures, count: int | None, seed: int = 0) -> Pictures:
@@ -239,27 +293,6 @@ def _open(source: str) -> Source:
     return HubTable(source)
 
 
-def _read(opened: Source, source: str, split: str) -> Pictures:
-    if split not in opened.splits:
-        raise DataError(f"{source} has no {split} split; it has {', '.join(opened.splits)}")
-    files, labels = opened.open(split)
-    if not len(labels):
-        raise DataError(f"the {split} split of {source} is empty")
-    return Pictures(files, labels, opened.classes)
-
-
-def _labelled(pictures: Pictures, source: str, split: str) -> Pictures:
-    if missing := int((pictures.labels < 0).sum()):
-        raise DataError(
-            f"{missing} of {len(pictures)} pictures in the {split} split of {source} have no label; remove them"
-        )
-    return pictures
-
-
-def _read_test(opened: Source, source: str) -> Pictures | None:
-    """The split to measure on; a test split whose labels are kept secret, as in a competition, is none."""
-    for split in (name for name in TEST_SPLITS if name in opened.splits):
-        pictures = _read(opened, source, split)
-        if bool((pictures.labels >= 0).any()):
-            return _labelled(pictures, source, split)
-    return None
+def _unused(source: str, splits: Sequence[str]) -> tuple[str, ...]:
+    unused = [name for name in splits if name not in SPLITS]
+    return (f"splits of {source} that are not used: {', '.join(unused)}",) if unused else ()

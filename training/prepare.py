@@ -5,6 +5,7 @@ import io
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,9 +14,9 @@ from PIL import Image
 from training.data import LabelledImages, normalization_of
 from training.decode_all import decode_all
 from training.pictures import Pictures, class_counts, open_split, sample
-from training.source import DataError
 from training.stream import StreamedImages
 from zoo.decode import FORMATS
+from zoo.errors import DataError
 from zoo.machine import total_memory
 from zoo.package import MIN_INPUT_SIZE
 from zoo.preprocess import Normalization, Pixels
@@ -112,28 +113,41 @@ def prepare(
     return Prepared(images, tuple(problems), why)
 
 
-def load_split(
-    source: str, split: str, size: int = 32, limit: int | None = None, seed: int = 0, *, held_out: float = 0.0
-) -> LabelledImages:
+def load_split(source: str, split: str, size: int = 32, limit: int | None = None, seed: int = 0) -> LabelledImages:
     """Decode one split of a data set.
 
     Arguments:
-        source: as for `training.pictures.open_splits`.
-        split: `train`, `test`, `held-out` or another name that the source has.
+        source: as for `training.pictures.DataSet`.
+        split: `train`, `test` or another name that the source has.
         size: side of the images in pixels; other sizes are scaled by `zoo.preprocess.to_pixels`.
         limit: only so many pictures; see `sample`.
         seed: which ones.
-        held_out: the share of the training images that makes the `held-out` split; see `open_split`.
 
     Raises:
         DataError: there is no such data set or split, it has no pictures or labels, or a picture cannot be read.
     """
-    pictures = sample(open_split(source, split, held_out), limit, seed)
+    return load(sample(open_split(source, split), limit, seed), size).images
+
+
+class Loaded(NamedTuple):
+    """Images in memory."""
+
+    images: LabelledImages
+    unreadable: tuple[str, ...]
+    """`where: reason` of each image that was left out."""
+
+
+def load(pictures: Pictures, size: int, *, skip_unreadable: bool = False) -> Loaded:
+    """Decode pictures, all of which are then in memory.
+
+    Raises:
+        DataError: one of them cannot be read; with `skip_unreadable`, none can.
+    """
     prepared = prepare(pictures, size, memory=sys.maxsize, crops=False)
-    if prepared.unreadable:
+    if prepared.unreadable and not skip_unreadable:
         raise DataError(_unreadable(prepared.unreadable, len(pictures), "repair or remove them"))
     assert isinstance(prepared.images, LabelledImages)
-    return prepared.images
+    return Loaded(prepared.images, prepared.unreadable)
 
 
 class _Survey:

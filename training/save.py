@@ -67,6 +67,7 @@ def save_model(
     recipe_name: str,
     held_out: float = 0.0,
     limit: int | None = None,
+    data_digest: str | None = None,
 ) -> Package:
     """Write a model directory: weights, configuration, what was run, and the card.
 
@@ -79,6 +80,7 @@ def save_model(
         recipe_name: the named recipe that it was before changes.
         held_out: share of the training split that was kept away from training.
         limit: number of training images that were asked for.
+        data_digest: of the training split before anything was held out; see `training.pictures.data_digest`.
     """
     kept = _evaluations_of(out, config)
     write_atomically(out / WEIGHTS_FILE, _weights_file(trained.network))
@@ -90,6 +92,7 @@ def save_model(
         "images": len(images.labels),
         "held_out": held_out,
         "limit": limit,
+        "data_digest": data_digest,
         "recipe_name": recipe_name,
         "recipe": asdict(recipe),
         "minutes": round(trained.seconds / 60, 1),
@@ -108,7 +111,7 @@ def record_evaluation(package: Package, split: str, through: str, evaluation: Ev
 
     Arguments:
         package: the model directory.
-        split: that was measured: `test`, `train`, or `held-out` for a part of the training split that was kept away.
+        split: that was measured: `test`, `validation`, `train`, or `held-out` for what was kept away from training.
         through: what answered: `torch`, `server` or a key of `zoo.metrics.ONNX`.
         evaluation: the result.
         digest: of what answered: of the ONNX file, else of the weights.

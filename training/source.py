@@ -1,29 +1,8 @@
 """What a source of labelled pictures is, wherever it lies."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Protocol
 
 from torch import Tensor
-
-from zoo.errors import ZooError
-
-SPLIT_NAMES: Mapping[str, str] = MappingProxyType(
-    {
-        "train": "train",
-        "training": "train",
-        "test": "test",
-        "testing": "test",
-        "validation": "validation",
-        "valid": "validation",
-        "val": "validation",
-    }
-)
-"""What splits are called where they lie, in lower case, and here."""
-
-
-class DataError(ZooError, ValueError):
-    """A data set that cannot be found, or whose pictures, labels or classes are of no use."""
 
 
 class EncodedFiles(Protocol):
@@ -47,7 +26,7 @@ class Source(Protocol):
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """Names of the splits, values of `SPLIT_NAMES` where they are of its keys."""
+        """Names of the splits, of `zoo.class_folders.SPLITS` where they are called like them."""
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from training.recipe import Recipe
 from training.stream import StreamedImages
 from zoo.errors import InputError
 from zoo.hub import open_model
+from zoo.metrics import Training, own_metrics
 from zoo.models import create, load_package
 from zoo.network import Network
 from zoo.package import NETWORK_FILES
@@ -29,6 +30,8 @@ class Start:
     """SHA-256 of the weights that it starts from; empty for random ones."""
     trained_on: str = ""
     """Short name of the data set that those were trained on."""
+    training: Training | None = None
+    """How those were trained, if anything says so."""
 
 
 def start_network(variant: str, images: LabelledImages | StreamedImages, recipe: Recipe) -> Start:
@@ -59,4 +62,5 @@ def start_network(variant: str, images: LabelledImages | StreamedImages, recipe:
     same = package.config.classes == images.classes and package.config.assignment == recipe.assignment
     own = network.configured_tensors() | (set() if same else network.class_tensors())
     network.load_state_dict({**network.state_dict(), **{n: w for n, w in weights.items() if n not in own}})
-    return Start(network, normalization, package.config.weights_sha256, package.config.data)
+    config, training = package.config, own_metrics(package).training
+    return Start(network, normalization, config.weights_sha256, config.data, training)

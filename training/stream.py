@@ -15,7 +15,7 @@ from torchvision.transforms.v2.functional import pil_to_tensor
 from training.data import EVALUATION_BATCH
 from training.decode_all import decode_all
 from training.pictures import Pictures
-from training.source import DataError
+from zoo.errors import DataError
 from zoo.preprocess import Normalization, Pixels
 
 CROP_AREA = (0.35, 1.0)

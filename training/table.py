@@ -1,5 +1,6 @@
 """Tables of pictures and labels: Parquet files in the Hugging Face Hub's layout, and the Hub's data sets."""
 
+import os
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable
@@ -10,8 +11,9 @@ import datasets.exceptions
 import torch
 from torch import Tensor
 
-from training.source import SPLIT_NAMES, DataError
-from zoo.errors import ImageError
+from zoo.class_folders import SPLITS, name_splits
+from zoo.errors import DataError, ImageError
+from zoo.image_files import class_name, walk
 from zoo.registry import DATA_SETS
 
 LABEL_COLUMNS = ("label", "labels", "class", "category", "fine_label")
@@ -52,7 +54,7 @@ class Table(ABC):
 
         Arguments:
             name: for messages.
-            splits: names of `training.source.SPLIT_NAMES`, or as they are.
+            splits: as `zoo.class_folders.name_splits` names them.
         """
         self.name, self.splits = name, splits
         self.notes: tuple[str, ...] = ()
@@ -69,10 +71,10 @@ class Table(ABC):
             rows = self.rows("train" if "train" in self.splits else self.splits[0])
             column = label_column(rows, self.name)
             if isinstance(rows.features[column], datasets.ClassLabel):
-                self._classes = tuple(rows.features[column].names)
+                self._classes = tuple(map(class_name, rows.features[column].names))
             else:
                 # Numbers in the order of numbers, which is not that of their texts.
-                self._classes = tuple(str(value) for value in sorted(_values(rows, column)))
+                self._classes = tuple(dict.fromkeys(class_name(str(value)) for value in sorted(_values(rows, column))))
         return self._classes
 
     def open(self, split: str) -> tuple[TableFiles, Tensor]:
@@ -83,10 +85,10 @@ class Table(ABC):
 
     def _labels(self, rows: datasets.Dataset, split: str) -> Tensor:
         column = label_column(rows, self.name)
-        names: dict[str | int, str] = {value: str(value) for value in _values(rows, column)}
+        names: dict[str | int, str] = {value: class_name(str(value)) for value in _values(rows, column)}
         if isinstance(rows.features[column], datasets.ClassLabel):
             # By name: splits that were written apart may number their classes otherwise.
-            names = dict(enumerate(rows.features[column].names))
+            names = dict(enumerate(map(class_name, rows.features[column].names)))
         known = {name: index for index, name in enumerate(self.classes)}
         numbers = {value: known.get(name, -1) for value, name in names.items()}
         if unknown := sorted(names[value] for value, number in numbers.items() if number < 0 and value != -1):
@@ -108,10 +110,14 @@ class ParquetTable(Table):
     def find(cls, folder: str) -> "ParquetTable | None":
         """The table in a folder; None if it has no Parquet file of a split."""
         files: dict[str, list[str]] = defaultdict(list)
-        for path in sorted(Path(folder).rglob("*-*.parquet")):
-            name = path.name.partition("-")[0]
-            files[SPLIT_NAMES.get(name, name)].append(str(path))
-        return cls(folder, dict(files)) if files.keys() & SPLIT_NAMES.values() else None
+        for path in sorted(path for listing in walk(folder) for path in listing.others.values()):
+            split, dash, rest = os.path.basename(path).partition("-")
+            if dash and rest.lower().endswith(".parquet"):
+                files[split].append(path)
+        splits = name_splits(files)
+        if not set(splits.values()) & set(SPLITS):
+            return None
+        return cls(folder, {splits[name]: paths for name, paths in files.items()})
 
     def rows(self, split: str) -> datasets.Dataset:
         try:
@@ -132,7 +138,8 @@ class HubTable(Table):
                 f"cannot load {source!r}: {error}. Give a folder of class folders, a folder of Parquet files, "
                 f"a Hub data set's id (ORG/NAME, or ORG/NAME:CONFIGURATION), or one of {', '.join(DATA_SETS)}"
             ) from error
-        self._tables = {SPLIT_NAMES.get(name, name): rows for name, rows in tables.items()}
+        splits = name_splits(tables)
+        self._tables = {splits[name]: rows for name, rows in tables.items()}
         super().__init__(source, tuple(self._tables))
 
     def rows(self, split: str) -> datasets.Dataset:

@@ -78,7 +78,9 @@ def _log(history: Sequence[Mapping[str, float]]) -> str:
         return ""
     names = list(history[0])
     table = _table(names, "r" * len(names), ([str(epoch.get(name, "")) for name in names] for epoch in history))
-    return f"\n<details>\n<summary>The log, on the augmented training images</summary>\n\n{table}\n\n</details>\n"
+    validated = " and the validation split" if any(name.startswith("validation") for name in names) else ""
+    summary = f"The log, on the augmented training images{validated}"
+    return f"\n<details>\n<summary>{summary}</summary>\n\n{table}\n\n</details>\n"
 
 
 def _row(
@@ -108,18 +110,25 @@ def _times(speed: Speed | None) -> tuple[str, str]:
 def _about_accuracy(package: Package, metrics: Metrics) -> str:
     if not metrics.measured:
         return "Its accuracy was not measured."
-    config, on_test = package.config, metrics.measured_split == "test"
+    config, split = package.config, metrics.measured_split
     variant = info(config.variant)
     paper = variant.paper_accuracy.get(config.data)
-    compared = f" The paper prints {paper:.2f}; its recipe is not known." if paper and on_test else ""
+    compared = f" The paper prints {paper:.2f}; its recipe is not known." if paper and split == "test" else ""
     by = "by patch logits"
     if "server" in metrics.measured and variant.has_block:
         by += ", and through the server by the assignment"
-    kept = "Training read the training split only." if on_test else "The images were held out of the training split."
+    kept = _KEPT[split]
     return (
         f"The images are of {config.data}.{compared} `patches` is the share of all patches whose strongest class is "
         f"the image's label, {by}. {kept}"
     )
+
+
+_KEPT = {
+    "test": "Training read the training split only.",
+    "held-out": "The images were held out of the training split.",
+    "validation": "The weights were trained on the training split only; the validation split was measured meanwhile.",
+}
 
 
 def _about_speed(speeds: dict[Precision, Speed]) -> str:

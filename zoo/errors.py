@@ -88,6 +88,10 @@ class InputError(ZooError, ValueError):
     """An array or an argument of the wrong shape, type or range."""
 
 
+class DataError(ZooError, ValueError):
+    """A data set that cannot be found, or whose images, labels or classes are of no use."""
+
+
 class ImageError(ZooError, ValueError):
     """Bytes that cannot be turned into a picture."""
 

@@ -17,6 +17,12 @@ ONNX: Mapping[str, Precision] = MappingProxyType({"onnx": "fp32", "onnx-fp16": "
 SPLITS = ("test", "held-out", "validation", "train")
 """What scores may be of."""
 
+MEASURED_SPLITS = ("test", "held-out", "validation")
+"""Splits whose score may stand for the model, best first."""
+
+DEFAULT_SPLIT = ", else ".join(MEASURED_SPLITS)
+"""The split that commands measure unasked, for help texts."""
+
 HELD_OUT_SHARE = 0.1
 """Of the training images: what is held out of training where nothing else is said."""
 
@@ -65,6 +71,8 @@ class Training:
     """Share of the training split that was kept away from training: the `held-out` split."""
     limit: Count | None = None
     """Number of training images that were asked for; None for all."""
+    data_digest: str | None = None
+    """Digest of the training split, before anything was held out: which images were, follows from it and the share."""
     rounded_from_sha256: str | None = None
     """Digest that they had before `zoo compact` rounded them."""
 
@@ -79,8 +87,8 @@ class Metrics:
 
     @property
     def measured_split(self) -> str:
-        """The split that says how good the model is: `test`, or `held-out` images where there is no test split."""
-        return "test" if self.scores.get("test") else "held-out"
+        """The split that says how good the model is: the first of `MEASURED_SPLITS` that was measured."""
+        return next((split for split in MEASURED_SPLITS if self.scores.get(split)), MEASURED_SPLITS[0])
 
     @property
     def measured(self) -> Mapping[str, Score]:
@@ -140,12 +148,6 @@ def is_own_score(package: Package, through: str, score: Score) -> bool:
     if file := package.onnx(precision):
         return score.onnx_sha256 == sha256(file)
     return package.proven(precision) == score.onnx_sha256 and package.compared_with(precision) == {weights}
-
-
-def held_out_share(package: Package) -> float:
-    """Share of the training split that was kept away when the model was trained; 0 where nothing says so."""
-    training = own_metrics(package).training
-    return training.held_out if training else 0.0
 
 
 def digest_field(through: str) -> str:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from explain.claims.finding import ClaimsError
 from training.data import LabelledImages
+from training.model_split import ModelData
 from training.pictures import data_set_name
 from training.prepare import load_split
+from zoo.errors import InputError
 from zoo.hub import open_model
 from zoo.package import Package
 
@@ -41,18 +43,18 @@ class Study:
         return open_model(f"{variant}.{self.data}")
 
     def split(self, split: str, package: Package, limit: int | None = None) -> LabelledImages:
-        """A split, or so many images of it, as a model takes them.
+        """A split, or so many images of it, as a model takes them; `train` is what it was trained on.
 
         Raises:
             ClaimsError: it has other classes than the model.
         """
-        images = _load(self.source, split, package.config.input_size, limit)
-        if images.classes != package.config.classes:
-            raise ClaimsError(
-                f"{self.source} has the classes {', '.join(images.classes)}, which are not those of "
-                f"{package.config.name}; give the data set that it was trained on"
-            )
-        return images
+        try:
+            data = ModelData(package, self.source)
+        except InputError as error:
+            raise ClaimsError(f"{error}; give the data set that it was trained on") from None
+        if split == "train":
+            return data.load(split, limit)
+        return _load(self.source, split, package.config.input_size, limit)
 
 
 @cache

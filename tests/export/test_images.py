@@ -8,7 +8,7 @@ from support.transparent import SIDE, TRANSPARENT
 
 from export.images import read_pixels
 from zoo.decode import decode_pixels
-from zoo.errors import ImageError, InputError, MissingDependencyError
+from zoo.errors import DataError, ImageError, InputError, MissingDependencyError
 
 
 def test_pictures_of_a_folder_in_the_order_of_their_paths(tmp_path, photo_file):
@@ -66,6 +66,51 @@ def test_training_pictures_only(cifar, tmp_path):
         Image.new("RGB", (32, 32), "red" if split == "test" else "blue").save(tmp_path / split / "a" / "1.png")
     assert read_pixels(tmp_path, 32, 9, training=True)[:, 0, 0, 0].tolist() == [0]
     assert len(read_pixels(tmp_path / "test", 32, 9, training=True)) == 1  # no split is named below it
+    shutil.move(tmp_path / "train" / "a", tmp_path / "Training data" / "a")
+    (tmp_path / "train").rmdir()
+    assert read_pixels(tmp_path, 32, 9, training=True)[:, 0, 0, 0].tolist() == [0]
+
+
+@pytest.mark.parametrize("name", ["train-00000-of-00001.parquet", "data/train/0000.parquet", "Train.parquet"])
+def test_training_tables_by_the_name_of_file_or_folder(name, cifar, tmp_path):
+    for source, place in (("train-*.parquet", name), ("test-*.parquet", "other/test/0000.parquet")):
+        [file] = cifar.glob(source)
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, tmp_path / place)
+    expected = read_pixels(cifar, 32, 512, training=True)
+    assert (read_pixels(tmp_path, 32, 512, training=True) == expected).all()
+
+
+@pytest.mark.parametrize("kind", ["folder", "table"])
+def test_a_test_split_calibrates_nothing(kind, cifar, tmp_path):
+    if kind == "table":
+        shutil.copy(next(cifar.glob("test-*.parquet")), tmp_path)
+    else:
+        for name in ("test/a", "test/b"):
+            (tmp_path / name).mkdir(parents=True)
+            Image.new("RGB", (32, 32)).save(tmp_path / name / "1.png")
+    with pytest.raises(InputError, match="has no training split, only test; give training images"):
+        read_pixels(tmp_path, 32, 9, training=True)
+
+
+def test_splits_that_may_be_classes_stop_a_calibration(tmp_path):
+    for name in ("train", "val", "bus"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (32, 32)).save(tmp_path / name / "1.png")
+    with pytest.raises(DataError, match="train, val are called like splits, but have no class folders"):
+        read_pixels(tmp_path, 32, 9, training=True)
+    assert len(read_pixels(tmp_path, 32, 9)) == 3
+
+
+def test_the_images_of_a_folder_are_those_of_training(tmp_path, photo_file):
+    from training.pictures import open_split
+
+    left = ["a/.hidden.png", "a/._1.jpg", "__MACOSX/a/1.jpg", "a/@eaDir/1.jpg", "a/notes.txt", ".cache/x-0.parquet"]
+    kept = ["a/1.jpg", "a/2.JFIF", "a/deep/3", "b/1.webp"]
+    for name in left + kept:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(photo_file, tmp_path / name)
+    assert len(read_pixels(tmp_path, 32, 99)) == len(open_split(str(tmp_path), "train")) == len(kept)
 
 
 def test_a_folder_that_is_not_there(tmp_path):

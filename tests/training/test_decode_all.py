@@ -8,7 +8,7 @@ from support.pictures import coloured, write_files
 from training import decode_all as module
 from training.decode_all import BLOCK, decode_all
 from training.pictures import Pictures, open_splits
-from training.source import DataError
+from zoo.errors import DataError
 
 
 def pictures(tmp_path: Path, count: int) -> Pictures:

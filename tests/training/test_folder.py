@@ -8,8 +8,7 @@ from support.pictures import coloured, write_files
 from training import folder
 from training.folder import FolderSource, open_folder
 from training.pictures import open_split, open_splits
-from training.source import DataError
-from zoo.errors import ImageError, ImageTooLargeError
+from zoo.errors import DataError, ImageError, ImageTooLargeError
 
 PICTURE = coloured(1)
 
@@ -37,12 +36,16 @@ def test_a_folder_is_a_class_at_any_depth_and_in_the_order_of_names(tmp_path: Pa
     ]
 
 
-def test_what_systems_leave_is_ignored_and_other_files_belong_to_the_class(tmp_path: Path) -> None:
+def test_what_systems_leave_is_ignored_and_what_is_no_image_is_noted(tmp_path: Path) -> None:
     left = [".DS_Store", "a/.hidden.png", "a/Thumbs.db", "b/desktop.ini", "__MACOSX/a/1.png", ".git/x", "a/.x/1.png"]
-    kept = ["a/1.png", "a/notes.txt", "b/1.png"]
-    source = open_folder(write_files(tmp_path, dict.fromkeys(left + kept, PICTURE)))
+    left += ["a/@eaDir/1.png", "a/._1.png", "lost+found/1.png"]
+    others = ["a/notes.txt", "b/deep/film.mp4"]
+    kept = ["a/1.png", "a/2.JFIF", "b/1.tiff", "b/a0c9"]
+    source = open_folder(write_files(tmp_path, dict.fromkeys(left + others + kept, PICTURE)))
     assert list(contents(source, "train", tmp_path)) == kept
-    assert source.notes == ()
+    assert source.notes == (
+        f"files in {tmp_path} that are no images by their names are left out: a/notes.txt, b/deep/film.mp4",
+    )
 
 
 def test_files_beside_the_class_folders_and_empty_classes_are_noted(tmp_path: Path) -> None:
@@ -51,7 +54,7 @@ def test_files_beside_the_class_folders_and_empty_classes_are_noted(tmp_path: Pa
     assert source.classes == ("a", "b")
     assert source.notes == (
         f"files in {tmp_path} beside its folders belong to no class: labels.csv, readme.txt",
-        f"class folders without files in {tmp_path} are left out: empty, hollow",
+        f"class folders without images in {tmp_path} are left out: empty, hollow",
     )
     assert open_splits(str(tmp_path)).notes == source.notes
 
@@ -67,7 +70,7 @@ def test_splits_above_the_classes(train: str, test: str, name: str, tmp_path: Pa
     assert source.classes == ("a", "b", "c")
     assert contents(source, "train", tmp_path) == {f"{train}/a/1": 0, f"{train}/b/1": 1, f"{train}/c/1": 2}
     assert contents(source, name, tmp_path) == {f"{test}/b/2": 1, f"{test}/c/1": 2}
-    assert len(open_split(str(tmp_path), "test")) == 2
+    assert len(open_split(str(tmp_path), test)) == 2
 
 
 def test_train_alone_may_lie_above_the_classes(tmp_path: Path) -> None:
@@ -86,11 +89,14 @@ def test_a_test_folder_without_classes_is_no_split(tmp_path: Path) -> None:
     assert open_splits(str(tmp_path)).test is None
 
 
-def test_classes_may_be_called_train_and_test(tmp_path: Path) -> None:
-    source = open_folder(write_files(tmp_path, dict.fromkeys(["train/1", "train/steam/2", "test/1", "bus/1"], PICTURE)))
+@pytest.mark.parametrize("above", ["", "train/"])
+def test_a_class_may_be_called_train(above: str, tmp_path: Path) -> None:
+    source = open_folder(
+        write_files(tmp_path, {above + name: PICTURE for name in ("train/1", "train/steam/2", "bus/1")})
+    )
     assert source.splits == ("train",)
-    assert contents(source, "train", tmp_path) == {"bus/1": 0, "test/1": 1, "train/1": 2, "train/steam/2": 2}
-    assert source.notes == ("train is taken for a class, not for a split, since these folders lie beside it: bus",)
+    assert contents(source, "train", tmp_path / above) == {"bus/1": 0, "train/1": 1, "train/steam/2": 1}
+    assert source.notes == ()
 
 
 def test_links_are_followed_and_loops_end(tmp_path: Path) -> None:
@@ -140,15 +146,15 @@ def test_pipes_and_films_are_not_read(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        (["1.png", "2.png"], "has no class folders with pictures.*CLASS/picture.jpg"),
-        ([], "has no class folders with pictures"),
-        (["a/", "b/"], "has no class folders with pictures"),
+        (["1.png", "2.png"], "has no class folders with images.*CLASS/image.jpg"),
+        ([], "has no class folders with images"),
+        (["a/", "b/"], "has no class folders with images"),
         (["a/1", "b/"], "has one class only, a; a classifier needs 2: add a class folder$"),
         (["a/1"], "has one class only, a"),
         (["flowers/rose/1", "flowers/tulip/1"], "one class only, flowers.*or give .*/flowers if the classes are"),
         (["train/a/1"], "train has one class only, a"),
-        (["train/1", "test/1"], "train has no class folders; put"),
-        (["train/a/1", "train/b/1", "Train/a/1"], "several folders of one split: Train, train; keep"),
+        (["train/1", "test/a/1"], "train has no class folders; put"),
+        (["train/a/1", "train/b/1", "Train/a/1"], "several folders of one split, train: Train, train; keep"),
         (["train/a/1", "train/b/1", "test/a/1", "test/c/1"], "test has class folders that .*train has not: c; add"),
     ],
 )

@@ -1,5 +1,7 @@
+import json
 import os
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,18 +10,20 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
+from support.pictures import coloured, write_files
 
 import zoo
+from training.data import LabelledImages
 from training.evaluate import Evaluation, evaluate
 from training.job import Job, run_job
+from training.model_split import ModelData
 from training.pictures import class_counts
 from training.prepare import load_split
 from training.recipe import Recipe
-from training.run_folder import CHECKPOINT_FILE, UNREADABLE_FILE
+from training.run_folder import CHECKPOINT_FILE, LOG_FILE, UNREADABLE_FILE
 from training.save import record_evaluation
-from training.source import DataError
-from zoo.errors import InputError
-from zoo.metrics import held_out_share, own_metrics
+from zoo.errors import DataError, InputError
+from zoo.metrics import own_metrics
 from zoo.package import CARD_FILE, WEIGHTS_FILE, Package
 from zoo.torch_predictor import TorchPredictor
 
@@ -36,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
         for index in range(count):
             noise = torch.randint(-40, 40, (70 + index, 90, 3), generator=generator)
             Image.fromarray((colour + noise).byte().numpy()).save(root / name / f"{index}.jpg")
-    (root / "Vögel" / "notes.txt").write_text("no picture")
+    (root / "Vögel" / "notes").write_text("no picture")
     whole = (root / "Vögel" / "0.jpg").read_bytes()
     (root / "Vögel" / "half.jpg").write_bytes(whole[: len(whole) // 2])
     return root
@@ -84,7 +88,7 @@ def test_unreadable_files_stop_it_and_are_listed(run: RunJob, tmp_path: Path) ->
         run(unreadable="stop")
     listed = tmp_path / "run" / UNREADABLE_FILE
     assert str(listed) in str(stopped.value)
-    assert [Path(line.split(": ")[0]).name for line in listed.read_text().splitlines()] == ["half.jpg", "notes.txt"]
+    assert [Path(line.split(": ")[0]).name for line in listed.read_text().splitlines()] == ["half.jpg", "notes"]
     assert list(listed.parent.iterdir()) == [listed]
 
 
@@ -175,10 +179,80 @@ def test_a_part_of_the_training_images_held_out(run: RunJob, cifar: Path, tiny: 
 
 def test_held_out_images_can_be_measured_again(run: RunJob, cifar: Path, tiny: Recipe) -> None:
     package, _ = run(replace(tiny, epochs=1, growth=(1.0,)), source=str(cifar), hold_out=0.25, limit=64)
-    kept, held = (load_split(str(cifar), split, held_out=held_out_share(package)) for split in ("train", "held-out"))
-    assert not {image.numpy().tobytes() for image in kept.images} & {image.numpy().tobytes() for image in held.images}
+    data = ModelData(package, str(cifar))
+    trained, held = (data.load(split) for split in ("train", "held-out"))
+    assert len(trained.labels) == 64
+    assert not pixels_of(trained) & pixels_of(held)
     again = evaluate(TorchPredictor.open(package), held)
     assert again.to_json().items() <= package.metrics()["held-out"]["torch"].items()
+
+
+def pixels_of(images: LabelledImages) -> set[bytes]:
+    return {image.numpy().tobytes() for image in images.images}
+
+
+def test_start_weights_that_held_out_the_same_images(run: RunJob, tiny: Recipe, folder: Path, tmp_path: Path) -> None:
+    """On a folder without a test split, too: what they were trained on is not measured as held out."""
+    recipe = replace(tiny, epochs=1, growth=(1.0,))
+    first, _ = run(recipe, out=tmp_path / "first", run=tmp_path / "first-run")
+    recipe = replace(recipe, start_from=f"local-dir:{first.path}")
+    run(recipe)
+    (folder / "Vögel" / "0.jpg").unlink()
+    with pytest.raises(InputError, match=r"its held-out images among the others; .* into a test split"):
+        run(recipe, run=tmp_path / "second-run")
+
+
+@pytest.fixture
+def three_splits(tmp_path: Path) -> Path:
+    """A folder with splits, and another folder beside them."""
+    counts = {"train": 16, "val": 4, "test": 3}
+    names = [
+        f"{split}/{name}/{n}.png" for split, count in counts.items() for name in ("cat", "dog") for n in range(count)
+    ]
+    files = {name: coloured(number) for number, name in enumerate(names)}
+    return Path(write_files(tmp_path / "data", files | {"labels/": b""}))
+
+
+def test_the_validation_split_is_measured_after_each_epoch(
+    run: RunJob, tiny: Recipe, three_splits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package, said = run(tiny, source=str(three_splits))
+    assert package.config.classes == ("cat", "dog")
+    assert "other folders beside them are left out: labels" in said
+    assert "6 test images" in said
+    metrics = package.metrics()
+    assert metrics["test"]["torch"]["images"] == 6
+    assert metrics["training"]["images"] == 32
+    assert capsys.readouterr().out.count("%, validation ") == 3
+    last = metrics["training"]["history"][-1]
+    measured = evaluate(TorchPredictor.open(package), ModelData(package, str(three_splits)).load("validation"))
+    assert last["validation_accuracy"] == pytest.approx(measured.accuracy / 100, abs=1e-4)
+    assert last["validation_loss"] == pytest.approx(measured.loss, abs=1e-3)
+    log = [json.loads(line) for line in (tmp_path / "run" / LOG_FILE).read_text().splitlines()]
+    assert [entry["epoch"] for entry in log if "validation_accuracy" in entry] == [1, 2, 3]
+
+
+def test_measuring_the_validation_split_changes_no_weight(run: RunJob, tiny: Recipe, three_splits: Path) -> None:
+    """With an average of the weights, too."""
+    recipe = replace(tiny, ema_decay=0.9)
+    expected = run(recipe, source=str(three_splits))[0].config.weights_sha256
+    shutil.rmtree(three_splits / "val")
+    (three_splits.parent / "run" / CHECKPOINT_FILE).unlink()
+    assert run(recipe, source=str(three_splits))[0].config.weights_sha256 == expected
+
+
+def test_without_a_test_split_the_validation_split_is_measured_by_its_name(
+    run: RunJob, tiny: Recipe, three_splits: Path
+) -> None:
+    shutil.rmtree(three_splits / "test")
+    package, said = run(tiny, source=str(three_splits))
+    assert "8 validation images" in said
+    assert package.metrics()["validation"]["torch"]["images"] == 8
+    assert package.metrics()["training"]["images"] == 32
+    assert "validation_accuracy" in package.metrics()["training"]["history"][0]
+    card = (package.path / CARD_FILE).read_text()
+    assert "| validation images |" in card
+    assert "split: validation" in card
 
 
 def test_a_batch_larger_than_the_data_set(run: RunJob, tiny: Recipe) -> None:

@@ -8,9 +8,18 @@ from huggingface_hub.utils import validate_repo_id
 from support.pictures import coloured, make_rows, write_files, write_split
 
 import zoo
-from training.pictures import Pictures, class_counts, data_set_name, hold_out, open_split, open_splits, sample
-from training.source import DataError
+from training.pictures import (
+    Pictures,
+    class_counts,
+    data_digest,
+    data_set_name,
+    hold_out,
+    open_split,
+    open_splits,
+    sample,
+)
 from zoo.decode import decode_pixels
+from zoo.errors import DataError
 
 
 class NoFiles:
@@ -77,16 +86,17 @@ def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path, photo: bytes) ->
         pictures.pixels(4, 32)
 
 
-def test_a_source_without_test_split_is_measured_on_validation(tmp_path: Path) -> None:
+def test_splits_keep_their_names(tmp_path: Path) -> None:
+    """What is measured on a validation split is not called a test."""
     rows = make_rows([coloured(number) for number in range(4)])
     write_split(tmp_path, "train", rows)
-    assert open_splits(str(tmp_path)).test is None
-    with pytest.raises(DataError, match=f"{tmp_path} has no test split; it has train"):
-        open_split(str(tmp_path), "test")
     write_split(tmp_path, "val", rows.select(range(3)))
-    test = open_splits(str(tmp_path)).test
-    assert test is not None
-    assert len(test) == len(open_split(str(tmp_path), "test")) == len(open_split(str(tmp_path), "val")) == 3
+    splits = open_splits(str(tmp_path))
+    assert splits.test is None
+    assert splits.validation is not None
+    assert len(splits.validation) == len(open_split(str(tmp_path), "val")) == 3
+    with pytest.raises(DataError, match=f"{tmp_path} has no test split; it has train, validation"):
+        open_split(str(tmp_path), "test")
     write_split(tmp_path, "test", rows.select(range(2)))
     assert len(open_split(str(tmp_path), "test")) == 2
     assert len(open_split(str(tmp_path), "validation")) == 3
@@ -107,6 +117,18 @@ def test_a_file_is_no_source(tmp_path: Path) -> None:
     (tmp_path / "data.zip").write_bytes(b"")
     with pytest.raises(DataError, match=r"data\.zip is a file; unpack it"):
         open_splits(str(tmp_path / "data.zip"))
+
+
+def test_a_split_is_known_again_by_its_digest(tmp_path: Path) -> None:
+    def digest(name: str, files: dict[str, bytes]) -> str:
+        return data_digest(open_splits(write_files(tmp_path / name, files)).train)
+
+    files = {f"{label}/{number}.png": coloured(number) for label in "ab" for number in range(3)}
+    first = digest("first", files)
+    assert digest("moved", files) == first
+    assert digest("larger", files | {"b/9.png": coloured(9)}) != first
+    assert digest("other", files | {"a/0.png": coloured(9)}) != first
+    assert digest("renamed", {name.replace("b/", "c/"): data for name, data in files.items()}) != first
 
 
 def test_a_seed_chooses_the_sample() -> None:

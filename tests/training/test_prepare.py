@@ -10,8 +10,8 @@ from training import prepare as module
 from training.data import LabelledImages
 from training.pictures import Pictures, open_splits
 from training.prepare import choose_input_size, load_split, prepare
-from training.source import DataError
 from training.stream import StreamedImages
+from zoo.errors import DataError
 
 
 def of_size(tmp_path: Path, *sides: tuple[int, int]) -> Pictures:
@@ -106,7 +106,13 @@ def test_pictures_much_larger_than_the_input_are_streamed_for_crops(side: int, h
 def messy(tmp_path: Path, photo: bytes) -> Pictures:
     """Photographs of three unequal classes, and what lies among them."""
     files = {f"cat/{number}.jpg": photo for number in range(3)}
-    files |= {"cat/half.jpg": photo[:9000], "cat/list.txt": b"list", "cat/.hidden": b"x", "dog/1.jpg": photo}
+    files |= {
+        "cat/half.jpg": photo[:9000],
+        "cat/list": b"list",
+        "cat/notes.txt": b"",
+        "cat/.hidden": b"x",
+        "dog/1.jpg": photo,
+    }
     files |= {"dog/0.png": b"", "ship/1.jpg": photo, "empty/": b""}
     return open_splits(write_files(tmp_path, files)).train
 
@@ -117,7 +123,7 @@ def test_unreadable_pictures_are_left_out(messy: Pictures, crops: bool, photo: b
     assert isinstance(prepared.images, StreamedImages if crops else LabelledImages)
     assert prepared.images.classes == ("cat", "dog", "ship")
     assert prepared.images.labels.tolist() == [0, 0, 0, 1, 2]
-    assert [Path(entry.split(": ")[0]).name for entry in prepared.unreadable] == ["half.jpg", "list.txt", "0.png"]
+    assert [Path(entry.split(": ")[0]).name for entry in prepared.unreadable] == ["half.jpg", "list", "0.png"]
     ((pixels, labels),) = prepared.images.batches()
     assert labels.tolist() == [0, 0, 0, 1, 2]
     assert len({image.tobytes() for image in pixels}) == 1

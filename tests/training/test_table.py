@@ -10,8 +10,8 @@ import pytest
 from support.pictures import coloured, make_rows, write_files, write_split
 
 from training.pictures import open_split, open_splits
-from training.source import DataError
 from training.table import ParquetTable
+from zoo.errors import DataError
 
 PICTURES = [coloured(number) for number in range(4)]
 TEXT, NUMBER = datasets.Value("string"), datasets.Value("int64")
@@ -119,11 +119,13 @@ def test_a_test_split_with_other_classes(tmp_path: Path) -> None:
 def test_a_test_split_whose_labels_are_secret_is_none(hidden: dict[str, Any], tmp_path: Path) -> None:
     write_split(tmp_path, "train", make_rows(PICTURES, label=(NUMBER, [0, 1, 2, 0])))
     write_split(tmp_path, "test", make_rows(PICTURES[:2], **hidden))
-    assert open_splits(str(tmp_path)).test is None
+    splits = open_splits(str(tmp_path))
+    assert splits.test is None
+    assert splits.notes == (f"the test split of {tmp_path} has no labels, and is not used",)
     write_split(tmp_path, "validation", make_rows(PICTURES[:3], label=(NUMBER, [2, 2, 2])))
-    test = open_splits(str(tmp_path)).test
-    assert test is not None
-    assert test.labels.tolist() == [2, 2, 2]
+    validation = open_splits(str(tmp_path)).validation
+    assert validation is not None
+    assert validation.labels.tolist() == [2, 2, 2]
 
 
 def test_pictures_without_a_label(tmp_path: Path) -> None:
@@ -158,12 +160,39 @@ def test_a_data_set_of_the_hub(hub: Callable[..., list[str]]) -> None:
     splits = open_splits("cifar100")
     assert asked == ["uoft-cs/cifar100"]
     assert len(splits.train) == 4
-    assert splits.test is not None
-    assert splits.test.files.where(1) == "cifar100, validation row 1"
+    assert splits.test is None
+    assert splits.validation is not None
+    assert splits.validation.files.where(1) == "cifar100, validation row 1"
     open_splits("some/data")
     assert asked[-1] == "some/data"
     open_splits("some/data:large")
     assert asked[-1] == "some/data, large"
+
+
+def test_no_split_of_a_data_set_is_dropped_without_a_word(hub: Callable[..., list[str]]) -> None:
+    """Nor taken for another: of several names of one split none is preferred."""
+    hub(train=make_rows(PICTURES), valid=make_rows(PICTURES[:2]), dev=make_rows(PICTURES[:3]), extra=make_rows([]))
+    splits = open_splits("some/data")
+    assert splits.validation is None
+    assert splits.notes == ("splits of some/data that are not used: valid, dev, extra",)
+
+
+def test_hidden_tables_are_not_read(tmp_path: Path) -> None:
+    write_split(tmp_path, "train", make_rows(PICTURES))
+    for left in ("__MACOSX/train-0.parquet", ".cache/train-1.parquet", "._train-00000-of-00001.parquet"):
+        (tmp_path / left).parent.mkdir(exist_ok=True)
+        (tmp_path / left).write_bytes(b"no table")
+    assert len(open_splits(str(tmp_path)).train) == len(PICTURES)
+
+
+def test_class_names_are_composed(tmp_path: Path) -> None:
+    """So that tables written on macOS and elsewhere have the same classes."""
+    write_split(tmp_path, "train", make_rows(PICTURES[:2], label=(TEXT, ["Ve\u0301lo", "bus"])))
+    write_split(tmp_path, "test", make_rows(PICTURES[:2], label=(TEXT, ["bus", "V\u00e9lo"])))
+    splits = open_splits(str(tmp_path))
+    assert splits.train.classes == ("V\u00e9lo", "bus")
+    assert splits.test is not None
+    assert splits.test.labels.tolist() == [1, 0]
 
 
 def test_a_data_set_that_cannot_be_fetched() -> None:
