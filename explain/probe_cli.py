@@ -46,6 +46,7 @@ def probe(
     from zoo.package import sha256
     from zoo.probe import write_probe
     from zoo.registry import info
+    from zoo.terminal import Terminal
     from zoo.torch_predictor import TorchPredictor
 
     package = open_model(model)

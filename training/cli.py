@@ -110,6 +110,7 @@ def evaluate(
     from training.progress import progress_bar
     from training.save import record_evaluation
     from zoo.hub import open_model
+    from zoo.terminal import Terminal
 
     package = open_model(model)
     if record and (limit is not None or data_set_name(data) != package.config.data):
