@@ -145,7 +145,7 @@ def classify(
     package = _open(model)
     config = package.config
     top_k = resolve_top_k(top_k, config.classes)
-    seen, prediction = _predict(images, package)
+    seen, prediction = _predict(map(_read, images), package)
     answers = [top_classes(logits, config.classes, top_k) for logits in prediction.logits]
     if as_json:
         results = [
@@ -176,7 +176,7 @@ def patches(
     from zoo.decode import decode
     from zoo.entities import Entities
     from zoo.errors import InputError
-    from zoo.files import array_bytes, check_output, png_bytes, read_bounded, write_output
+    from zoo.files import array_bytes, check_output, png_bytes, write_output
     from zoo.package import json_text
     from zoo.picture import draw_semantic_map
     from zoo.preprocess import Box
@@ -190,13 +190,14 @@ def patches(
     package = _open(model)
     config = package.config
     top_k = resolve_top_k(top_k, config.classes)
-    [seen], prediction = _predict([image], package)
+    content = _read(image)
+    [seen], prediction = _predict([content], package)
     shares = patch_shares(prediction)[0]
     rows, columns = shares.shape[1:]
     if kind == ".npy":
         data = array_bytes(shares)
     elif kind == ".png":
-        picture = decode(read_bounded(image))
+        picture = decode(content[1])
         data = png_bytes(draw_semantic_map(picture, shares, Box(*seen["box"]), config.classes, config.name))
     else:
         grid = {"grid": {"rows": rows, "columns": columns}, "source": info(config.variant).patch_source}
@@ -207,17 +208,27 @@ def patches(
     Terminal().print(f"{output}: {rows} x {columns} patches of {image}, {config.name}")
 
 
-def _predict(files: Iterable[Path], package: "Package") -> "tuple[list[dict[str, Any]], Prediction]":
-    """For each picture, what the network sees of it, and the model's prediction for all."""
+def _read(file: Path) -> tuple[Path, bytes]:
+    """A file with its content: read once, since a pipe can be read no more often."""
+    from zoo.decode import naming
+    from zoo.files import read_bounded
+
+    with naming(file):
+        return file, read_bounded(file)
+
+
+def _predict(files: Iterable[tuple[Path, bytes]], package: "Package") -> "tuple[list[dict[str, Any]], Prediction]":
+    """For each image file, what the network sees of it, and the model's prediction for all."""
     import numpy as np
 
-    from zoo.decode import read_pixels
+    from zoo.decode import decode_pixels, naming
     from zoo.open_predictor import open_predictor
     from zoo.predictor import predict_in_parts
 
     seen, pixels = [], []
-    for file in files:
-        square = read_pixels(file, package.config.input_size)
+    for file, data in files:
+        with naming(file):
+            square = decode_pixels(data, package.config.input_size)
         pixels.append(square.pixels)
         size = {"width": square.width, "height": square.height}
         seen.append({"file": str(file), "picture": size, "box": list(square.box)})

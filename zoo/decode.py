@@ -73,8 +73,15 @@ def read_pixels(file: str | PathLike[str], size: int) -> CentreSquare:
     Raises:
         ImageError: as for `decode`, or the file cannot be read; names it.
     """
-    try:
+    with naming(file):
         return decode_pixels(read_bounded(file), size)
+
+
+@contextmanager
+def naming(file: str | PathLike[str]) -> Iterator[None]:
+    """Name the file in whatever goes wrong while it is read or decoded, as an `ImageError`."""
+    try:
+        yield
     except (OSError, ImageError, InputError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ImageError(f"{os.fspath(file)}: {reason}") from None

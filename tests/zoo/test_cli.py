@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -354,6 +355,21 @@ def test_patches_of_a_picture_whose_name_is_not_utf8(run_zoo: RunZoo, photo_file
     shutil.copy(photo_file, file)
     assert r"caf\xe9.jpg" in run_zoo("patches", file, "-o", output).stdout
     assert json.loads(output.read_text())["results"][0]["file"] == str(file)
+
+
+@pytest.mark.parametrize("name", ["map.png", "map.npy", "map.json"])
+def test_patches_of_a_pipe(name: str, run_zoo: RunZoo, photo: bytes, photo_file: Path, tmp_path: Path) -> None:
+    """It can be read once only."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=[photo])
+    writer.start()
+    ended = run_zoo("patches", pipe, "-o", tmp_path / name)
+    writer.join(10)
+    assert ended.returncode == 0, ended.stderr
+    assert run_zoo("patches", photo_file, "-o", tmp_path / f"file-{name}").returncode == 0
+    if name != "map.json":  # it holds the file's name
+        assert (tmp_path / name).read_bytes() == (tmp_path / f"file-{name}").read_bytes()
 
 
 def test_patches_of_a_damaged_picture(run_zoo: RunZoo, photo: bytes, tmp_path: Path) -> None:
