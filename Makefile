@@ -58,11 +58,11 @@ release: $(VENV)/release.installed  ## Date the changelog, build wheel and sdist
 	$(BIN)/python -m pytest -q deploy/release
 
 publish: release  ## Release: after make release, publish the models, and the wheel that has their commits
-	ZOO_WEIGHTS=build/models $(BIN)/zoo publish --all --to template-zoo --pins zoo/releases.json
+	ZOO_WEIGHTS=build/models $(BIN)/zoo publish --all --to template-zoo --pins zoo/hub/releases.json
 	$(BUILD)
 	$(BIN)/python -m pytest -q deploy/release/test_contents.py
 	$(BIN)/twine upload dist/*
-	git commit --message "Version $(VERSION)" CHANGELOG.md zoo/releases.json
+	git commit --message "Version $(VERSION)" CHANGELOG.md zoo/hub/releases.json
 	git tag "v$(VERSION)"
 	@echo "to end: git push --follow-tags"
 

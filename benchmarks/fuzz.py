@@ -31,7 +31,7 @@ from peers.server_process import Server
 from peers.serving_contenders import our_server
 from rich.console import Console
 
-from zoo.decode import FORMATS
+from zoo.images.decode import FORMATS
 from zoo.machine import cores
 from zoo.package import write_json
 

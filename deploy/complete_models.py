@@ -12,7 +12,7 @@ from pathlib import Path
 
 from export.onnx_file import export_onnx
 from zoo.package import ONNX_FILES, Package
-from zoo.probe import require_used_block
+from zoo.package.probe import require_used_block
 
 SOURCE = Path(__file__).resolve().parents[1] / "weights"
 

@@ -12,7 +12,7 @@ from explain.head import head_parts
 from explain.occlusion import occlusion
 from explain.patches import on_patches
 from zoo.errors import InputError
-from zoo.network import Network
+from zoo.networks.network import Network
 from zoo.registry import SemanticSource
 
 Attribution = Callable[[Network, Tensor, Tensor], Tensor]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist, squareform
 
-from zoo.predictor import Array
+from zoo.predictors import Array
 
 Floats = NDArray[np.float64]
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from explain.index import Origin, PatchIndex
 from explain.tapping import Space, Tapped, tap
 from training.data import LabelledImages
-from zoo.network import Network
-from zoo.predictor import Array
-from zoo.preprocess import Pixels
+from zoo.images.preprocess import Pixels
+from zoo.networks.network import Network
+from zoo.predictors import Array
 
 BATCH = 16
 """Images computed at once: the features of a few stay in a processor's cache."""

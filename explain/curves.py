@@ -10,7 +10,7 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from explain.patches import as_float, mean_colour, pixel_mask
-from zoo.network import Network
+from zoo.networks.network import Network
 
 STEPS = 8
 """Parts in which a curve removes or adds the patches, most important first."""

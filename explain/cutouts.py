@@ -6,7 +6,7 @@ import io
 import numpy as np
 from PIL import Image, ImageDraw
 
-from zoo.preprocess import Pixels
+from zoo.images.preprocess import Pixels
 
 SIDE = 84
 """About how many pixels a cut-out's side has."""

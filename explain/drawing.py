@@ -4,9 +4,9 @@ import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from explain.seen import TILE, Seen
-from zoo.picture import INK, PAPER, cells
-from zoo.predictor import Array
-from zoo.preprocess import Box
+from zoo.images.preprocess import Box
+from zoo.predictors import Array
+from zoo.semantic_map import INK, PAPER, cells
 
 FOR, AGAINST = "#e76300", "#3f90da"
 """Colours of what speaks for a class and against it; people with colour-vision deficiencies tell them apart too."""

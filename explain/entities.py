@@ -9,8 +9,8 @@ from sklearn.cluster import MiniBatchKMeans
 
 from explain.index import PatchIndex
 from zoo.answers import NONE
-from zoo.entities import Entities, Entity, FoundOn, Kind
-from zoo.predictor import Array
+from zoo.package.entities import Entities, Entity, FoundOn, Kind
+from zoo.predictors import Array
 
 CLUSTERS = 64
 """Chosen on training images: enough that the rarer mixtures have a cluster each."""

@@ -8,8 +8,8 @@ from PIL import Image, ImageDraw, ImageFont
 from explain.cutouts import SIDE, cut_out
 from explain.semantics import Assigned, Study
 from explain.summary import searched
-from zoo.entities import Entity
-from zoo.picture import INK, PAPER, class_colour
+from zoo.package.entities import Entity
+from zoo.semantic_map import INK, PAPER, class_colour
 
 EXAMPLES = 9
 """Patches of each entity."""

@@ -31,8 +31,8 @@ def explain(
     from explain.pages import write_pages
     from explain.plain import open_plain
     from zoo.hub import open_model
+    from zoo.predictors.torch import TorchPredictor
     from zoo.terminal import Terminal, print_error
-    from zoo.torch_predictor import TorchPredictor
 
     package = open_model(model, NETWORK_FILES)
     network = TorchPredictor.open(package).network

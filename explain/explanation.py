@@ -12,8 +12,8 @@ from explain.head import head_parts
 from explain.occlusion import occlusion
 from zoo.answers import ClassShare, patch_shares, top_classes
 from zoo.errors import InputError
-from zoo.network import Network
-from zoo.predictor import Array, Prediction
+from zoo.networks.network import Network
+from zoo.predictors import Array, Prediction
 from zoo.registry import SemanticSource
 
 MAPS = 3

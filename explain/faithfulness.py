@@ -15,7 +15,7 @@ from explain.faithfulness_record import MEASURES
 from explain.intervals import mean_interval
 from explain.pointing import Hits, build_mosaics, check_side, hits
 from training.data import LabelledImages
-from zoo.network import Network
+from zoo.networks.network import Network
 from zoo.registry import SemanticSource
 
 BATCH = 32

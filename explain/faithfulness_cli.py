@@ -9,8 +9,8 @@ from explain.extras import require_explaining
 from training.cli import Data
 from zoo.errors import InputError
 from zoo.hub import DEFAULT_MODEL
-from zoo.metrics import DEFAULT_SPLIT
 from zoo.package import NETWORK_FILES
+from zoo.package.metrics import DEFAULT_SPLIT
 
 
 def faithfulness(

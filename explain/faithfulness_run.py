@@ -6,8 +6,8 @@ from explain.faithfulness import Protocol, measure
 from training.model_split import ModelData
 from training.progress import progress_bar
 from zoo.package import Package
+from zoo.predictors.torch import TorchPredictor
 from zoo.registry import info
-from zoo.torch_predictor import TorchPredictor
 
 
 def measure_package(package: Package, data: ModelData, split: str, protocol: Protocol) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from explain.geometry import Geometry, Quality
 from explain.semantics import Study
 from explain.slack import Slack
 from training.plot import STYLE
-from zoo.picture import class_colour
+from zoo.semantic_map import class_colour
 
 INK = "#010101"
 """What becomes the colour of the text around; no other part of a figure is of this colour."""

@@ -11,7 +11,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from explain.bootstrap import Estimate, Floats, bootstrap
 from explain.collect import Sample
 from explain.tapping import Space
-from zoo.predictor import Array
+from zoo.predictors import Array
 
 NEIGHBOURS = 10
 SILHOUETTE_PATCHES = 4000

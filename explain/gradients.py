@@ -8,7 +8,7 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor
 
 from explain.patches import as_float
-from zoo.network import Network
+from zoo.networks.network import Network
 
 LAYER = "last_stage"
 """The module whose output Grad-CAM weighs: the last convolutions, before the head's batch normalisation and ReLU. After

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo.network import Network
+from zoo.networks.network import Network
 
 
 class HeadParts(NamedTuple):

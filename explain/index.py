@@ -17,7 +17,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from training.data import LabelledImages
 from zoo.errors import InputError
 from zoo.package import ModelConfig, write_json
-from zoo.predictor import Array
+from zoo.predictors import Array
 
 INDEX_FILE = "index.json"
 CHUNK = 500

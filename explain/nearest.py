@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from explain.index import PatchIndex
-from zoo.predictor import Array
+from zoo.predictors import Array
 
 
 class Match(NamedTuple):

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from explain.patches import as_float, mean_colour, pixel_mask
-from zoo.network import Network
+from zoo.networks.network import Network
 
 BATCH = 64
 """Covered pictures computed together."""

@@ -9,7 +9,7 @@ from explain.bootstrap import Estimate, Floats, bootstrap
 from explain.entities import assign
 from explain.index import PatchIndex
 from explain.nearest import Match, nearest
-from zoo.entities import Entities
+from zoo.package.entities import Entities
 
 
 class Occurrences(NamedTuple):

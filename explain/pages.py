@@ -13,7 +13,7 @@ from explain.seen import Seen, read_picture
 from explain.sheet import draw_sheet
 from zoo.errors import ImageError, InputError
 from zoo.files import png_bytes, refuse_inputs
-from zoo.network import Network
+from zoo.networks.network import Network
 from zoo.package import ModelConfig, write_atomically
 from zoo.printable import printable
 

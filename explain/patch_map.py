@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 from explain.collect import Sample
 from explain.geometry import standardise
 from explain.tapping import Space
-from zoo.predictor import Array
+from zoo.predictors import Array
 
 PATCHES = 2000
 """A seeded choice: the exact neighbours of each patch are looked for."""

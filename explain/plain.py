@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from zoo.errors import InputError
 from zoo.hub import local_models, open_model
-from zoo.network import Network
+from zoo.networks.network import Network
 from zoo.package import NETWORK_FILES, ModelConfig
+from zoo.predictors.torch import TorchPredictor
 from zoo.registry import info, list_models
-from zoo.torch_predictor import TorchPredictor
 
 
 @dataclass(frozen=True, slots=True)

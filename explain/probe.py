@@ -1,7 +1,8 @@
 """Is the semantic block used? What the answers become when its assignment is replaced.
 
-The rest of the network is asked with another assignment in place of the block's own (`zoo.probe.Intervention`). If the
-answers stay, the network computes them without its block, whatever the block's maps look like.
+The rest of the network is asked with another assignment in place of the block's own
+(`zoo.package.probe.Intervention`). If the answers stay, the network computes them without its block, whatever the
+block's maps look like.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,13 +18,13 @@ from explain.bootstrap import Estimate, Floats, bootstrap
 from explain.tapping import class_vectors, tap
 from training.data import LabelledImages
 from zoo.errors import InputError
-from zoo.metrics import own_metrics
-from zoo.models import create
-from zoo.network import Network
+from zoo.images.preprocess import Pixels
+from zoo.networks.load import create
+from zoo.networks.network import Network
 from zoo.package import Package
-from zoo.predictor import Array
-from zoo.preprocess import Pixels
-from zoo.probe import INTERVENTIONS, Effect, Interval, Intervention, Probe
+from zoo.package.metrics import own_metrics
+from zoo.package.probe import INTERVENTIONS, Effect, Interval, Intervention, Probe
+from zoo.predictors import Array
 
 BATCH = 250
 STRENGTH_IMAGES = 1000

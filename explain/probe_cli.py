@@ -8,7 +8,7 @@ import typer
 from explain.extras import require_explaining
 from training.cli import Data
 from zoo.errors import InputError
-from zoo.metrics import DEFAULT_SPLIT, ONNX
+from zoo.package.metrics import DEFAULT_SPLIT, ONNX
 
 MIN_RECORDED = 5000
 """Images that a recorded probe is of at least, where the split has so many."""
@@ -16,7 +16,7 @@ MIN_RECORDED = 5000
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from zoo.probe import Probe
+    from zoo.package.probe import Probe
 
 
 def probe(
@@ -41,13 +41,13 @@ def probe(
     from training.model_split import ModelData
     from training.pictures import data_set_name
     from training.progress import progress_bar
-    from zoo.card import write_card
     from zoo.hub import open_model
     from zoo.package import sha256
-    from zoo.probe import write_probe
+    from zoo.package.card import write_card
+    from zoo.package.probe import write_probe
+    from zoo.predictors.torch import TorchPredictor
     from zoo.registry import info
     from zoo.terminal import Terminal
-    from zoo.torch_predictor import TorchPredictor
 
     package = open_model(model)
     config = package.config
@@ -104,7 +104,7 @@ def probe(
 def _table(name: str, through: str, found: "Probe") -> "Table":
     from rich.table import Table
 
-    from zoo.probe import INTERVENTIONS
+    from zoo.package.probe import INTERVENTIONS
 
     table = Table(title=f"{name} through {through}: {found.images:,} {found.split} images of {found.data}")
     for heading in ("assignment", "accuracy, %", "difference, points", "answers changed, %"):

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import PackageError
-from zoo.predictor import Array
-from zoo.preprocess import Pixels
+from zoo.images.preprocess import Pixels
+from zoo.predictors import Array
 
 REPLACED = "replaced_assignment"
 """Name of the input that the opened graph gets."""

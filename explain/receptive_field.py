@@ -7,8 +7,8 @@ et al., *Understanding the Effective Receptive Field in Deep Convolutional Neura
 import numpy as np
 import torch
 
-from zoo.network import Network
-from zoo.preprocess import Pixels
+from zoo.images.preprocess import Pixels
+from zoo.networks.network import Network
 
 ENERGY = 0.9
 """Share of the gradient's energy that the field holds."""

@@ -21,7 +21,7 @@ from explain.tables import write_tables
 from zoo.answers import NONE
 from zoo.files import png_bytes
 from zoo.package import write_atomically, write_json
-from zoo.picture import class_colour
+from zoo.semantic_map import class_colour
 
 REPORT_FILE = "report.html"
 ENTITIES_PICTURE = "entities.png"

@@ -10,8 +10,8 @@ from explain.explanation import Explanation
 from explain.gradients import LAYER
 from explain.seen import Seen
 from zoo.answers import NONE
-from zoo.picture import LegendRow, legend_rows
-from zoo.predictor import Array
+from zoo.predictors import Array
+from zoo.semantic_map import LegendRow, legend_rows
 
 
 class Tile(NamedTuple):

@@ -7,10 +7,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from zoo.decode import decode, decode_pixels
 from zoo.errors import ImageError
 from zoo.files import read_bounded
-from zoo.preprocess import Box, scale_box
+from zoo.images.decode import decode, decode_pixels
+from zoo.images.preprocess import Box, scale_box
 
 TILE = 256
 """Side in pixels of the square that is drawn."""

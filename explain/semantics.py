@@ -20,10 +20,10 @@ from explain.receptive_field import surroundings
 from explain.slack import Slack, measure_slack
 from explain.tapping import Space, class_vectors
 from training.model_split import ModelData
-from zoo.entities import Entities
 from zoo.errors import InputError
 from zoo.package import ModelConfig, Package
-from zoo.torch_predictor import TorchPredictor
+from zoo.package.entities import Entities
+from zoo.predictors.torch import TorchPredictor
 
 TRAINING_IMAGES = 5000
 EXAMPLES = 12

@@ -8,7 +8,7 @@ import typer
 from explain.extras import require_explaining
 from training.cli import Data
 from zoo.errors import InputError
-from zoo.metrics import DEFAULT_SPLIT
+from zoo.package.metrics import DEFAULT_SPLIT
 
 
 def semantics(

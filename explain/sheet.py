@@ -3,7 +3,7 @@
 from PIL import Image, ImageDraw, ImageFont
 
 from explain.sections import Section, Tile
-from zoo.picture import INK, PAPER, draw_legend
+from zoo.semantic_map import INK, PAPER, draw_legend
 
 WIDTH, MARGIN, GAP = 1180, 24, 20
 QUIET = "#5f6368"

@@ -13,11 +13,11 @@ from explain.nearest import Match, nearest
 from explain.receptive_field import surroundings
 from training.model_split import ModelData
 from zoo.errors import InputError
-from zoo.network import Network
+from zoo.images.preprocess import Pixels
+from zoo.networks.network import Network
 from zoo.package import Package
-from zoo.picture import INK, PAPER
-from zoo.preprocess import Pixels
 from zoo.registry import info
+from zoo.semantic_map import INK, PAPER
 
 SIDE, MARGIN, LINE = 144, 12, 18
 COLUMNS = 5

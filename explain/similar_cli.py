@@ -10,7 +10,7 @@ from explain.extras import require_explaining
 from zoo.cli import Model
 from zoo.errors import InputError
 from zoo.hub import DEFAULT_MODEL
-from zoo.metrics import DEFAULT_SPLIT
+from zoo.package.metrics import DEFAULT_SPLIT
 
 
 def similar(
@@ -44,12 +44,12 @@ def similar(
     from explain.similar import draw_similar, find_similar, open_index, require_block, to_json
     from training.model_split import ModelData
     from training.progress import progress_bar
-    from zoo.decode import read_pixels
     from zoo.files import check_output, png_bytes, write_output
     from zoo.hub import open_model
-    from zoo.metrics import MEASURED_SPLITS
+    from zoo.images.decode import read_pixels
+    from zoo.package.metrics import MEASURED_SPLITS
+    from zoo.predictors.torch import TorchPredictor
     from zoo.terminal import Terminal, print_json
-    from zoo.torch_predictor import TorchPredictor
 
     check_output(output, [image])
     package = open_model(model)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from explain.bootstrap import Estimate, Floats, bootstrap
 from explain.index import PatchIndex
 from explain.nearest import Match
-from zoo.predictor import Array
+from zoo.predictors import Array
 
 THRESHOLDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 """Of `none`, above which a patch is ignored; fixed, all are reported."""

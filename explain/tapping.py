@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zoo.blocks import SemanticBlock
-from zoo.network import Network
-from zoo.predictor import Array
-from zoo.preprocess import Pixels
+from zoo.images.preprocess import Pixels
+from zoo.networks.blocks import SemanticBlock
+from zoo.networks.network import Network
+from zoo.predictors import Array
 
 Space = str
 """A name of `Tapped.spaces`: `before` (features [d] that enter the block), `after` (those that leave it) or `mixture`

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from export.folded_block import FoldedBlock
-from zoo.blocks import AuxiliaryHead
-from zoo.densenet import DenseLayer
-from zoo.network import Network
+from zoo.networks.blocks import AuxiliaryHead
+from zoo.networks.densenet import DenseLayer
+from zoo.networks.network import Network
 
 BLOCK = 16
 """Numbers in single precision that the widest vectors hold."""

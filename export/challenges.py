@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from zoo.preprocess import Pixels
+from zoo.images.preprocess import Pixels
 
 
 def challenges(size: int) -> Pixels:

@@ -9,11 +9,11 @@ from safetensors.torch import save
 from torch import Tensor
 
 from export.precision import to_half
-from zoo.card import write_card
 from zoo.errors import InputError
-from zoo.metrics import own_metrics
-from zoo.models import load_package
+from zoo.networks.load import load_package
 from zoo.package import CONFIG_FILE, METRICS_FILE, WEIGHTS_FILE, Package, write_atomically, write_json
+from zoo.package.card import write_card
+from zoo.package.metrics import own_metrics
 
 
 def compact(package: Package, out: Path) -> Package:

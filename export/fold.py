@@ -7,13 +7,13 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from export.align import align_channels
 from export.folded_block import FoldedBlock
-from zoo.blocks import SemanticBlock
-from zoo.network import Network
-from zoo.residual import PreActivationBlock
+from zoo.networks.blocks import SemanticBlock
+from zoo.networks.network import Network
+from zoo.networks.residual import PreActivationBlock
 
 
 class FoldedNetwork(nn.Module):
-    """A network that answers with a plain tuple, in the order of `zoo.predictor.OUTPUTS`; made by `fold`."""
+    """A network that answers with a plain tuple, in the order of `zoo.predictors.OUTPUTS`; made by `fold`."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()

@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor, nn
 
-from zoo.blocks import SemanticBlock, Tap
-from zoo.matching import SlackSoftmax
+from zoo.networks.blocks import SemanticBlock, Tap
+from zoo.networks.matching import SlackSoftmax
 
 
 class FoldedBlock(nn.Module):
-    """`zoo.blocks.SemanticBlock` for inference: features [N, d, h, w] to the same tap.
+    """`zoo.networks.blocks.SemanticBlock` for inference: features [N, d, h, w] to the same tap.
 
     `none` is one more template with score 0 and semantic vector 0, so that nothing is padded or cut on the way from
     the keys to the values. 1x1 convolutions in a row are one: the keys take up the pointwise half of the encoder, the

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from zoo.class_folders import find_splits, split_of
-from zoo.decode import FORMATS, decode_pixels
 from zoo.errors import ImageError, InputError, MissingDependencyError
-from zoo.image_files import walk
-from zoo.preprocess import Pixels
+from zoo.images.class_folders import find_splits, split_of
+from zoo.images.decode import FORMATS, decode_pixels
+from zoo.images.image_files import walk
+from zoo.images.preprocess import Pixels
 
 PARQUET = ".parquet"
 

@@ -14,11 +14,11 @@ from export.fold import fold
 from export.precision import in_half, with_scaled_channels
 from export.quantize import quantize
 from zoo.errors import InputError
-from zoo.models import load_package
-from zoo.network import Network
+from zoo.images.preprocess import Pixels
+from zoo.networks.load import load_package
+from zoo.networks.network import Network
 from zoo.package import MIN_INPUT_SIZE, ModelConfig, Package, onnx_metadata, write_atomically
-from zoo.predictor import OUTPUTS, check_pixels
-from zoo.preprocess import Pixels
+from zoo.predictors import OUTPUTS, check_pixels
 from zoo.runtime import Precision
 
 # What PyTorch's exporter writes without a conversion. Newer opsets renew operators without need (19: AveragePool,
@@ -81,7 +81,7 @@ def export_network(
     """Write a network as an ONNX file with a model's identity; the network itself stays as it is.
 
     The file takes `image`, uint8 pixels [N, 3, S, S] with N from 1 up and S the configuration's input size, and gives
-    `zoo.predictor.OUTPUTS` in single precision, of which variants without the semantic block have the first two.
+    `zoo.predictors.OUTPUTS` in single precision, of which variants without the semantic block have the first two.
 
     Arguments:
         network: to be written.

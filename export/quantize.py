@@ -18,11 +18,11 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 
 from zoo.answers import patch_shares, softmax
 from zoo.errors import InputError
+from zoo.images.preprocess import Pixels
 from zoo.machine import cores
-from zoo.onnx_predictor import run
-from zoo.onnx_session import open_session
-from zoo.predictor import Prediction
-from zoo.preprocess import Pixels
+from zoo.predictors import Prediction
+from zoo.predictors.onnx import run
+from zoo.predictors.onnx_session import open_session
 from zoo.runtime import Runtime
 
 PICTURES = 512

@@ -13,14 +13,14 @@ from export.challenges import challenges
 from export.parity import LIMITS, Parity, ParityError, Provider
 from zoo.answers import patch_shares
 from zoo.errors import PackageError
+from zoo.images.preprocess import Pixels
 from zoo.machine import processor
-from zoo.models import load_package
-from zoo.onnx_predictor import OnnxPredictor
+from zoo.networks.load import load_package
 from zoo.package import ONNX_FILES, PARITY_FILE, Package, write_json
-from zoo.predictor import OUTPUTS, Prediction, check_pixels, predict_in_parts
-from zoo.preprocess import Pixels
+from zoo.predictors import OUTPUTS, Prediction, check_pixels, predict_in_parts
+from zoo.predictors.onnx import OnnxPredictor
+from zoo.predictors.torch import TorchPredictor
 from zoo.runtime import Device, Precision, Runtime
-from zoo.torch_predictor import TorchPredictor
 
 BATCH_SIZES = (1, 2, 7, 33, 64)
 """The largest runs over all pictures, the others over as many as one of the largest holds."""

@@ -9,9 +9,9 @@ from serve.models import ServedModel
 from serve.schemas import ModelDescription
 from serve.service import Result
 from zoo.answers import patch_answers, patch_shares, top_classes
-from zoo.onnx_predictor import OnnxPredictor
-from zoo.picture import class_colour
+from zoo.predictors.onnx import OnnxPredictor
 from zoo.registry import info
+from zoo.semantic_map import class_colour
 
 
 def classify_answer(model: ServedModel, result: Result, top_k: int) -> bytes:

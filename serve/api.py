@@ -41,7 +41,7 @@ from serve.service import Result, Service
 from serve.upload import read_uploads
 from zoo.answers import DEFAULT_TOP_K, patch_shares, resolve_top_k
 from zoo.errors import ZooError
-from zoo.picture import draw_semantic_map
+from zoo.semantic_map import draw_semantic_map
 
 NPY, PNG = "application/x-npy", "image/png"
 BOXES = "X-Boxes"

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from serve.errors import DeadlineError, ShuttingDownError
-from zoo.predictor import Prediction, Predictor, predict_in_parts
-from zoo.preprocess import Pixels
+from zoo.images.preprocess import Pixels
+from zoo.predictors import Prediction, Predictor, predict_in_parts
 
 _log = logging.getLogger(__name__)
 

@@ -91,10 +91,10 @@ def speed(
     """Measure how fast this machine computes each of a model's ONNX files, for its card."""
     from serve.speed import measure_speed
     from serve.tune import check_writable
-    from zoo.card import write_card
     from zoo.hub import open_model
     from zoo.package import SPEED_FILE
-    from zoo.speed import write_speed
+    from zoo.package.card import write_card
+    from zoo.package.speed import write_speed
     from zoo.terminal import Terminal
 
     package = open_model(model)

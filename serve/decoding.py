@@ -8,9 +8,9 @@ from typing import NamedTuple
 from PIL import Image
 
 from serve.form import Upload
-from zoo.decode import decode, decode_pixels
 from zoo.errors import ImageError
-from zoo.preprocess import Box, Pixels
+from zoo.images.decode import decode, decode_pixels
+from zoo.images.preprocess import Box, Pixels
 
 
 class Picture(NamedTuple):

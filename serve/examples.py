@@ -14,8 +14,8 @@ from serve.schemas import (
     Size,
     Timing,
 )
-from zoo.picture import class_colour
 from zoo.registry import info
+from zoo.semantic_map import class_colour
 
 _CLASSES = ["cat", "dog"]
 _MODEL = ModelIdentity(name="wrn16-ours.pets", variant="wrn16-ours", data="pets", weights_sha256="2e414840" * 8)

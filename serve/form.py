@@ -10,8 +10,8 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from serve.errors import BadUploadError, TooManyFilesError, UnknownParameterError
-from zoo.decode import is_image
 from zoo.errors import suggestion
+from zoo.images.decode import is_image
 
 _PLAIN = (b"", b"7bit", b"8bit", b"binary")
 """Transfer encodings that leave the bytes as they are."""

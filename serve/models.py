@@ -15,10 +15,10 @@ from serve.batcher import Batcher
 from serve.errors import ModelUnavailableError
 from serve.metrics import Metrics
 from serve.settings import Settings
-from zoo.entities import Entities
 from zoo.errors import InputError, ZooError, find_name
 from zoo.package import Package
-from zoo.predictor import Predictor
+from zoo.package.entities import Entities
+from zoo.predictors import Predictor
 from zoo.registry import info
 
 _log = logging.getLogger(__name__)

@@ -26,11 +26,11 @@ from serve.settings import VARIABLES, Settings
 from serve.shared import METRICS_FOLDER, Shared
 from zoo.errors import InputError, MissingDependencyError, ZooError
 from zoo.hub import WEIGHTS_VARIABLE, open_model
+from zoo.hub.releases import ORGANIZATION_VARIABLE
 from zoo.machine import cores, nvidia_driver
-from zoo.onnx_predictor import require_onnx
 from zoo.options import unknown_variables
 from zoo.package import Package
-from zoo.releases import ORGANIZATION_VARIABLE
+from zoo.predictors.onnx import require_onnx
 from zoo.signals import handling, stop_signals
 
 MOST = 8

@@ -21,9 +21,9 @@ from serve.service import Service
 from serve.settings import Settings
 from serve.shared import Shared
 from serve.uvicorn_config import uvicorn_config
-from zoo.onnx_predictor import OnnxPredictor
 from zoo.package import Package
-from zoo.predictor import Predictor
+from zoo.predictors import Predictor
+from zoo.predictors.onnx import OnnxPredictor
 from zoo.signals import handling, stop_signals
 
 _log = logging.getLogger(__name__)

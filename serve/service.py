@@ -21,10 +21,10 @@ from serve.request_context import current
 from serve.settings import Settings
 from serve.shared import FairThreads, Shared
 from zoo.hub import open_model
-from zoo.onnx_predictor import OnnxPredictor, ThreadShare
+from zoo.images.preprocess import Pixels
 from zoo.package import Package
-from zoo.predictor import Prediction, Predictor
-from zoo.preprocess import Pixels
+from zoo.predictors import Prediction, Predictor
+from zoo.predictors.onnx import OnnxPredictor, ThreadShare
 
 
 class Result(NamedTuple):

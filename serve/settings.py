@@ -6,9 +6,9 @@ from ipaddress import ip_network
 from typing import Literal, get_args, get_origin, get_type_hints
 
 from serve.logs import LogFormat, LogLevel
-from zoo.decode import MAX_PIXELS
 from zoo.errors import InputError
 from zoo.hub import DEFAULT_MODEL
+from zoo.images.decode import MAX_PIXELS
 from zoo.machine import cores
 from zoo.options import option, require_bounds
 from zoo.package import serving_files

@@ -4,10 +4,10 @@ from serve.settings import MAX_BATCH
 from serve.stopwatch import Setting, Stopwatch
 from serve.tune import Measure
 from zoo.machine import cores, processor
-from zoo.onnx_predictor import OnnxPredictor, require_onnx
 from zoo.package import Package
+from zoo.package.speed import Speed
+from zoo.predictors.onnx import OnnxPredictor, require_onnx
 from zoo.runtime import Device, Precision, Runtime
-from zoo.speed import Speed
 
 BATCHES = (1, MAX_BATCH)
 """Numbers of pictures whose times are told."""

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from serve.quiet import wait_for_quiet
-from zoo.onnx_predictor import OnnxPredictor
 from zoo.package import Package
+from zoo.predictors.onnx import OnnxPredictor
 from zoo.runtime import Device, Precision, Runtime
 
 TURNS = 7

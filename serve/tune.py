@@ -12,10 +12,10 @@ from serve.settings import MAX_BATCH
 from serve.stopwatch import Seconds, Setting, Stopwatch
 from zoo.errors import InputError, PackageError
 from zoo.machine import cores, processor
-from zoo.onnx_predictor import OnnxPredictor
 from zoo.package import ONNX_FILES, SERVING_FILE, Package, sha256
+from zoo.package.serving import Serving, Trial
+from zoo.predictors.onnx import OnnxPredictor
 from zoo.runtime import Device, Precision, Runtime
-from zoo.serving import Serving, Trial
 
 MARGIN = 0.03
 """A setting is faster than another, or slower, if their times differ by more than this share."""

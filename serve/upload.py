@@ -11,7 +11,7 @@ from serve.errors import BadUploadError, BodyTooLargeError, SlowUploadError, Uns
 from serve.form import FormFiles, Upload
 from serve.query import ImageQuery
 from serve.settings import Settings
-from zoo.decode import FORMATS, is_image
+from zoo.images.decode import FORMATS, is_image
 
 FORM_TYPE, URLENCODED = "multipart/form-data", "application/x-www-form-urlencoded"
 FIELD = "file"

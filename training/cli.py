@@ -12,8 +12,8 @@ from training.recipe import Recipe
 from training.reproduce import reproduce
 from training.run_folder import MODEL_FOLDER
 from zoo.errors import InputError
-from zoo.metrics import DEFAULT_SPLIT
 from zoo.options import with_changes
+from zoo.package.metrics import DEFAULT_SPLIT
 
 Data = Annotated[
     str,

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zoo.preprocess import Normalization, Pixels
+from zoo.images.preprocess import Normalization, Pixels
 
 EVALUATION_BATCH = 100
 

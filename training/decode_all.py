@@ -6,8 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from training.pictures import Pictures
 from zoo.errors import DataError
+from zoo.images.preprocess import Pixels
 from zoo.machine import cores
-from zoo.preprocess import Pixels
 
 BLOCK = 16
 """Pictures that a thread decodes before it hands them over: single small ones would cost more to hand over."""

@@ -12,13 +12,13 @@ from training.data import LabelledImages
 from training.server_predictor import ServerPredictor
 from training.stream import StreamedImages
 from zoo.errors import InputError
-from zoo.image_files import class_name
-from zoo.metrics import ONNX
-from zoo.onnx_predictor import OnnxPredictor
+from zoo.images.image_files import class_name
+from zoo.images.preprocess import Pixels
 from zoo.package import ModelConfig, Package
-from zoo.predictor import Prediction, Predictor
-from zoo.preprocess import Pixels
-from zoo.torch_predictor import TorchPredictor
+from zoo.package.metrics import ONNX
+from zoo.predictors import Prediction, Predictor
+from zoo.predictors.onnx import OnnxPredictor
+from zoo.predictors.torch import TorchPredictor
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Measurable(NamedTuple):
     """What answers for a model."""
 
     through: str
-    """Its short name: `torch`, a key of `zoo.metrics.ONNX`, or `server`."""
+    """Its short name: `torch`, a key of `zoo.package.metrics.ONNX`, or `server`."""
     predict: Predictor | ServerPredictor
     digest: str
     """Of what answers: of the ONNX file, else of the weights."""
@@ -91,7 +91,7 @@ def evaluate(
 
 
 def open_through(through: str, package: Package) -> Measurable:
-    """What answers for a model: `torch`, a key of `zoo.metrics.ONNX`, or the URL of a running server.
+    """What answers for a model: `torch`, a key of `zoo.package.metrics.ONNX`, or the URL of a running server.
 
     Raises:
         InputError: it is none of these.

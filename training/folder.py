@@ -1,4 +1,4 @@
-"""A folder of images that nobody prepared, as a source of labelled images; see `zoo.class_folders`."""
+"""A folder of images that nobody prepared, as a source of labelled images; see `zoo.images.class_folders`."""
 
 import os
 import stat
@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from zoo.class_folders import ClassFolders, open_class_folders
 from zoo.errors import ImageError, ImageTooLargeError
-from zoo.image_files import printable
+from zoo.images.class_folders import ClassFolders, open_class_folders
+from zoo.images.image_files import printable
 
 MAX_BYTES = 256 * 2**20
 """Size of the largest file that is read: films lie among pictures, too."""
@@ -61,5 +61,5 @@ class FolderSource:
 
 
 def open_folder(root: str) -> FolderSource:
-    """Find the classes of a folder and their images; see `zoo.class_folders.open_class_folders`."""
+    """Find the classes of a folder and their images; see `zoo.images.class_folders.open_class_folders`."""
     return FolderSource(open_class_folders(root))

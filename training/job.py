@@ -35,12 +35,12 @@ from training.start import start_network
 from training.stream import StreamedImages
 from zoo.errors import DataError, InputError
 from zoo.machine import cores, total_memory
-from zoo.metrics import HELD_OUT_SHARE, Training
-from zoo.network import Network
+from zoo.networks.network import Network
 from zoo.package import ModelConfig, Package, encodable, write_atomically
+from zoo.package.metrics import HELD_OUT_SHARE, Training
+from zoo.predictors.torch import TorchPredictor
 from zoo.printable import printable
 from zoo.registry import info
-from zoo.torch_predictor import TorchPredictor
 
 SHOWN = 10
 """Classes, and unreadable files, named on the screen."""

@@ -28,9 +28,9 @@ from training.processes import largest_in_any
 from training.progress import progress_bar
 from training.recipe import Recipe
 from training.run_folder import CHECKPOINT_FILE
-from zoo.blocks import SemanticBlock
 from zoo.errors import InputError, ZooError
-from zoo.network import Network, Semantics
+from zoo.networks.blocks import SemanticBlock
+from zoo.networks.network import Network, Semantics
 
 CHECKPOINT_SECONDS = 60
 STOPPING = "stopping: saving after this step; Ctrl-C again stops at once, without what came after the last checkpoint"

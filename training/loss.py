@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo.network import Semantics
+from zoo.networks.network import Semantics
 
 
 def has_patch_supervision(semantics: Semantics) -> bool:

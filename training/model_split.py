@@ -7,8 +7,8 @@ from training.evaluate import require_classes
 from training.pictures import HELD_OUT, DataSet, Pictures, data_digest, data_set_name, hold_out, sample
 from training.prepare import load
 from zoo.errors import DataError
-from zoo.metrics import HELD_OUT_SHARE, MEASURED_SPLITS, Training, own_metrics
 from zoo.package import Package
+from zoo.package.metrics import HELD_OUT_SHARE, MEASURED_SPLITS, Training, own_metrics
 
 
 class ModelData:
@@ -33,7 +33,7 @@ class ModelData:
         require_classes(self._data.classes, package.config, source)
 
     def choose(self, split: str | None = None, *, prefer_held_out: bool = False) -> str:
-        """The split to measure on: the one that is named, or the first of `zoo.metrics.MEASURED_SPLITS` that there is.
+        """The split to measure on: the one that is named, or the first of `MEASURED_SPLITS` that there is.
 
         Arguments:
             split: a name; None for the default.

@@ -19,11 +19,11 @@ from torch import Tensor
 from training.folder import open_folder
 from training.source import EncodedFiles, Source
 from training.table import HubTable, ParquetTable
-from zoo.class_folders import SPLITS, split_of
-from zoo.decode import decode, decode_pixels
 from zoo.errors import DataError, ImageError, InputError
-from zoo.metrics import HELD_OUT_SHARE
-from zoo.preprocess import Pixels
+from zoo.images.class_folders import SPLITS, split_of
+from zoo.images.decode import decode, decode_pixels
+from zoo.images.preprocess import Pixels
+from zoo.package.metrics import HELD_OUT_SHARE
 from zoo.registry import list_models
 
 

@@ -15,11 +15,11 @@ from training.data import LabelledImages, normalization_of
 from training.decode_all import decode_all
 from training.pictures import Pictures, class_counts, open_split, sample
 from training.stream import StreamedImages
-from zoo.decode import FORMATS
 from zoo.errors import DataError
+from zoo.images.decode import FORMATS
+from zoo.images.preprocess import Normalization, Pixels
 from zoo.machine import total_memory
 from zoo.package import MIN_INPUT_SIZE
-from zoo.preprocess import Normalization, Pixels
 
 SAMPLE = 1000
 """Pictures whose headers are read to learn how large a split's pictures are."""
@@ -119,7 +119,7 @@ def load_split(source: str, split: str, size: int = 32, limit: int | None = None
     Arguments:
         source: as for `training.pictures.DataSet`.
         split: `train`, `test` or another name that the source has.
-        size: side of the images in pixels; other sizes are scaled by `zoo.preprocess.to_pixels`.
+        size: side of the images in pixels; other sizes are scaled by `zoo.images.preprocess.to_pixels`.
         limit: only so many pictures; see `sample`.
         seed: which ones.
 

@@ -15,9 +15,9 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from training import recipes
 from zoo.errors import ZooError
-from zoo.metrics import HELD_OUT_SHARE, Count, Machine, Score, read_metrics
 from zoo.package import METRICS_FILE, Package, write_atomically
-from zoo.probe import Probe, read_probe
+from zoo.package.metrics import HELD_OUT_SHARE, Count, Machine, Score, read_metrics
+from zoo.package.probe import Probe, read_probe
 
 RECORDS = "results"
 """Folder of the records, in the one that the results are written to."""

@@ -14,10 +14,9 @@ from training.evaluate import Evaluation
 from training.loop import TrainedNetwork
 from training.recipe import Recipe
 from training.stream import StreamedImages
-from zoo.card import write_card
 from zoo.errors import PackageError
-from zoo.metrics import digest_field, read_metrics
-from zoo.network import Network
+from zoo.images.preprocess import Normalization
+from zoo.networks.network import Network
 from zoo.package import (
     CONFIG_FILE,
     METRICS_FILE,
@@ -27,7 +26,8 @@ from zoo.package import (
     write_atomically,
     write_json,
 )
-from zoo.preprocess import Normalization
+from zoo.package.card import write_card
+from zoo.package.metrics import digest_field, read_metrics
 
 
 def describe(
@@ -112,7 +112,7 @@ def record_evaluation(package: Package, split: str, through: str, evaluation: Ev
     Arguments:
         package: the model directory.
         split: that was measured: `test`, `validation`, `train`, or `held-out` for what was kept away from training.
-        through: what answered: `torch`, `server` or a key of `zoo.metrics.ONNX`.
+        through: what answered: `torch`, `server` or a key of `zoo.package.metrics.ONNX`.
         evaluation: the result.
         digest: of what answered: of the ONNX file, else of the weights.
 

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from zoo.errors import ZooError
-from zoo.predictor import Array, Prediction, predict_in_parts
-from zoo.preprocess import Pixels
+from zoo.images.preprocess import Pixels
+from zoo.predictors import Array, Prediction, predict_in_parts
 
 FILES = 25
 """Pictures in one request."""

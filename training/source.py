@@ -26,7 +26,7 @@ class Source(Protocol):
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """Names of the splits, of `zoo.class_folders.SPLITS` where they are called like them."""
+        """Names of the splits, of `zoo.images.class_folders.SPLITS` where they are called like them."""
 
     @property
     def classes(self) -> tuple[str, ...]:

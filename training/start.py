@@ -9,11 +9,11 @@ from training.recipe import Recipe
 from training.stream import StreamedImages
 from zoo.errors import InputError
 from zoo.hub import open_model
-from zoo.metrics import Training, own_metrics
-from zoo.models import create, load_package
-from zoo.network import Network
+from zoo.images.preprocess import Normalization
+from zoo.networks.load import create, load_package
+from zoo.networks.network import Network
 from zoo.package import NETWORK_FILES
-from zoo.preprocess import Normalization
+from zoo.package.metrics import Training, own_metrics
 
 RELEASED = "released"
 """A recipe's `start_from` that means the variant's own model of the default data set."""

@@ -16,7 +16,7 @@ from training.data import EVALUATION_BATCH
 from training.decode_all import decode_all
 from training.pictures import Pictures
 from zoo.errors import DataError
-from zoo.preprocess import Normalization, Pixels
+from zoo.images.preprocess import Normalization, Pixels
 
 CROP_AREA = (0.35, 1.0)
 """Smallest and largest share of a picture's area that a training example shows."""
@@ -118,7 +118,7 @@ def stream(
 
 
 def random_crop(pictures: Pictures, example: Example) -> Tensor:
-    """A random part of a picture, scaled with the filter of `zoo.preprocess.to_pixels`: [3, size, size], uint8.
+    """A random part of a picture, scaled with the filter of `zoo.images.preprocess.to_pixels`: [3, size, size], uint8.
 
     Raises:
         DataError: the picture cannot be read.

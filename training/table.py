@@ -11,9 +11,9 @@ import datasets.exceptions
 import torch
 from torch import Tensor
 
-from zoo.class_folders import SPLITS, name_splits
 from zoo.errors import DataError, ImageError
-from zoo.image_files import class_name, walk
+from zoo.images.class_folders import SPLITS, name_splits
+from zoo.images.image_files import class_name, walk
 from zoo.registry import DATA_SETS
 
 LABEL_COLUMNS = ("label", "labels", "class", "category", "fine_label")
@@ -54,7 +54,7 @@ class Table(ABC):
 
         Arguments:
             name: for messages.
-            splits: as `zoo.class_folders.name_splits` names them.
+            splits: as `zoo.images.class_folders.name_splits` names them.
         """
         self.name, self.splits = name, splits
         self.notes: tuple[str, ...] = ()

@@ -16,18 +16,18 @@ from zoo.registry import Variant, info, list_models, register
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
-    from zoo.auto_model import AutoModel
-    from zoo.models import create, load
-    from zoo.network import Network, Semantics
+    from zoo.networks.auto_model import AutoModel
+    from zoo.networks.load import create, load
+    from zoo.networks.network import Network, Semantics
 
 __all__ = ["AutoModel", "Network", "Semantics", "Variant", "create", "info", "list_models", "load", "register"]
 
 _LAZY = {
-    "AutoModel": "zoo.auto_model",
-    "create": "zoo.models",
-    "load": "zoo.models",
-    "Network": "zoo.network",
-    "Semantics": "zoo.network",
+    "AutoModel": "zoo.networks.auto_model",
+    "create": "zoo.networks.load",
+    "load": "zoo.networks.load",
+    "Network": "zoo.networks.network",
+    "Semantics": "zoo.networks.network",
 }
 
 

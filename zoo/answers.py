@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.entities import Entities
 from zoo.errors import InputError
-from zoo.predictor import Array, Prediction
+from zoo.package.entities import Entities
+from zoo.predictors import Array, Prediction
 
 DEFAULT_TOP_K = 5
 

@@ -12,11 +12,11 @@ from typer.core import TyperCommand, TyperGroup
 
 from zoo.errors import MissingDependencyError, ZooError
 from zoo.hub import DEFAULT_MODEL
-from zoo.publish_cli import publish
+from zoo.hub.cli import publish
 
 if TYPE_CHECKING:
     from zoo.package import Package
-    from zoo.predictor import Prediction
+    from zoo.predictors import Prediction
 
 _broken: dict[str, str] = {}
 """Packages whose commands could not be added, and why."""
@@ -173,14 +173,14 @@ def patches(
 ) -> None:
     """What each patch of a picture looks like: a map over the picture, an array [C + 1, h, w], or JSON."""
     from zoo.answers import patch_answers, patch_shares, resolve_top_k
-    from zoo.decode import decode
-    from zoo.entities import Entities
     from zoo.errors import InputError
     from zoo.files import array_bytes, check_output, png_bytes, write_output
+    from zoo.images.decode import decode
+    from zoo.images.preprocess import Box
     from zoo.package import json_text
-    from zoo.picture import draw_semantic_map
-    from zoo.preprocess import Box
+    from zoo.package.entities import Entities
     from zoo.registry import info
+    from zoo.semantic_map import draw_semantic_map
     from zoo.terminal import Terminal
 
     kind = output.suffix.lower()
@@ -210,8 +210,8 @@ def patches(
 
 def _read(file: Path) -> tuple[Path, bytes]:
     """A file with its content: read once, since a pipe can be read no more often."""
-    from zoo.decode import naming
     from zoo.files import read_bounded
+    from zoo.images.decode import naming
 
     with naming(file):
         return file, read_bounded(file)
@@ -221,9 +221,9 @@ def _predict(files: Iterable[tuple[Path, bytes]], package: "Package") -> "tuple[
     """For each image file, what the network sees of it, and the model's prediction for all."""
     import numpy as np
 
-    from zoo.decode import decode_pixels, naming
-    from zoo.open_predictor import open_predictor
-    from zoo.predictor import predict_in_parts
+    from zoo.images.decode import decode_pixels, naming
+    from zoo.predictors import predict_in_parts
+    from zoo.predictors.open_predictor import open_predictor
 
     seen, pixels = [], []
     for file, data in files:

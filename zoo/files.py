@@ -13,7 +13,7 @@ from PIL import Image
 
 from zoo.errors import InputError
 from zoo.package import write_atomically
-from zoo.predictor import Array
+from zoo.predictors import Array
 
 MAX_FILE_BYTES = 512 * 2**20
 """Limit on a file that is read whole; the largest image that is decoded has 400 MB, uncompressed and with 16 bits."""

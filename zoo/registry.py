@@ -15,11 +15,11 @@ from zoo.errors import DuplicateVariantError, UnknownNameError
 
 Mechanism = Literal["plain", "aux", "residual", "concat", "encoded aux", "convolution"]
 """The block before the last stage: none, per-patch supervision only, the semantic block added or concatenated, and two
-controls: the semantic block without its feedback, and a convolution block without its meaning; see `zoo.blocks`."""
+controls: the block without its feedback, and a convolution block without its meaning; see `zoo.networks.blocks`."""
 
 AssignmentName = Literal["softmax", "softmax_no_slack", "bn_relu"]
 """How the semantic block turns scores into an assignment: a soft-max with the slack, one without it, or the batch
-normalisation and ReLU of a convolution block; see `zoo.matching`."""
+normalisation and ReLU of a convolution block; see `zoo.networks.matching`."""
 
 SemanticSource = Literal["semantic block", "auxiliary head", "class activation map"]
 """Where a variant's patch logits come from."""
@@ -122,7 +122,7 @@ def _paper(cifar10: float, cifar100: float, mini_imagenet: float) -> Mapping[str
     return MappingProxyType(dict(zip(DATA_SETS, (cifar10, cifar100, mini_imagenet), strict=True)))
 
 
-_RN, _WRN, _DN = "zoo.resnet:build", "zoo.wide_resnet:build", "zoo.densenet:build"
+_RN, _WRN, _DN = "zoo.networks.resnet:build", "zoo.networks.wide_resnet:build", "zoo.networks.densenet:build"
 
 for _variant in (
     Variant("rn26", _RN, 2, "plain", 961_488, 257, 114_215_424, _paper(89.52, 65.94, 60.43)),

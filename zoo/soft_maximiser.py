@@ -1,6 +1,6 @@
-"""The soft maximiser with slack in closed form: what `zoo.matching.SlackSoftmax` computes, by slack and temperature.
+"""The soft maximiser with slack in closed form: `zoo.networks.matching.SlackSoftmax` by its slack and temperature.
 
-The programme of `zoo.matching`, smoothed by an entropy term of weight epsilon,
+The programme of `zoo.networks.matching`, smoothed by an entropy term of weight epsilon,
 
     max over p, q >= 0 with q + sum_k p_k = 1 of   q mu + sum_k p_k a_k + epsilon (H(p) + H(q)),   H(x) = -sum x log x,
 

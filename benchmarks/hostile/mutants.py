@@ -7,7 +7,7 @@ from typing import NamedTuple
 from hostile.parts import Part, parts, with_checksums
 from hostile.whole import whole
 
-from zoo.decode import FORMATS
+from zoo.images.decode import FORMATS
 
 HEADER = 64
 """Bytes in which a file says what it holds."""

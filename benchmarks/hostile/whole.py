@@ -12,7 +12,7 @@ COLOURS = 32
 
 @cache
 def whole(kind: str) -> tuple[bytes, ...]:
-    """The files of a format of `zoo.decode.FORMATS`."""
+    """The files of a format of `zoo.images.decode.FORMATS`."""
     return tuple(_encoded(image, kind, options) for image, options in _variants()[kind])
 
 

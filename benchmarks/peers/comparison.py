@@ -15,7 +15,7 @@ from peers.machine import Roofline
 from peers.subject import Subject
 from peers.turns import Times, in_turn, ratios
 
-from zoo.preprocess import Pixels
+from zoo.images.preprocess import Pixels
 
 LARGEST_ERROR = 0.01
 """Of class logits in single precision, relative to the largest of eager's; more is another network."""

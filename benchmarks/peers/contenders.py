@@ -13,11 +13,11 @@ from peers.subject import AnswerTuple, Subject
 from peers.turns import fastest
 
 from serve.tune import PARTS
-from zoo.onnx_predictor import OnnxPredictor, run
-from zoo.onnx_session import open_session
-from zoo.preprocess import Pixels
+from zoo.images.preprocess import Pixels
+from zoo.predictors.onnx import OnnxPredictor, run
+from zoo.predictors.onnx_session import open_session
+from zoo.predictors.torch import TorchPredictor
 from zoo.runtime import Runtime
-from zoo.torch_predictor import TorchPredictor
 
 Call = Callable[[Pixels], Sequence[Any]]
 """Pixels [N, 3, S, S] to arrays in the CPU's memory, the first of them the class logits [N, C]."""

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.decode import decode_pixels
 from zoo.hub import open_model
+from zoo.images.decode import decode_pixels
 from zoo.machine import cores
-from zoo.onnx_predictor import OnnxPredictor
+from zoo.predictors.onnx import OnnxPredictor
 from zoo.runtime import Precision
 
 BATCH = 8

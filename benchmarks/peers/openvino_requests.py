@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from peers.turns import fastest
 
-from zoo.preprocess import Pixels
+from zoo.images.preprocess import Pixels
 
 PARTS = (1, 4, 16)
 """Pictures in a request, tried where they divide a batch of at least `LEAST_BATCH`."""

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from zoo.network import Normalize
-from zoo.preprocess import CIFAR10_NORMALIZATION
+from zoo.images.preprocess import CIFAR10_NORMALIZATION
+from zoo.networks.network import Normalize
 
 CANDIDATES = ("resnet10t", "resnet14t", "resnet18", "resnet26", "resnetv2_18")
 SIDES = range(32, 161, 8)

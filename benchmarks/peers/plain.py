@@ -15,8 +15,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-from zoo.models import create
-from zoo.network import Semantics
+from zoo.networks.load import create
+from zoo.networks.network import Semantics
 
 PATCH_WEIGHT = 0.25
 

@@ -11,7 +11,7 @@ from peers.machine import describe
 from peers.subject import SIDE, Subject
 from peers.turns import in_turn, ratios
 
-from zoo.onnx_predictor import OnnxPredictor
+from zoo.predictors.onnx import OnnxPredictor
 from zoo.registry import info
 from zoo.runtime import Device
 

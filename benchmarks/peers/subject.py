@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from export.onnx_file import export_network, to_onnx
 from zoo.hub import DEFAULT_DATA, local_models, open_model
-from zoo.models import create, load_package
-from zoo.network import Network
+from zoo.images.preprocess import CIFAR10_NORMALIZATION, Pixels
+from zoo.networks.load import create, load_package
+from zoo.networks.network import Network
 from zoo.package import ModelConfig, sha256
-from zoo.preprocess import CIFAR10_NORMALIZATION, Pixels
 from zoo.registry import info
 from zoo.runtime import Device, Precision
 

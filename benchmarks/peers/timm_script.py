@@ -17,8 +17,8 @@ from task import Task
 from timm.models import register_model
 from torch import nn
 
-from zoo.models import create
-from zoo.preprocess import CIFAR10_NORMALIZATION
+from zoo.images.preprocess import CIFAR10_NORMALIZATION
+from zoo.networks.load import create
 
 MODEL = "template_zoo_network"
 LOG_LINE = re.compile(r"Train: 0 \[\s*(\d+)/.*?Time: [\d.]+s,\s*[\d.]+/s\s+\([\d.]+s,\s*([\d.]+)/s\)")

@@ -16,7 +16,7 @@ from release.environment import Environment
 from release.readme import MODELS, SOURCE
 from support.loopback_hub import Hub, loopback_hub
 
-from zoo.releases import ORGANIZATION
+from zoo.hub.releases import ORGANIZATION
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.releases import RELEASES_FILE
+from zoo.hub.releases import RELEASES_FILE
 
 PATIENCE = 900.0
 """Seconds for a command; a slow machine trains a small network in minutes."""
@@ -35,7 +35,7 @@ class Environment:
 
     def pin(self, releases: Path) -> None:
         """Give it the releases that the wheel has once the models were published."""
-        [package] = self.path.glob("lib/python*/site-packages/zoo")
+        [package] = self.path.glob("lib/python*/site-packages/zoo/hub")
         shutil.copy(releases, package / RELEASES_FILE.name)
 
     def program(self, name: str) -> str:

@@ -8,8 +8,8 @@ from zipfile import ZipFile
 import pytest
 from release.readme import MODELS, SOURCE
 
+from zoo.hub.releases import read_releases
 from zoo.package import ANSWERING_FILES, sha256
-from zoo.releases import read_releases
 
 PACKAGES = ("zoo", "training", "export", "serve", "explain")
 BESIDES = {".gitignore", "CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml"}
@@ -31,7 +31,7 @@ def test_the_wheel_has_the_packages_and_nothing_else(wheel: Path) -> None:
 
 def test_the_releases_are_of_these_models(wheel: Path, tmp_path: Path) -> None:
     """All or, before the first release, none of them."""
-    (tmp_path / "releases.json").write_bytes(ZipFile(wheel).read("zoo/releases.json"))
+    (tmp_path / "releases.json").write_bytes(ZipFile(wheel).read("zoo/hub/releases.json"))
     releases = read_releases(tmp_path / "releases.json")
     if not releases:
         pytest.skip("the models were not published yet")

@@ -26,7 +26,7 @@ from explain.claims.maximiser_text import finding_text, layers_table, means_tabl
 from explain.claims.maximiser_verdict import BARE, CONTENDERS, EQUAL, FITTED, LIMITS, RULE, verdict
 from explain.claims.responses import LayerResponses, sample_responses
 from explain.claims.study import Study
-from zoo.models import load_package
+from zoo.networks.load import load_package
 from zoo.soft_maximiser import Assigned, soft_maximiser
 
 PLAIN, COMPARED = ("rn26", "wrn16"), ("rn26-aux", "rn26-ours", "wrn16-aux", "wrn16-ours")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.data import LabelledImages
-from zoo.network import Network
+from zoo.networks.network import Network
 
 
 @dataclass(frozen=True, slots=True)

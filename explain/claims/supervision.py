@@ -14,7 +14,7 @@ from explain.claims.study import Study
 from training.data import LabelledImages
 from training.records import Record, mean_and_deviation, read_records
 from zoo.package import Package
-from zoo.torch_predictor import TorchPredictor
+from zoo.predictors.torch import TorchPredictor
 
 FAMILIES = (("rn26", "rn26-aux", "rn26-ours"), ("wrn16", "wrn16-aux", "wrn16-ours"))
 """Plain, auxiliary loss alone, auxiliary loss with the mechanism."""

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from serve.client.errors import NoAnswerError, ServerError
 from serve.schemas import ClassifyAnswer, ErrorAnswer, ModelDescription, PatchSemanticsAnswer, Timing
-from zoo.predictor import Array
+from zoo.predictors import Array
 
 Picture = str | Path | bytes | Image.Image
 """The path of a file, a file's bytes, or a picture in memory, which is sent without loss."""

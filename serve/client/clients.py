@@ -11,7 +11,7 @@ from serve.client.calls import Call, Outcome, Picture
 from serve.client.parts import Parts
 from serve.client.retry import Attempts, Limits
 from serve.schemas import ClassifyAnswer, ModelDescription, PatchSemanticsAnswer
-from zoo.predictor import Array
+from zoo.predictors import Array
 
 T = TypeVar("T")
 

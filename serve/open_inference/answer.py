@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from serve.open_inference.request import InferRequest
 from serve.open_inference.signature import VERSION, Signature
-from zoo.predictor import Array, Prediction
+from zoo.predictors import Array, Prediction
 
 
 class InferAnswer(NamedTuple):

@@ -11,7 +11,7 @@ import numpy as np
 from serve.open_inference.fields import field
 from serve.open_inference.signature import INPUT, Signature
 from zoo.errors import InputError
-from zoo.preprocess import Pixels
+from zoo.images.preprocess import Pixels
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 """Header with the length of the JSON part of a body, in bytes, where binary tensors follow it."""

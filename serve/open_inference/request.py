@@ -12,7 +12,7 @@ from serve.open_inference.fields import field
 from serve.open_inference.pixels import HEADER_LENGTH, read_pixels
 from serve.open_inference.signature import Signature
 from zoo.errors import InputError
-from zoo.preprocess import Pixels
+from zoo.images.preprocess import Pixels
 
 _JSON_BYTES = 16
 """A value in JSON at most, spaces and brackets included: lists take many times the memory of their text."""

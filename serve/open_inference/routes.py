@@ -25,8 +25,8 @@ from serve.openapi import Responses, example, problems
 from serve.service import Service
 from serve.upload import read_body
 from zoo.errors import InputError, UnknownNameError
-from zoo.onnx_predictor import OnnxPredictor
-from zoo.predictor import Prediction
+from zoo.predictors import Prediction
+from zoo.predictors.onnx import OnnxPredictor
 
 SERVER = "template-zoo"
 EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration", "model_repository")

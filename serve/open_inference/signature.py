@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoo.package import ModelConfig
-from zoo.predictor import OUTPUTS
+from zoo.predictors import OUTPUTS
 from zoo.registry import info
 
 VERSION = "1"

@@ -7,7 +7,7 @@ from hostile.mutants import DAMAGES, mutant
 from hostile.parts import parts, with_checksums
 from hostile.whole import SIDE, whole
 
-from zoo.decode import FORMATS, decode
+from zoo.images.decode import FORMATS, decode
 
 PICTURES = [(kind, data) for kind in FORMATS for data in whole(kind)]
 

@@ -10,7 +10,7 @@ from explain.attributions import ATTRIBUTIONS, attributions_for, class_activatio
 from explain.occlusion import occlusion
 from explain.patches import as_float
 from zoo.errors import InputError
-from zoo.network import Network
+from zoo.networks.network import Network
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from explain.class_vectors import class_means, hierarchy, separation
 from explain.expected import GROUPS, PAIRS
 from explain.tapping import class_vectors
 from zoo.hub import open_model
-from zoo.models import create, load_package
+from zoo.networks.load import create, load_package
 
 CIFAR10 = open_model("wrn16-ours").config.classes
 

@@ -10,8 +10,8 @@ from explain.tapping import tap
 from training.data import LabelledImages
 from training.prepare import load_split
 from zoo.hub import open_model
-from zoo.models import create, load_package
-from zoo.network import Network
+from zoo.networks.load import create, load_package
+from zoo.networks.network import Network
 
 
 @pytest.fixture(scope="module")

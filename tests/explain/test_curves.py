@@ -8,7 +8,7 @@ import zoo
 from explain.curves import areas, subject
 from explain.occlusion import occlusion
 from training.prepare import load_split
-from zoo.network import Network
+from zoo.networks.network import Network
 
 
 @pytest.fixture(scope="module")

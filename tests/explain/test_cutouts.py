@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from explain.cutouts import cut_out, data_url
-from zoo.preprocess import Pixels
+from zoo.images.preprocess import Pixels
 
 
 @pytest.fixture

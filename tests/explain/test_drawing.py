@@ -7,7 +7,7 @@ from PIL import Image
 
 from explain.drawing import CUT, cut_out, heat, numbered
 from explain.seen import TILE, Seen
-from zoo.preprocess import Box, centre_square
+from zoo.images.preprocess import Box, centre_square
 
 
 @pytest.fixture

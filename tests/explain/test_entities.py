@@ -7,7 +7,7 @@ from support.patches import CLASSES, mixed
 from explain.entities import find_entities, tell
 from explain.index import PatchIndex
 from explain.occurrences import find_occurrences
-from zoo.predictor import Array
+from zoo.predictors import Array
 
 MakeIndex = Callable[..., PatchIndex]
 

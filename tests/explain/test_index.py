@@ -8,8 +8,8 @@ from support.patches import CLASSES, labelled
 
 from explain.index import INDEX_FILE, PatchIndex
 from zoo.errors import InputError
+from zoo.images.preprocess import CIFAR10_NORMALIZATION
 from zoo.package import ModelConfig
-from zoo.preprocess import CIFAR10_NORMALIZATION
 
 MakeIndex = Callable[..., PatchIndex]
 

@@ -10,9 +10,9 @@ from explain.probe_onnx import OnnxAnswers
 from training.data import LabelledImages
 from zoo.errors import InputError, PackageError
 from zoo.hub import DEFAULT_MODEL, open_model
-from zoo.models import load_package
-from zoo.predictor import Array
-from zoo.preprocess import Pixels
+from zoo.images.preprocess import Pixels
+from zoo.networks.load import load_package
+from zoo.predictors import Array
 
 CLASSES, COUNT = 4, 40
 ORIGIN = Origin("made", "held-out", 0, "of nothing")

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from explain.receptive_field import surroundings
-from zoo.blocks import AuxiliaryHead
-from zoo.network import Network
-from zoo.preprocess import CIFAR10_NORMALIZATION
+from zoo.images.preprocess import CIFAR10_NORMALIZATION
+from zoo.networks.blocks import AuxiliaryHead
+from zoo.networks.network import Network
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 3, 32, 32)).astype(np.uint8)
 

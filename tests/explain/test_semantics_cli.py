@@ -12,9 +12,9 @@ from PIL import Image
 
 from explain.entities import tell
 from explain.entities_picture import MARGIN, ROW, TEXT_WIDTH
-from zoo.entities import Entities
 from zoo.hub import open_model
 from zoo.package import ENTITIES_FILE, Package
+from zoo.package.entities import Entities
 
 RunZoo = Callable[..., CompletedProcess[str]]
 FEW = ("--images", 40, "--training-images", 60)

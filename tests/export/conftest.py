@@ -15,10 +15,10 @@ from torch import nn
 
 import zoo
 from export.onnx_file import export_network
-from zoo.matching import SlackSoftmax
-from zoo.network import Network
+from zoo.images.preprocess import CIFAR10_NORMALIZATION, Pixels
+from zoo.networks.matching import SlackSoftmax
+from zoo.networks.network import Network
 from zoo.package import CONFIG_FILE, ONNX_FILES, WEIGHTS_FILE, ModelConfig, Package, onnx_metadata, sha256
-from zoo.preprocess import CIFAR10_NORMALIZATION, Pixels
 from zoo.registry import AssignmentName
 
 MakeNetwork = Callable[..., Network]

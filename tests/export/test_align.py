@@ -4,7 +4,7 @@ from torch import nn
 
 from export.align import BLOCK, align_channels
 from export.fold import fold
-from zoo.densenet import DenseLayer
+from zoo.networks.densenet import DenseLayer
 
 
 def convolutions(module):

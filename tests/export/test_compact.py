@@ -7,9 +7,9 @@ from safetensors.torch import load_file, save_file
 from export.compact import compact
 from zoo.errors import InputError
 from zoo.hub import open_model
-from zoo.metrics import own_metrics
-from zoo.models import load_package
+from zoo.networks.load import load_package
 from zoo.package import CARD_FILE, CONFIG_FILE, METRICS_FILE, WEIGHTS_FILE, Package, sha256, write_json
+from zoo.package.metrics import own_metrics
 
 
 def test_how_it_was_trained_is_kept_and_what_was_measured_is_not(tmp_path):

@@ -10,10 +10,10 @@ from zoo.registry import info, list_models
 
 REMAINING_NORMS = {
     # One before each residual block, whose input is a sum, and the head's; the first is folded into the stem.
-    "zoo.resnet:build": lambda blocks: 4 * blocks,
-    "zoo.wide_resnet:build": lambda blocks: 4 * blocks,
+    "zoo.networks.resnet:build": lambda blocks: 4 * blocks,
+    "zoo.networks.wide_resnet:build": lambda blocks: 4 * blocks,
     # One before each dense layer and each of two transitions, whose input is a concatenation, and the head's.
-    "zoo.densenet:build": lambda blocks: 4 * blocks + 3,
+    "zoo.networks.densenet:build": lambda blocks: 4 * blocks + 3,
 }
 
 

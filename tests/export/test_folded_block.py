@@ -5,8 +5,8 @@ import torch
 
 from export.folded_block import FoldedBlock
 from export.onnx_file import OPSET
-from zoo.blocks import SemanticBlock
-from zoo.matching import ASSIGNMENTS
+from zoo.networks.blocks import SemanticBlock
+from zoo.networks.matching import ASSIGNMENTS
 
 PROMISED = {"Conv", "Softmax", "MatMul", "Add", "Mul", "Concat", "Slice", "Split", "Gather"}
 

@@ -7,8 +7,8 @@ from PIL import Image
 from support.transparent import SIDE, TRANSPARENT
 
 from export.images import read_pixels
-from zoo.decode import decode_pixels
 from zoo.errors import DataError, ImageError, InputError, MissingDependencyError
+from zoo.images.decode import decode_pixels
 
 
 def test_pictures_of_a_folder_in_the_order_of_their_paths(tmp_path, photo_file):

@@ -9,11 +9,11 @@ from support.closeness import assert_alike
 
 from export.onnx_file import OPSET, export_network, export_onnx
 from zoo.errors import DigestError, InputError, PackageError
-from zoo.models import load_package
-from zoo.onnx_predictor import OnnxPredictor
+from zoo.networks.load import load_package
 from zoo.package import ONNX_FILES, WEIGHTS_FILE, config_from_metadata
+from zoo.predictors.onnx import OnnxPredictor
+from zoo.predictors.torch import TorchPredictor
 from zoo.registry import info, list_models
-from zoo.torch_predictor import TorchPredictor
 
 NOT_FOR_INFERENCE = {"Pad", "Expand", "ConstantOfShape", "Shape", "Transpose", "Reshape"}
 
@@ -53,7 +53,7 @@ def test_the_file_holds_the_folded_network_and_its_identity(variant, exported):
     assert {output.name: dimensions(output) for output in proto.graph.output} == {name: shapes[name] for name in names}
 
     operators = [node.op_type for node in proto.graph.node]
-    dense = facts.builder.startswith("zoo.densenet")
+    dense = facts.builder.startswith("zoo.networks.densenet")
     assert operators.count("BatchNormalization") == 4 * facts.blocks + (3 if dense else 0)
     assert not NOT_FOR_INFERENCE & set(operators)
     assert all(tensor.data_location == onnx.TensorProto.DEFAULT for tensor in proto.graph.initializer)

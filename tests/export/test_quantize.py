@@ -10,8 +10,8 @@ from export.onnx_file import to_onnx
 from export.precision import with_scaled_channels
 from export.quantize import Drift, quantize
 from zoo.errors import InputError
-from zoo.onnx_predictor import run
-from zoo.onnx_session import open_session
+from zoo.predictors.onnx import run
+from zoo.predictors.onnx_session import open_session
 from zoo.runtime import Runtime
 
 

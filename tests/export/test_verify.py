@@ -12,11 +12,11 @@ from support.onnx_files import copy_as
 from export.challenges import challenges
 from export.parity import LIMITS, ParityError
 from export.verify import verify
-from zoo.bound_runs import BoundRuns
 from zoo.errors import DigestError, InputError, PackageError
-from zoo.onnx_predictor import OnnxPredictor
 from zoo.package import CONFIG_FILE, ONNX_FILES, PARITY_FILE, WEIGHTS_FILE, Package, onnx_metadata, sha256
-from zoo.torch_predictor import TorchPredictor
+from zoo.predictors.cuda_graph import BoundRuns
+from zoo.predictors.onnx import OnnxPredictor
+from zoo.predictors.torch import TorchPredictor
 
 
 def tamper(package, tensor, change, precision="fp32"):
@@ -122,8 +122,8 @@ def test_on_cuda_more_may_differ_than_on_the_cpu(package, pixels, monkeypatch):
     tamper(package, "classifier.bias", lambda bias: bias + 5e-4)
     with pytest.raises(ParityError):
         verify(package, pixels(3))
-    monkeypatch.setattr("zoo.onnx_predictor.on_cuda", lambda session: True)
-    monkeypatch.setattr("zoo.onnx_predictor.BoundRuns", partial(BoundRuns, device="cpu"))
+    monkeypatch.setattr("zoo.predictors.onnx.on_cuda", lambda session: True)
+    monkeypatch.setattr("zoo.predictors.onnx.BoundRuns", partial(BoundRuns, device="cpu"))
     assert verify(package, pixels(3)).limits == LIMITS["fp32", "CUDAExecutionProvider"]
 
 

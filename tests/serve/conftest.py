@@ -9,8 +9,8 @@ from serve.api import create_app
 from serve.service import Service
 from serve.settings import Settings
 from zoo.hub import DEFAULT_MODEL, open_model
-from zoo.onnx_predictor import OnnxPredictor
-from zoo.predictor import Predictor
+from zoo.predictors import Predictor
+from zoo.predictors.onnx import OnnxPredictor
 
 
 @pytest.fixture

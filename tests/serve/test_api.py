@@ -17,10 +17,10 @@ from starlette.testclient import TestClient
 from support.serving import CONFIG, GatedPredictor, MakeClient, encoded, send
 
 from serve.schemas import ClassifyAnswer, PatchSemanticsAnswer
-from zoo.decode import FORMATS, decode_pixels
 from zoo.hub import DEFAULT_MODEL, open_model
+from zoo.images.decode import FORMATS, decode_pixels
+from zoo.predictors.torch import TorchPredictor
 from zoo.registry import info
-from zoo.torch_predictor import TorchPredictor
 
 CLASSES = len(CONFIG.classes)
 

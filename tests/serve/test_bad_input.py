@@ -17,8 +17,8 @@ from support.transparent import TRANSPARENT
 
 from serve.service import Service
 from zoo.hub import DEFAULT_MODEL
-from zoo.predictor import Prediction
-from zoo.preprocess import Pixels
+from zoo.images.preprocess import Pixels
+from zoo.predictors import Prediction
 
 BOTH = pytest.mark.parametrize("path", ["/classify", "/patch-semantics"])
 

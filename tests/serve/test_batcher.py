@@ -11,7 +11,7 @@ from support.serving import GatedPredictor
 
 from serve.batcher import Answer, Batcher, BatchReport, Promise
 from serve.errors import DeadlineError, ShuttingDownError
-from zoo.preprocess import Pixels
+from zoo.images.preprocess import Pixels
 
 FAR = 1e9
 

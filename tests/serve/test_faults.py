@@ -21,8 +21,8 @@ from support.onnx_files import break_network, copy_under_name
 from support.process import PATIENCE, connect, half_a_request, head, rest_of, serving
 from support.serving import encoded
 
-from zoo.decode import decode
 from zoo.hub import open_model
+from zoo.images.decode import decode
 from zoo.package import ONNX_FILES, Package
 
 MODEL = "wrn16-ours"

@@ -20,8 +20,8 @@ from serve.api import create_app
 from serve.service import Service
 from serve.settings import Settings
 from serve.upload import IMAGE_TYPES
-from zoo.decode import FORMATS
 from zoo.hub import DEFAULT_MODEL, open_model
+from zoo.images.decode import FORMATS
 
 EXAMPLES = 20
 """Random requests for each endpoint, beside those at the edges of what it takes."""

@@ -20,7 +20,7 @@ from serve.shared import Shared
 from zoo.errors import AmbiguousNameError, InputError, PackageError, UnknownNameError
 from zoo.hub import open_model
 from zoo.package import Package
-from zoo.predictor import Predictor
+from zoo.predictors import Predictor
 
 MB = 1_000_000
 FAR = 1e9

@@ -7,7 +7,7 @@ from starlette.testclient import TestClient
 from support.serving import GatedPredictor, MakeClient
 
 from serve.page import FOLDER, HEADERS
-from zoo.picture import class_colour
+from zoo.semantic_map import class_colour
 
 FILES = sorted(str(file.relative_to(FOLDER)) for file in FOLDER.rglob("*") if file.is_file())
 TYPES = {"css": "text/css", "js": "javascript", "svg": "image/svg+xml", "png": "image/png", "jpg": "image/jpeg"}

@@ -16,7 +16,7 @@ from support.serving import GatedPredictor
 from serve.listening import AddressError, listening
 from serve.server import computing
 from zoo.hub import DEFAULT_MODEL, open_model
-from zoo.onnx_predictor import OnnxPredictor
+from zoo.predictors.onnx import OnnxPredictor
 from zoo.runtime import Runtime
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +43,7 @@ def test_it_says_how_it_computes(monkeypatch: pytest.MonkeyPatch) -> None:
     tuned = OnnxPredictor(open_model("wrn16-ours").onnx("int8"), "cpu", 1, Runtime(part=0))
     assert computing(tuned) == "ONNX Runtime on the CPU, int8, whole batches; tuned"
     assert computing(GatedPredictor()) == "a test"
-    monkeypatch.setattr("zoo.onnx_predictor.on_cuda", lambda session: True)
+    monkeypatch.setattr("zoo.predictors.onnx.on_cuda", lambda session: True)
     assert computing(OnnxPredictor(file, "cpu", threads=2)) == "ONNX Runtime on CUDA, fp32, whole batches"
 
 

@@ -12,8 +12,8 @@ from serve.stopwatch import Seconds, Setting
 from zoo.errors import PackageError
 from zoo.hub import open_model
 from zoo.package import CARD_FILE, SPEED_FILE, Package, sha256
+from zoo.package.speed import read_speed
 from zoo.runtime import Runtime
-from zoo.speed import read_speed
 
 
 @pytest.fixture

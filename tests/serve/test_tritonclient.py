@@ -17,9 +17,9 @@ from serve.api import create_app
 from serve.service import Service
 from serve.settings import Settings
 from zoo.hub import open_model
-from zoo.onnx_predictor import OnnxPredictor
 from zoo.package import Package
-from zoo.predictor import OUTPUTS, Prediction
+from zoo.predictors import OUTPUTS, Prediction
+from zoo.predictors.onnx import OnnxPredictor
 
 PACKAGE = open_model("wrn16-ours")
 NAME, CLASSES = PACKAGE.config.name, PACKAGE.config.classes

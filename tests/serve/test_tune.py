@@ -17,14 +17,14 @@ from serve import quiet, stopwatch
 from serve.settings import MAX_BATCH
 from serve.stopwatch import Seconds, Setting
 from serve.tune import Measure, judge, search, tune, write
-from zoo.bound_runs import BoundRuns
 from zoo.errors import InputError, PackageError
 from zoo.hub import open_model
 from zoo.machine import cores, processor
-from zoo.onnx_predictor import OnnxPredictor
 from zoo.package import ONNX_FILES, PARITY_FILE, SERVING_FILE, Package, sha256
+from zoo.package.serving import Serving
+from zoo.predictors.cuda_graph import BoundRuns
+from zoo.predictors.onnx import OnnxPredictor
 from zoo.runtime import Precision, Runtime
-from zoo.serving import Serving
 
 RunZoo = Callable[..., CompletedProcess[str]]
 Cost = Callable[[Runtime, int], float]
@@ -218,7 +218,7 @@ def test_another_precision_that_is_damaged_is_found_out_before_anything_is_measu
 
 
 def test_on_cuda_only_the_precision_is_chosen(package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoo.onnx_predictor.on_cuda", lambda session: True)
+    monkeypatch.setattr("zoo.predictors.onnx.on_cuda", lambda session: True)
     copy_as(package, "fp16")
     before = Serving("fp32", 9, 9, onnx_sha256="another file", runtime=Runtime(1, 0))
     before.write(package)
@@ -260,8 +260,8 @@ def test_the_command(package: Package, run_zoo: RunZoo) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_the_command_on_cuda(package: Package, run_zoo: RunZoo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoo.onnx_predictor.on_cuda", lambda session: True)
-    monkeypatch.setattr("zoo.onnx_predictor.BoundRuns", partial(BoundRuns, device="cpu"))
+    monkeypatch.setattr("zoo.predictors.onnx.on_cuda", lambda session: True)
+    monkeypatch.setattr("zoo.predictors.onnx.BoundRuns", partial(BoundRuns, device="cpu"))
     ended = run_zoo("tune", f"local-dir:{package.path}", "--device", "cpu", "--batch", 2, "--seconds", 0)
     assert ended.returncode == 0, ended.stderr
     assert "On CUDA there was nothing to choose" in ended.stdout
@@ -289,7 +289,7 @@ def test_a_folder_that_is_full_in_the_end(package: Package, monkeypatch: pytest.
     def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("zoo.serving.write_json", refuse)
+    monkeypatch.setattr("zoo.package.serving.write_json", refuse)
     with pytest.raises(InputError, match=r"cannot write serving\.json into .*: No space left on device"):
         write(Serving(), package)
 

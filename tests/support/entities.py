@@ -1,6 +1,6 @@
 """Entities of a model with three classes."""
 
-from zoo.entities import Entities, Entity, FoundOn
+from zoo.package.entities import Entities, Entity, FoundOn
 
 CLASSES = ("bird", "airplane", "cat")
 

@@ -7,7 +7,7 @@ import torch
 
 from explain.index import Origin, PatchIndex
 from training.data import LabelledImages
-from zoo.predictor import Array
+from zoo.predictors import Array
 
 CLASSES = ("airplane", "bird", "cat", "dog")
 

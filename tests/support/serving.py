@@ -16,9 +16,9 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
 from zoo.hub import DEFAULT_MODEL, open_model
+from zoo.images.preprocess import Pixels
 from zoo.package import ModelConfig
-from zoo.predictor import Prediction, Predictor
-from zoo.preprocess import Pixels
+from zoo.predictors import Prediction, Predictor
 
 CONFIG = open_model(DEFAULT_MODEL).config
 

@@ -11,8 +11,8 @@ from support.transparent import TRANSPARENT
 
 from training.data import LabelledImages
 from training.prepare import load_split
-from zoo.decode import decode_pixels
 from zoo.errors import DataError
+from zoo.images.decode import decode_pixels
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 

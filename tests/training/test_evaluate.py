@@ -11,10 +11,10 @@ from training.evaluate import Evaluation, evaluate, open_through
 from training.prepare import load_split
 from zoo.errors import InputError, PackageError
 from zoo.hub import DEFAULT_MODEL, open_model
-from zoo.onnx_predictor import OnnxPredictor
 from zoo.package import sha256
-from zoo.predictor import Prediction
-from zoo.torch_predictor import TorchPredictor
+from zoo.predictors import Prediction
+from zoo.predictors.onnx import OnnxPredictor
+from zoo.predictors.torch import TorchPredictor
 
 
 class Echo:

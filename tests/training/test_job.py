@@ -23,9 +23,9 @@ from training.recipe import Recipe
 from training.run_folder import CHECKPOINT_FILE, LOG_FILE, UNREADABLE_FILE
 from training.save import record_evaluation
 from zoo.errors import DataError, InputError
-from zoo.metrics import own_metrics
 from zoo.package import CARD_FILE, WEIGHTS_FILE, Package
-from zoo.torch_predictor import TorchPredictor
+from zoo.package.metrics import own_metrics
+from zoo.predictors.torch import TorchPredictor
 
 RunJob = Callable[..., tuple[Package, str]]
 

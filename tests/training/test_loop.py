@@ -23,7 +23,7 @@ from training.recipe import Recipe
 from training.run_folder import LOG_FILE
 from training.start import start_network
 from zoo.errors import InputError, UnknownNameError
-from zoo.network import Semantics
+from zoo.networks.network import Semantics
 
 First = Callable[[int], LabelledImages]
 DuringStep = Callable[[int, Callable[[], None]], None]

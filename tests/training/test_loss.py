@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from training.loss import balanced_weights, has_patch_supervision, semantic_loss
-from zoo.network import Semantics
+from zoo.networks.network import Semantics
 from zoo.registry import SemanticSource
 
 LABELS = torch.tensor([2, 0])

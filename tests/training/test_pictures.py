@@ -18,8 +18,8 @@ from training.pictures import (
     open_splits,
     sample,
 )
-from zoo.decode import decode_pixels
 from zoo.errors import DataError
+from zoo.images.decode import decode_pixels
 
 
 class NoFiles:

@@ -9,7 +9,7 @@ import pytest
 from training.plot import Picture
 from training.records import Record, parse_record, run_name
 from training.results import results_text, write_results
-from zoo.metrics import HELD_OUT_SHARE
+from zoo.package.metrics import HELD_OUT_SHARE
 from zoo.registry import list_models
 
 

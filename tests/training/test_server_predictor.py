@@ -14,7 +14,7 @@ from serve.settings import Settings
 from training.server_predictor import FILES, ServerError, ServerPredictor
 from zoo.answers import softmax
 from zoo.hub import DEFAULT_MODEL, open_model
-from zoo.onnx_predictor import OnnxPredictor
+from zoo.predictors.onnx import OnnxPredictor
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from support.pictures import encode, write_files
 from training.pictures import open_splits
 from training.prepare import prepare
 from training.stream import Example, StreamedImages, random_crop, stream
-from zoo.decode import decode_pixels
 from zoo.errors import DataError
+from zoo.images.decode import decode_pixels
 
 # What torch says where there is one core, and Python from 3.12 on where a process with threads makes another.
 pytestmark = [

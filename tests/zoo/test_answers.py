@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from zoo.answers import ClassShare, patch_shares, patches, resolve_top_k, softmax, top_classes
 from zoo.errors import InputError
-from zoo.predictor import Prediction
+from zoo.predictors import Prediction
 
 CLASSES = ("cat", "dog", "ship")
 

@@ -16,10 +16,10 @@ from PIL import Image
 import zoo
 from zoo import cli
 from zoo.answers import patch_shares, top_classes
-from zoo.decode import decode_pixels
 from zoo.hub import DEFAULT_MODEL, local_models, open_model
-from zoo.open_predictor import open_predictor
+from zoo.images.decode import decode_pixels
 from zoo.package import CONFIG_FILE, METRICS_FILE, ONNX_FILES, Package
+from zoo.predictors.open_predictor import open_predictor
 from zoo.registry import info
 
 RunZoo = Callable[..., subprocess.CompletedProcess[str]]

@@ -7,16 +7,16 @@ from functools import partial
 import numpy as np
 import pytest
 
-from zoo.bound_runs import BoundRuns
 from zoo.hub import DEFAULT_MODEL, open_model
-from zoo.onnx_predictor import OnnxPredictor
-from zoo.onnx_session import DeviceError
+from zoo.predictors.cuda_graph import BoundRuns
+from zoo.predictors.onnx import OnnxPredictor
+from zoo.predictors.onnx_session import DeviceError
 
 BEFORE = """
 import gc, multiprocessing, os, signal, sys
 import numpy as np
 from zoo.hub import DEFAULT_MODEL, open_model
-from zoo.onnx_predictor import OnnxPredictor
+from zoo.predictors.onnx import OnnxPredictor
 from zoo.runtime import Runtime
 
 pixels = np.random.default_rng(0).integers(0, 256, (9, 3, 32, 32), dtype=np.uint8)
@@ -114,7 +114,7 @@ assert codes == [0, 0, 0], codes
 def test_pytorch_too() -> None:
     run("""
 import torch
-from zoo.torch_predictor import TorchPredictor
+from zoo.predictors.torch import TorchPredictor
 torch.set_num_threads(4)
 predictor = TorchPredictor.open(package)
 expected = predictor(pixels)
@@ -125,8 +125,8 @@ assert torch.get_num_threads() == 4
 
 
 def test_cuda_does_not_survive_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoo.onnx_predictor.on_cuda", lambda session: True)
-    monkeypatch.setattr("zoo.onnx_predictor.BoundRuns", partial(BoundRuns, device="cpu"))
+    monkeypatch.setattr("zoo.predictors.onnx.on_cuda", lambda session: True)
+    monkeypatch.setattr("zoo.predictors.onnx.BoundRuns", partial(BoundRuns, device="cpu"))
     predictor = OnnxPredictor.open(open_model(DEFAULT_MODEL), "cpu", 1)
     predictor.after_fork()
     with pytest.raises(DeviceError, match="opened on CUDA before this process was forked"):

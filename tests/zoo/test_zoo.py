@@ -14,8 +14,8 @@ def run_python(code: str) -> subprocess.CompletedProcess[str]:
 
 def test_nothing_that_serving_needs_imports_torch() -> None:
     ended = run_python(
-        "import sys, zoo, zoo.answers, zoo.card, zoo.cli, zoo.decode, zoo.hub, zoo.onnx_predictor, zoo.package\n"
-        "import zoo.open_predictor, zoo.options, zoo.picture, zoo.preprocess\n"
+        "import sys, zoo, zoo.answers, zoo.package.card, zoo.cli, zoo.images.decode, zoo.hub, zoo.predictors.onnx\n"
+        "import zoo.package, zoo.predictors.open_predictor, zoo.options, zoo.semantic_map, zoo.images.preprocess\n"
         "zoo.cli._add_commands(); zoo.list_models(); zoo.info('rn26')\n"
         "sys.exit('torch' in sys.modules)"
     )

@@ -1,7 +1,8 @@
 """What every peer serves: an ONNX file of `zoo export` in ONNX Runtime, and pictures as Pillow decodes them.
 
 The environment says which file (`MODEL`), how many cores there are (`CORES`), and `THREADS`. Pillow decodes at full
-size, and the centred square is scaled as `zoo.preprocess.to_pixels` does it, so that all servers give the same answers.
+size, and the centred square is scaled as `zoo.images.preprocess.to_pixels` does it, so that all servers give the same
+answers.
 """
 
 import json

@@ -6,7 +6,7 @@ import torch
 import zoo
 from explain.claims.responses import LayerResponses, sample_responses
 from training.prepare import load_split
-from zoo.network import Network
+from zoo.networks.network import Network
 
 
 @pytest.fixture(scope="module")

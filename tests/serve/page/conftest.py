@@ -15,10 +15,10 @@ from serve.api import create_app
 from serve.service import Service
 from serve.settings import Settings
 from zoo.hub import open_model
-from zoo.onnx_predictor import OnnxPredictor
 from zoo.package import Package
-from zoo.predictor import Predictor
-from zoo.torch_predictor import TorchPredictor
+from zoo.predictors import Predictor
+from zoo.predictors.onnx import OnnxPredictor
+from zoo.predictors.torch import TorchPredictor
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")

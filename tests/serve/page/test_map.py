@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from support.page import OURS, PLAIN, OpenPage, ask, bars, cells, choose, percent, shares_of
 
 from zoo.hub import open_model
-from zoo.picture import class_colour
+from zoo.semantic_map import class_colour
 
 
 def test_the_map_is_the_server_s_answer(page: Page, url: str, photo_file: Path) -> None:

@@ -1,0 +1,95 @@
+import re
+from pathlib import Path
+
+import pytest
+from support.pictures import coloured, write_files
+
+from zoo.errors import DataError
+from zoo.images.class_folders import ClassFolders, open_class_folders, split_of
+
+PICTURE = coloured(1)
+TWO_CLASSES = ("cat", "dog")
+
+
+def opened(root: Path, *files: str) -> ClassFolders:
+    return open_class_folders(write_files(root, dict.fromkeys(files, PICTURE)))
+
+
+def both(split: str) -> list[str]:
+    return [f"{split}/{name}/1.png" for name in TWO_CLASSES]
+
+
+@pytest.mark.parametrize(
+    ("names", "split"),
+    [
+        (("train", "Training", "TRAIN", "train_set", "train2017", "training data", "trn"), "train"),
+        (("val", "valid", "Validation", "dev", "devset", "val_images", "development"), "validation"),
+        (("test", "Testing", "eval", "evaluation", "test-set", "tst"), "test"),
+        (("trains", "steam train", "value", "contest", "unlabelled", "cat", "train_7", "labels", ""), None),
+    ],
+)
+def test_what_splits_are_called(names: tuple[str, ...], split: str | None) -> None:
+    assert {name: split_of(name) for name in names} == dict.fromkeys(names, split)
+
+
+@pytest.mark.parametrize("train", ["train", "Training"])
+@pytest.mark.parametrize(("other", "split"), [("val", "validation"), ("dev", "validation"), ("eval", "test")])
+@pytest.mark.parametrize("third", ["labels/", "labels/1.txt", "raw/1.png", "raw/cat/1.png", "test/"])
+def test_splits_beside_another_folder(train: str, other: str, split: str, third: str, tmp_path: Path) -> None:
+    """Not a classifier of `train` against `val`."""
+    found = opened(tmp_path, *both(train), *both(other), third)
+    assert found.classes == TWO_CLASSES
+    assert tuple(found.files) == ("train", split)
+    beside, splits = third.partition("/")[0], ", ".join(sorted([train, other]))
+    assert found.notes == (f"{splits} in {tmp_path} are the splits; other folders beside them are left out: {beside}",)
+
+
+def test_three_splits_and_what_lies_beside_them(tmp_path: Path) -> None:
+    found = opened(tmp_path, *both("test"), *both("train"), *both("valid"), "README.md", "__MACOSX/train/cat/1.png")
+    assert list(found.files) == ["train", "validation", "test"]
+    assert found.notes == (f"files in {tmp_path} beside its folders belong to no class: README.md",)
+
+
+def test_one_split_alone(tmp_path: Path) -> None:
+    """It can be measured, not trained on."""
+    found = opened(tmp_path, *both("test"), "labels/1.txt")
+    assert list(found.files) == ["test"]
+    assert found.classes == TWO_CLASSES
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (
+            [*both("train"), "bus/1.png"],
+            "{} can be read in two ways: train is a split, and bus beside it no part of the data, or all of them are "
+            "classes. If it is a split, move bus to another place; if they are classes, rename what is called like a "
+            "split, or move all class folders into NEW/train and give NEW",
+        ),
+        (["train/1.png", "val/1.png"], "{}: train, val are called like splits, but have no class folders"),
+        (["train/1.png", "val/1.png", "bus/1.png"], "if they are classes, rename what is called like a split"),
+        (["train/1.png", "train/steam/1.png", "test/1.png", "bus/1.png"], "test, train are called like splits"),
+        ([*both("val"), *both("valid"), *both("train")], "several folders of one split, validation: val, valid"),
+        (["train/1.png", *both("val")], "train has no class folders; put each"),
+        (
+            ["cat/train/1.png", "cat/test/1.png", "dog/train/1.png", "dog/test/1.png"],
+            "{}/cat holds folders that are called like splits: test, train. If they are splits, put them above the "
+            "classes, such as {}/test/cat, or give {}/cat if the classes are in them; if they are not, rename them",
+        ),
+        (["data/train/cat/1.png", "data/val/cat/1.png"], "give {}/data if the classes are in them"),
+    ],
+)
+def test_where_it_is_not_clear_the_readings_are_named(files: list[str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=re.escape(message.replace("{}", str(tmp_path)))):
+        opened(tmp_path, *files)
+
+
+def test_class_names_are_the_same_in_each_form_of_unicode(tmp_path: Path) -> None:
+    found = opened(
+        tmp_path, "train/bird/1.png", "train/Ve\u0301lo/1.png", "train/V\u00e9lo/2.png", "val/V\u00e9lo/1.png"
+    )
+    assert found.classes == ("V\u00e9lo", "bird")
+    paths, labels = found.of("train")
+    assert [Path(path).name for path in paths] == ["1.png", "2.png", "1.png"]
+    assert labels == (0, 0, 1)
+    assert found.of("validation")[1] == (0,)

@@ -1,0 +1,149 @@
+import pytest
+import torch
+from torch import Tensor, nn
+
+from zoo.networks.blocks import AuxiliaryHead, ConvolutionBlock, EncodedHead, PassThrough, SemanticBlock, make_block
+from zoo.networks.matching import ASSIGNMENTS
+from zoo.registry import Mechanism
+
+CHANNELS, CLASSES = 16, 5
+
+
+@pytest.fixture
+def x() -> Tensor:
+    return torch.randn(2, CHANNELS, 7, 6, generator=torch.Generator().manual_seed(0))
+
+
+def mixture(block: SemanticBlock, assignment: Tensor) -> Tensor:
+    """The sum of the class vectors, each with its class's share."""
+    values = block.values.weight[:, :, 0, 0]
+    centred = values - values.mean(dim=1, keepdim=True)
+    vectors = centred / (centred**2).mean().sqrt()
+    return torch.einsum("dc,nchw->ndhw", vectors, assignment[:, :CLASSES])
+
+
+def test_the_residual_form_adds_the_mixture(x: Tensor) -> None:
+    block = SemanticBlock(CHANNELS, CLASSES)
+    tap = block(x)
+    assert block.out_channels == CHANNELS
+    torch.testing.assert_close(tap.features, x + mixture(block, tap.assignment))
+
+
+def test_the_concat_form_appends_the_mixture_in_an_eighth_of_the_channels(x: Tensor) -> None:
+    block = SemanticBlock(CHANNELS, CLASSES, concat=True)
+    tap = block(x)
+    assert block.out_channels == tap.features.shape[1] == 18
+    compressed = torch.einsum("ed,ndhw->nehw", block.compress.weight[:, :, 0, 0], mixture(block, tap.assignment))
+    torch.testing.assert_close(tap.features[:, :CHANNELS], x)
+    torch.testing.assert_close(tap.features[:, CHANNELS:], compressed)
+
+
+@pytest.mark.parametrize("classes", [2, 5, 100])
+@pytest.mark.parametrize("size", [1e-2, 1, 1e6])
+def test_the_strength_of_the_class_vectors_is_not_theirs_to_choose(size: float, classes: int) -> None:
+    block = SemanticBlock(CHANNELS, classes)
+    nn.init.normal_(block.values.weight, mean=size, std=size)
+    vectors = block.class_vectors()
+    assert vectors.shape == (CHANNELS, classes)
+    torch.testing.assert_close(vectors.mean(dim=1), torch.zeros(CHANNELS), rtol=0, atol=1e-3)
+    assert vectors.square().mean().item() == pytest.approx(1, rel=1e-3)
+
+
+def test_which_channels_tell_two_classes_apart_is_learned() -> None:
+    block = SemanticBlock(CHANNELS, 2)
+    block.class_vectors()[0, 0].backward()
+    assert block.values.weight.grad.abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("concat", [False, True])
+def test_no_match_adds_nothing(x: Tensor, concat: bool) -> None:
+    block = SemanticBlock(CHANNELS, CLASSES, concat=concat)
+    none = torch.zeros(2, CLASSES + 1, 7, 6)
+    none[:, -1] = 1
+    features = block(x, none).features
+    assert torch.equal(features[:, :CHANNELS], x)
+    assert not features[:, CHANNELS:].any()
+
+
+def test_all_classes_alike_add_nothing(x: Tensor) -> None:
+    alike = torch.full((2, CLASSES + 1, 7, 6), 1 / (CLASSES + 1))
+    torch.testing.assert_close(SemanticBlock(CHANNELS, CLASSES)(x, alike).features, x)
+
+
+def test_the_keys_see_the_features_as_they_are_at_first(x: Tensor) -> None:
+    block = SemanticBlock(CHANNELS, CLASSES)
+    torch.testing.assert_close(block(x).patch_logits, block.keys(x))
+
+
+def test_the_concat_form_of_342_channels_appends_42() -> None:
+    assert make_block("concat", 342, 10, "softmax").out_channels == 384
+
+
+@pytest.mark.parametrize("concat", [False, True])
+def test_the_assignment_is_made_from_the_patch_logits(x: Tensor, concat: bool) -> None:
+    block = SemanticBlock(CHANNELS, CLASSES, concat=concat)
+    tap = block(x)
+    assert tap.patch_logits.shape == (2, CLASSES, 7, 6)
+    torch.testing.assert_close(tap.assignment, block.assign(tap.patch_logits))
+    torch.testing.assert_close(tap.assignment.sum(dim=1), torch.ones(2, 7, 6))
+
+
+def test_a_patch_is_3_by_3(x: Tensor) -> None:
+    block = SemanticBlock(CHANNELS, CLASSES).eval()
+    nn.init.normal_(block.encoder.depthwise.weight)
+    changed = x.clone()
+    changed[:, :, 3, 3] += 1
+    differs = (block(changed).patch_logits != block(x).patch_logits).any(dim=1)[0]
+    rows, columns = differs.nonzero(as_tuple=True)
+    assert set(rows.tolist()) == {2, 3, 4}
+    assert set(columns.tolist()) == {2, 3, 4}
+
+
+def test_the_auxiliary_head_passes_features_unchanged(x: Tensor) -> None:
+    block = AuxiliaryHead(CHANNELS, CLASSES)
+    features, patch_logits, assignment = block(x)
+    assert features is x
+    assert assignment is None
+    expected = torch.einsum("cd,ndhw->nchw", block.keys.weight[:, :, 0, 0], x) + block.keys.bias[:, None, None]
+    torch.testing.assert_close(patch_logits, expected)
+
+
+def test_no_block_passes_features_and_says_nothing(x: Tensor) -> None:
+    features, patch_logits, assignment = PassThrough(CHANNELS)(x)
+    assert features is x
+    assert patch_logits is None
+    assert assignment is None
+
+
+def test_the_encoded_head_starts_as_the_auxiliary_head(x: Tensor) -> None:
+    block, plain = EncodedHead(CHANNELS, CLASSES), AuxiliaryHead(CHANNELS, CLASSES)
+    plain.keys.load_state_dict(block.keys.state_dict())
+    tap = block(x)
+    assert tap.features is x
+    assert tap.assignment is None
+    torch.testing.assert_close(tap.patch_logits, plain(x).patch_logits)
+
+
+def test_the_convolution_block_adds_without_saying_anything_of_patches(x: Tensor) -> None:
+    block = ConvolutionBlock(CHANNELS, CLASSES)
+    tap = block(x)
+    assert tap.features.shape == x.shape
+    assert tap[1:] == (None, None)
+    assert not torch.allclose(tap.features, x)
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "weights"),
+    [
+        ("plain", 0),
+        ("aux", 129 * 10),
+        ("encoded aux", 9 * 128 + 128**2 + 129 * 10),
+        ("convolution", 9 * 128 + 128**2 + 128 * 10 + 2 * 10 + 128 * 10),
+        ("residual", 9 * 128 + 128**2 + 129 * 10 + 2 * 10 + 128 * 10),
+        ("concat", 9 * 128 + 128**2 + 129 * 10 + 2 * 10 + 128 * 10 + 128 * 16),
+    ],
+)
+@pytest.mark.parametrize("assignment", ASSIGNMENTS)
+def test_weights_of_a_block(mechanism: Mechanism, assignment: str, weights: int) -> None:
+    block = make_block(mechanism, 128, 10, assignment)
+    assert sum(weight.numel() for weight in block.parameters()) == weights

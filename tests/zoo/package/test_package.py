@@ -1,0 +1,289 @@
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoo.errors import DigestError, PackageError
+from zoo.images.preprocess import Normalization
+from zoo.package import (
+    CONFIG_FILE,
+    METRICS_FILE,
+    PARITY_FILE,
+    WEIGHTS_FILE,
+    ModelConfig,
+    Package,
+    config_from_metadata,
+    onnx_metadata,
+    precision_from_metadata,
+    sha256,
+    write_atomically,
+    write_json,
+)
+from zoo.runtime import Precision
+
+MakePackage = Callable[..., Package]
+
+CONFIG = ModelConfig(
+    variant="wrn16-ours",
+    data="cifar10",
+    classes=("cat", 'Öl, "x"\n{\'}', "犬"),
+    input_size=32,
+    normalization=Normalization(mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 1 / 3)),
+    weights_sha256="ab" * 32,
+    assignment="bn_relu",
+)
+
+CONFIGS = st.builds(
+    ModelConfig,
+    variant=st.text(),
+    data=st.from_regex(r"[\w.-]{1,96}", fullmatch=True),
+    classes=st.lists(st.text(), min_size=2, max_size=5, unique=True).map(tuple),
+    input_size=st.integers(32, 1000),
+    normalization=st.builds(
+        Normalization, *[st.tuples(*[st.floats(1e-3, 1)] * 3)] * 2
+    ),
+    weights_sha256=st.text(),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"input_size": 4097}, "input_size = 4097: from 32 to 4096"),
+        ({"data": "../../home"}, "data = '../../home': up to 96 letters"),
+        ({"data": "a\nb"}, "up to 96 letters"),
+        ({"classes": [str(number) for number in range(100_001)]}, "classes: expected at most 100,000, got 100,001"),
+        ({"normalization": {"mean": [0, 0, 0], "std": [1, 0, 1]}}, "expected finite means and positive deviations"),
+        ({"normalization": {"mean": [0, 0, float("nan")], "std": [1, 1, 1]}}, "expected finite means|finite number"),
+    ],
+)
+def test_a_configuration_out_of_bounds(changed: dict[str, object], message: str) -> None:
+    with pytest.raises(PackageError, match=message):
+        ModelConfig.from_json(json.dumps(json.loads(CONFIG.to_json()) | changed))
+
+
+@given(CONFIGS)
+def test_a_configuration_survives_json(config: ModelConfig) -> None:
+    assert ModelConfig.from_json(config.to_json()) == config
+
+
+@given(CONFIGS)
+def test_a_configuration_survives_metadata(config: ModelConfig) -> None:
+    assert config_from_metadata(onnx_metadata(config, "fp32"), "model.onnx") == config
+
+
+def test_metadata_names_the_model_in_plain_text() -> None:
+    assert onnx_metadata(CONFIG, "int8")["name"] == CONFIG.name == "wrn16-ours.cifar10"
+
+
+def test_metadata_of_another_program_is_ignored() -> None:
+    metadata = onnx_metadata(CONFIG, "int8") | {"author": "someone", "note": "not JSON"}
+    assert config_from_metadata(metadata, "model.onnx") == CONFIG
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+def test_metadata_say_the_precision(precision: Precision) -> None:
+    assert precision_from_metadata(onnx_metadata(CONFIG, precision), "model.onnx") == precision
+
+
+def test_metadata_without_a_precision_mean_single_and_of_an_unknown_one_are_refused() -> None:
+    assert precision_from_metadata({}, "model.onnx") == "fp32"
+    with pytest.raises(PackageError, match=r'the metadata of model\.onnx say precision = "int4": it is one of fp32'):
+        precision_from_metadata({"precision": '"int4"'}, "model.onnx")
+
+
+def test_a_file_that_failed(make_package: MakePackage) -> None:
+    package = make_package("wrn16")
+    assert not package.failed("fp32")
+    records = {"CPUExecutionProvider": {"passed": True}, "CUDAExecutionProvider": {"passed": False}}
+    write_json(package.path / PARITY_FILE, {"fp32": records})
+    assert package.failed("fp32")
+    assert not package.failed("int8")
+    write_json(package.path / PARITY_FILE, {"int8": {"CPUExecutionProvider": {"max_abs_error": 0.0}}})
+    assert package.failed("int8")
+
+
+def test_metadata_without_a_configuration() -> None:
+    with pytest.raises(PackageError, match=r"the metadata of a/model\.onnx is not .*: variant: Field required"):
+        config_from_metadata({"author": "someone"}, "a/model.onnx")
+
+
+def test_the_assignment_may_be_left_out() -> None:
+    fields = json.loads(CONFIG.to_json())
+    del fields["assignment"]
+    assert ModelConfig.from_json(json.dumps(fields)).assignment == "softmax"
+
+
+@pytest.mark.parametrize(
+    "name", ["variant", "data", "classes", "input_size", "normalization", "weights_sha256"]
+)  # fmt: skip
+def test_a_missing_field_is_named(name: str) -> None:
+    fields = json.loads(CONFIG.to_json())
+    del fields[name]
+    with pytest.raises(PackageError, match=rf"here/config.json is not a model configuration: {name}: Field required$"):
+        ModelConfig.from_json(json.dumps(fields), "here/config.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("variant", 5),
+        ("data", None),
+        ("classes", "cat"),
+        ("classes", ["cat"]),
+        ("classes", []),
+        ("classes", ["cat", "dog", "cat"]),
+        ("classes", ["cat", 7]),
+        ("input_size", "large"),
+        ("input_size", 31),
+        ("input_size", -32),
+        ("input_size", 32.5),
+        ("normalization", None),
+        ("normalization", {"mean": [0, 0, 0]}),
+        ("normalization", {"mean": [0, 0], "std": [1, 1, 1]}),
+        ("weights_sha256", 12),
+        ("assignment", "argmax"),
+    ],
+)
+def test_a_wrong_field_is_named(name: str, value: Any) -> None:
+    fields = json.loads(CONFIG.to_json()) | {name: value}
+    with pytest.raises(PackageError, match=rf"config.json is not a model configuration: .*{name}"):
+        ModelConfig.from_json(json.dumps(fields))
+
+
+def test_an_unknown_field_is_named() -> None:
+    fields = json.loads(CONFIG.to_json()) | {"num_layers": 12}
+    with pytest.raises(PackageError, match="num_layers"):
+        ModelConfig.from_json(json.dumps(fields))
+
+
+def test_every_wrong_field_is_named() -> None:
+    fields = json.loads(CONFIG.to_json()) | {"variant": 5, "input_size": "large"}
+    with pytest.raises(PackageError, match=r"variant: .*; input_size: "):
+        ModelConfig.from_json(json.dumps(fields))
+
+
+@pytest.mark.parametrize(
+    ("version", "problem"),
+    [
+        (None, "from before the first release: its semantic block was ignored .* train the model again"),
+        (1, "format version 1, from before"),
+        (3, "format version 3, and this zoo reads version 2; install the version of template-zoo that wrote it"),
+        ("2", "format version '2', and"),
+    ],
+)
+def test_what_another_version_wrote(version: object, problem: str) -> None:
+    fields = json.loads(CONFIG.to_json()) | {"format_version": version, "of_that_version": 1}
+    if version is None:
+        del fields["format_version"]
+    with pytest.raises(PackageError, match=rf"here/config\.json has .*{problem}"):
+        ModelConfig.from_json(json.dumps(fields), "here/config.json")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", b"\xff\xfe"])
+def test_what_is_no_configuration_at_all(text: str | bytes) -> None:
+    with pytest.raises(PackageError, match=r"config\.json is not a model configuration: file: "):
+        ModelConfig.from_json(text)
+
+
+def test_a_directory_round_trip(make_package: MakePackage) -> None:
+    package = make_package()
+    assert Package.open(package.path) == package
+    assert package.weights() == package.path / WEIGHTS_FILE
+    assert package.onnx() is None
+
+
+def test_a_directory_without_configuration(tmp_path: Path) -> None:
+    with pytest.raises(PackageError, match=r"is not a model directory: config\.json: No such file"):
+        Package.open(tmp_path)
+
+
+def test_a_file_is_no_directory(photo_file: Path) -> None:
+    with pytest.raises(PackageError, match=r"is not a model directory: config\.json: Not a directory"):
+        Package.open(photo_file)
+
+
+def test_the_configuration_file_is_named_with_its_path(tmp_path: Path) -> None:
+    (tmp_path / CONFIG_FILE).write_text("{}")
+    with pytest.raises(PackageError, match=str(tmp_path / CONFIG_FILE)):
+        Package.open(tmp_path)
+
+
+def test_weights_of_another_digest(make_package: MakePackage) -> None:
+    package = make_package()
+    (package.path / WEIGHTS_FILE).write_bytes(b"other")
+    with pytest.raises(DigestError, match="fetch the model directory again"):
+        package.weights()
+
+
+def test_metrics_and_parity_are_empty_until_written(make_package: MakePackage) -> None:
+    package = make_package()
+    assert package.metrics() == {}
+    assert package.parity() == {}
+    write_json(package.path / METRICS_FILE, {"test": {"accuracy": 91.5, "data": "Öl"}})
+    write_json(package.path / PARITY_FILE, {"passed": True})
+    assert package.metrics() == {"test": {"accuracy": 91.5, "data": "Öl"}}
+    assert package.parity() == {"passed": True}
+
+
+def test_the_file_that_a_proof_was_written_for(make_package: MakePackage) -> None:
+    package = make_package()
+    assert package.proven("fp32") is None
+    write_json(package.path / PARITY_FILE, {"fp32": {"one": {"onnx_sha256": "a"}, "other": {"onnx_sha256": "a"}}})
+    assert package.proven("fp32") == "a"
+    assert package.proven("int8") is None
+
+
+@pytest.mark.parametrize(
+    "record", [3, None, {"one": {}}, {"one": 3}, {"one": {"onnx_sha256": "a"}, "other": {"onnx_sha256": "b"}}]
+)
+def test_a_proof_of_another_form(record: object, make_package: MakePackage) -> None:
+    package = make_package()
+    write_json(package.path / PARITY_FILE, {"fp32": record})
+    with pytest.raises(PackageError, match=r"parity\.json is not a record of `zoo verify`; remove it"):
+        package.proven("fp32")
+
+
+@pytest.mark.parametrize(("text", "problem"), [("{", "is not JSON"), ("[1]", "is not a JSON object")])
+def test_broken_metrics(text: str, problem: str, make_package: MakePackage) -> None:
+    package = make_package()
+    (package.path / METRICS_FILE).write_text(text)
+    with pytest.raises(PackageError, match=rf"metrics\.json {problem}"):
+        package.metrics()
+
+
+def test_digest(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 5000
+    (tmp_path / "x").write_bytes(content)
+    assert sha256(tmp_path / "x") == hashlib.sha256(content).hexdigest()
+
+
+def test_writing_makes_folders_and_replaces(tmp_path: Path) -> None:
+    file = tmp_path / "a" / "b" / "c.json"
+    for content in (b"first, and longer", b"second"):
+        write_atomically(file, content)
+        assert file.read_bytes() == content
+    assert [path.name for path in file.parent.iterdir()] == ["c.json"]
+    assert file.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "x"
+    write_atomically(file, b"old")
+    with pytest.raises(TypeError):
+        write_atomically(file, "not bytes")  # type: ignore[arg-type]
+    assert file.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_failed_replacement_leaves_nothing_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "x"
+    (folder / "full").mkdir(parents=True)
+    with pytest.raises(OSError, match="x"):
+        write_atomically(folder, b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]

@@ -1,0 +1,171 @@
+"""From a file's bytes to a picture: hostile, broken and unusual files included. Nothing here imports torch."""
+
+import io
+import os
+import re
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
+from typing import NamedTuple
+
+from PIL import Image, UnidentifiedImageError
+
+from zoo.errors import ImageError, ImageTooLargeError, InputError, UnsupportedImageError
+from zoo.files import read_bounded
+from zoo.images.preprocess import Box, Pixels, as_pixels, centre_square, scale_box
+from zoo.images.rgb import load, to_rgb
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
+"""The only formats whose decoders ever see a byte."""
+
+_BEGINNING = re.compile(rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|RIFF....WEBP|GIF8[79]a", re.DOTALL)
+"""How files of each of them begin, in that order."""
+
+MAX_PIXELS = 50_000_000
+"""Default limit on width x height, from the header."""
+
+REDUCED = 3
+"""A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size if that is still so many times as large as what is needed: for a
+photograph that takes a third of the time, and moves its pixels by less than 0.3 of 255 on average."""
+
+
+class CentreSquare(NamedTuple):
+    """What a network sees of a picture."""
+
+    pixels: Pixels
+    """[3, S, S]"""
+    box: Box
+    """The part of the upright picture that the pixels show."""
+    width: int
+    height: int
+    """Of the upright picture, in its pixels."""
+
+
+def decode_pixels(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> CentreSquare:
+    """The centred square of a picture file at `size` x `size` pixels.
+
+    As `zoo.images.preprocess.to_pixels` of `decode`, but a large JPEG is decoded at a fraction of its size (`REDUCED`).
+
+    Raises:
+        ImageError: as for `decode`.
+    """
+    image = _open(data, max_pixels)
+    width, height = image.size
+    with _damage_refused():
+        reduced = image.draft(image.mode, (REDUCED * size, REDUCED * size))
+        scale = 1.0 if reduced is None else reduced[1][2] / width
+        loaded = load(image)
+        turn = _turn(image)
+        # The square is scaled before it is turned: it is the same one, and smaller.
+        left, top, right, bottom = (scale * edge for edge in centre_square(width, height))
+        square = scale_box(loaded, Box(left, top, right, bottom), size)
+        if turn is not None:
+            square = square.transpose(turn)
+    if turn in _TURNS_ON_THE_SIDE:
+        width, height = height, width
+    return CentreSquare(as_pixels(square), centre_square(width, height), width, height)
+
+
+def read_pixels(file: str | PathLike[str], size: int) -> CentreSquare:
+    """As `decode_pixels`, of a file.
+
+    Raises:
+        ImageError: as for `decode`, or the file cannot be read; names it.
+    """
+    with naming(file):
+        return decode_pixels(read_bounded(file), size)
+
+
+@contextmanager
+def naming(file: str | PathLike[str]) -> Iterator[None]:
+    """Name the file in whatever goes wrong while it is read or decoded, as an `ImageError`."""
+    try:
+        yield
+    except (OSError, ImageError, InputError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ImageError(f"{os.fspath(file)}: {reason}") from None
+
+
+def is_image(data: bytes) -> bool:
+    """Whether bytes begin as files of one of `FORMATS` do."""
+    return _BEGINNING.match(data) is not None
+
+
+def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """A picture in RGB, upright.
+
+    EXIF orientation is applied; transparency is laid over white; 16-bit channels keep their upper 8 bits; of an
+    animation the first frame counts.
+
+    Arguments:
+        data: the whole file.
+        max_pixels: limit on width x height, checked on the header before anything is decoded.
+
+    Raises:
+        UnsupportedImageError: not a file of one of `FORMATS`.
+        ImageTooLargeError: more pixels than the limit.
+        ImageError: empty, truncated or damaged.
+    """
+    image = _open(data, max_pixels)
+    with _damage_refused():
+        loaded = load(image)
+        turn = _turn(image)
+        return to_rgb(loaded if turn is None else loaded.transpose(turn))
+
+
+def _open(data: bytes, max_pixels: int) -> Image.Image:
+    """A picture whose header was read and whose size is allowed."""
+    if not data:
+        raise ImageError("the file is empty (0 bytes); send a picture")
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError:
+        raise UnsupportedImageError(
+            f"the file is not a picture in one of the formats {', '.join(FORMATS)} ({len(data)} bytes); convert it"
+        ) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        # Pillow's own limit of 179 megapixels, for a program that did not change it.
+        limit = min(max_pixels, 2 * (Image.MAX_IMAGE_PIXELS or max_pixels))
+        raise ImageTooLargeError(f"the picture is above the limit of {limit} pixels; scale it down") from None
+    except _DAMAGED as error:
+        raise ImageError(f"the picture is damaged: {error}") from None
+    if image.width * image.height > max_pixels:
+        raise ImageTooLargeError(
+            f"the picture is {image.width} x {image.height} = {image.width * image.height} pixels, "
+            f"above the limit of {max_pixels}; scale it down"
+        )
+    return image
+
+
+@contextmanager
+def _damage_refused() -> Iterator[None]:
+    try:
+        yield
+    except _DAMAGED as error:
+        raise ImageError(f"the picture is truncated or damaged: {error}; send the whole file") from None
+
+
+_DAMAGED = (
+    OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, AssertionError, struct.error, MemoryError,
+)  # fmt: skip
+"""What Pillow's decoders raise on damaged files."""
+
+
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_TURNS_ON_THE_SIDE = tuple(_TURNS[orientation] for orientation in (5, 6, 7, 8))
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """What makes the picture upright."""
+    # Not `ImageOps.exif_transpose`: it writes the EXIF block anew, and fails where a field has an odd type.
+    return _TURNS.get(image.getexif().get(_ORIENTATION, 1))

@@ -1,0 +1,115 @@
+"""Which files of a folder are its images: one definition for training, evaluation, export and the benchmarks."""
+
+import os
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from zoo.errors import DataError
+
+READ_SUFFIXES = (".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".webp")
+"""Suffixes of the formats that are decoded; see `zoo.images.decode.FORMATS`."""
+
+OTHER_SUFFIXES = (".avif", ".bmp", ".heic", ".heif", ".jp2", ".jxl", ".pgm", ".ppm", ".tga", ".tif", ".tiff")
+"""Suffixes of images in other formats: these files are reported as unreadable, not passed over."""
+
+IGNORED = frozenset(
+    {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "__pycache__", "@eadir", "$recycle.bin"}
+    | {"system volume information", "lost+found"}
+)
+"""Names, in lower case, that operating systems leave in folders; hidden files are ignored, too."""
+
+SHOWN = 20
+"""Largest number of names in a message."""
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file is an image by its name: it has the suffix of an image format, or no suffix."""
+    suffix = os.path.splitext(name)[1].lower()
+    return not suffix or suffix in READ_SUFFIXES or suffix in OTHER_SUFFIXES
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Content of a folder: names and paths, sorted, without hidden files and `IGNORED`."""
+
+    folders: dict[str, str] = field(default_factory=dict)
+    images: dict[str, str] = field(default_factory=dict)
+    others: dict[str, str] = field(default_factory=dict)
+
+    @staticmethod
+    def of(folder: str) -> "Listing":
+        """List a folder.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        listing = Listing()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in sorted(entries, key=lambda entry: entry.name):
+                    if entry.name.startswith(".") or entry.name.lower() in IGNORED:
+                        continue
+                    # Not `entry.is_dir()`, which fails on a link to itself.
+                    if os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir():
+                        listing.folders[entry.name] = entry.path
+                    elif is_image_name(entry.name):
+                        listing.images[entry.name] = entry.path
+                    else:
+                        listing.others[entry.name] = entry.path
+        except OSError as error:
+            raise DataError(f"cannot read the folder {printable(folder)}: {error.strerror}") from error
+        return listing
+
+
+def walk(folder: str) -> Iterator[Listing]:
+    """Listings of a folder and of all folders below it, each once; links are followed, but not to a folder above.
+
+    Raises:
+        DataError: a folder cannot be read.
+    """
+    parent = Path(os.path.abspath(folder)).parent
+    above = {_identity(str(path)) for path in (parent, *parent.resolve().parents)}
+    return _walk(folder, above - {_identity(folder)})
+
+
+def has_images(folder: str) -> bool:
+    """Whether there is an image in a folder or below it."""
+    return any(listing.images for listing in walk(folder))
+
+
+def class_name(folder_name: str) -> str:
+    """The name of a class, composed (NFC): macOS may write the same name in another form than Linux and Windows."""
+    return unicodedata.normalize("NFC", folder_name)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names for a message: all, or the first and the number of the others."""
+    names = list(names)
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(map(printable, names[:SHOWN])) + more
+
+
+def printable(path: str) -> str:
+    """A path as text that any output takes; a system's file names may be in no encoding."""
+    return path.encode(errors="replace").decode()
+
+
+def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[Listing]:
+    identity = _identity(folder)
+    if identity in seen:
+        return
+    seen.add(identity)
+    listing = Listing.of(folder)
+    yield listing
+    for inner in listing.folders.values():
+        yield from _walk(inner, seen)
+
+
+def _identity(folder: str) -> tuple[int, int]:
+    try:
+        status = os.stat(folder)
+    except OSError as error:
+        raise DataError(f"cannot read the folder {printable(folder)}: {error.strerror}") from error
+    return status.st_dev, status.st_ino

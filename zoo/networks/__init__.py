@@ -1,0 +1,1 @@
+"""Networks: what they are built of, and how one is created or loaded."""

@@ -1,0 +1,179 @@
+"""The block before the last stage: the semantic block, the per-patch supervision alone, nothing, or a control.
+
+All of them map features x [N, d, h, w] to a `Tap`: the features for the last stage, and what was learned of each patch.
+"""
+
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from zoo.networks.matching import make_assignment
+from zoo.registry import AssignmentName, Mechanism
+
+
+class Tap(NamedTuple):
+    """What a block returns for features [N, d, h, w] and C classes."""
+
+    features: Tensor
+    """[N, d', h, w], the input of the last stage."""
+    patch_logits: Tensor | None
+    """[N, C, h, w], the similarity of each patch to each class template; trained with the image's label."""
+    assignment: Tensor | None
+    """[N, C + 1, h, w], the share of each class in the patch, `none` last."""
+
+
+class PassThrough(nn.Module):
+    """No block: the plain variants."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.out_channels = channels
+
+    def forward(self, x: Tensor) -> Tap:
+        return Tap(x, None, None)
+
+
+class AuxiliaryHead(nn.Module):
+    """The per-patch supervision without the block: x passes unchanged."""
+
+    def __init__(self, channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.out_channels = channels
+        self.keys = nn.Conv2d(channels, num_classes, 1)
+
+    def forward(self, x: Tensor) -> Tap:
+        return Tap(x, self.keys(x), None)
+
+
+class Encoder(nn.Sequential):
+    """Features of the 3x3 patch around each location: a depthwise 3x3 and a 1x1 convolution, without bias.
+
+    It is linear and starts as the identity, so that the supervision of the patches reaches x as directly as without it.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(
+            nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False),
+            nn.Conv2d(channels, channels, 1, bias=False),
+        )
+        self.reset_parameters()
+
+    @property
+    def depthwise(self) -> nn.Conv2d:
+        return cast(nn.Conv2d, self[0])
+
+    @property
+    def pointwise(self) -> nn.Conv2d:
+        return cast(nn.Conv2d, self[1])
+
+    def reset_parameters(self) -> None:
+        """Make it the identity."""
+        nn.init.dirac_(self.depthwise.weight, groups=self.depthwise.groups)
+        nn.init.dirac_(self.pointwise.weight)
+
+
+class SemanticBlock(nn.Module):
+    """Assigns each 3x3 patch to class templates and re-embeds it as a mixture of class vectors.
+
+    The keys are the class templates, supervised at every location by the image's label; the values are the class
+    vectors. The mixture is added to x, or (`concat`) compressed to an eighth of its channels and concatenated to x.
+
+    The class vectors have mean 0 over the classes and a fixed strength. So they keep it beside the features they are
+    added to, where weight decay would otherwise remove them, while "no match" and "all classes alike" add exactly
+    nothing. (Channel by channel the strength cannot be fixed: of two classes nothing but signs would be left to learn.)
+
+    The encoder, the `none` entry with logit 0, the fixed strength and the residual form are this project's
+    reading of the paper, which fixes only the parameter counts.
+    """
+
+    def __init__(
+        self, channels: int, num_classes: int, *, concat: bool = False, assignment: AssignmentName = "softmax"
+    ) -> None:
+        super().__init__()
+        self.encoder = Encoder(channels)
+        self.keys = nn.Conv2d(channels, num_classes, 1)
+        self.assign = make_assignment(assignment, num_classes)
+        self.values = nn.Conv2d(num_classes, channels, 1, bias=False)
+        self.compress = nn.Conv2d(channels, channels // 8, 1, bias=False) if concat else None
+        self.out_channels = channels + channels // 8 if concat else channels
+
+    def class_vectors(self) -> Tensor:
+        """The class vectors [d, C]: mean 0 over the classes in each channel, root mean square 1 over all."""
+        values = self.values.weight.flatten(1)
+        centred = values - values.mean(dim=1, keepdim=True)
+        return centred * (centred.square().mean() + 1e-12).rsqrt()
+
+    def mixture(self, assignment: Tensor) -> Tensor:
+        """The class vectors weighted by an assignment [N, C + 1, h, w], `none` last: [N, d, h, w]."""
+        return F.conv2d(assignment[:, :-1], self.class_vectors()[:, :, None, None])
+
+    def forward(self, x: Tensor, assignment: Tensor | None = None, source: Tensor | None = None) -> Tap:
+        """The tap of features [N, d, h, w].
+
+        Arguments:
+            x: the features.
+            assignment: [N, C + 1, h, w], `none` last: re-embeds the patches with it instead of the block's own.
+            source: [N], the image of which each takes the assignment; None for its own.
+        """
+        patch_logits = self.keys(self.encoder(x))
+        if assignment is None:
+            assignment = self.assign(patch_logits)
+        if source is not None:
+            assignment = assignment[source]
+        mixture = self.mixture(assignment)
+        features = x + mixture if self.compress is None else torch.cat([x, self.compress(mixture)], dim=1)
+        return Tap(features, patch_logits, assignment)
+
+
+class EncodedHead(nn.Module):
+    """The semantic block without its feedback: the encoded patches are supervised, and x passes unchanged.
+
+    A control: what the mixture adds is the difference between the semantic block and this.
+    """
+
+    def __init__(self, channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.out_channels = channels
+        self.encoder = Encoder(channels)
+        self.keys = nn.Conv2d(channels, num_classes, 1)
+
+    def forward(self, x: Tensor) -> Tap:
+        return Tap(x, self.keys(self.encoder(x)), None)
+
+
+class ConvolutionBlock(nn.Module):
+    """The 3x3-BN-ReLU-1x1 residual block that the semantic block replaces, as large, its C templates without meaning.
+
+    A control: what meaning adds is the difference between the semantic block and this.
+    """
+
+    def __init__(self, channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.out_channels = channels
+        self.encoder = Encoder(channels)
+        self.keys = nn.Conv2d(channels, num_classes, 1, bias=False)
+        self.assign = nn.BatchNorm2d(num_classes)
+        self.values = nn.Conv2d(num_classes, channels, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tap:
+        return Tap(x + self.values(self.assign(self.keys(self.encoder(x))).relu()), None, None)
+
+
+Block = PassThrough | AuxiliaryHead | EncodedHead | ConvolutionBlock | SemanticBlock
+
+
+def make_block(mechanism: Mechanism, channels: int, num_classes: int, assignment: AssignmentName) -> Block:
+    """The block of a variant for features of `channels` channels."""
+    match mechanism:
+        case "plain":
+            return PassThrough(channels)
+        case "aux":
+            return AuxiliaryHead(channels, num_classes)
+        case "encoded aux":
+            return EncodedHead(channels, num_classes)
+        case "convolution":
+            return ConvolutionBlock(channels, num_classes)
+        case "residual" | "concat":
+            return SemanticBlock(channels, num_classes, concat=mechanism == "concat", assignment=assignment)

@@ -1,0 +1,123 @@
+"""Networks by name: created with random weights, or loaded with trained ones."""
+
+import importlib
+from typing import cast
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from zoo.errors import InputError, WeightsMismatchError
+from zoo.hub import HUB_PREFIX, LOCAL_PREFIX, open_model, refuse_path
+from zoo.images.preprocess import CIFAR10_NORMALIZATION, Normalization
+from zoo.networks.network import Network
+from zoo.package import CONFIG_FILE, NETWORK_FILES, Package
+from zoo.registry import AssignmentName, info
+
+
+def create(
+    name: str,
+    *,
+    num_classes: int = 10,
+    assignment: AssignmentName = "softmax",
+    normalization: Normalization = CIFAR10_NORMALIZATION,
+) -> Network:
+    """A variant's network with random weights, in training mode.
+
+    Arguments:
+        name: a variant of `zoo.list_models()`.
+        num_classes: C, at least 2.
+        assignment: how the semantic block turns scores into an assignment; plain and aux variants have none.
+        normalization: of the pixels, applied as the network's first operation.
+
+    Raises:
+        UnknownNameError: no variant, or no assignment, has this name.
+        InputError: fewer than 2 classes.
+    """
+    refuse_path(name)
+    variant = info(name)
+    if num_classes < 2:
+        raise InputError(f"num_classes = {num_classes}: a classifier needs at least 2")
+    module, _, function = variant.builder.partition(":")
+    build = getattr(importlib.import_module(module), function)
+    return cast(Network, build(variant, num_classes, assignment, normalization))
+
+
+def load(name: str, *, pretrained: bool | str = True, num_classes: int | None = None) -> Network:
+    """A network with trained weights, in evaluation mode; its identity is in `network.config`.
+
+    Arguments:
+        name: a variant, `VARIANT.DATA`, `local-dir:PATH` or `hf-hub:ORG/NAME@REVISION`.
+        pretrained: True for the weights that `name` means, the name of a data set for those trained on it, False for
+            random weights.
+        num_classes: another number of classes than the weights have: the tensors that depend on it keep their random
+            values, to be trained, and the network has no identity yet; the others are loaded.
+
+    Raises:
+        BarePathError, UnknownNameError: `name` is a path, or no variant.
+        PackageError: the weights are not there (`DigestError`: damaged; `WeightsMismatchError`: of another network).
+
+    Nothing from the Hub is executed or unpickled: the weights are a safetensors file, and the networks the zoo's own.
+    """
+    if pretrained is False:
+        if name.startswith((LOCAL_PREFIX, HUB_PREFIX)):
+            raise InputError(f"{name!r} names weights; leave out pretrained=False")
+        return create(name, num_classes=10 if num_classes is None else num_classes).eval()
+    if isinstance(pretrained, str):
+        if name.startswith((LOCAL_PREFIX, HUB_PREFIX)):
+            raise InputError(f"{name!r} names its weights already; leave out pretrained={pretrained!r}")
+        refuse_path(name)
+        if "." in name:
+            raise InputError(f"{name!r} names its data set already; leave out pretrained={pretrained!r}")
+        name = f"{name}.{pretrained}"
+    package = open_model(name, NETWORK_FILES)
+    return load_package(package, num_classes)
+
+
+def load_package(package: Package, num_classes: int | None = None) -> Network:
+    """The network of a model directory, in evaluation mode; see `load`."""
+    config = package.config
+    classes = len(config.classes)
+    weights = _read_weights(package)
+    # Before a network is made for as many classes as a stranger's file may name.
+    if (head := weights.get("classifier.weight")) is not None and len(head) != classes:
+        raise WeightsMismatchError(
+            f"the weights in {package.path} do not fit {CONFIG_FILE}: they are for {len(head)} classes, and it names "
+            f"{classes}"
+        )
+    same_classes = num_classes is None or num_classes == classes
+    # The random numbers of weights that are replaced are nobody's: the caller's sequence goes on as if never asked.
+    with torch.random.fork_rng(devices=[], enabled=same_classes):
+        network = create(
+            config.variant,
+            num_classes=classes if num_classes is None else num_classes,
+            assignment=config.assignment,
+            normalization=config.normalization,
+        )
+    own = network.state_dict()
+    for name in sorted(network.configured_tensors()):
+        if name in weights and not torch.equal(weights[name], own[name].to(weights[name].dtype)):
+            raise WeightsMismatchError(
+                f"the weights in {package.path} do not fit {CONFIG_FILE}: {name} is {weights[name].tolist()}, and it "
+                f"says {own[name].tolist()}; fetch or train the model again"
+            )
+    if not same_classes:
+        by_class = network.class_tensors()
+        weights = {name: own[name] if name in by_class else value for name, value in weights.items()}
+    try:
+        network.load_state_dict(weights, strict=True)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise WeightsMismatchError(f"the weights in {package.path} do not fit {config.variant}: {reason}") from None
+    if same_classes:
+        network.config = config
+    return network.eval()
+
+
+def _read_weights(package: Package) -> dict[str, Tensor]:
+    file = package.weights()
+    try:
+        return load_file(file)
+    except SafetensorError as error:
+        raise WeightsMismatchError(f"{file} is not a safetensors file: {error}") from None

@@ -1,0 +1,233 @@
+"""What every network of the zoo is: pixels -> stem -> three stages -> block -> last stage -> head."""
+
+import math
+from os import PathLike
+from typing import NamedTuple
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from zoo.errors import InputError
+from zoo.images.decode import decode_pixels, read_pixels
+from zoo.images.preprocess import Normalization, to_pixels
+from zoo.networks.blocks import Block, Encoder, SemanticBlock
+from zoo.package import MIN_INPUT_SIZE, ModelConfig
+from zoo.registry import SemanticSource
+
+
+class Semantics(NamedTuple):
+    """A network's answer with what it saw in each patch; C classes on an h x w patch grid."""
+
+    logits: Tensor
+    """[N, C], the class logits."""
+    patch_logits: Tensor
+    """[N, C, h, w], class logits of each patch."""
+    assignment: Tensor | None
+    """[N, C + 1, h, w], the share of each class in the patch, `none` last; None where the variant has no block."""
+    source: SemanticSource
+    """Where the patch logits come from."""
+
+
+class Normalize(nn.Module):
+    """Pixels [N, 3, H, W], uint8 in 0..255 or floating point in 0..1, to zero mean and unit variance a channel.
+
+    The two vectors are part of the state, since they change every answer.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, normalization: Normalization) -> None:
+        super().__init__()
+        for name in ("mean", "std"):
+            self.register_buffer(name, torch.tensor(getattr(normalization, name)))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        if pixels.dim() != 4 or pixels.shape[1] != 3:
+            raise InputError(f"expected pixels of shape [N, 3, H, W], got {list(pixels.shape)}")
+        mean, std = self.mean[:, None, None], self.std[:, None, None]
+        if pixels.dtype == torch.uint8:
+            return ((pixels.float() - 255 * mean) / (255 * std)).to(mean.dtype)
+        if not pixels.is_floating_point():
+            raise InputError(f"expected uint8 pixels in 0..255 or floating-point pixels in 0..1, got {pixels.dtype}")
+        # Their range is checked in `Network.pixels`: here it would be waited for on a GPU, and end a trace.
+        return (pixels.to(mean.dtype) - mean) / std
+
+
+class Network(nn.Module):
+    """A classifier in four stages with a block before the last.
+
+    Arguments:
+        stem: pixels [N, 3, H, W], normalised, to features.
+        stages: the first three stages, to features [N, d, h, w] with h about H / 4.
+        block: one of `zoo.networks.blocks`, features to a `Tap`.
+        last_stage: to features [N, features, h, w].
+        features: channels of the last stage.
+        num_classes: C.
+        normalization: of the pixels; part of the network, so that its input is always pixels.
+    """
+
+    config: ModelConfig | None = None
+    """The identity of the model whose weights were loaded."""
+
+    def __init__(
+        self,
+        *,
+        stem: nn.Module,
+        stages: nn.Module,
+        block: Block,
+        last_stage: nn.Module,
+        features: int,
+        num_classes: int,
+        normalization: Normalization,
+    ) -> None:
+        super().__init__()
+        self.normalize = Normalize(normalization)
+        self.stem = stem
+        self.stages = stages
+        self.block = block
+        self.last_stage = last_stage
+        self.norm = nn.BatchNorm2d(features)
+        self.classifier = nn.Linear(features, num_classes)
+        self.apply(_initialize)
+
+    @property
+    def num_classes(self) -> int:
+        """C, the number of classes."""
+        return self.classifier.out_features
+
+    def pixels(self, image: str | PathLike[str] | bytes | Image.Image | Tensor, size: int | None = None) -> Tensor:
+        """An image as the network's input [1, 3, size, size], uint8; by default of the size it was trained on.
+
+        Arguments:
+            image: an image file or its bytes, decoded as the server does: upright, transparency over white. An image
+                that is decoded already is taken as it lies. A tensor of pixels, [3, H, W] or [N, 3, H, W], is checked
+                and keeps its size and type: uint8 in 0..255, or floating point in 0..1.
+            size: S, for images that are scaled.
+
+        Raises:
+            ImageError: the file cannot be read, or is not an image.
+            InputError: the tensor has another shape or type, or values out of range.
+        """
+        device = self.classifier.weight.device
+        if isinstance(image, Tensor):
+            return _checked(image if image.dim() == 4 else image[None]).to(device)
+        size = size or (self.config.input_size if self.config else MIN_INPUT_SIZE)
+        if isinstance(image, Image.Image):
+            pixels = to_pixels(image, size)[0]
+        else:
+            pixels = (decode_pixels(image, size) if isinstance(image, bytes) else read_pixels(image, size)).pixels
+        return torch.from_numpy(pixels)[None].to(device)
+
+    def class_tensors(self) -> set[str]:
+        """Names of the tensors whose shape depends on the number of classes."""
+        prefixes = ("classifier.", "block.keys.", "block.assign.", "block.values.")
+        return {name for name in self.state_dict() if name.startswith(prefixes)} - self.configured_tensors()
+
+    def configured_tensors(self) -> set[str]:
+        """Names of the tensors of the state that are chosen, not trained: the normalisation and the slack."""
+        return {name for name in self.state_dict() if name.startswith("normalize.") or name.endswith(".none_logit")}
+
+    def require_one_number_of_classes(self) -> None:
+        """Refuse a network whose head was replaced, and whose templates were not.
+
+        Raises:
+            InputError: head, templates and class vectors are not for the same number of classes.
+        """
+        classes = {
+            name: module.in_channels if name == "block.values" else module.out_channels
+            for name, module in self.named_modules()
+            if name in ("block.keys", "block.values") and isinstance(module, nn.Conv2d)
+        }
+        if not isinstance(self.classifier, nn.Linear):
+            raise InputError(
+                f"the classifier is a {type(self.classifier).__name__}; it must be a torch.nn.Linear, as zoo.load("
+                "NAME, num_classes=C) makes it"
+            )
+        if differing := {name: count for name, count in classes.items() if count != self.num_classes}:
+            raise InputError(
+                f"the classifier has {self.num_classes} classes, but "
+                + " and ".join(f"{name} has {count}" for name, count in differing.items())
+                + "; start from zoo.load(NAME, num_classes=C), which replaces all of them together"
+            )
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Class logits [N, C] of pixels [N, 3, H, W], uint8 in 0..255 or floating point in 0..1."""
+        tap = self.block(self.stages(self.stem(self.normalize(pixels))))
+        return self.classify(self.head_features(tap.features))
+
+    def semantics(self, pixels: Tensor, assignment: Tensor | None = None, source: Tensor | None = None) -> Semantics:
+        """Class logits with what each patch looks like.
+
+        Variants without supervision of the patches answer with class activation maps: the head applied at every
+        location, so that the mean of the patch logits over the grid equals the class logits.
+
+        Arguments:
+            pixels: [N, 3, H, W].
+            assignment: [N, C + 1, h, w], `none` last: what the semantic block re-embeds the patches with instead of its
+                own assignment. It shows what the rest of the network makes of the block.
+            source: [N], the image of which each takes the assignment; None for its own.
+
+        Raises:
+            InputError: an assignment or a source was given, and the network has no semantic block.
+        """
+        x = self.stages(self.stem(self.normalize(pixels)))
+        if assignment is None and source is None:
+            tap = self.block(x)
+        elif isinstance(self.block, SemanticBlock):
+            tap = self.block(x, assignment, source)
+        else:
+            raise InputError(
+                "another assignment was asked of a network without a semantic block; choose an -ours variant"
+            )
+        features = self.head_features(tap.features)
+        logits = self.classify(features)
+        if tap.patch_logits is None:
+            weight = self.classifier.weight[:, :, None, None]
+            maps = F.conv2d(features, weight, self.classifier.bias)
+            return Semantics(logits, maps, None, "class activation map")
+        patch_source: SemanticSource = "auxiliary head" if tap.assignment is None else "semantic block"
+        return Semantics(logits, tap.patch_logits, tap.assignment, patch_source)
+
+    def head_features(self, x: Tensor) -> Tensor:
+        """Features [N, features, h, w] that the linear head averages."""
+        return self.norm(self.last_stage(x)).relu()
+
+    def classify(self, features: Tensor) -> Tensor:
+        return self.classifier(features.mean(dim=(2, 3)))
+
+
+def _checked(pixels: Tensor) -> Tensor:
+    """Pixels [N, 3, H, W], uint8, or floating point in 0..1.
+
+    Raises:
+        InputError: they are something else.
+    """
+    if pixels.dim() != 4 or pixels.shape[1] != 3 or not pixels.numel():
+        raise InputError(f"expected pixels of shape [3, H, W] or [N, 3, H, W], got {list(pixels.shape)}")
+    if pixels.dtype == torch.uint8:
+        return pixels
+    if not pixels.is_floating_point():
+        raise InputError(f"expected uint8 pixels in 0..255 or floating-point pixels in 0..1, got {pixels.dtype}")
+    low, high = (float(bound) for bound in pixels.aminmax())
+    if not 0 <= low <= high <= 1:
+        raise InputError(f"floating-point pixels from {low:g} to {high:g}: expected 0..1; divide 0..255 by 255")
+    return pixels
+
+
+def conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+    """A convolution without bias that keeps the size up to its stride."""
+    return nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2, bias=False)
+
+
+def _initialize(module: nn.Module) -> None:
+    # He's initialisation by fan-in; the linear layer keeps PyTorch's, which is scaled for no activation after it.
+    if isinstance(module, nn.Conv2d):
+        fan_in = module.weight[0].numel()
+        nn.init.normal_(module.weight, std=math.sqrt(2 / fan_in))
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, Encoder):
+        module.reset_parameters()

@@ -1,0 +1,368 @@
+"""A model directory: what training writes, export completes, the server reads and the Hub stores. No torch here.
+
+model.safetensors   weights
+config.json         the model's identity: `ModelConfig`
+metrics.json        what was run, and the accuracy on the test split
+README.md           the model card, generated
+model.onnx          optional, from `zoo export`; model.fp16.onnx, model.int8.onnx: the same in less precision
+parity.json         optional, from `zoo verify`
+speed.json          optional, from `zoo speed`
+map.png             optional, from `zoo patches`: a photograph under its semantic map, for the card
+entities.json       optional, from `zoo semantics --record`: recurring mixtures of classes, for answers to name
+probe.json          optional, from `zoo probe --record`: whether the network uses its semantic block
+serving.json        optional, from `zoo tune`
+"""
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+
+from zoo.errors import DigestError, PackageError
+from zoo.images.preprocess import Normalization
+from zoo.registry import AssignmentName
+from zoo.runtime import Precision
+
+WEIGHTS_FILE = "model.safetensors"
+CONFIG_FILE = "config.json"
+METRICS_FILE = "metrics.json"
+CARD_FILE = "README.md"
+PARITY_FILE = "parity.json"
+SPEED_FILE = "speed.json"
+MAP_FILE = "map.png"
+ENTITIES_FILE = "entities.json"
+PROBE_FILE = "probe.json"
+SERVING_FILE = "serving.json"
+
+ONNX_FILES: Mapping[Precision, str] = MappingProxyType(
+    {"fp32": "model.onnx", "fp16": "model.fp16.onnx", "int8": "model.int8.onnx"}
+)
+
+ANSWERING_FILES = (CONFIG_FILE, WEIGHTS_FILE, *ONNX_FILES.values(), ENTITIES_FILE)
+"""Those that decide what a model answers."""
+
+PUBLISHED_FILES = (*ANSWERING_FILES, METRICS_FILE, PARITY_FILE, PROBE_FILE, SPEED_FILE, MAP_FILE, CARD_FILE)
+"""What the Hub stores of a model directory: all but `serving.json`, which is about one machine."""
+
+NETWORK_FILES = (CONFIG_FILE, WEIGHTS_FILE)
+"""What a network in Python is made from."""
+
+T = TypeVar("T")
+
+FORMAT_VERSION = 2
+"""Of `config.json` and of the weights file. Version 1, never released, had class vectors that networks learned to
+ignore, and no normalisation among the weights."""
+
+MIN_INPUT_SIZE, MAX_INPUT_SIZE = 32, 4096
+MAX_CLASSES = 100_000
+
+
+@with_config(ConfigDict(extra="forbid"))
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """What a model is: variant + data set + weights."""
+
+    variant: str
+    data: str
+    """Short name of the data set."""
+    classes: tuple[str, ...]
+    input_size: int
+    """Height and width of the pixels that it was trained on."""
+    normalization: Normalization
+    weights_sha256: str
+    """Digest of `model.safetensors`, in hexadecimal."""
+    assignment: AssignmentName = "softmax"
+    format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        if len(self.classes) < 2 or len(set(self.classes)) != len(self.classes):
+            raise ValueError(f"classes: expected at least two different names, got {list(self.classes)}")
+        if len(self.classes) > MAX_CLASSES:
+            raise ValueError(f"classes: expected at most {MAX_CLASSES:,}, got {len(self.classes):,}")
+        if not MIN_INPUT_SIZE <= self.input_size <= MAX_INPUT_SIZE:
+            raise ValueError(f"input_size = {self.input_size}: from {MIN_INPUT_SIZE} to {MAX_INPUT_SIZE}")
+        # It is part of folders' and repositories' names.
+        if not re.fullmatch(r"[\w.-]{1,96}", self.data):
+            raise ValueError(f"data = {self.data[:96]!r}: up to 96 letters, digits, dots, lines and hyphens")
+
+    @property
+    def name(self) -> str:
+        """`variant.data`, the name of the model and of its directory."""
+        return f"{self.variant}.{self.data}"
+
+    def identity(self) -> dict[str, str]:
+        """What names the model in answers: which weights these are."""
+        return {
+            "name": self.name,
+            "variant": self.variant,
+            "data": self.data,
+            "weights_sha256": self.weights_sha256,
+        }
+
+    def to_json(self) -> str:
+        return json_text(asdict(self))
+
+    @staticmethod
+    def from_json(text: str | bytes, where: str = CONFIG_FILE) -> "ModelConfig":
+        """Read and check a configuration.
+
+        Raises:
+            PackageError: it is not JSON, a field is missing, unknown or of the wrong type, or it has another format
+                version; names the field.
+        """
+        try:
+            _require_format_version(text, where)
+            return _config_adapter.validate_json(text)
+        except ValidationError as error:
+            problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+            raise PackageError(f"{where} is not a model configuration: {problems}") from None
+
+
+def onnx_metadata(config: ModelConfig, precision: Precision) -> dict[str, str]:
+    """What an ONNX file carries: the model's name, and each field of its configuration and its precision as JSON."""
+    values = asdict(config) | {"precision": precision}
+    return {"name": config.name} | {key: json.dumps(value, ensure_ascii=False) for key, value in values.items()}
+
+
+def config_from_metadata(metadata: Mapping[str, str], where: str) -> ModelConfig:
+    """The configuration that an ONNX file carries.
+
+    Raises:
+        PackageError: it carries none.
+    """
+    known = {field.name for field in fields(ModelConfig)}
+    members = (f"{json.dumps(key)}: {value}" for key, value in metadata.items() if key in known)
+    return ModelConfig.from_json(f"{{{', '.join(members)}}}", f"the metadata of {where}")
+
+
+def precision_from_metadata(metadata: Mapping[str, str], where: str) -> Precision:
+    """The precision that an ONNX file says it is in; single where it says nothing.
+
+    Raises:
+        PackageError: there is no such precision.
+    """
+    text = metadata.get("precision", '"fp32"')
+    for precision in ONNX_FILES:
+        if text == json.dumps(precision):
+            return precision
+    raise PackageError(f"the metadata of {where} say precision = {text}: it is one of {', '.join(ONNX_FILES)}")
+
+
+def _require_format_version(text: str | bytes, where: str) -> None:
+    """Refuse a configuration that another version of the zoo wrote, before its fields are compared with today's.
+
+    Raises:
+        ValidationError: it is not a JSON object.
+        PackageError: it has another version; the first was not numbered.
+    """
+    values = _object_adapter.validate_json(text)
+    found = values.get("format_version", 1)
+    if found == FORMAT_VERSION or "variant" not in values:
+        return
+    if found == 1:
+        raise PackageError(
+            f"{where} has format version 1, from before the first release: its semantic block was ignored by the "
+            f"network around it, and its normalisation was not part of the weights. This zoo reads version "
+            f"{FORMAT_VERSION}: train the model again with `zoo train`, or fetch a released one"
+        )
+    raise PackageError(
+        f"{where} has format version {found!r}, and this zoo reads version {FORMAT_VERSION}; install the version of "
+        "template-zoo that wrote it"
+    )
+
+
+_config_adapter = TypeAdapter(ModelConfig)
+_object_adapter = TypeAdapter(dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A model directory that is there and whose configuration is valid."""
+
+    path: Path
+    config: ModelConfig
+
+    @staticmethod
+    def open(path: Path) -> "Package":
+        """Open a model directory.
+
+        Raises:
+            PackageError: it does not exist, or has no valid `config.json`.
+        """
+        file = path / CONFIG_FILE
+        try:
+            text = file.read_bytes()
+        except OSError as error:
+            raise PackageError(f"{path} is not a model directory: {CONFIG_FILE}: {error.strerror}") from None
+        return Package(path, ModelConfig.from_json(text, str(file)))
+
+    def onnx(self, precision: Precision = "fp32") -> Path | None:
+        """The ONNX file, if there is one."""
+        file = self.path / ONNX_FILES[precision]
+        return file if file.is_file() else None
+
+    @property
+    def precisions(self) -> tuple[Precision, ...]:
+        """Those in which there is an ONNX file."""
+        return tuple(precision for precision in ONNX_FILES if self.onnx(precision))
+
+    def metrics(self) -> dict[str, Any]:
+        """What `metrics.json` says; empty when there is none."""
+        return self._read_json(METRICS_FILE)
+
+    def parity(self) -> dict[str, Any]:
+        """What `parity.json` says, by precision and provider; empty when there is none."""
+        return self._read_json(PARITY_FILE)
+
+    def proven(self, precision: Precision) -> str | None:
+        """SHA-256 digest of the ONNX file that `parity.json` was written for.
+
+        Raises:
+            PackageError: it has another form.
+        """
+        try:
+            digests = {record["onnx_sha256"] for record in self.parity().get(precision, {}).values()}
+            [digest] = digests or {None}
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise PackageError(
+                f"{self.path / PARITY_FILE} is not a record of `zoo verify`; remove it, and verify the model again"
+            ) from None
+        return digest
+
+    def compared_with(self, precision: Precision) -> set[str | None]:
+        """Digests of the weights that `zoo verify` compared the ONNX file with; None for a record without one."""
+        return {record.get("weights_sha256") for record in self.parity().get(precision, {}).values()}
+
+    def failed(self, precision: Precision) -> bool:
+        """Whether `zoo verify` found the ONNX file too far from its network, or does not say that it is near."""
+        return any(record.get("passed") is not True for record in self.parity().get(precision, {}).values())
+
+    def weights(self) -> Path:
+        """The weights file, its digest checked.
+
+        Raises:
+            PackageError: it is missing.
+            DigestError: it is not the file that `config.json` describes.
+        """
+        file = self.path / WEIGHTS_FILE
+        if not file.is_file():
+            raise PackageError(f"{self.path} has no {WEIGHTS_FILE}; fetch or copy the model directory as a whole")
+        digest = sha256(file)
+        if digest != self.config.weights_sha256:
+            raise DigestError(
+                f"{file} has SHA-256 {digest}, but {CONFIG_FILE} says {self.config.weights_sha256}; "
+                "the file is damaged or was replaced: fetch the model directory again"
+            )
+        return file
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        file = self.path / name
+        if not file.is_file():
+            return {}
+        try:
+            value = json.loads(file.read_bytes())
+        except (ValueError, RecursionError) as error:
+            raise PackageError(f"{file} is not JSON: {error}") from None
+        if not isinstance(value, dict):
+            raise PackageError(f"{file} is not a JSON object")
+        return value
+
+
+def serving_files(precisions: Iterable[Precision]) -> tuple[str, ...]:
+    """What a server needs of a model directory."""
+    return (CONFIG_FILE, METRICS_FILE, PARITY_FILE, ENTITIES_FILE, *(ONNX_FILES[precision] for precision in precisions))
+
+
+def sha256(file: Path) -> str:
+    """SHA-256 digest of a file, in hexadecimal.
+
+    Raises:
+        PackageError: it cannot be read.
+    """
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise PackageError(f"{file} cannot be read: {error.strerror}") from None
+
+
+def read_record(file: Path, adapter: TypeAdapter[T], problem: str, remedy: str) -> T | None:
+    """The content of a JSON file; None where there is no such file.
+
+    Arguments:
+        file: to read.
+        adapter: of its type.
+        problem: what to say of a file that is not valid, such as "is not a table of releases".
+        remedy: what to do then.
+
+    Raises:
+        PackageError: it is not valid; names the file, the first wrong field, and the remedy.
+    """
+    if not file.is_file():
+        return None
+    try:
+        return adapter.validate_json(file.read_bytes())
+    except ValidationError as error:
+        [first, *_] = error.errors()
+        place = ".".join(map(str, first["loc"])) or "file"
+        raise PackageError(f"{file} {problem}: {place}: {first['msg']}; {remedy}") from None
+
+
+def json_text(value: Any, only_ascii: bool = False) -> str:
+    """A value as JSON for people to read too; what no encoding has, as in some names of files, is escaped."""
+    text = json.dumps(value, indent=2, ensure_ascii=only_ascii) + "\n"
+    return text if encodable(text) else json_text(value, only_ascii=True)
+
+
+def encodable(text: str, encoding: str = "utf-8") -> bool:
+    """Whether an encoding has all characters of a text."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def write_json(file: Path, value: Any) -> None:
+    """Write a value as indented JSON, all or nothing."""
+    write_atomically(file, json_text(value).encode())
+
+
+def write_atomically(file: Path, data: bytes) -> None:
+    """Replace a file by new content: a reader, or a crash, sees the old file or the new one.
+
+    A pipe or a device, such as `/dev/stdout`, is written to.
+
+    Raises:
+        OSError: it cannot be written; its `filename` is this file.
+    """
+    try:
+        if file.exists() and not (file.is_file() or file.is_dir()):
+            file.write_bytes(data)
+        else:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            _replace(file, data)
+    except OSError as error:
+        error.filename, error.filename2 = str(file), None
+        raise
+
+
+def _replace(file: Path, data: bytes) -> None:
+    # Only a part of the name: the whole one may be as long as a name can be.
+    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name[:40]}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, file)
+    except BaseException:
+        os.unlink(temporary)
+        raise

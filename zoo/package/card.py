@@ -1,0 +1,190 @@
+"""The model card, generated from a model directory's files; what is written into its place by hand is kept."""
+
+import re
+from collections.abc import Mapping
+
+from zoo.errors import PackageError
+from zoo.package import CARD_FILE, MAP_FILE, Package, write_atomically
+from zoo.package.card_results import probe_section, results_section, training_section
+from zoo.package.card_usage import usage_section
+from zoo.package.metrics import own_metrics
+from zoo.registry import DATA_SETS, Mechanism, info
+
+_MECHANISMS: dict[Mechanism, str] = {
+    "plain": "no semantic block; its patch answers are class activation maps",
+    "aux": "patches supervised by the image's label in the middle of the network, without the semantic block",
+    "residual": "a semantic block whose mixture of class vectors is added to the features",
+    "concat": "a semantic block whose mixture of class vectors is compressed and concatenated to the features",
+    "encoded aux": "a control: patches supervised through the encoder of the semantic block, without its feedback",
+    "convolution": "a control: a convolution block as large as the semantic block, without its meaning",
+}
+
+OLD_CARD_FILE = "README.old.md"
+
+_BEGIN = "<!-- by hand: what stands between these two lines is kept when the card is written anew -->"
+_END = "<!-- /by hand -->"
+_SECTION = re.compile(r"<!-- by hand\b[^\n]*?-->[ \t]*\n?(.*)<!-- /by hand -->", re.DOTALL)
+"""From the first line of its kind to the last, as people have left them."""
+
+
+class ForeignCardError(PackageError):
+    """A card that the zoo did not write, or no longer recognises."""
+
+
+def write_card(package: Package) -> None:
+    """Write `README.md` anew; one that the zoo did not write is kept as `README.old.md`."""
+    try:
+        text = model_card(package)
+    except ForeignCardError:
+        (package.path / CARD_FILE).replace(package.path / OLD_CARD_FILE)
+        text = model_card(package)
+    write_atomically(package.path / CARD_FILE, text.encode())
+
+
+def model_card(
+    package: Package, repository: str | None = None, by_hand: str = "", licence: Mapping[str, str] | None = None
+) -> str:
+    """The card's text: YAML for the Hub, then what a person wants to know.
+
+    Arguments:
+        package: the model directory; the section written by hand and the licence are those of its `README.md`.
+        repository: `ORG/NAME` on the Hub, for the examples; None for a local directory.
+        by_hand: the section where that has none.
+        licence: from `stated_licence`, where that states none.
+
+    Raises:
+        ForeignCardError: there is a `README.md` that the zoo did not write.
+        PackageError: it is not UTF-8, or another file is not valid.
+    """
+    old = read_card(package)
+    own = hand_written(old, str(package.path / CARD_FILE))
+    parts = [
+        f"---\n{_metadata(package, stated_licence(old) or licence or {})}\n---\n\n# {package.config.name}\n",
+        _introduction(package),
+        f"{_BEGIN}\n{own or by_hand}{_END}\n",
+        usage_section(package, repository),
+        results_section(package),
+        probe_section(package),
+        training_section(package),
+        _uses_and_limits(package),
+        _CITATION,
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def read_card(package: Package) -> str:
+    """The text of `README.md`; empty where there is none.
+
+    Raises:
+        ForeignCardError: it is not UTF-8.
+    """
+    file = package.path / CARD_FILE
+    try:
+        return file.read_text(encoding="utf-8") if file.is_file() else ""
+    except UnicodeDecodeError as error:
+        raise ForeignCardError(
+            f"{file} is not UTF-8 at byte {error.start}; save it as UTF-8, or remove it: it is written anew"
+        ) from None
+
+
+def hand_written(card: str, where: str) -> str:
+    """The section of a card that was written by hand; empty where it is.
+
+    Raises:
+        ForeignCardError: the card has no such section, so that somebody else wrote all of it; names `where` it is.
+    """
+    if not card.strip():
+        return ""
+    if not (found := _SECTION.search(card)):
+        raise ForeignCardError(
+            f"{where} was not written by the zoo, or lost a line; it would be overwritten. Put what is to be kept "
+            f"between the lines {_BEGIN!r} and {_END!r}, or remove the file"
+        )
+    text = found[1].lstrip("\n").rstrip()
+    return f"{text}\n" if text else ""
+
+
+def stated_licence(card: str) -> dict[str, str]:
+    """The licence in a card's YAML, `license`, `license_name` and `license_link`: it is for its owner to state."""
+    front = re.match(r"---\n(.*?)^---$", card, re.DOTALL | re.MULTILINE)
+    lines = re.findall(r"^(license(?:_name|_link)?):[ \t]*(\S.*)$", front[1] if front else "", re.MULTILINE)
+    return {key: value.strip().strip("\"'") for key, value in lines}
+
+
+def _metadata(package: Package, licence: Mapping[str, str]) -> str:
+    from huggingface_hub import EvalResult, ModelCardData
+
+    config, metrics = package.config, own_metrics(package)
+    measured = metrics.measured
+    # One only, PyTorch's if it is there: others of the same data set and metric would be taken for another model's.
+    results = [
+        EvalResult(
+            task_type="image-classification",
+            dataset_type=DATA_SETS.get(config.data, config.data),
+            dataset_name=config.data,
+            dataset_split=metrics.measured_split,
+            metric_type="accuracy",
+            metric_value=measured[through].accuracy,
+        )
+        for through in sorted(measured, key="torch".__ne__)[:1]
+    ]
+    onnx = ["onnx"] if package.precisions else []
+    data = ModelCardData(
+        license=licence.get("license"),
+        license_name=licence.get("license_name"),
+        license_link=licence.get("license_link"),
+        library_name="template-zoo",
+        pipeline_tag="image-classification",
+        tags=["image-classification", "interpretability", "template-matching", *onnx],
+        datasets=[DATA_SETS[config.data]] if config.data in DATA_SETS else None,
+        model_name=config.name,
+        eval_results=results or None,
+    )
+    return data.to_yaml()
+
+
+def _introduction(package: Package) -> str:
+    config, variant = package.config, info(package.config.variant)
+    classes = f": {', '.join(config.classes)}" if len(config.classes) <= 20 else ""
+    text = (
+        "An image classifier of the template-zoo that shows what each patch of a picture looks like: "
+        f"`{config.variant}`, {_MECHANISMS[variant.mechanism]}. {variant.parameters(len(config.classes)):,} weights, "
+        f"{config.input_size}x{config.input_size} pixels, {len(config.classes)} classes{classes}.\n"
+    )
+    if not (package.path / MAP_FILE).is_file():
+        return text
+    return (
+        f"{text}\n![A photograph under its semantic map]({MAP_FILE})\n\n"
+        "One cell a patch, one colour a class, opacity in proportion to the class's share; from the "
+        f"{variant.patch_source}.\n"
+    )
+
+
+def _uses_and_limits(package: Package) -> str:
+    config = package.config
+    return f"""## Intended use and limits
+
+For research and teaching: which parts of a picture speak for which class, and how a network's middle can be made to \
+say so. Not for decisions about people, nor where a wrong class does harm.
+
+It knows {len(config.classes)} classes and {config.input_size}x{config.input_size} pixels: any picture is scaled to \
+that, and gets one of the classes, also a picture of something else. It is as good as its data set is like your \
+pictures; measure it on your own. The map of the patches comes from a layer that sees a part of the picture around \
+each patch; it shows what the network matched there, not where an object ends.
+"""
+
+
+_CITATION = """## Citation
+
+```bibtex
+@inproceedings{gorgun2022feature,
+  title = {Feature Embedding by Template Matching as a ResNet Block},
+  author = {G{\\"o}rg{\\"u}n, Ada and G{\\"u}rb{\\"u}z, Yeti Z. and Alatan, A. Ayd{\\i}n},
+  booktitle = {British Machine Vision Conference (BMVC)},
+  year = {2022},
+  url = {https://arxiv.org/abs/2210.00992}
+}
+```
+
+An independent implementation: what the paper leaves open was decided anew, and these are not its authors' weights.
+"""

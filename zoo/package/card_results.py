@@ -1,0 +1,149 @@
+"""The parts of a model card that say what was measured, and how the model was trained."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from zoo.package import ONNX_FILES, WEIGHTS_FILE, Package, sha256
+from zoo.package.metrics import ONNX, Metrics, Score, own_metrics
+from zoo.package.probe import INTERVENTIONS, read_probe
+from zoo.package.speed import Speed, read_speed
+from zoo.registry import info
+from zoo.runtime import Precision
+
+SAME_CLASS = "same class, %"
+
+
+def results_section(package: Package) -> str:
+    """Accuracy, size and speed by precision."""
+    metrics, speeds = own_metrics(package), read_speed(package)
+    measured = metrics.measured
+    rows = [_row(package, "PyTorch", WEIGHTS_FILE, measured.get("torch"))]
+    for through, precision in ONNX.items():
+        if file := package.onnx(precision):
+            agreement = _agreement(package, precision) if package.proven(precision) == sha256(file) else ""
+            speed = speeds.get(precision)
+            name, result = ONNX_FILES[precision], measured.get(through)
+            rows.append(_row(package, f"ONNX Runtime, {precision}", name, result, agreement, *_times(speed)))
+    if "server" in measured:
+        rows.append(_row(package, "the server", "", measured["server"]))
+    scores = [f"{metrics.measured_split} images", "accuracy, %", "patches, %"]
+    headings = ["through", "file", "MB", *scores, SAME_CLASS, "1 picture, ms", "pictures/s"]
+    filled = [index for index in range(len(headings)) if any(row[index] for row in rows)]
+    headings, *rows = ([row[index] for index in filled] for row in (headings, *rows))
+    alignment = "".join("llrrrrrrr"[index] for index in filled)
+    parts = [_table(headings, alignment, rows), _about_accuracy(package, metrics)]
+    if SAME_CLASS in headings:
+        parts.append(
+            "`same class` is the share of pictures with PyTorch's class; all of the comparison is in `parity.json`."
+        )
+    if speeds:
+        parts.append(_about_speed(speeds))
+    return "## Accuracy, size and speed\n\n" + "\n\n".join(parts) + "\n"
+
+
+def probe_section(package: Package) -> str:
+    """Whether the network uses its semantic block; empty where it has none."""
+    if not info(package.config.variant).has_block:
+        return ""
+    heading = "## Does the network use its semantic block?\n\n"
+    probes = read_probe(package)
+    if not probes:
+        return f"{heading}Not measured yet: `zoo probe`.\n"
+    columns = ["through", "images", "assignment", "accuracy, %", "answers changed, %"]
+    rows = []
+    for through, probe in probes.items():
+        rows.append([through, f"{probe.images:,} {probe.split}", "the block's own", f"{probe.accuracy:.2f}", ""])
+        for intervention, effect in probe.effects.items():
+            cells = [f"{effect.accuracy:.2f}", f"{effect.changed[0]:.2f}"]
+            rows.append(["", "", INTERVENTIONS[intervention], *cells])
+    verdicts = "\n".join(f"- {through}: {probe.verdict}." for through, probe in probes.items())
+    about = "The assignment of every patch is replaced, and the rest of the network answers (`zoo probe`)."
+    return f"{heading}{about}\n\n{_table(columns, 'lllrr', rows)}\n\n{verdicts}\n"
+
+
+def training_section(package: Package) -> str:
+    """How it was trained, with the log; empty where nothing says so."""
+    training = own_metrics(package).training
+    if training is None:
+        return ""
+    recipe = _table(["setting", "value"], "ll", ([name, str(value)] for name, value in training.recipe.items()))
+    rounded = " Then the weights were rounded to half precision." if training.rounded_from_sha256 else ""
+    return (
+        f"## Training\n\n{training.images:,} images of {training.data}, {training.minutes} minutes on "
+        f"{training.machine.device}, torch {training.torch}.{rounded}\n\n{recipe}\n{_log(training.history)}"
+    )
+
+
+def _log(history: Sequence[Mapping[str, float]]) -> str:
+    if not history:
+        return ""
+    names = list(history[0])
+    table = _table(names, "r" * len(names), ([str(epoch.get(name, "")) for name in names] for epoch in history))
+    validated = " and the validation split" if any(name.startswith("validation") for name in names) else ""
+    summary = f"The log, on the augmented training images{validated}"
+    return f"\n<details>\n<summary>{summary}</summary>\n\n{table}\n\n</details>\n"
+
+
+def _row(
+    package: Package, through: str, name: str, result: Score | None, agreement: str = "", *times: str
+) -> list[str]:
+    file = package.path / name
+    size = f"{file.stat().st_size / 1e6:.2f}" if name and file.is_file() else ""
+    shown = ["", "", ""]
+    if result:
+        shown = [f"{result.images:,}", f"{result.accuracy:.2f}", f"{result.patch_accuracy:.2f}"]
+    return [through, f"`{name}`" if size else "", size, *shown, agreement, *(times or ("", ""))]
+
+
+def _agreement(package: Package, precision: Precision) -> str:
+    records = package.parity().get(precision, {}).values()
+    return next((f"{100 * record['agreement']['logits']:.2f}" for record in records if "agreement" in record), "")
+
+
+def _times(speed: Speed | None) -> tuple[str, str]:
+    if speed is None:
+        return "", ""
+    batch = max(speed.seconds)
+    one = f"{1000 * speed.seconds[1]:.2f}" if 1 in speed.seconds else ""
+    return one, f"{batch / speed.seconds[batch]:.0f}"
+
+
+def _about_accuracy(package: Package, metrics: Metrics) -> str:
+    if not metrics.measured:
+        return "Its accuracy was not measured."
+    config, split = package.config, metrics.measured_split
+    variant = info(config.variant)
+    paper = variant.paper_accuracy.get(config.data)
+    compared = f" The paper prints {paper:.2f}; its recipe is not known." if paper and split == "test" else ""
+    by = "by patch logits"
+    if "server" in metrics.measured and variant.has_block:
+        by += ", and through the server by the assignment"
+    kept = _KEPT[split]
+    return (
+        f"The images are of {config.data}.{compared} `patches` is the share of all patches whose strongest class is "
+        f"the image's label, {by}. {kept}"
+    )
+
+
+_KEPT = {
+    "test": "Training read the training split only.",
+    "held-out": "The images were held out of the training split.",
+    "validation": "The weights were trained on the training split only; the validation split was measured meanwhile.",
+}
+
+
+def _about_speed(speeds: dict[Precision, Speed]) -> str:
+    speed = next(iter(speeds.values()))
+    return (
+        f"Times are medians of {speed.device}, {speed.processor}, {speed.threads} threads, ONNX Runtime "
+        f"{speed.onnxruntime}; pictures per second with {max(speed.seconds)} at once."
+    )
+
+
+def _table(headings: list[str], alignment: str, rows: Iterable[list[str]]) -> str:
+    ruler = [{"l": "---", "r": "--:"}[side] for side in alignment]
+    return "\n".join("| " + " | ".join(map(_cell, row)) + " |" for row in (headings, ruler, *rows))
+
+
+def _cell(text: str) -> str:
+    """A text that neither ends the cell nor the row."""
+    return " ".join(text.split()).replace("|", "\\|")

@@ -1,0 +1,83 @@
+"""Runs of a session on memory that stays where it is: nothing is allocated, and CUDA repeats a captured graph."""
+
+import threading
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from zoo.images.preprocess import Pixels
+from zoo.predictors import OUTPUTS, Prediction
+
+SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+"""Batches for which there is memory, and a graph; another batch is computed as the next larger one."""
+
+
+class _Bound(NamedTuple):
+    """What belongs to one size of batch."""
+
+    pixels: Pixels
+    """On the host, [N, 3, S, S]; what is beyond a batch is left over from the one before."""
+    image: Any
+    """The same on the device."""
+    outputs: dict[str, Any]
+    binding: Any
+    options: Any
+
+
+class BoundRuns:
+    """Computes batches of any size with a session, one at a time.
+
+    A captured graph (`enable_cuda_graph`) reads and writes the very addresses that it was captured with, and has fixed
+    shapes: hence one set of buffers and one graph a size, made when it is first needed.
+
+    Arguments:
+        session: an `onnxruntime.InferenceSession` of a model.
+        side: height and width in pixels of its input.
+        device: `cuda` or `cpu`, where the buffers are.
+        sizes: of batches, ascending.
+    """
+
+    def __init__(self, session: Any, side: int, device: str = "cuda", sizes: tuple[int, ...] = SIZES) -> None:
+        self._session = session
+        self._side = side
+        self._device = device
+        self._sizes = sizes
+        self._bound: dict[int, _Bound] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, pixels: Pixels) -> Prediction:
+        """The answer for pixels [N, 3, S, S]."""
+        most = self._sizes[-1]
+        parts = [self._run(pixels[start : start + most]) for start in range(0, len(pixels), most)]
+        return parts[0] if len(parts) == 1 else Prediction.join(parts)
+
+    def _run(self, pixels: Pixels) -> Prediction:
+        count = len(pixels)
+        size = next(size for size in self._sizes if size >= count)
+        with self._lock:
+            bound = self._bound.get(size) or self._bind(size)
+            bound.pixels[:count] = pixels
+            bound.image.update_inplace(bound.pixels)
+            self._session.run_with_iobinding(bound.binding, bound.options)
+            # Copies: the next batch overwrites the buffers.
+            arrays: dict[str, Any] = dict.fromkeys(OUTPUTS)
+            arrays |= {name: np.array(value.numpy()[:count]) for name, value in bound.outputs.items()}
+        return Prediction(**arrays)
+
+    def _bind(self, size: int) -> _Bound:
+        import onnxruntime
+
+        pixels = np.zeros((size, 3, self._side, self._side), np.uint8)
+        image = onnxruntime.OrtValue.ortvalue_from_numpy(pixels, self._device, 0)
+        binding = self._session.io_binding()
+        binding.bind_ortvalue_input("image", image)
+        outputs = {}
+        for output in self._session.get_outputs():
+            shape = [size, *output.shape[1:]]
+            outputs[output.name] = onnxruntime.OrtValue.ortvalue_from_shape_and_type(shape, np.float32, self._device, 0)
+            binding.bind_ortvalue_output(output.name, outputs[output.name])
+        options = onnxruntime.RunOptions()
+        # Without a number of its own, a graph would be taken for another size's.
+        options.add_run_config_entry("gpu_graph_id", str(size))
+        self._bound[size] = _Bound(pixels, image, outputs, binding, options)
+        return self._bound[size]

@@ -1,0 +1,95 @@
+"""ONNX Runtime's sessions, on CUDA or the CPU."""
+
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import MissingDependencyError, PackageError, ZooError
+from zoo.forks import never_destroy_after_fork
+from zoo.machine import nvidia_driver
+from zoo.runtime import Device, Runtime
+
+_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+
+_EXACT = {"use_tf32": "0"}
+"""Else CUDA rounds the factors of products in single precision to 10 bits; who wants that takes fp16."""
+_CAPTURED = {"enable_cuda_graph": "1"}
+"""Runs are repeated without launching each operation; see `zoo.predictors.cuda_graph`."""
+
+
+class DeviceError(ZooError):
+    """A device was asked for that is not there."""
+
+
+def open_session(file: Path, device: Device, threads: int, runtime: Runtime) -> Any:
+    """An `onnxruntime.InferenceSession`; its threads are this process's alone, so that a forked one opens its own.
+
+    Arguments:
+        file: the ONNX file.
+        device: `cuda` fails where there is none; `auto` takes CUDA where it works, else the CPU.
+        threads: that share an operation on the CPU.
+        runtime: how to compute on the CPU.
+
+    Raises:
+        PackageError: ONNX Runtime cannot open the file.
+        DeviceError: CUDA was asked for and cannot be used.
+        MissingDependencyError: ONNX Runtime is not installed.
+    """
+    ort = _onnxruntime()
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    options.enable_cpu_mem_arena = runtime.arena
+    options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, f"ORT_ENABLE_{runtime.optimization.upper()}")
+    if not runtime.spin:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        session = _open(ort, file, options, device)
+    except DeviceError:
+        raise
+    except Exception as error:  # ONNX Runtime's errors have no common base of their own
+        raise PackageError(f"ONNX Runtime cannot open {file}: {error}") from None
+    never_destroy_after_fork(session)
+    return session
+
+
+def on_cuda(session: Any) -> bool:
+    """Whether a session computes on a GPU."""
+    return _CUDA in session.get_providers()
+
+
+def _open(ort: Any, file: Path, options: Any, device: Device) -> Any:
+    if device == "cpu" or (device == "auto" and not nvidia_driver()):
+        return ort.InferenceSession(file, options, providers=[_CPU])
+    if _CUDA not in ort.get_available_providers():
+        if device == "auto":
+            return ort.InferenceSession(file, options, providers=[_CPU])
+        raise DeviceError(
+            f"CUDA was asked for, but this ONNX Runtime was built without it (it has "
+            f"{', '.join(ort.get_available_providers())}); install onnxruntime-gpu, or ask for the CPU"
+        )
+    # CUDA and cuDNN may lie in Python packages, where the dynamic loader does not look by itself.
+    ort.preload_dlls()
+    # What was found best on a CPU says nothing of a GPU.
+    own = ort.SessionOptions()
+    own.log_severity_level = options.log_severity_level
+    try:
+        session = ort.InferenceSession(file, own, providers=[(_CUDA, _EXACT | _CAPTURED), _CPU])
+    except Exception:
+        # A graph cannot be captured where CUDA lacks an operation; whatever else is wrong is so without it, too.
+        session = ort.InferenceSession(file, own, providers=[(_CUDA, _EXACT), _CPU])
+    # ONNX Runtime falls back to the CPU in silence when CUDA does not load.
+    if device == "cuda" and not on_cuda(session):
+        why = "its libraries did not load" if nvidia_driver() else "there is no NVIDIA driver on this machine"
+        raise DeviceError(
+            f"CUDA was asked for, but {why}; run on a host with an NVIDIA GPU (docker run --gpus all), "
+            "install template-zoo[cuda], or ask for the CPU"
+        )
+    return session
+
+
+def _onnxruntime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingDependencyError(f"this needs ONNX Runtime ({error}): pip install 'template-zoo[onnx]'") from None
+    return onnxruntime

@@ -1,0 +1,52 @@
+"""PyTorch as a predictor."""
+
+from dataclasses import dataclass
+
+import torch
+
+from zoo.forks import notify_after_fork
+from zoo.images.preprocess import Pixels
+from zoo.networks.load import load_package
+from zoo.networks.network import Network
+from zoo.package import ModelConfig, Package
+from zoo.predictors import Prediction, check_pixels
+
+
+@dataclass(frozen=True, slots=True)
+class TorchPredictor:
+    """A network in evaluation mode, in single precision.
+
+    A process that is forked afterwards computes with one thread, as PyTorch's data loaders do: the others stay with its
+    parent, and OpenMP would wait for them for ever.
+    """
+
+    network: Network
+    config: ModelConfig
+
+    def __post_init__(self) -> None:
+        notify_after_fork(_one_thread)
+
+    @staticmethod
+    def open(package: Package) -> "TorchPredictor":
+        """The network of a model directory, on the GPU if there is one."""
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        return TorchPredictor(load_package(package).to(device).to(memory_format=torch.channels_last), package.config)
+
+    @property
+    def device(self) -> str:
+        return f"PyTorch on {next(self.network.parameters()).device}"
+
+    @torch.inference_mode()
+    def __call__(self, pixels: Pixels) -> Prediction:
+        check_pixels(pixels, self.config, self.config.name)
+        semantics = self.network.semantics(torch.from_numpy(pixels).to(next(self.network.parameters()).device))
+        assignment = None if semantics.assignment is None else semantics.assignment.cpu().numpy()
+        return Prediction(semantics.logits.cpu().numpy(), semantics.patch_logits.cpu().numpy(), assignment)
+
+
+class _OneThread:
+    def after_fork(self) -> None:
+        torch.set_num_threads(1)
+
+
+_one_thread = _OneThread()

@@ -1,0 +1,122 @@
+"""The semantic map over its picture: one colour a class, one cell a patch, and a legend."""
+
+import colorsys
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageColor, ImageDraw, ImageFont
+
+from zoo.answers import NONE
+from zoo.images.preprocess import Box
+from zoo.predictors import Array
+from zoo.printable import printable
+
+PALETTE = (
+    "#3f90da", "#ffa90e", "#bd1f01", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#92dadd", "#94a4a2", "#717581",
+)  # fmt: skip
+"""Ten colours for people with colour-vision deficiencies too: M. Petroff, *Accessible Color Sequences* (2021)."""
+
+SIDE = 512
+"""Least length in pixels of the drawn square's side, so that a small picture's cells can be seen."""
+MAX_SIDE = 1024
+MAX_OPACITY = 0.65
+"""Of a cell that is all one class: the picture must stay visible under it."""
+LEGEND_ROWS = 12
+INK, PAPER = "#202124", "#ffffff"
+
+
+class LegendRow(NamedTuple):
+    """A class, its mean share over the grid, and its colour; None for what has none."""
+
+    name: str
+    share: float
+    colour: str | None
+
+
+def class_colour(index: int) -> str:
+    """The colour of a class, the same in every picture; past ten classes, lighter and darker shades of the ten."""
+    red, green, blue = (value / 255 for value in ImageColor.getrgb(PALETTE[index % len(PALETTE)])[:3])
+    cycle = index // len(PALETTE)
+    hue, lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
+    lightness += (0, 0.16, -0.16, 0.24, -0.24, 0.08, -0.08, 0.2, -0.2, 0.12)[cycle % 10]
+    shade = colorsys.hls_to_rgb(hue, min(max(lightness, 0.05), 0.95), saturation)
+    return "#" + "".join(f"{round(255 * value):02x}" for value in shade)
+
+
+def draw_semantic_map(image: Image.Image, shares: Array, box: Box, classes: tuple[str, ...], title: str) -> Image.Image:
+    """Draw what each patch looks like over the picture.
+
+    Each cell has the colour of its strongest class, its opacity in proportion to that class's share; cells are not
+    smoothed. The part of the picture that the network did not see is dimmed.
+
+    Arguments:
+        image: the picture, RGB.
+        shares: [C + 1, h, w], `none` last; see `zoo.answers.patch_shares`.
+        box: the part of the picture that the grid covers.
+        classes: C names.
+        title: a line above the legend.
+
+    Returns:
+        An RGB picture: the map on the left, the legend on the right.
+    """
+    scale = min(max(SIDE / (box.right - box.left), 1.0), MAX_SIDE / min(image.size))
+    if max(image.size) * scale > 2 * MAX_SIDE:
+        scale = 2 * MAX_SIDE / max(image.size)
+    size = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
+    canvas = image.resize(size, Image.Resampling.NEAREST if scale > 2 else Image.Resampling.LANCZOS)
+    left, top = (min(round(start * scale), side - 1) for start, side in zip(box[:2], size, strict=True))
+    edges = [left, top, max(round(box.right * scale), left + 1), max(round(box.bottom * scale), top + 1)]
+    canvas = _dim_outside(canvas, edges)
+    overlay = cells(shares, (edges[2] - edges[0], edges[3] - edges[1]))
+    canvas.paste(overlay, (edges[0], edges[1]), overlay)
+    return _beside(canvas, draw_legend(legend_rows(shares, classes), title))
+
+
+def _dim_outside(canvas: Image.Image, edges: list[int]) -> Image.Image:
+    dimmed = Image.blend(canvas, Image.new("RGB", canvas.size, PAPER), 0.6)
+    seen = (edges[0], edges[1], edges[2], edges[3])
+    dimmed.paste(canvas.crop(seen), seen[:2])
+    return dimmed
+
+
+def cells(shares: Array, size: tuple[int, int]) -> Image.Image:
+    """The grid of shares [C + 1, h, w] as an RGBA picture of `size`: each cell in the colour of its strongest class."""
+    strongest = shares[:-1].argmax(axis=0)
+    colours = np.array([ImageColor.getrgb(class_colour(index))[:3] for index in range(len(shares) - 1)], dtype=np.uint8)
+    opacity = np.clip(255 * MAX_OPACITY * shares[:-1].max(axis=0), 0, 255).astype(np.uint8)
+    return Image.fromarray(np.dstack([colours[strongest], opacity])).resize(size, Image.Resampling.NEAREST)
+
+
+def legend_rows(shares: Array, classes: tuple[str, ...]) -> list[LegendRow]:
+    """The largest mean shares over the grid, then what is left, then `none`."""
+    means = shares.mean(axis=(1, 2))
+    order = np.argsort(-means[:-1], kind="stable")
+    shown, rest = order[:LEGEND_ROWS], order[LEGEND_ROWS:]
+    rows = [LegendRow(printable(classes[index]), float(means[index]), class_colour(int(index))) for index in shown]
+    if len(rest):
+        rows.append(LegendRow(f"{len(rest)} others", float(means[rest].sum()), None))
+    return [*rows, LegendRow(NONE, float(means[-1]), None)]
+
+
+def draw_legend(rows: list[LegendRow], title: str) -> Image.Image:
+    """The rows under a title, as a picture of its own."""
+    font, margin, line = ImageFont.load_default(18), 16, 32
+    name_width = max(font.getlength(row.name) for row in rows)
+    width = round(max(margin * 2 + 34 + name_width + 80, margin * 2 + font.getlength(title)))
+    legend = Image.new("RGB", (width, margin * 2 + line * (len(rows) + 1)), PAPER)
+    pen = ImageDraw.Draw(legend)
+    pen.text((margin, margin), title, fill=INK, font=font)
+    for index, row in enumerate(rows, start=1):
+        top = margin + index * line
+        swatch = (margin, top, margin + 22, top + 22)
+        pen.rectangle(swatch, fill=row.colour, outline=INK if row.colour is None else None)
+        pen.text((margin + 34, top), row.name, fill=INK, font=font)
+        pen.text((width - margin, top), f"{row.share:.0%}", fill=INK, font=font, anchor="ra")
+    return legend
+
+
+def _beside(left: Image.Image, right: Image.Image) -> Image.Image:
+    page = Image.new("RGB", (left.width + right.width, max(left.height, right.height)), PAPER)
+    page.paste(left, (0, 0))
+    page.paste(right, (left.width, 0))
+    return page
