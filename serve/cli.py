@@ -24,7 +24,7 @@ def add_commands(app: typer.Typer) -> None:
 @with_options(Settings, environment=VARIABLES)
 def serve(settings: Settings) -> None:
     """Answer POST /classify and POST /patch-semantics over HTTP; see /docs there."""
-    from serve.processes import run
+    from serve.process.supervisor import run
 
     run(settings)
 
@@ -48,9 +48,9 @@ def tune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only measure; change nothing.")] = False,
 ) -> None:
     """Find the fastest way to compute a model on this machine, and keep it in the model directory."""
-    from serve.tune import check_writable, write
-    from serve.tune import tune as find
-    from serve.tune_report import chosen, summary_table, trials_table
+    from serve.tuning.report import chosen, summary_table, trials_table
+    from serve.tuning.tune import check_writable, write
+    from serve.tuning.tune import tune as find
     from zoo.hub import open_model
     from zoo.terminal import Terminal
 
@@ -89,8 +89,8 @@ def speed(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only measure; change nothing.")] = False,
 ) -> None:
     """Measure how fast this machine computes each of a model's ONNX files, for its card."""
-    from serve.speed import measure_speed
-    from serve.tune import check_writable
+    from serve.tuning.speed import measure_speed
+    from serve.tuning.tune import check_writable
     from zoo.hub import open_model
     from zoo.package import SPEED_FILE
     from zoo.package.card import write_card

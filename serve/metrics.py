@@ -6,8 +6,8 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from serve.batcher import BatchReport
 from serve.gpu_memory import watch_gpu_memory
+from serve.inference.batcher import BatchReport
 from serve.process_metrics import ProcessMetrics
 from serve.shared import METRICS_FOLDER, Shared
 

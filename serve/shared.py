@@ -95,7 +95,7 @@ class Shared:
     computing: SharedNumber
     """Batches that are being computed."""
     asked: SharedTimes
-    """By which client; see `serve.rate`."""
+    """By which client; see `serve.http.middleware.rate`."""
 
     @staticmethod
     def among(processes: int = 1) -> "Shared":

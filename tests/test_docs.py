@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from support.serving import running
 
-from serve.api import create_app
-from serve.service import Service
+from serve.http.app import create_app
+from serve.inference.service import Service
 from serve.settings import Settings
 from zoo.hub import DEFAULT_MODEL
 

@@ -12,7 +12,7 @@ from peers.openvino_requests import build_openvino
 from peers.subject import AnswerTuple, Subject
 from peers.turns import fastest
 
-from serve.tune import PARTS
+from serve.tuning.tune import PARTS
 from zoo.images.preprocess import Pixels
 from zoo.predictors.onnx import OnnxPredictor, run
 from zoo.predictors.onnx_session import open_session

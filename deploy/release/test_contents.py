@@ -26,7 +26,7 @@ def test_the_wheel_has_the_packages_and_nothing_else(wheel: Path) -> None:
     metadata = {name for name in names if name.partition("/")[0].endswith(".dist-info")}
     assert {Path(name).name for name in metadata} == {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "LICENSE"}
     assert names - metadata == tracked()
-    assert {"zoo/py.typed", "serve/page/index.html", "serve/page/samples/cat.jpg"} <= names
+    assert {"zoo/py.typed", "serve/http/page/index.html", "serve/http/page/samples/cat.jpg"} <= names
 
 
 def test_the_releases_are_of_these_models(wheel: Path, tmp_path: Path) -> None:

@@ -11,19 +11,19 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import WithJsonSchema
 from starlette.datastructures import Headers
 
-from serve.coding import IDENTITY, choose_coding, encode_body
-from serve.connected import WhileConnected
-from serve.deadline import client_deadline, deadline_of
 from serve.errors import OPEN_INFERENCE
-from serve.models import ServedModel
+from serve.http.coding import IDENTITY, choose_coding, encode_body
+from serve.http.connected import WhileConnected
+from serve.http.deadline import client_deadline, deadline_of
+from serve.http.openapi import Responses, example, problems
+from serve.http.upload import read_body
+from serve.inference.models import ServedModel
+from serve.inference.service import Service
 from serve.open_inference.answer import write_answer
 from serve.open_inference.fields import field
 from serve.open_inference.pixels import HEADER_LENGTH
 from serve.open_inference.request import InferRequest, read_request
 from serve.open_inference.signature import VERSION, Signature
-from serve.openapi import Responses, example, problems
-from serve.service import Service
-from serve.upload import read_body
 from zoo.errors import InputError, UnknownNameError
 from zoo.predictors import Prediction
 from zoo.predictors.onnx import OnnxPredictor

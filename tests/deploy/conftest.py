@@ -3,8 +3,8 @@ from collections.abc import Iterator
 import pytest
 from starlette.testclient import TestClient
 
-from serve.api import create_app
-from serve.service import Service
+from serve.http.app import create_app
+from serve.inference.service import Service
 from serve.settings import Settings
 
 KEY = "a-key-that-is-as-long-as-one-must-be"

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 from support.deploying import DEPLOY, DOCKERFILE, ROOT, read_yaml, unknown_variables
 
-from serve.processes import PATIENCE
+from serve.process.supervisor import PATIENCE
 from serve.settings import Settings
 
 FILES = ("compose.yaml", "compose.cuda.yaml")

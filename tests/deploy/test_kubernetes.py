@@ -6,8 +6,8 @@ import pytest
 from starlette.testclient import TestClient
 from support.deploying import DEPLOY, DOCKERFILE, USER, read_yaml, unknown_variables
 
-from serve.keys import Keys
-from serve.processes import PATIENCE
+from serve.http.middleware.keys import Keys
+from serve.process.supervisor import PATIENCE
 from serve.settings import Settings
 from zoo.errors import InputError
 

@@ -5,8 +5,8 @@ import pytest
 from starlette.testclient import TestClient
 from support.serving import GatedPredictor, MakeClient
 
-from serve.api import create_app
-from serve.service import Service
+from serve.http.app import create_app
+from serve.inference.service import Service
 from serve.settings import Settings
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.predictors import Predictor

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from prometheus_client import generate_latest
 
-from serve.batcher import BatchReport
+from serve.inference.batcher import BatchReport
 from serve.metrics import Metrics
 from serve.shared import Shared
 

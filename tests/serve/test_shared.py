@@ -5,10 +5,10 @@ from threading import Thread
 
 import pytest
 
-from serve.admission import Admission
 from serve.errors import QueueFullError
+from serve.http.middleware.rate import RateLimit
+from serve.inference.admission import Admission
 from serve.process_metrics import ProcessMetrics
-from serve.rate import RateLimit
 from serve.shared import FairThreads, Shared, SharedTimes
 
 spawn = multiprocessing.get_context("spawn")

@@ -9,14 +9,14 @@ import uvicorn
 from fastapi import FastAPI, Request
 from starlette.testclient import TestClient
 
-from serve.admission import Admission
-from serve.connections import Connections
+from serve.http.middleware.stack import add_middleware
+from serve.inference.admission import Admission
 from serve.metrics import Metrics
-from serve.middleware import add_middleware
+from serve.process.connections import Connections
+from serve.process.uvicorn_config import uvicorn_config
 from serve.request_context import current
 from serve.settings import Settings
 from serve.shared import Shared
-from serve.uvicorn_config import uvicorn_config
 
 
 def small_app(metrics: Metrics | None = None, admission: Admission | None = None, **settings: object) -> FastAPI:

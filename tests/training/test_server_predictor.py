@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import uvicorn
 
-from serve.api import create_app
-from serve.service import Service
+from serve.http.app import create_app
+from serve.inference.service import Service
 from serve.settings import Settings
 from training.server_predictor import FILES, ServerError, ServerPredictor
 from zoo.answers import softmax

@@ -1,0 +1,1 @@
+"""What is said over HTTP: endpoints, bodies, answers, the page."""

@@ -1,0 +1,69 @@
+"""From a result of the service to the JSON of an answer.
+
+It is written as it is: to make the models of `serve.schemas` of it first would check what is right already.
+"""
+
+from pydantic_core import to_json
+
+from serve.inference.models import ServedModel
+from serve.inference.service import Result
+from serve.schemas import ModelDescription
+from zoo.answers import patch_answers, patch_shares, top_classes
+from zoo.predictors.onnx import OnnxPredictor
+from zoo.registry import info
+from zoo.semantic_map import class_colour
+
+
+def classify_answer(model: ServedModel, result: Result, top_k: int) -> bytes:
+    """The answer of `/classify`: a `ClassifyAnswer` in JSON."""
+    config = model.package.config
+    results = [
+        {**common, "classes": [share._asdict() for share in top_classes(logits, config.classes, top_k)]}
+        for common, logits in zip(_pictures(result), result.prediction.logits, strict=True)
+    ]
+    return to_json({"model": config.identity(), "results": results, "timing": _timing(result)})
+
+
+def patch_semantics_answer(model: ServedModel, result: Result, top_k: int) -> bytes:
+    """The answer of `/patch-semantics`: a `PatchSemanticsAnswer` in JSON."""
+    config = model.package.config
+    shares = patch_shares(result.prediction)
+    more = {"grid": {"rows": shares.shape[2], "columns": shares.shape[3]}, "source": model.patch_source}
+    results = [
+        {**common, **more, "patches": patch_answers(own, config.classes, top_k, model.entities)}
+        for common, own in zip(_pictures(result), shares, strict=True)
+    ]
+    return to_json({"model": config.identity(), "results": results, "timing": _timing(result)})
+
+
+def model_description(model: ServedModel, default: bool) -> ModelDescription:
+    """A model in the answer of `/models`."""
+    config, predictor = model.package.config, model.loaded and model.loaded.predictor
+    onnx = predictor if isinstance(predictor, OnnxPredictor) else None
+    return ModelDescription(
+        **config.identity(),
+        default=default,
+        classes=list(config.classes),
+        colours=[class_colour(index) for index in range(len(config.classes))],
+        input_size=config.input_size,
+        parameters=info(config.variant).parameters(len(config.classes)),
+        loaded=predictor is not None,
+        device=predictor.device if predictor else None,
+        precision=onnx.precision if onnx else None,
+        onnx_sha256=onnx.onnx_sha256 if onnx else None,
+        patch_source=model.patch_source,
+        metrics=model.package.metrics(),
+        parity=model.package.parity(),
+    )
+
+
+def _pictures(result: Result) -> list[dict[str, object]]:
+    return [
+        {"file": picture.name, "picture": {"width": picture.width, "height": picture.height}, "box": picture.box}
+        for picture in result.pictures
+    ]
+
+
+def _timing(result: Result) -> dict[str, float]:
+    queue, compute, batch = result.timing
+    return {"queue_ms": round(1000 * queue, 3), "compute_ms": round(1000 * compute, 3), "batch": batch}

@@ -1,0 +1,1 @@
+"""How an image is computed: decoded, batched with others, answered."""

@@ -1,0 +1,262 @@
+"""The models that a server has: loaded at the start or when they are first asked for, within a memory budget."""
+
+import asyncio
+import logging
+import resource
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from serve.errors import ModelUnavailableError
+from serve.inference.batcher import Batcher
+from serve.metrics import Metrics
+from serve.settings import Settings
+from zoo.errors import InputError, ZooError, find_name
+from zoo.package import Package
+from zoo.package.entities import Entities
+from zoo.predictors import Predictor
+from zoo.registry import info
+
+_log = logging.getLogger(__name__)
+
+OpenPredictor = Callable[[Package], Predictor]
+
+
+class LoadError(ZooError):
+    """A model that failed when it was opened or computed for the first time; its cause says where."""
+
+
+class Loaded(NamedTuple):
+    """What computes a model."""
+
+    predictor: Predictor
+    batcher: Batcher
+
+
+@dataclass(slots=True)
+class ServedModel:
+    """A model that requests may name, loaded or not."""
+
+    package: Package
+    loaded: Loaded | None = None
+    users: int = 0
+    """Requests that it works for."""
+    used: float = field(default_factory=time.monotonic)
+    """When it was last asked for."""
+    bytes: int = 0
+    """By how much the process grew when it was loaded; the most of all times."""
+    loading: asyncio.Task[Loaded] | None = None
+    """What loads it just now."""
+    entities: Entities | None = field(init=False)
+    """What answers name the nearest of, if its directory has them."""
+
+    def __post_init__(self) -> None:
+        self.entities = Entities.read(self.package)
+
+    @property
+    def name(self) -> str:
+        return self.package.config.name
+
+    @property
+    def patch_source(self) -> str:
+        """Where its patch logits come from."""
+        return info(self.package.config.variant).patch_source
+
+
+class Models(Mapping[str, ServedModel]):
+    """The served models by name, the default one first.
+
+    Arguments:
+        packages: their directories.
+        open_predictor: loads one.
+        settings, metrics: of the server.
+
+    Raises:
+        InputError: two have the same name.
+    """
+
+    def __init__(
+        self, packages: Iterable[Package], open_predictor: OpenPredictor, settings: Settings, metrics: Metrics
+    ) -> None:
+        self._open = open_predictor
+        self._settings = settings
+        self._metrics = metrics
+        self._loading = asyncio.Lock()
+        self._models: dict[str, ServedModel] = {}
+        for package in packages:
+            info(package.config.variant)  # an unknown variant is an error before anything is loaded
+            other = self._models.setdefault(package.config.name, ServedModel(package))
+            if other.package is not package:
+                raise InputError(
+                    f"{other.package.path} and {package.path} both hold a model called {package.config.name!r}; "
+                    "serve one of them, or train the other under another data set name"
+                )
+
+    def __getitem__(self, name: str) -> ServedModel:
+        return self._models[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._models)
+
+    def __len__(self) -> int:
+        return len(self._models)
+
+    def named(self, name: str | None) -> ServedModel:
+        """The model called `name`, the only one of the variant `name`, or the default one.
+
+        Raises:
+            UnknownNameError: it is not served here, or several of the variant are.
+        """
+        if name is None:
+            return next(iter(self._models.values()))
+        return self._models[find_name("model of this server", name, self._models)]
+
+    @property
+    def names(self) -> list[str]:
+        """What requests may call them: their names, and the variants of which there is only one."""
+        variants = Counter(model.package.config.variant for model in self._models.values())
+        return [*self._models, *(variant for variant, count in variants.items() if count == 1)]
+
+    @property
+    def alive(self) -> bool:
+        """Whether every loaded model takes work and does it."""
+        return all(model.loaded.batcher.alive for model in self._models.values() if model.loaded)
+
+    def load_first(self) -> None:
+        """Before the server starts: load the default model, and the others as `load` says and the budget allows.
+
+        Raises:
+            ZooError: one cannot be loaded.
+            InputError: the default model alone is above the budget.
+        """
+        first, *others = self._models.values()
+        self._load(first)
+        if self._excess() > 0:
+            raise InputError(
+                f"model_memory_mb = {self._settings.model_memory_mb:g}: {first.name} alone takes "
+                f"{first.bytes / 1e6:.0f} MB; allow more, or serve a smaller model first"
+            )
+        if self._settings.load == "use":
+            return
+        for model in others:
+            self._load(model)
+            if self._excess() > 0:
+                _log.info("%s waits for its first request: the memory budget is used up", model.name)
+                self._take(model).close(self._settings.drain_seconds)
+
+    @asynccontextmanager
+    async def use(self, model: ServedModel) -> AsyncIterator[Batcher]:
+        """What computes a model, which is loaded if it is not, and stays so meanwhile.
+
+        Raises:
+            ModelUnavailableError: it cannot be loaded now.
+        """
+        model.users += 1
+        model.used = time.monotonic()
+        try:
+            loaded = model.loaded
+            if loaded is None:
+                model.loading = model.loading or asyncio.create_task(self._load_while_serving(model))
+                # A request that no longer waits neither ends the load nor leaves the next one to begin another.
+                loaded = await asyncio.shield(model.loading)
+            yield loaded.batcher
+        finally:
+            model.users -= 1
+
+    def close(self, timeout: float) -> bool:
+        """Finish what waits, and end; whether everything was done within so many seconds."""
+        deadline = time.monotonic() + timeout
+        loaded = [model.loaded for model in self._models.values() if model.loaded]
+        done = [each.batcher.close(max(deadline - time.monotonic(), 0)) for each in loaded]
+        return all(done)
+
+    async def _load_while_serving(self, model: ServedModel) -> Loaded:
+        try:
+            async with self._loading:
+                # All at once, before any request can ask one of them again.
+                batchers = [self._take(other) for other in self._to_unload(model)]
+                for batcher in batchers:
+                    await asyncio.to_thread(batcher.close, self._settings.drain_seconds)
+                return await asyncio.to_thread(self._load, model)
+        except ModelUnavailableError:
+            raise
+        except (ZooError, OSError, MemoryError) as error:
+            _log.error("%s cannot be loaded: %s", model.name, error, exc_info=error.__cause__)
+            raise ModelUnavailableError(
+                f"the model {model.name} cannot be loaded now, the server's log says why; use another of /models"
+            ) from None
+        finally:
+            model.loading = None
+
+    def _to_unload(self, model: ServedModel) -> Sequence[ServedModel]:
+        """Idle models, the least lately used first, that make room for one; `ModelUnavailableError` if there are not
+        enough of them."""
+        needed = self._excess(model.bytes or _file_bytes(model.package))
+        idle = [other for other in self._models.values() if other.loaded and not other.users]
+        chosen = []
+        for other in sorted(idle, key=lambda other: other.used):
+            if needed <= 0:
+                break
+            chosen.append(other)
+            needed -= other.bytes
+        if needed > 0:
+            raise ModelUnavailableError(
+                f"there is no memory for the model {model.name} while the others are in use; try again later"
+            )
+        return chosen
+
+    def _excess(self, more: int = 0) -> float:
+        """Bytes above the budget, with so many more; 0 or less if they fit."""
+        budget = self._settings.model_memory_mb * 1e6 or float("inf")
+        return sum(model.bytes for model in self._models.values() if model.loaded) + more - budget
+
+    def _load(self, model: ServedModel) -> Loaded:
+        started, before = time.perf_counter(), _resident()
+        try:
+            predictor = self._open(model.package)
+        except ZooError:
+            raise
+        except Exception as error:  # ONNX Runtime's errors have no common base of their own
+            raise LoadError(
+                f"{model.package.path} cannot be opened and tried out: {type(error).__name__}: {error}; export it "
+                "again, or give it more memory, a smaller max_batch or another device"
+            ) from error
+        batcher = Batcher(
+            predictor,
+            max_batch=self._settings.max_batch,
+            max_wait=self._settings.max_wait_ms / 1000,
+            workers=self._settings.workers,
+            observe=self._metrics.observer(model.name),
+        )
+        model.bytes = max(model.bytes, _resident() - before, _file_bytes(model.package))
+        model.loaded = Loaded(predictor, batcher)
+        waiting = self._metrics.waiting.labels(model.name)
+        self._metrics.watch(waiting, lambda: model.loaded.batcher.depth if model.loaded else 0)
+        self._metrics.model_loaded(model.name, time.perf_counter() - started)
+        return model.loaded
+
+    def _take(self, model: ServedModel) -> Batcher:
+        """Unload a model, all but its batcher, which is still to be closed."""
+        assert model.loaded
+        batcher, model.loaded = model.loaded.batcher, None
+        self._metrics.model_unloaded(model.name)
+        _log.info("%s is unloaded", model.name)
+        return batcher
+
+
+def _file_bytes(package: Package) -> int:
+    """What a model takes at least."""
+    return max((file.stat().st_size for one in package.precisions if (file := package.onnx(one))), default=0)
+
+
+def _resident() -> int:
+    """Bytes of memory that this process uses; 0 where the system does not say."""
+    try:
+        resident = Path("/proc/self/statm").read_text().split()[1]
+    except OSError:
+        return 0
+    return int(resident) * resource.getpagesize()

@@ -1,0 +1,142 @@
+"""HTTP/1.1 as uvicorn speaks it with httptools, with what uvicorn leaves to be mended in framing."""
+
+from contextvars import copy_context
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from serve.http.middleware.request_log import report
+from serve.http.problems import problem
+from serve.metrics import Metrics
+from serve.request_context import ID_HEADER, begin
+
+
+class _RefusedError(Exception):
+    """Stops the parser within a request that was refused."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Ends every request where RFC 9112 says that it ends, and refuses what does not.
+
+    Beyond uvicorn:
+
+    - a request is refused as soon as `h11_max_incomplete_event_size` bytes of its head are there and not its end, and
+      so are the fields after a body in chunks;
+    - an upgrade is ignored, as RFC 9110 allows: httptools ends a request with `Upgrade` at its head, so that its body
+      would be lost and parsed as requests;
+    - `CONNECT`, transfer codings but `chunked`, and a request without its one `Host` are refused;
+    - an answer to bytes that no request has never stands before, or within, the answer to a request.
+
+    What it refuses itself never comes to the application, and is answered and reported here as the application's
+    answers are.
+
+    Arguments:
+        metrics: that count what is refused.
+        uvicorn: uvicorn's own arguments.
+    """
+
+    url = b""
+    _unfinished = 0
+    """Bytes that came since the last end of a head or part of a body."""
+    _refused = False
+
+    def __init__(self, metrics: Metrics, **uvicorn: Any) -> None:
+        super().__init__(**uvicorn)
+        self._metrics = metrics
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        self._unset_keepalive_if_required()
+        self._unfinished += len(data)
+        try:
+            self._feed(data)
+        except httptools.HttpParserError:
+            self._refuse(400, "bad_request", "this is not HTTP/1.1; see RFC 9112")
+        limit = self.config.h11_max_incomplete_event_size
+        if limit is not None and self._unfinished > limit:
+            self._refuse(
+                431, "headers_too_large", f"the headers are above the limit of {limit} bytes; send shorter ones"
+            )
+
+    def _feed(self, data: bytes) -> None:
+        while True:
+            try:
+                self.parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                # The parser has ended the request with its head, and starts anew with the same one.
+                data = self._head_without_upgrade() + data[upgrade.args[0] :]
+
+    def _head_without_upgrade(self) -> bytes:
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
+
+    def on_headers_complete(self) -> None:
+        self._unfinished = 0
+        self._require_plain_framing()
+        if not self.parser.should_upgrade():
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+
+    def _require_plain_framing(self) -> None:
+        """Refuse heads that the parser accepts, and that RFC 9112 does not or this server cannot follow.
+
+        All with 400, where 501 would do for some: what clients send must not look like a failure of the server.
+        """
+        codings = [value.strip().lower() for name, value in self.headers if name == b"transfer-encoding"]
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        version = self.parser.get_http_version()
+        old = version == "1.0"
+        if version not in ("1.0", "1.1"):
+            self._refuse(400, "bad_request", "the request line names no version of HTTP; end it with HTTP/1.1")
+        elif self.parser.get_method() == b"CONNECT":
+            self._refuse(400, "bad_request", "this server is no proxy; it does not know CONNECT")
+        elif codings and old:
+            self._refuse(400, "bad_request", "HTTP/1.0 has no Transfer-Encoding; send a Content-Length")
+        elif codings and codings != [b"chunked"]:
+            self._refuse(400, "bad_request", "of all transfer codings this server knows chunked alone")
+        elif hosts > 1 or not (hosts or old):
+            self._refuse(400, "bad_request", f"the request has {hosts} Host headers; send one")
+        if self._refused:
+            raise _RefusedError
+
+    def on_body(self, body: bytes) -> None:
+        self._unfinished = 0
+        super().on_body(body)
+
+    def _refuse(self, status: int, code: str, message: str) -> None:
+        if self._refused:
+            return
+        self._refused = True
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            if not cycle.more_body:
+                # These bytes follow a whole request, for whose answer theirs would be taken: only that one is given.
+                cycle.keep_alive = False
+                return
+            cycle.disconnected = True
+            cycle.message_event.set()
+            if cycle.response_started:
+                self.transport.close()
+                return
+        # In a context of its own: what else is logged on the event loop is not of this request.
+        copy_context().run(self._answer, status, code, message)
+
+    def _answer(self, status: int, code: str, message: str) -> None:
+        path = self.url.decode("latin-1").partition("?")[0]
+        context = begin(path, self.headers or ())
+        context.status = status
+        answer = problem(status, code, message, {"Connection": "close", ID_HEADER.decode(): context.id})
+        head = b"".join([b"%s: %s\r\n" % header for header in answer.raw_headers])
+        self.transport.write(STATUS_LINE[status] + head + b"\r\n" + answer.body)
+        self.transport.close()
+        # Its method may be what is wrong with it; and nothing was done for it that takes time.
+        scope = {"method": "", "path": path, "client": self.client}
+        report(self._metrics, scope, context, seconds=0, bytes_in=0, bytes_out=len(answer.body))

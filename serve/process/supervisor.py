@@ -1,0 +1,273 @@
+"""The processes of a server: one a core, since one of Python computes its own part of the work on one core only.
+
+They share an address, among whose sockets the system spreads the connections, and the memory of `serve.shared`.
+"""
+
+import logging
+import math
+import multiprocessing
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from tempfile import TemporaryDirectory
+from types import FrameType
+
+from serve.http.middleware.keys import Keys
+from serve.logs import configure_logging
+from serve.process.sockets import CAN_SPREAD, listening
+from serve.settings import VARIABLES, Settings
+from serve.shared import METRICS_FOLDER, Shared
+from zoo.errors import InputError, MissingDependencyError, ZooError
+from zoo.hub import WEIGHTS_VARIABLE, open_model
+from zoo.hub.releases import ORGANIZATION_VARIABLE
+from zoo.machine import cores, nvidia_driver
+from zoo.options import unknown_variables
+from zoo.package import Package
+from zoo.predictors.onnx import require_onnx
+from zoo.signals import handling, stop_signals
+
+MOST = 8
+"""Processes at most, if none are asked for: each takes the memory of its models."""
+RETRY_SECONDS = 5.0
+"""After which a process that could not begin is tried again."""
+PATIENCE = 10.0
+"""Seconds beyond those of the settings in which the processes must have ended."""
+
+_spawn = multiprocessing.get_context("spawn")
+_log = logging.getLogger(__name__)
+
+
+class ProcessError(ZooError):
+    """A process of the server ended that should not."""
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or Ctrl-C; models load before the address opens, so that what cannot work fails at once,
+    as bad keys do before that.
+
+    Raises:
+        ZooError: a model or the device is not there, or the address is taken.
+    """
+    configure_logging(settings.log_format, settings.log_level)
+    for name in unknown_variables(Settings, VARIABLES, (WEIGHTS_VARIABLE, ORGANIZATION_VARIABLE)):
+        _log.warning("the variable %s means nothing here", name)
+    Keys(settings.api_keys, settings.api_keys_file)
+    count = settings.processes or _default_count(settings)
+    if count > 1 and not CAN_SPREAD:
+        raise InputError(f"processes = {count}: this system cannot spread connections among several; serve with 1")
+    with listening(settings.host, settings.port, count) as listeners:
+        packages = [open_model(reference, settings.files) for reference in settings.model]
+        for package in packages:
+            require_onnx(package, settings.chosen_precision)
+        host, port = listeners[0].getsockname()[:2]
+        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        settings = _part(settings, count)
+        if count == 1:
+            _serve(settings, packages, listeners[0], Shared.among(), partial(_log.info, "answering at %s", url))
+            return
+        with _metrics_folder():
+            started = partial(_log.info, "answering at %s with %d processes", url, count)
+            _Processes(settings, packages, listeners, started).run()
+
+
+@contextmanager
+def _metrics_folder() -> Iterator[None]:
+    """A folder for what the processes count, which they find by the environment that they get."""
+    try:
+        folder = TemporaryDirectory(prefix="zoo-metrics-")
+    except OSError as error:
+        raise ProcessError(
+            f"the metrics of several processes need a folder: {error}; set TMPDIR to one that can be written, "
+            "or serve with --processes 1"
+        ) from None
+    with folder as path:
+        os.environ[METRICS_FOLDER] = path
+        yield
+
+
+def _default_count(settings: Settings) -> int:
+    on_cuda = settings.device == "cuda" or (settings.device == "auto" and nvidia_driver())
+    return min(cores(), MOST) if CAN_SPREAD and not on_cuda else 1
+
+
+def _part(settings: Settings, count: int) -> Settings:
+    """The settings of one of so many processes."""
+    return replace(
+        settings,
+        model_memory_mb=settings.model_memory_mb / count,
+        max_connections=math.ceil(settings.max_connections / count),
+        decode_threads=settings.decode_threads or max(cores() // count, 2),
+    )
+
+
+def _serve(
+    settings: Settings,
+    packages: Sequence[Package],
+    listener: socket.socket,
+    shared: Shared,
+    started: Callable[[], None],
+) -> None:
+    try:
+        # Not above: whoever only starts the processes needs nothing of it, and its metrics look at the environment.
+        from serve.process.server import serve
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(f"serving needs {error.name}: pip install 'template-zoo[serve]'") from None
+    serve(settings, packages, listener, shared, started)
+
+
+def _work(
+    settings: Settings, packages: Sequence[Package], listener: socket.socket, shared: Shared, report: Connection
+) -> None:
+    """One of several processes; it reports an empty text when it answers, or why it cannot."""
+    # Until the server takes them over, nothing is there yet that would have to be brought to an end.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    configure_logging(settings.log_format, settings.log_level)
+    # What it says of each process says nothing that is not said for all.
+    uvicorn = logging.getLogger("uvicorn.error")
+    uvicorn.setLevel(max(uvicorn.level, logging.WARNING))
+    try:
+        _serve(settings, packages, listener, shared, lambda: report.send(""))
+    except ZooError as error:
+        report.send(str(error))
+
+
+@dataclass(slots=True)
+class _Worker:
+    process: SpawnProcess
+    report: Connection
+    ready: bool = False
+    error: str = ""
+
+    def listen(self) -> None:
+        """Take what it has reported."""
+        while self.report.poll():
+            try:
+                self.error = self.report.recv()
+            except EOFError:
+                return
+            self.ready = not self.error
+
+    @property
+    def end(self) -> str:
+        """Why it has ended."""
+        code = self.process.exitcode or 0
+        return self.error or (signal.Signals(-code).name if code < 0 else f"exit status {code}")
+
+
+class _Processes:
+    """Starts the processes, starts one again that dies, and hands on the signals to end.
+
+    Arguments:
+        settings: of each process.
+        packages: that each serves.
+        listeners: of each one.
+        started: called when the first ones answer.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        packages: Sequence[Package],
+        listeners: Sequence[socket.socket],
+        started: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._packages = packages
+        self._listeners = listeners
+        self._started: Callable[[], None] | None = started
+        self._shared = Shared.among(len(listeners))
+        self._workers: dict[int, _Worker] = {}
+        self._due = dict.fromkeys(range(len(listeners)), 0.0)
+        """When those that are not there are to be started."""
+        self._stop_at = math.inf
+        """When those that are still there are killed."""
+        self._failure = ""
+
+    def run(self) -> None:
+        """Until all have ended.
+
+        Raises:
+            ProcessError: one could not begin, or none is left.
+        """
+        with handling(stop_signals(), self._on_signal):
+            while self._workers or (self._due and self._stop_at == math.inf):
+                self._start_due()
+                sentinels = [worker.process.sentinel for worker in self._workers.values()]
+                reports = [worker.report for worker in self._workers.values() if not worker.ready]
+                wait([*sentinels, *reports], timeout=0.5)
+                for place, worker in list(self._workers.items()):
+                    worker.listen()
+                    if not worker.process.is_alive():
+                        worker.listen()
+                        self._bury(place, worker)
+                if self._started and len(self._workers) == len(self._listeners) == self._ready:
+                    self._started()
+                    self._started = None
+                if time.monotonic() > self._stop_at:
+                    self._tell(signal.SIGKILL)
+        if self._failure:
+            raise ProcessError(self._failure)
+
+    @property
+    def _ready(self) -> int:
+        return sum(worker.ready for worker in self._workers.values())
+
+    def _start_due(self) -> None:
+        for place, due in list(self._due.items()):
+            if self._stop_at == math.inf and time.monotonic() >= due:
+                del self._due[place]
+                self._workers[place] = self._start(place)
+
+    def _start(self, place: int) -> _Worker:
+        shared = self._shared.at(place)
+        shared.forget()
+        ours, theirs = _spawn.Pipe(duplex=False)
+        arguments = (self._settings, self._packages, self._listeners[place], shared, theirs)
+        process = _spawn.Process(target=_work, args=arguments, name=f"zoo {place}")
+        process.start()
+        theirs.close()
+        return _Worker(process, ours)
+
+    def _bury(self, place: int, worker: _Worker) -> None:
+        del self._workers[place]
+        worker.report.close()
+        self._shared.at(place).forget()
+        if self._stop_at < math.inf:
+            return
+        if not worker.ready and (self._started or not self._workers):
+            # At the start whatever is wrong is so for all; later some may go on with what they have loaded.
+            self._failure = worker.end
+            self._stop()
+            return
+        from prometheus_client.multiprocess import mark_process_dead
+
+        mark_process_dead(worker.process.pid)  # type: ignore[no-untyped-call]
+        if worker.ready:
+            _log.error("process %s ended: %s; another takes its place", worker.process.pid, worker.end)
+            self._due[place] = 0.0
+        else:
+            _log.error("a process cannot begin: %s; tried again in %g s", worker.end, RETRY_SECONDS)
+            self._due[place] = time.monotonic() + RETRY_SECONDS
+
+    def _on_signal(self, sig: int, frame: FrameType | None) -> None:
+        again = self._stop_at < math.inf
+        self._stop(signal.SIGINT if again and sig == signal.SIGINT else signal.SIGTERM)
+
+    def _stop(self, sig: signal.Signals = signal.SIGTERM) -> None:
+        self._stop_at = time.monotonic() + self._settings.notice_seconds + self._settings.drain_seconds + PATIENCE
+        # Else connections would be taken, and wait for nobody, when the processes have closed theirs.
+        for listener in self._listeners:
+            listener.close()
+        self._tell(sig)
+
+    def _tell(self, sig: signal.Signals) -> None:
+        for worker in list(self._workers.values()):
+            if worker.process.is_alive() and worker.process.pid:
+                os.kill(worker.process.pid, sig)

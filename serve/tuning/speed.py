@@ -1,0 +1,45 @@
+"""`zoo speed`: how fast this machine computes each ONNX file of a model."""
+
+from serve.settings import MAX_BATCH
+from serve.tuning.stopwatch import Setting, Stopwatch
+from serve.tuning.tune import Measure
+from zoo.machine import cores, processor
+from zoo.package import Package
+from zoo.package.speed import Speed
+from zoo.predictors.onnx import OnnxPredictor, require_onnx
+from zoo.runtime import Device, Precision, Runtime
+
+BATCHES = (1, MAX_BATCH)
+"""Numbers of pictures whose times are told."""
+
+
+def measure_speed(
+    package: Package, device: Device = "auto", threads: int = 0, seconds: float = 1.0, measure: Measure | None = None
+) -> dict[Precision, Speed]:
+    """Measure a model in all its precisions, in turn, with the default options; nothing is written.
+
+    Arguments:
+        package: the model directory.
+        device: `cuda` fails where there is none; `auto` takes CUDA where it works, else the CPU.
+        threads: on the CPU, in all; 0 for one a core.
+        seconds: for which each precision is measured at each batch size.
+        measure: None for a stopwatch.
+
+    Raises:
+        PackageError: there is no ONNX file, or one is damaged or of other weights.
+        DeviceError, MissingDependencyError: as for `OnnxPredictor`.
+    """
+    if not package.precisions:
+        require_onnx(package, "fp32")
+    import onnxruntime
+
+    opened = {one: OnnxPredictor.open(package, device, threads, one, Runtime()) for one in package.precisions}
+    described = {one: (predictor.onnx_sha256, predictor.device) for one, predictor in opened.items()}
+    del opened
+    threads = threads or cores()
+    measure = measure or Stopwatch(package, device, threads, seconds)
+    times = measure([Setting(one, Runtime()) for one in described], BATCHES)
+    return {
+        one: Speed(digest, name, processor(), threads, onnxruntime.__version__, {**own})
+        for (one, (digest, name)), own in zip(described.items(), times, strict=True)
+    }

@@ -1,0 +1,86 @@
+"""How long a model's settings take on this machine, measured in turn, so that a busy machine slows all."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from serve.tuning.quiet import wait_for_quiet
+from zoo.package import Package
+from zoo.predictors.onnx import OnnxPredictor
+from zoo.runtime import Device, Precision, Runtime
+
+TURNS = 7
+WARM_UP = 2
+"""Calls before the first turn: ONNX Runtime plans its memory in the first and allocates it at once in the second."""
+
+Seconds = Mapping[int, float]
+"""Time of a batch, by the number of pictures in it."""
+
+
+class Setting(NamedTuple):
+    """An ONNX file of a model and how it is computed."""
+
+    precision: Precision
+    runtime: Runtime
+
+
+class Stopwatch:
+    """Measures settings of one model.
+
+    Arguments:
+        package: the model directory.
+        device, threads: as for `OnnxPredictor`.
+        seconds: for which each setting is measured at each batch size, in all its turns; it is called once a turn at
+            least.
+    """
+
+    def __init__(self, package: Package, device: Device, threads: int, seconds: float) -> None:
+        self._package = package
+        self._device: Device = device
+        self._threads = threads
+        self._seconds = seconds
+        self._open: dict[Setting, OnnxPredictor] = {}
+
+    def __call__(self, settings: Sequence[Setting], batches: Sequence[int]) -> list[Seconds]:
+        """Median times of different settings for batches of random pictures, of each of these numbers."""
+        # The best setting so far is measured again and again; the others make room.
+        self._open = {setting: self._open.get(setting) or self._predictor(setting) for setting in settings}
+        size, random = self._package.config.input_size, np.random.default_rng(0)
+        measured: list[dict[int, float]] = [{} for _ in settings]
+        for batch in batches:
+            pixels = random.integers(0, 256, (batch, 3, size, size), dtype=np.uint8)
+            calls = [partial(self._open[setting], pixels) for setting in settings]
+            for own, seconds in zip(measured, in_turn(calls, self._seconds), strict=True):
+                own[batch] = seconds
+        return list(measured)
+
+    def _predictor(self, setting: Setting) -> OnnxPredictor:
+        return OnnxPredictor.open(self._package, self._device, self._threads, *setting)
+
+
+def in_turn(calls: Sequence[Callable[[], object]], seconds: float) -> list[float]:
+    """Median time of each call, over the turns, of its median in a turn; `seconds` as for `Stopwatch`."""
+    for call in calls:
+        for _ in range(WARM_UP):
+            call()
+    times: list[list[float]] = [[] for _ in calls]
+    for _ in range(TURNS):
+        for call, own in zip(calls, times, strict=True):
+            wait_for_quiet()
+            own.append(_one_turn(call, seconds / TURNS))
+    return [statistics.median(own) for own in times]
+
+
+def _one_turn(call: Callable[[], object], seconds: float) -> float:
+    times: list[float] = []
+    started = now = time.perf_counter()
+    while not times or now - started < seconds:
+        before = now
+        call()
+        now = time.perf_counter()
+        times.append(now - before)
+    return statistics.median(times)

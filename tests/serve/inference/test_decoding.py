@@ -1,0 +1,71 @@
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from PIL import Image
+from support.serving import encoded
+
+from serve.http.form import Upload
+from serve.inference.decoding import Decoding
+from zoo.errors import ImageTooLargeError, UnsupportedImageError
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(3) as pool:
+        yield pool
+
+
+def png(value: int, size: tuple[int, int] = (40, 50)) -> Upload:
+    return Upload(f"{value}.png", encoded(Image.new("RGB", size, (value, 0, 0))))
+
+
+def decode(pool: ThreadPoolExecutor, *uploads: Upload, wanted: bool = True, keep_images: bool = False) -> Decoding:
+    ended: list[Decoding] = []
+    end = threading.Event()
+
+    def done(decoding: Decoding) -> None:
+        ended.append(decoding)
+        end.set()
+
+    decoding = Decoding(uploads, size=32, max_pixels=5000, keep_images=keep_images, wanted=lambda: wanted, done=done)
+    decoding.start(pool)
+    assert end.wait(10)
+    pool.shutdown()
+    assert ended == [decoding]
+    return decoding
+
+
+def test_pictures_in_order(pool: ThreadPoolExecutor) -> None:
+    pictures = decode(pool, *(png(value) for value in range(9))).pictures
+    assert [picture.name for picture in pictures] == [f"{value}.png" for value in range(9)]
+    assert [int(picture.pixels[0, 0, 0]) for picture in pictures] == list(range(9))
+    assert {(picture.width, picture.height, picture.box) for picture in pictures} == {(40, 50, (0, 5, 40, 45))}
+    assert {picture.image for picture in pictures} == {None}
+
+
+def test_whole_pictures_are_kept_where_they_are_needed(pool: ThreadPoolExecutor) -> None:
+    [picture] = decode(pool, png(1), keep_images=True).pictures
+    assert picture.image is not None
+    assert picture.image.size == (40, 50)
+
+
+@pytest.mark.parametrize(
+    ("bad", "kind", "message"),
+    [
+        (Upload("text.png", b"text"), UnsupportedImageError, "text.png: the file is not a picture"),
+        (png(5, (100, 51)), ImageTooLargeError, "5.png: the picture is 100 x 51"),
+    ],
+)
+def test_one_that_fails(pool: ThreadPoolExecutor, bad: Upload, kind: type[Exception], message: str) -> None:
+    decoding = decode(pool, png(1), bad, png(2))
+    assert decoding.pictures == []
+    assert isinstance(decoding.error, kind)
+    assert str(decoding.error).startswith(message)
+
+
+def test_nothing_is_decoded_for_nobody(pool: ThreadPoolExecutor) -> None:
+    decoding = decode(pool, Upload("text.png", b"text"), wanted=False)
+    assert decoding.pictures == []
+    assert decoding.error is None

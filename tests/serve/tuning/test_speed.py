@@ -1,0 +1,62 @@
+"""No test asserts a time that a machine took: those here are made up."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from serve.tuning.speed import BATCHES, measure_speed
+from serve.tuning.stopwatch import Seconds, Setting
+from zoo.errors import PackageError
+from zoo.hub import open_model
+from zoo.package import CARD_FILE, SPEED_FILE, Package, sha256
+from zoo.package.speed import read_speed
+from zoo.runtime import Runtime
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Package:
+    shutil.copytree(open_model("wrn16-ours").path, tmp_path / "model", ignore=shutil.ignore_patterns(SPEED_FILE))
+    return Package.open(tmp_path / "model")
+
+
+def test_every_precision_is_measured_with_the_default_options(package: Package) -> None:
+    asked: list[Setting] = []
+
+    def measure(settings: Sequence[Setting], batches: Sequence[int]) -> Sequence[Seconds]:
+        asked.extend(settings)
+        return [{batch: 0.001 * batch for batch in batches} for _ in settings]
+
+    found = measure_speed(package, "cpu", threads=1, measure=measure)
+    assert asked == [Setting("fp32", Runtime()), Setting("int8", Runtime())]
+    assert found["int8"].seconds == {1: 0.001, BATCHES[1]: 0.001 * BATCHES[1]}
+    assert found["int8"].onnx_sha256 == sha256(package.path / "model.int8.onnx")
+    assert found["int8"].device == "ONNX Runtime on the CPU"
+    assert found["int8"].threads == 1
+
+
+def test_the_command_writes_it_into_the_directory_and_the_card(
+    package: Package, run_zoo: Callable[..., CompletedProcess[str]]
+) -> None:
+    flags = ("--device", "cpu", "--threads", 1, "--seconds", 0)
+    said = run_zoo("speed", f"local-dir:{package.path}", *flags, "--dry-run").stdout
+    assert "wrn16-ours.cifar10, int8: " in said
+    assert not (package.path / SPEED_FILE).exists()
+    run_zoo("speed", f"local-dir:{package.path}", *flags)
+    assert read_speed(package).keys() == {"fp32", "int8"}
+    assert "Times are medians of ONNX Runtime on the CPU" in (package.path / CARD_FILE).read_text()
+
+
+def test_a_model_without_an_onnx_file() -> None:
+    with pytest.raises(
+        PackageError, match=r"rn26\.cifar10 has no ONNX file in fp32; make one with `zoo export rn26\.cifar10`"
+    ):
+        measure_speed(open_model("rn26"))
+
+
+def test_a_record_that_is_not_valid(package: Package) -> None:
+    (package.path / SPEED_FILE).write_text('{"fp32": {"threads": 1}}')
+    with pytest.raises(PackageError, match=r"is not a record of `zoo speed`: .* remove it, or run `zoo speed` again"):
+        read_speed(package)

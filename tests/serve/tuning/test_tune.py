@@ -1,0 +1,308 @@
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import onnxruntime
+import pytest
+from support.onnx_files import copy_as
+
+from serve.settings import MAX_BATCH
+from serve.tuning import quiet, stopwatch
+from serve.tuning.stopwatch import Seconds, Setting
+from serve.tuning.tune import Measure, judge, search, tune, write
+from zoo.errors import InputError, PackageError
+from zoo.hub import open_model
+from zoo.machine import cores, processor
+from zoo.package import ONNX_FILES, PARITY_FILE, SERVING_FILE, Package, sha256
+from zoo.package.serving import Serving
+from zoo.predictors.cuda_graph import BoundRuns
+from zoo.predictors.onnx import OnnxPredictor
+from zoo.runtime import Precision, Runtime
+
+RunZoo = Callable[..., CompletedProcess[str]]
+Cost = Callable[[Runtime, int], float]
+
+FIELDS = ("precision", "cores", "threads", "onnx_sha256", "runtime")
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Package:
+    """A copy of a bundled model with one ONNX file, without a proof of it."""
+    ignored = shutil.ignore_patterns(PARITY_FILE, SERVING_FILE, ONNX_FILES["int8"])
+    return Package.open(Path(shutil.copytree(open_model("wrn16-ours").path, tmp_path / "model", ignore=ignored)))
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As few calls as can be."""
+    monkeypatch.setattr(stopwatch, "TURNS", 1)
+    monkeypatch.setattr(stopwatch, "WARM_UP", 0)
+    monkeypatch.setattr(quiet, "QUIET", 0.001)
+
+
+def costing(cost: Cost, seen: list[tuple[Setting, ...]] | None = None) -> Measure:
+    """A stopwatch of a made-up machine."""
+
+    def measure(settings: Sequence[Setting], batches: Sequence[int]) -> list[Seconds]:
+        assert len(set(settings)) == len(settings)
+        if seen is not None:
+            seen.append(tuple(settings))
+        speed: dict[Precision, float] = {"fp32": 1, "fp16": 0.5, "int8": 2}
+        return [{batch: cost(runtime, batch) / speed[one] for batch in batches} for one, runtime in settings]
+
+    return measure
+
+
+def alike(runtime: Runtime, batch: int) -> float:
+    return 1.0
+
+
+def made_up(runtime: Runtime, batch: int) -> float:
+    """Best are 4 streams of 2 threads with 8 pictures in a part, which wait asleep; the arena costs a little."""
+    streams = runtime.on(8).streams
+    cost = 1.0 if runtime.optimization == "all" else 1.5
+    cost *= 1.1 if runtime.arena else 1.0
+    cost *= 1.2 if runtime.spin else 1.0
+    if batch > 1:
+        cost *= {8: 1.3, 4: 1.0, 1: 2.0}[streams] * (1 + abs((runtime.part or 16) - 8) / 10)
+    return cost
+
+
+def test_the_best_of_a_made_up_machine_is_found() -> None:
+    best, trials = search(costing(made_up), "fp32", threads=8, batch=64)
+    assert best == Runtime(streams=4, part=8, spin=False, arena=False)
+    assert [trial.runtime for trial in trials if trial.kept][-1] == best
+    assert trials[-1].why == "no arena: 1.10 times as fast at batch 1 and 1.10 times as fast at batch 64"
+    assert trials[-1].seconds == {"1": 1.0, "64": 1.0}
+    assert trials[-1].against == {"1": 1.1, "64": 1.1}
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 8, 200])
+def test_the_defaults_stay_where_nothing_is_better(threads: int) -> None:
+    best, trials = search(costing(alike), "fp32", threads=threads, batch=64)
+    assert best == Runtime()
+    assert trials
+    assert not any(trial.kept for trial in trials)
+
+
+def test_the_defaults_stay_where_nothing_is_better_by_the_margin() -> None:
+    best, _ = search(costing(lambda runtime, batch: 1.0 if runtime == Runtime() else 0.98), "fp32", 2, 64)
+    assert best == Runtime()
+
+
+def test_what_helps_one_batch_and_hurts_the_other_is_not_kept() -> None:
+    def cost(runtime: Runtime, batch: int) -> float:
+        return 1.0 if runtime.arena else {1: 0.5, 64: 1.1}[batch]
+
+    best, trials = search(costing(cost), "fp32", 2, 64)
+    assert best == Runtime()
+    assert trials[-1].why == (
+        "no arena: 2.00 times as fast at batch 1 and 0.91 times as fast at batch 64: "
+        "it must not cost one what it gives to the other"
+    )
+
+
+def test_what_was_faster_only_once_is_not_kept() -> None:
+    times = iter([2.0, 1.0, 2.0, 2.0])
+
+    def cost(runtime: Runtime, batch: int) -> float:
+        return next(times, 2.0)
+
+    best, trials = search(costing(cost), "fp32", 2, 64)
+    assert best == Runtime()
+    assert trials[0].why == "2 streams, single pictures: 1.00 times as fast at batch 64: less than 3% counts as nothing"
+
+
+@pytest.mark.parametrize(("threads", "batch"), [(1, 2), (2, 64), (3, 5), (8, 64), (64, 16), (64, 64)])
+def test_no_two_trials_are_the_same(threads: int, batch: int) -> None:
+    _, trials = search(costing(alike), "fp32", threads, batch)
+    done = set()
+    for runtime in (Runtime(), *(trial.runtime for trial in trials)):
+        parts = runtime.parts(batch, threads)
+        streams = 1 if parts == 1 else runtime.on(threads).streams
+        done.add((streams, parts, replace(runtime, streams=0, part=0)))
+    assert len(done) == len(trials) + 1
+
+
+def test_threads_that_wait_for_nobody_do_not_spin() -> None:
+    seen: list[tuple[Setting, ...]] = []
+    search(costing(alike, seen), "fp32", threads=1, batch=8)
+    assert all(setting.runtime.spin for settings in seen for setting in settings)
+
+
+def test_judging() -> None:
+    assert judge({1: 1.0}, {1: 1.0}) == (False, "1.00 times as fast at batch 1: less than 3% counts as nothing")
+    assert judge({64: 1.42}, {64: 1.0}) == (True, "1.42 times as fast at batch 64")
+    assert judge({1: 1.0, 64: 1.0}, {1: 1.0, 64: 2.0})[0] is False
+    assert judge({1: 1.0, 64: 2.0}, {1: 1.01, 64: 1.0})[0] is True
+
+
+def test_what_was_found_is_measured_against_the_defaults_and_the_other_precisions(package: Package) -> None:
+    copy_as(package, "int8")
+    found = tune(package, device="cpu", threads=8, measure=costing(made_up))
+    best = Runtime(streams=4, part=8, spin=False, arena=False)
+    assert list(found.compared) == [Setting("fp32", Runtime()), Setting("fp32", best), Setting("int8", best)]
+    assert found.compared["fp32", best] == {1: 1.0, MAX_BATCH: 1.0}
+    assert found.compared["int8", best] == {1: 0.5, MAX_BATCH: 0.5}
+    expected = ("fp32", cores(), 8, sha256(package.onnx()), best)
+    assert tuple(getattr(found.serving, name) for name in FIELDS) == expected
+    assert (found.serving.processor, found.serving.onnxruntime) == (processor(), onnxruntime.__version__)
+    assert not (package.path / SERVING_FILE).exists()
+
+
+@pytest.mark.parametrize("precisions", [("fp32",), ("fp32", "int8")])
+@pytest.mark.parametrize(("cost", "kept"), [(1.05, False), (1.0, False), (0.98, False), (0.9, True)])
+def test_the_defaults_win_unless_the_last_comparison_says_otherwise(
+    package: Package, monkeypatch: pytest.MonkeyPatch, precisions: tuple[Precision, ...], cost: float, kept: bool
+) -> None:
+    for one in precisions[1:]:
+        copy_as(package, one)
+    noise = Runtime(arena=False)
+    monkeypatch.setattr("serve.tuning.tune.search", lambda *_: (noise, ()))
+    found = tune(package, device="cpu", threads=1, measure=costing(lambda runtime, _: 1.0 if runtime.arena else cost))
+    served = noise if kept else Runtime()
+    assert found.serving.runtime == served
+    assert list(found.compared) == list(
+        dict.fromkeys([Setting("fp32", Runtime()), *(Setting(one, served) for one in precisions)])
+    )
+    [last] = found.serving.trials
+    assert (last.runtime, last.kept) == (noise, kept)
+    assert (last.against, last.seconds) == ({"1": 1.0, str(MAX_BATCH): 1.0}, {"1": cost, str(MAX_BATCH): cost})
+    assert last.why.startswith(f"the choice against the defaults: {1 / cost:.2f} times as fast at batch 1 and")
+
+
+def test_what_was_written_is_how_the_model_is_computed(package: Package) -> None:
+    found = tune(package, device="cpu", threads=8, measure=costing(made_up))
+    assert write(found.serving, package) == package.path / SERVING_FILE
+    assert Serving.read(package) == found.serving
+    predictor = OnnxPredictor.open(package, "cpu", 8)
+    assert predictor.tuned
+    assert predictor.runtime == found.serving.runtime
+
+
+def test_the_precision_is_that_of_before_unless_another_is_asked_for(package: Package) -> None:
+    for one in ("fp16", "int8"):
+        copy_as(package, one)
+    Serving("int8").write(package)
+    assert tune(package, None, "cpu", 1, measure=costing(alike)).serving.precision == "int8"
+    assert tune(package, "fp16", "cpu", 1, measure=costing(alike)).serving.precision == "fp16"
+
+
+def test_a_damaged_file_of_before_is_replaced(package: Package) -> None:
+    (package.path / SERVING_FILE).write_text("{")
+    found = tune(package, None, "cpu", 1, measure=costing(alike))
+    write(found.serving, package)
+    assert Serving.read(package) == found.serving
+
+
+def test_a_precision_that_is_not_there(package: Package) -> None:
+    with pytest.raises(
+        PackageError, match=r"has no ONNX file in fp16; make one with `zoo export .* --precision fp16`, which needs"
+    ):
+        tune(package, "fp16", "cpu", measure=costing(alike))
+
+
+def test_another_precision_that_is_damaged_is_found_out_before_anything_is_measured(package: Package) -> None:
+    (package.path / ONNX_FILES["int8"]).write_bytes(b"not ONNX")
+    seen: list[tuple[Setting, ...]] = []
+    with pytest.raises(PackageError, match=r"cannot open .*model\.int8\.onnx"):
+        tune(package, "fp32", "cpu", measure=costing(alike, seen))
+    assert not seen
+
+
+def test_on_cuda_only_the_precision_is_chosen(package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoo.predictors.onnx.on_cuda", lambda session: True)
+    copy_as(package, "fp16")
+    before = Serving("fp32", 9, 9, onnx_sha256="another file", runtime=Runtime(1, 0))
+    before.write(package)
+    seen: list[tuple[Setting, ...]] = []
+    found = tune(package, "fp16", "cpu", measure=costing(made_up, seen), threads=8)
+    assert seen == [(Setting("fp16", Runtime()), Setting("fp32", Runtime()))]
+    assert found.on_cuda
+    assert found.serving == Serving("fp16")
+    # What was found on the CPU for this very file is not lost.
+    before = replace(before, onnx_sha256=sha256(package.onnx()))
+    before.write(package)
+    assert tune(package, None, "cpu", measure=costing(made_up), threads=8).serving == before
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_command(package: Package, run_zoo: RunZoo) -> None:
+    command = ("tune", f"local-dir:{package.path}", "--device", "cpu", "--threads", 2, "--batch", 3, "--seconds", 0)
+    copy_as(package, "int8")
+    ended = run_zoo(*command, "--dry-run")
+    assert ended.returncode == 0, ended.stderr
+    assert "written: nothing (--dry-run)" in ended.stdout
+    assert not (package.path / SERVING_FILE).exists()
+
+    digest = sha256(package.path / ONNX_FILES["int8"])
+    record = {"agreement": {"logits": 0.98765}, "total_variation": 0.0123, "onnx_sha256": digest}
+    (package.path / PARITY_FILE).write_text(json.dumps({"int8": {"CPUExecutionProvider": record}}))
+    ended = run_zoo(*command)
+    assert ended.returncode == 0, ended.stderr
+    serving = Serving.read(package)
+    assert tuple(getattr(serving, name) for name in FIELDS[:-1]) == ("fp32", cores(), 2, sha256(package.onnx()))
+    assert serving.trials[0].why.startswith("2 streams, single pictures: ")
+    for trial in serving.trials:
+        assert trial.why in ended.stdout
+    [int8] = [line for line in ended.stdout.splitlines() if line.startswith("│ int8")]
+    assert [cell.strip() for cell in int8.split("│")[-3:-1]] == ["98.77%", "1.2e-02"]
+    assert f"chosen: fp32, {serving.runtime.describe(2)}" in ended.stdout
+    assert f"written: {package.path / SERVING_FILE}\n" in ended.stdout
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_command_on_cuda(package: Package, run_zoo: RunZoo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoo.predictors.onnx.on_cuda", lambda session: True)
+    monkeypatch.setattr("zoo.predictors.onnx.BoundRuns", partial(BoundRuns, device="cpu"))
+    ended = run_zoo("tune", f"local-dir:{package.path}", "--device", "cpu", "--batch", 2, "--seconds", 0)
+    assert ended.returncode == 0, ended.stderr
+    assert "On CUDA there was nothing to choose" in ended.stdout
+    assert "chosen: fp32\n" in ended.stdout
+    assert Serving.read(package) == Serving("fp32")
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_measured(
+    package: Package, run_zoo: RunZoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr("serve.tuning.tune.tune", None)
+    ended = run_zoo("tune", f"local-dir:{package.path}")
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        f"error: cannot write {SERVING_FILE} into {package.path}: Permission denied; copy the model directory to where "
+        "you may write and name it as local-dir:PATH, or only measure, with --dry-run\n"
+    )
+
+
+def test_a_folder_that_is_full_in_the_end(package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("zoo.package.serving.write_json", refuse)
+    with pytest.raises(InputError, match=r"cannot write serving\.json into .*: No space left on device"):
+        write(Serving(), package)
+
+
+@pytest.mark.parametrize("arguments", [("--batch", 1), ("--threads", -1), ("--seconds", -1), ("--precision", "fp64")])
+def test_values_that_cannot_be(arguments: tuple[object, ...], run_zoo: RunZoo) -> None:
+    ended = run_zoo("tune", "wrn16-ours", "--dry-run", *arguments)
+    assert ended.returncode == 2
+    assert f"Invalid value for '{arguments[0]}'" in ended.stderr
+
+
+def test_the_commands_load_nothing_until_they_run() -> None:
+    # Not NumPy: the names of models and files that the options' defaults say come from what needs it.
+    heavy = "{'onnxruntime', 'fastapi', 'uvicorn', 'rich.table', 'serve.tuning.tune', 'torch'}"
+    code = f"import sys, serve.cli; sys.exit(bool({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
