@@ -1,5 +1,7 @@
 """HTTP/1.1 as uvicorn speaks it with httptools, with what uvicorn leaves to be mended in framing."""
 
+import asyncio
+from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any
 
@@ -10,6 +12,20 @@ from serve.http.middleware.request_log import report
 from serve.http.problems import problem
 from serve.metrics import Metrics
 from serve.request_context import ID_HEADER, begin
+
+LINGER_SECONDS = 2.0
+"""How long the rest of a request is read after its answer has ended the connection; the client closes it before."""
+
+
+class _Transport:
+    """A connection's transport that closes in another way."""
+
+    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
+        self._transport = transport
+        self.close = close
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
 
 class _RefusedError(Exception):
@@ -26,6 +42,7 @@ class BoundedProtocol(HttpToolsProtocol):
     - an upgrade is ignored, as RFC 9110 allows: httptools ends a request with `Upgrade` at its head, so that its body
       would be lost and parsed as requests;
     - `CONNECT`, transfer codings but `chunked`, and a request without its one `Host` are refused;
+    - an answer before the end of a body reaches its client: the rest is read for a while;
     - an answer to bytes that no request has never stands before, or within, the answer to a request.
 
     What it refuses itself never comes to the application, and is answered and reported here as the application's
@@ -66,8 +83,11 @@ class BoundedProtocol(HttpToolsProtocol):
                 self.parser.feed_data(data)
                 return
             except httptools.HttpParserUpgrade as upgrade:
-                # The parser has ended the request with its head, and starts anew with the same one.
+                # The parser has ended the request with its head, and perhaps the connection: another one begins with
+                # the same head.
                 data = self._head_without_upgrade() + data[upgrade.args[0] :]
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
 
     def _head_without_upgrade(self) -> bytes:
         version = self.parser.get_http_version().encode()
@@ -80,6 +100,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._require_plain_framing()
         if not self.parser.should_upgrade():
             super().on_headers_complete()
+            self.cycle.transport = _Transport(self.transport, self._close)  # type: ignore[assignment]
 
     def on_message_complete(self) -> None:
         if not self.parser.should_upgrade():
@@ -124,10 +145,30 @@ class BoundedProtocol(HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
             if cycle.response_started:
-                self.transport.close()
+                self._close()
                 return
         # In a context of its own: what else is logged on the event loop is not of this request.
         copy_context().run(self._answer, status, code, message)
+
+    def _close(self) -> None:
+        """End the connection after an answer; what is left of the request's body is thrown away first."""
+        if self.cycle is not None and self.cycle.more_body:
+            self._linger()
+        else:
+            self.transport.close()
+
+    def _linger(self) -> None:
+        """Send the end of the stream, and read on for a while.
+
+        A socket that is closed with unread bytes resets the connection, and the client may lose the answer.
+        """
+        if self.transport.is_closing():
+            return
+        self._refused = True
+        self.pipeline.clear()
+        self.flow.resume_reading()
+        self.transport.write_eof()
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
     def _answer(self, status: int, code: str, message: str) -> None:
         path = self.url.decode("latin-1").partition("?")[0]
@@ -136,7 +177,7 @@ class BoundedProtocol(HttpToolsProtocol):
         answer = problem(status, code, message, {"Connection": "close", ID_HEADER.decode(): context.id})
         head = b"".join([b"%s: %s\r\n" % header for header in answer.raw_headers])
         self.transport.write(STATUS_LINE[status] + head + b"\r\n" + answer.body)
-        self.transport.close()
+        self._linger()
         # Its method may be what is wrong with it; and nothing was done for it that takes time.
         scope = {"method": "", "path": path, "client": self.client}
         report(self._metrics, scope, context, seconds=0, bytes_in=0, bytes_out=len(answer.body))

@@ -1,7 +1,5 @@
 """The path under which a proxy serves the server, as plain ASGI."""
 
-from urllib.parse import quote
-
 from starlette.responses import RedirectResponse
 from starlette.routing import Match, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -22,7 +20,7 @@ class Prefix:
             path = scope["path"]
             if path == self._prefix:
                 # The page refers to its files from below the prefix.
-                return await _redirect(f"{_last(path)}/", scope)(scope, receive, send)
+                return await _redirect(f"{path.rpartition('/')[2]}/", scope)(scope, receive, send)
             if not path.startswith(f"{self._prefix}/"):
                 path = self._prefix + path
             scope = {**scope, "path": path, "root_path": self._prefix}
@@ -40,16 +38,13 @@ def redirect_without_slash(scope: Scope, router: Router) -> RedirectResponse | N
 
     The redirection is relative, so that it keeps scheme, host and prefix whatever a proxy makes of them.
     """
-    shorter = scope["path"].removesuffix("/")
-    if shorter == scope["path"] or shorter.endswith("/") or not route_path({**scope, "path": shorter}):
+    shorter, raw = scope["path"].removesuffix("/"), scope["raw_path"].decode("latin-1")
+    # In `/docs%2F` the slash is none that relative references count.
+    if not raw.endswith("/") or shorter.endswith("/") or not route_path({**scope, "path": shorter}):
         return None
     if all(route.matches({**scope, "path": shorter})[0] is Match.NONE for route in router.routes):
         return None
-    return _redirect(f"../{_last(shorter)}", scope)
-
-
-def _last(path: str) -> str:
-    return quote(path.rpartition("/")[2])
+    return _redirect(f"../{raw[:-1].rpartition('/')[2]}", scope)
 
 
 def _redirect(location: str, scope: Scope) -> RedirectResponse:

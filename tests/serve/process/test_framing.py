@@ -120,6 +120,40 @@ REFUSED = {
 }
 
 
+@pytest.mark.parametrize(
+    "connection",
+    [
+        b"Connection: close, Upgrade\r\n",
+        b"Connection: close\r\nConnection: Upgrade\r\n",
+        b"Connection: Upgrade, keep-alive\r\n",
+        b"Connection: Upgrade\r\n",
+    ],
+)
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+def test_an_upgrade_is_answered_whatever_becomes_of_the_connection(
+    port: int, connection: bytes, version: bytes
+) -> None:
+    head = b"POST /count HTTP/%s\r\nHost: a\r\nUpgrade: h2c\r\n%s%s\r\n" % (version, connection, LENGTH)
+    assert exchange(port, [head, b"hello"])[0] == (200, b"5")
+    assert exchange(port, [head + b"hello"])[0] == (200, b"5")
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+@pytest.mark.parametrize("path", [b"/nowhere", b"/healthz"], ids=["404", "405"])
+def test_an_early_answer_arrives_although_its_body_is_not_read(port: int, path: bytes, version: bytes) -> None:
+    """A connection that is closed with unread bytes is reset, and answers in flight may be lost."""
+    size = 3_000_000
+    head = b"POST %s HTTP/%s\r\nHost: a\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % (path, version, size)
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(head + bytes(size))  # all of it, before anything is read
+            received = b""
+            while data := connection.recv(65536):
+                received += data
+        [(status, _)] = _answers(received)
+        assert status in (404, 405)
+
+
 @pytest.mark.parametrize("rest", REFUSED.values(), ids=REFUSED)
 def test_what_has_no_certain_end_is_refused_once_and_the_connection_closed(port: int, rest: bytes) -> None:
     [(status, body)] = exchange(port, [COUNT + rest])

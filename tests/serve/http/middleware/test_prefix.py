@@ -35,7 +35,7 @@ def test_everything_is_there_with_and_without_the_prefix(client: TestClient, cut
     for path in ("/models", "/metrics", "/v2/models/wrn16-ours.cifar10"):
         assert ask(client, path, cut=cut) == (200, "")
         assert ask(client, path, cut=cut, key=False) == (401, "")
-    for path in ("/nowhere", "/nowhere/", "/page/nowhere/", "//", "/models//"):
+    for path in ("/nowhere", "/nowhere/", "/page/nowhere/", "//", "/models//", "/models%2F"):
         assert ask(client, path, cut=cut) == (404, "")
 
 
