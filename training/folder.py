@@ -10,7 +10,7 @@ from torch import Tensor
 
 from zoo.errors import ImageError, ImageTooLargeError
 from zoo.images.class_folders import ClassFolders, open_class_folders
-from zoo.images.image_files import printable
+from zoo.printable import printable
 
 MAX_BYTES = 256 * 2**20
 """Size of the largest file that is read: films lie among pictures, too."""

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from zoo.errors import DataError
-from zoo.images.image_files import Listing, class_name, has_images, listed, printable, walk
+from zoo.images.image_files import Listing, class_name, has_images, listed, walk
+from zoo.package import encodable
+from zoo.printable import printable
 
 SPLITS = ("train", "validation", "test")
 """Names of the splits with a meaning; see `split_of` for what they may be called where they lie."""
@@ -169,8 +171,8 @@ def _read_classes(folder: str, notes: list[str]) -> dict[str, tuple[str, ...]]:
     found: dict[str, list[str]] = {}
     others: list[str] = []
     for name, path in top.folders.items():
-        if name != printable(name):
-            raise DataError(f"the name of the class folder {printable(path)!r} is not in UTF-8; rename it")
+        if not encodable(name):
+            raise DataError(f"the name of the class folder '{printable(path)}' is not in UTF-8; rename it")
         images = found.setdefault(class_name(name), [])
         for listing in walk(path):
             images += listing.images.values()
@@ -198,4 +200,4 @@ def _too_few(folder: str, classes: tuple[str, ...]) -> str:
     hint = ""
     if os.path.isdir(inner) and Listing.of(inner).folders:
         hint = f", or give {printable(inner)} if the classes are the folders in it"
-    return f"{shown} has one class only, {classes[0]}; a classifier needs {MIN_CLASSES}: add a class folder{hint}"
+    return f"{shown} has one class only, {printable(classes[0])}; a classifier needs {MIN_CLASSES}: add a class folder{hint}"
