@@ -181,7 +181,7 @@ def _read_classes(folder: str, notes: list[str]) -> dict[str, tuple[str, ...]]:
         notes.append(f"files in {printable(folder)} that are no images by their names are left out: {listed(others)}")
     if empty := [name for name, images in found.items() if not images]:
         notes.append(f"class folders without images in {printable(folder)} are left out: {listed(empty)}")
-    return {name: tuple(sorted(images)) for name, images in sorted(found.items()) if images}
+    return {name: tuple(sorted(images, key=class_name)) for name, images in sorted(found.items()) if images}
 
 
 def _strays(folder: str, listing: Listing) -> str:
@@ -196,8 +196,8 @@ def _too_few(folder: str, classes: tuple[str, ...]) -> str:
             f"{shown} has no class folders with images, and no train-*.parquet files; put each class's images in "
             f"a folder of their own, {os.path.join(shown, 'CLASS', 'image.jpg')}"
         )
-    inner = os.path.join(folder, classes[0])
+    inner, only = os.path.join(folder, classes[0]), printable(classes[0])
     hint = ""
     if os.path.isdir(inner) and Listing.of(inner).folders:
         hint = f", or give {printable(inner)} if the classes are the folders in it"
-    return f"{shown} has one class only, {printable(classes[0])}; a classifier needs {MIN_CLASSES}: add a class folder{hint}"
+    return f"{shown} has one class only, {only}; a classifier needs {MIN_CLASSES}: add a class folder{hint}"
