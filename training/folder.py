@@ -2,6 +2,7 @@
 
 import os
 import stat
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from zoo.errors import ImageError, ImageTooLargeError
 from zoo.images.class_folders import ClassFolders, open_class_folders
-from zoo.images.image_files import printable
+from zoo.printable import printable
 
 MAX_BYTES = 256 * 2**20
 """Size of the largest file that is read: films lie among pictures, too."""
@@ -21,6 +22,8 @@ class FolderFiles:
     """Files by their paths."""
 
     paths: tuple[str, ...]
+    root: str
+    """Folder that all of them are in."""
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -32,6 +35,14 @@ class FolderFiles:
         if status.st_size > MAX_BYTES:
             raise ImageTooLargeError(f"the file has {status.st_size} bytes, above the limit of {MAX_BYTES}")
         return Path(self.paths[index]).read_bytes()
+
+    def entry(self, index: int) -> tuple[str, int]:
+        path = self.paths[index]
+        try:
+            size = os.stat(path).st_size
+        except OSError:  # training says what is wrong with it
+            size = -1
+        return unicodedata.normalize("NFC", path.removeprefix(self.root).lstrip(os.sep)).replace(os.sep, "/"), size
 
     def where(self, index: int) -> str:
         return printable(self.paths[index])
@@ -57,7 +68,8 @@ class FolderSource:
 
     def open(self, split: str) -> tuple[FolderFiles, Tensor]:
         paths, labels = self.found.of(split)
-        return FolderFiles(paths), torch.tensor(labels, dtype=torch.int64)
+        root = os.path.commonpath({os.path.dirname(path) for path in paths})
+        return FolderFiles(paths, root), torch.tensor(labels, dtype=torch.int64)
 
 
 def open_folder(root: str) -> FolderSource:

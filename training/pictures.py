@@ -198,9 +198,15 @@ def hold_out(pictures: Pictures, share: float = HELD_OUT_SHARE) -> tuple[Picture
 
 
 def data_digest(pictures: Pictures) -> str:
-    """A short digest by which a split is known again without decoding it: of classes, labels and a few whole files."""
-    content = hashlib.sha256(repr(pictures.classes).encode())
+    """A short digest by which a split is known again, and with it what `hold_out` makes of it.
+
+    It is of the classes, and of label, name and size of every picture in their order; names begin below the split's
+    folder, which may be moved. Only a few pictures are read: another one of the same name and size may be overlooked.
+    """
+    content = hashlib.sha256(ascii(pictures.classes).encode())
     content.update(pictures.labels.numpy().data)
+    for index in range(len(pictures)):
+        content.update(ascii(pictures.files.entry(index)).encode())
     for index in np.linspace(0, len(pictures) - 1, min(len(pictures), DIGESTED)).astype(int).tolist():
         try:
             content.update(hashlib.sha256(pictures.files.read(index)).digest())
@@ -278,6 +284,9 @@ class _Selection:
 
     def read(self, index: int) -> bytes:
         return self.files.read(int(self.indices[index]))
+
+    def entry(self, index: int) -> tuple[str, int]:
+        return self.files.entry(int(self.indices[index]))
 
     def where(self, index: int) -> str:
         return self.files.where(int(self.indices[index]))

@@ -17,6 +17,13 @@ class EncodedFiles(Protocol):
             OSError, ImageError: there is none, or it is no picture.
         """
 
+    def entry(self, index: int) -> tuple[str, int]:
+        """Name of a file within its split, and size in bytes: what it is known by without being read.
+
+        The name does not depend on where the data set lies, and is in NFC; it is empty, and the size is -1, where there
+        is none.
+        """
+
     def where(self, index: int) -> str:
         """Where the file lies, for messages: a path, or `SOURCE, train row 17`."""
 

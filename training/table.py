@@ -1,6 +1,7 @@
 """Tables of pictures and labels: Parquet files in the Hugging Face Hub's layout, and the Hub's data sets."""
 
 import os
+import unicodedata
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import datasets
 import datasets.exceptions
+import pyarrow
 import torch
 from torch import Tensor
 
@@ -30,8 +32,7 @@ class TableFiles:
         return len(self._rows)
 
     def read(self, index: int) -> bytes:
-        # Arrow's own access takes a tenth of the time of `self._rows[index]`.
-        value = self._rows.data.column(self._column)[index]
+        value = self._row(index)
         if not value.is_valid:
             raise ImageError("it is null")
         data = value["bytes"].as_py()
@@ -41,6 +42,23 @@ class TableFiles:
         if path is None:
             raise ImageError("it has neither bytes nor a path")
         return Path(path).read_bytes()
+
+    def entry(self, index: int) -> tuple[str, int]:
+        value = self._row(index)
+        if not value.is_valid:
+            return "", -1
+        path = value["path"].as_py() if "path" in value else None
+        name = unicodedata.normalize("NFC", os.path.basename(path or ""))
+        if value["bytes"].is_valid:
+            return name, value["bytes"].as_buffer().size  # without a copy, which would read the picture
+        try:
+            return name, os.stat(path).st_size if path else -1
+        except OSError:
+            return name, -1
+
+    def _row(self, index: int) -> pyarrow.StructScalar:
+        # Arrow's own access takes a tenth of the time of `self._rows[index]`.
+        return self._rows.data.column(self._column)[index]
 
     def where(self, index: int) -> str:
         return f"{self._name} row {index}"

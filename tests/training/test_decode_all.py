@@ -60,5 +60,8 @@ class Counting:
         self._read.append(index)
         return self._files.read(index)
 
+    def entry(self, index: int) -> tuple[str, int]:
+        return self._files.entry(index)
+
     def where(self, index: int) -> str:
         return self._files.where(index)

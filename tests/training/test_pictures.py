@@ -1,6 +1,7 @@
 import pickle
 from pathlib import Path
 
+import datasets
 import numpy as np
 import pytest
 import torch
@@ -33,6 +34,9 @@ class NoFiles:
 
     def read(self, index: int) -> bytes:
         raise AssertionError("read")
+
+    def entry(self, index: int) -> tuple[str, int]:
+        return str(index), 0
 
     def where(self, index: int) -> str:
         return str(index)
@@ -128,7 +132,48 @@ def test_a_split_is_known_again_by_its_digest(tmp_path: Path) -> None:
     assert digest("moved", files) == first
     assert digest("larger", files | {"b/9.png": coloured(9)}) != first
     assert digest("other", files | {"a/0.png": coloured(9)}) != first
-    assert digest("renamed", {name.replace("b/", "c/"): data for name, data in files.items()}) != first
+    assert digest("class renamed", {name.replace("b/", "c/"): data for name, data in files.items()}) != first
+
+
+@pytest.mark.parametrize("parted", ["", "train/"])
+def test_every_file_of_a_folder_counts_in_the_digest(parted: str, tmp_path: Path) -> None:
+    """Not only those that are read: among more files than `DIGESTED` one changes that is not."""
+
+    def digest(root: Path) -> str:
+        return data_digest(open_splits(str(root)).train)
+
+    data = coloured(1)
+    write_files(tmp_path / "data", {f"{parted}{label}/é{number}.png": data for label in "ab" for number in range(40)})
+    root = (tmp_path / "data").rename(tmp_path / "moved")
+    first, file = digest(root), root / parted / "a" / "é5.png"
+    file.write_bytes(data + b"longer")
+    assert digest(root) != first
+    file.write_bytes(data)
+    assert digest(root) == first
+    file.rename(file.with_name("e\u03015.png"))  # as a Mac may have it
+    assert digest(root) == first
+    file.with_name("e\u03015.png").rename(file.with_name("é5 (copy).png"))
+    assert digest(root) != first
+    file.with_name("é5 (copy).png").unlink()
+    file.symlink_to("nowhere")
+    assert digest(root) != first
+
+
+def test_every_row_of_a_table_counts_in_the_digest(tmp_path: Path) -> None:
+    def digest(name: str, pictures: list[bytes | None], names: list[str]) -> str:
+        (tmp_path / name).mkdir()
+        files = zip(pictures, names, strict=True)
+        column = [picture and {"bytes": picture, "path": name} for picture, name in files]
+        rows = make_rows(pictures, image=(datasets.Image(), column))
+        return data_digest(open_split(write_split(tmp_path / name, "train", rows), "train"))
+
+    pictures: list[bytes | None] = [coloured(1)] * 80
+    names = [f"{number}.png" for number in range(80)]
+    first = digest("first", pictures, names)
+    assert digest("moved", pictures, names) == first
+    assert digest("larger", [*pictures[:3], coloured(1) + b"longer", *pictures[4:]], names) != first
+    assert digest("missing", [*pictures[:3], None, *pictures[4:]], names) != first
+    assert digest("renamed", pictures, [*names[:3], "other.png", *names[4:]]) != first
 
 
 def test_a_seed_chooses_the_sample() -> None:

@@ -7,12 +7,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from zoo.errors import DataError
-from zoo.images.image_files import Listing, class_name, has_images, listed, printable, walk
+from zoo.images.image_files import Listing, class_name, has_images, listed, walk
+from zoo.package import encodable
+from zoo.printable import printable
 
 SPLITS = ("train", "validation", "test")
 """Names of the splits with a meaning; see `split_of` for what they may be called where they lie."""
 
 MIN_CLASSES = 2
+MIN_SPLITS = 2
 
 _SPLIT_NAME = re.compile(
     r"((?P<train>train|training|trn)"
@@ -26,6 +29,13 @@ def split_of(name: str) -> str | None:
     """The split that a name stands for, of `SPLITS`: `val`, `dev_set` and `Valid` are `validation`; None for others."""
     found = _SPLIT_NAME.fullmatch(name.lower())
     return next((split for split in SPLITS if found and found[split]), None)
+
+
+def _split_in(name: str) -> str | None:
+    """The split that a word of a name stands for: of `dogs_train`, `train.v1` and `2012-imgTrain` it is `train`."""
+    words = re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name))
+    splits = {split for word in words if (split := split_of(word))}
+    return split_of(name) or (splits.pop() if len(splits) == 1 else None)
 
 
 def name_splits(names: Iterable[str]) -> dict[str, str]:
@@ -86,19 +96,25 @@ def open_class_folders(root: str) -> ClassFolders:
 def find_splits(root: str, notes: list[str]) -> dict[str, str]:
     """The folder of class folders of each split, `train` first; the root itself is `train` where no folder is a split.
 
-    Folders that are called like splits are splits if class folders lie in one of them; other folders beside them are
+    Folders that are called like splits are splits if class folders lie in one of them, and so are folders with a split
+    in their names, such as `dogs_train`, if they hold class folders of the same names; other folders beside them are
     then left out, which `notes` says.
 
     Raises:
         DataError: it is not clear whether folders are splits or classes; the message says how to make it clear.
     """
     top = Listing.of(root)
-    named = {name: split for name in top.folders if (split := split_of(name)) and has_images(top.folders[name])}
-    parted = [name for name in named if _holds_classes(top.folders[name])]
+    filled = {name: inside for name, path in top.folders.items() if (inside := _Inside.of(path)).has_images}
+    named = {name: split for name in filled if (split := split_of(name))}
+    if len(named) < MIN_SPLITS:
+        if not any(filled[name].holds_classes for name in named):
+            _refuse_splits_in_classes(root, filled)
+        named = _decorated_splits(root, filled) or named
+    splits = {name: _unwrapped(name, filled[name]) for name in named}
+    parted = [name for name in named if splits[name].holds_classes]
     others = [name for name in top.folders if name not in named]
-    classes = [name for name in others if has_images(top.folders[name])]
+    classes = [name for name in filled if name not in named]
     if not named or (len(named) == 1 and not parted):
-        _refuse_splits_in_classes(root, top)
         return {"train": root}
     if not parted:
         raise DataError(
@@ -135,29 +151,104 @@ def find_splits(root: str, notes: list[str]) -> dict[str, str]:
         notes.append(_strays(root, top))
     # `train` first: the other splits have its classes.
     ordered = sorted(named, key=lambda name: SPLITS.index(named[name]))
-    return {named[name]: top.folders[name] for name in ordered}
+    return {named[name]: splits[name].path for name in ordered}
 
 
 _AS_CLASSES = "rename what is called like a split, or move all class folders into NEW/train and give NEW"
 
 
-def _holds_classes(folder: str) -> bool:
-    """Whether a folder is one of class folders, not one of images in which a folder may lie, too."""
-    listing = Listing.of(folder)
-    filled = [path for path in listing.folders.values() if has_images(path)]
-    return len(filled) >= MIN_CLASSES or (len(filled) == 1 and not listing.images)
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """What lies in a folder, as far as it tells splits from classes."""
+
+    path: str
+    flat: bool
+    """Whether there are images in the folder itself."""
+    folders: Mapping[str, str]
+    """The folders in it that have images."""
+
+    @classmethod
+    def of(cls, path: str) -> "_Inside":
+        listing = Listing.of(path)
+        return cls(path, bool(listing.images), {name: to for name, to in listing.folders.items() if has_images(to)})
+
+    @property
+    def has_images(self) -> bool:
+        return self.flat or bool(self.folders)
+
+    @property
+    def holds_classes(self) -> bool:
+        """Whether the folder is one of class folders, not one of images in which a folder may lie, too."""
+        return len(self.folders) >= MIN_CLASSES or (len(self.folders) == 1 and not self.flat)
+
+    @property
+    def only(self) -> "_Inside | None":
+        """The folder in which all images are."""
+        return _Inside.of(next(iter(self.folders.values()))) if len(self.folders) == 1 and not self.flat else None
+
+    @property
+    def classes(self) -> set[str]:
+        """Names of the class folders if there is nothing else; a single folder is looked into."""
+        inside = self.only or self
+        return set() if inside.flat else set(map(class_name, inside.folders))
 
 
-def _refuse_splits_in_classes(root: str, top: Listing) -> None:
-    """Splits below the classes would be trained on and measured as one."""
-    for name, path in top.folders.items():
-        inner = Listing.of(path).folders
-        splits = [folder for folder in inner if split_of(folder) and has_images(inner[folder])]
-        if len({split_of(folder) for folder in splits}) > 1:
+def _decorated_splits(root: str, filled: Mapping[str, _Inside]) -> dict[str, str]:
+    """The splits among folders that are not simply called like them; none where the folders are classes."""
+    read = {name: split for name in filled if (split := _split_in(name))}
+    classes = {name: inside.classes for name, inside in filled.items()}
+    alike = _alike(classes)
+    if not alike:
+        if len(read) >= MIN_SPLITS and (len(set(read.values())) > 1 or len(read) == len(filled)):
             raise DataError(
-                f"{printable(path)} holds folders that are called like splits: {listed(splits)}. If they are splits, "
-                f"put them above the classes, such as {printable(os.path.join(root, splits[0], name))}, or give "
-                f"{printable(path)} if the classes are in them; if they are not, rename them"
+                f"{printable(root)} can be read in two ways: {listed(read)} are splits, or classes. If they are "
+                "splits, call them train, validation or test, and put each class's images in a folder of its own, "
+                f"such as {printable(os.path.join(root, 'train', 'CLASS', 'image.jpg'))}; if they are classes, "
+                f"{_AS_CLASSES}"
+            )
+        return {}
+    splits = {name: read[name] for name in alike if name in read}
+    if len(splits) >= MIN_SPLITS:
+        return splits
+    raise DataError(
+        f"{printable(root)} can be read in two ways: {listed(alike)} hold folders of the same names, which are the "
+        f"classes ({listed(sorted(set.union(*(classes[name] for name in alike))))}), or are classes themselves. If "
+        f"they are splits, call them train, validation or test, or give one of them, such as "
+        f"{printable(filled[alike[0]].path)}; if they are classes, move all class folders into NEW/train and give NEW"
+    )
+
+
+def _alike(classes: Mapping[str, set[str]]) -> list[str]:
+    """The folders that have most of their class folders' names in common with another one."""
+    first: dict[str, str] = {}  # not every folder with every other: there may be thousands
+    common = Counter((first.setdefault(name, folder), folder) for folder, names in classes.items() for name in names)
+    alike = {
+        folder
+        for pair, count in common.items()
+        if pair[0] != pair[1] and count >= MIN_CLASSES and 2 * count > min(len(classes[folder]) for folder in pair)
+        for folder in pair
+    }
+    return sorted(alike)
+
+
+def _unwrapped(name: str, inside: _Inside) -> _Inside:
+    """The folder of the same name, or split, that is alone in a split, as some archives unpack: `val/val`."""
+    inner = next(iter(inside.folders), "")
+    same = inner == name or (_split_in(name) is not None and _split_in(inner) == _split_in(name))
+    only = inside.only if same else None
+    return only if only and only.holds_classes else inside
+
+
+def _refuse_splits_in_classes(root: str, filled: Mapping[str, _Inside]) -> None:
+    """Splits below the classes would be trained on and measured as one."""
+    for name, inside in filled.items():
+        splits = [folder for folder in inside.folders if _split_in(folder)]
+        if len({_split_in(folder) for folder in splits}) > 1:
+            path = printable(inside.path)
+            raise DataError(
+                f"{path} holds folders that are called like splits: {listed(splits)}. If they are splits, put them "
+                f"above the classes, such as {printable(os.path.join(root, splits[0], name))}, or give {path} if the "
+                "classes are in them; if they are not, rename them"
             )
 
 
@@ -169,8 +260,8 @@ def _read_classes(folder: str, notes: list[str]) -> dict[str, tuple[str, ...]]:
     found: dict[str, list[str]] = {}
     others: list[str] = []
     for name, path in top.folders.items():
-        if name != printable(name):
-            raise DataError(f"the name of the class folder {printable(path)!r} is not in UTF-8; rename it")
+        if not encodable(name):
+            raise DataError(f"the name of the class folder '{printable(path)}' is not in UTF-8; rename it")
         images = found.setdefault(class_name(name), [])
         for listing in walk(path):
             images += listing.images.values()
@@ -179,7 +270,7 @@ def _read_classes(folder: str, notes: list[str]) -> dict[str, tuple[str, ...]]:
         notes.append(f"files in {printable(folder)} that are no images by their names are left out: {listed(others)}")
     if empty := [name for name, images in found.items() if not images]:
         notes.append(f"class folders without images in {printable(folder)} are left out: {listed(empty)}")
-    return {name: tuple(sorted(images)) for name, images in sorted(found.items()) if images}
+    return {name: tuple(sorted(images, key=class_name)) for name, images in sorted(found.items()) if images}
 
 
 def _strays(folder: str, listing: Listing) -> str:
@@ -194,8 +285,8 @@ def _too_few(folder: str, classes: tuple[str, ...]) -> str:
             f"{shown} has no class folders with images, and no train-*.parquet files; put each class's images in "
             f"a folder of their own, {os.path.join(shown, 'CLASS', 'image.jpg')}"
         )
-    inner = os.path.join(folder, classes[0])
+    inner, only = os.path.join(folder, classes[0]), printable(classes[0])
     hint = ""
     if os.path.isdir(inner) and Listing.of(inner).folders:
         hint = f", or give {printable(inner)} if the classes are the folders in it"
-    return f"{shown} has one class only, {classes[0]}; a classifier needs {MIN_CLASSES}: add a class folder{hint}"
+    return f"{shown} has one class only, {only}; a classifier needs {MIN_CLASSES}: add a class folder{hint}"

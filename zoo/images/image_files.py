@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zoo.errors import DataError
+from zoo.printable import printable
 
 READ_SUFFIXES = (".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".webp")
 """Suffixes of the formats that are decoded; see `zoo.images.decode.FORMATS`."""
@@ -89,11 +90,6 @@ def listed(names: Iterable[str]) -> str:
     names = list(names)
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(map(printable, names[:SHOWN])) + more
-
-
-def printable(path: str) -> str:
-    """A path as text that any output takes; a system's file names may be in no encoding."""
-    return path.encode(errors="replace").decode()
 
 
 def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[Listing]:

@@ -58,6 +58,61 @@ def test_one_split_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("train", "validation"),
+    [
+        ("dogs_train", "dogs_val"),
+        ("images_train", "images_val"),
+        ("ILSVRC2012_img_train", "ILSVRC2012_img_val"),
+        ("train.v1", "val.v1"),
+        ("train1", "val1"),
+        ("train ", "val "),
+        ("dogsTrain", "dogsValid"),
+        ("train", "my val"),
+        ("train/train", "val/val"),
+        ("seg_train/seg_train", "seg_val/seg_val"),
+        ("seg_train/train", "seg_val/val"),
+    ],
+)
+def test_splits_with_decorated_names(train: str, validation: str, tmp_path: Path) -> None:
+    files = [f"{split}/{name}/1.png" for split in (train, validation) for name in ("a", "b", "c", "d")]
+    found = opened(tmp_path, *files, f"{train}/e/1.png")
+    assert found.classes == ("a", "b", "c", "d", "e")
+    assert {split: len(found.of(split)[0]) for split in found.files} == {"train": 5, "validation": 4}
+    assert found.notes == ()
+
+
+@pytest.mark.parametrize("doubled", [False, True])
+def test_a_folder_beside_decorated_splits_is_left_out(doubled: bool, tmp_path: Path) -> None:
+    """Intel Image Classification, as it is and as Kaggle unpacks it."""
+    train, test, rest = (f"{name}/{name}" if doubled else name for name in ("seg_train", "seg_test", "seg_pred"))
+    found = opened(tmp_path, *both(train), *both(test), f"{rest}/1.png")
+    assert list(found.files) == ["train", "test"]
+    assert found.classes == TWO_CLASSES
+    assert found.notes == (
+        f"seg_test, seg_train in {tmp_path} are the splits; other folders beside them are left out: seg_pred",
+    )
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ["steam train/1.png", "bullet train/1.png", "bus/1.png"],
+        ["train/1.png", "train/steam/1.png", "bus/city/1.png", "car/1.png"],
+        ["cat/images/1.png", "dog/images/1.png"],
+        ["cat/persian/1.png", "cat/other/1.png", "dog/poodle/1.png", "dog/other/1.png"],
+        ["cat/1.png", "cat/in/1.png", "cat/out/1.png", "dog/1.png", "dog/in/1.png", "dog/out/1.png"],
+        ["train/cat/in/1.png", "train/cat/out/1.png", "train/dog/in/1.png", "train/dog/out/1.png"],
+        ["train_val/1.png", "rest/1.png"],
+    ],
+)
+def test_classes_stay_classes(files: list[str], tmp_path: Path) -> None:
+    found = opened(tmp_path, *files)
+    above = "train/" if files[0].startswith("train/cat") else ""
+    assert set(found.classes) == {file.removeprefix(above).partition("/")[0] for file in files}
+    assert list(found.files) == ["train"]
+
+
+@pytest.mark.parametrize(
     ("files", "message"),
     [
         (
@@ -69,6 +124,24 @@ def test_one_split_alone(tmp_path: Path) -> None:
         (["train/1.png", "val/1.png"], "{}: train, val are called like splits, but have no class folders"),
         (["train/1.png", "val/1.png", "bus/1.png"], "if they are classes, rename what is called like a split"),
         (["train/1.png", "train/steam/1.png", "test/1.png", "bus/1.png"], "test, train are called like splits"),
+        (
+            [*both("fold1"), *both("fold2"), "fold2/fox/1.png", "raw/1.png"],
+            "{} can be read in two ways: fold1, fold2 hold folders of the same names, which are the classes (cat, dog, "
+            "fox), or are classes themselves. If they are splits, call them train, validation or test, or give one of "
+            "them, such as {}/fold1; if they are classes, move all class folders into NEW/train and give NEW",
+        ),
+        ([*both("amazon/images"), *both("webcam/images")], "amazon, webcam hold folders of the same names"),
+        ([*both("dogs_train"), *both("dogs_extra")], "dogs_extra, dogs_train hold folders of the same names"),
+        (
+            ["dogs_train/1.png", "dogs_val/1.png", "fox/1.png"],
+            "{} can be read in two ways: dogs_train, dogs_val are splits, or classes. If they are splits, call them "
+            "train, validation or test, and put each class's images in a folder of its own, such as "
+            "{}/train/CLASS/image.jpg; if they are classes, rename what is called like a split",
+        ),
+        ([*both("img_train"), "img_val/1.png"], "img_train, img_val are splits, or classes"),
+        (["train1/1.png", "train2/1.png"], "train1, train2 are splits, or classes"),
+        ([*both("train1"), *both("train2")], "several folders of one split, train: train1, train2; keep"),
+        (["a/a_train/1.png", "a/a_test/1.png", "b/1.png"], "{}/a holds folders that are called like splits: a_test"),
         ([*both("val"), *both("valid"), *both("train")], "several folders of one split, validation: val, valid"),
         (["train/1.png", *both("val")], "train has no class folders; put each"),
         (
@@ -82,6 +155,21 @@ def test_one_split_alone(tmp_path: Path) -> None:
 def test_where_it_is_not_clear_the_readings_are_named(files: list[str], message: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=re.escape(message.replace("{}", str(tmp_path)))):
         opened(tmp_path, *files)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ["train/1.png", "val/1.png"],
+        ["dogs_train/1.png", "dogs_val/1.png"],
+        [*both("fold1"), *both("fold2")],
+        [*both("train1"), *both("val1")],
+    ],
+)
+def test_class_folders_are_said_to_be_classes_by_a_train_folder_above(files: list[str], tmp_path: Path) -> None:
+    """As the messages advise."""
+    found = opened(tmp_path, *(f"train/{file}" for file in files))
+    assert list(found.classes) == sorted({file.partition("/")[0] for file in files})
 
 
 def test_class_names_are_the_same_in_each_form_of_unicode(tmp_path: Path) -> None:

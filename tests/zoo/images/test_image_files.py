@@ -34,3 +34,7 @@ def test_folders_are_walked_once(tmp_path: Path) -> None:
 
 def test_long_lists_are_cut() -> None:
     assert listed(map(str, range(22))).endswith("18, 19 and 2 more")
+
+
+def test_names_in_a_message_are_escaped() -> None:
+    assert listed(["a\x1b[2J", "\udcff", "Élan"]) == "a\\x1b[2J, \\xff, Élan"
