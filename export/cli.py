@@ -8,12 +8,8 @@ from typing import Annotated
 
 import typer
 
+from zoo.options import ModelArgument, path_option
 from zoo.runtime import Device, Precision
-
-Name = Annotated[
-    str,
-    typer.Argument(help="VARIANT, VARIANT.DATA, local-dir:PATH or hf-hub:ORG/NAME@REVISION.", show_default=False),
-]
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -24,9 +20,9 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def export(
-    name: Name,
+    name: ModelArgument,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Where the file goes; by default into the model directory.")
+        Path | None, path_option("-o", "--output", help="Where the file goes; by default into the model directory.")
     ] = None,
     input_size: Annotated[
         int | None,
@@ -37,7 +33,7 @@ def export(
     ] = "fp32",
     data: Annotated[
         Path | None,
-        typer.Option(help="For int8: a folder of training pictures, or of Parquet files in the Hub's layout."),
+        path_option(help="For int8: a folder of training pictures, or of Parquet files in the Hub's layout."),
     ] = None,
 ) -> None:
     """Write a model's ONNX file, for ONNX Runtime and the server.
@@ -103,10 +99,10 @@ def export(
 
 
 def verify(
-    name: Name,
+    name: ModelArgument,
     data: Annotated[
         Path,
-        typer.Option(help="A folder of picture files, or of Parquet files in the Hub's layout.", show_default=False),
+        path_option(help="A folder of picture files, or of Parquet files in the Hub's layout.", show_default=False),
     ],
     images: Annotated[int, typer.Option(min=1, help="Pictures to compare, at most.")] = 1000,
     precision: Annotated[
@@ -159,8 +155,8 @@ def verify(
 
 
 def compact(
-    name: Name,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The new model directory.", show_default=False)],
+    name: ModelArgument,
+    output: Annotated[Path, path_option("-o", "--output", help="The new model directory.", show_default=False)],
 ) -> None:
     """Copy a model with its weights in half precision: half the space. Export and measure the copy again."""
     with _export_extra():
