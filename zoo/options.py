@@ -3,7 +3,6 @@
 Made from a field, a default and its explanation stand in one place.
 """
 
-import difflib
 import functools
 import inspect
 import math
@@ -15,7 +14,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
 
-from zoo.errors import InputError
+from zoo.errors import InputError, close_names
 
 T = TypeVar("T")
 
@@ -88,9 +87,12 @@ def require_bounds(config: Any) -> None:
         value, least, most = getattr(config, item.name), item.metadata["least"], item.metadata["most"]
         if not isinstance(value, int | float):
             continue
-        if not (math.isfinite(value) and (value > 0 if least is None else value >= least) and value <= (most or value)):
+        # An integer may be too large for a float.
+        finite = isinstance(value, int) or math.isfinite(value)
+        if not (finite and (value > 0 if least is None else value >= least) and value <= (most or value)):
             lowest = "above 0" if least is None else f"at least {least:,}"
-            raise InputError(f"{item.name} = {value}: it must be {lowest}" + (f" and at most {most:,}" if most else ""))
+            bounds = f"{lowest} and at most {most:,}" if most else lowest
+            raise InputError(f"{item.name} = {value}: it must be {'' if finite else 'a finite number, '}{bounds}")
 
 
 def unknown_variables(config: type[Any], prefix: str, others: Iterable[str] = ()) -> list[str]:
@@ -107,10 +109,10 @@ def unknown_variables(config: type[Any], prefix: str, others: Iterable[str] = ()
     known = {*others, *(f"{prefix}{item.name.upper()}" for item in _options(config))}
     unknown = sorted(name for name in os.environ if name.startswith(prefix) and name not in known)
     for name in unknown:
-        options = {each.removeprefix(prefix): each for each in known}
-        if close := difflib.get_close_matches(name.removeprefix(prefix), options, n=1, cutoff=0.7):
+        options = [each.removeprefix(prefix) for each in known]
+        if close := close_names(name.removeprefix(prefix), options, likeness=0.7):
             raise InputError(
-                f"the variable {name} is none of this program; did you mean {options[close[0]]}? Else unset it"
+                f"the variable {name} is none of this program; did you mean {prefix}{close[0]}? Else unset it"
             )
     return unknown
 
