@@ -6,7 +6,7 @@ from reprlib import repr as short
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from python_multipart.exceptions import FormParserError
+from python_multipart.exceptions import FormParserError, ParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from serve.errors import BadUploadError, TooManyFilesError, UnknownParameterError
@@ -106,7 +106,7 @@ class FormFiles:
             if not self._closed:
                 try:
                     parser.write(chunk)
-                except FormParserError as error:
+                except ParseError as error:
                     raise self._error(self._reason(error, before + chunk[: error.offset + 1])) from None
                 if not self._closed:
                     before = (chunk if len(chunk) >= len(closing) else before + chunk)[-len(closing) :]
@@ -136,7 +136,7 @@ class FormFiles:
     def _error(self, reason: str, remedy: str = "") -> BadUploadError:
         return BadUploadError(f"the form cannot be read: {reason}; {remedy or self._remedy}")
 
-    def _reason(self, error: FormParserError, read: bytes) -> str:
+    def _reason(self, error: ParseError, read: bytes) -> str:
         """Why the parser stopped, at the last of the bytes that were read."""
         if self._part:
             return f"{self._part}: {error}"
