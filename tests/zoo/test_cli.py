@@ -430,3 +430,7 @@ def test_the_commands_of_a_package_need_none_of_another_one(package: str) -> Non
     code = f"import sys; sys.modules.update(dict.fromkeys({others})); import {package}"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 0, ended.stderr
+
+
+def test_a_probe_prefers_held_out_images(run_zoo: RunZoo) -> None:
+    assert "held-out, else test, else validation)" in run_zoo("probe", "--help").stdout
