@@ -6,11 +6,12 @@ from typing import Annotated
 import typer
 
 from explain.extras import require_explaining
+from zoo.options import data_option, path_option
 
 
 def claims(
     data: Annotated[
-        str, typer.Option(help="As --data of zoo train; the models are those of this data set, by its name.")
+        str, data_option(help="As --data of zoo train; the models are those of this data set, by its name.")
     ] = "cifar10",
     images: Annotated[
         int, typer.Option(min=2, help="Images whose patches are looked at; accuracies are of the whole test split.")
@@ -23,13 +24,13 @@ def claims(
     ] = None,
     report: Annotated[
         list[Path] | None,
-        typer.Option(help="Folder that zoo semantics wrote, of a model with the block, for claims 3 and 4; several."),
+        path_option(help="Folder that zoo semantics wrote, of a model with the block, for claims 3 and 4; several."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of locations and resamples.")] = 0,
-    docs: Annotated[Path, typer.Option(help="Folder of claims.md, its pictures and the records of runs.")] = Path(
+    docs: Annotated[Path, path_option(help="Folder of claims.md, its pictures and the records of runs.")] = Path(
         "docs"
     ),
-    raw: Annotated[Path, typer.Option(help="File of the raw results.")] = Path("benchmarks/results/claims.json"),
+    raw: Annotated[Path, path_option(help="File of the raw results.")] = Path("benchmarks/results/claims.json"),
     only_write: Annotated[
         bool, typer.Option("--only-write", help="Only write the document of the raw results.")
     ] = False,

@@ -7,22 +7,20 @@ import typer
 
 from explain.extras import require_explaining
 from zoo.hub import DEFAULT_MODEL
+from zoo.options import Images, Model, path_option
 from zoo.package import NETWORK_FILES
 
 
 def explain(
-    images: Annotated[list[Path], typer.Argument(help="Picture files.", show_default=False)],
-    model: Annotated[
-        str,
-        typer.Option("--model", "-m", help="VARIANT, VARIANT.DATA, local-dir:PATH or hf-hub:ORG/NAME@REVISION."),
-    ] = DEFAULT_MODEL,
+    images: Images,
+    model: Model = DEFAULT_MODEL,
     beside: Annotated[
         str | None,
         typer.Option(
             help="A model whose class activation map is set beside.", show_default="the plain variant, if it is here"
         ),
     ] = None,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The folder of the pages.")] = Path("explained"),
+    output: Annotated[Path, path_option("-o", "--output", help="The folder of the pages.")] = Path("explained"),
 ) -> None:
     """Why a model answers as it does: a page a picture, as HTML and as PNG, with maps, patches and what moved it."""
     require_explaining()

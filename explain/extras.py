@@ -1,6 +1,6 @@
 """What this package needs beside the zoo's own dependencies."""
 
-from training.extras import require
+from zoo.extras import require
 
 EXPLAINING = (
     "torch",

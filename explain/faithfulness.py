@@ -11,9 +11,8 @@ from torch import Tensor
 
 from explain.attributions import SEMANTIC_MAP, Attribution, attributions_for
 from explain.curves import STEPS, Areas, areas, subject
-from explain.faithfulness_record import MEASURES
 from explain.intervals import mean_interval
-from explain.pointing import Hits, build_mosaics, check_side, hits
+from explain.pointing import QUADRANTS, Hits, build_mosaics, check_side, hits
 from training.data import LabelledImages
 from zoo.networks.network import Network
 from zoo.registry import SemanticSource
@@ -56,28 +55,32 @@ def measure(
         `images`, `mosaics` and `correct`: how many; `image_size`, `mosaic_size`: sides in pixels; `grid`: rows and
         columns of an image's patches; `methods`: by method and measure the mean with its interval; `differences`: by
         other method and measure the semantic map's value less the other's, image by image; empty without the block.
+        Without correctly classified images of four classes there are no mosaics, and only the curves are measured.
 
     Raises:
-        InputError: the image size is no multiple of 4, or there are too few correctly classified images for a mosaic.
+        InputError: the model has four classes, and the image size is no multiple of 4.
     """
-    check_side(images.size)
+    if len(images.classes) >= QUADRANTS:
+        check_side(images.size)
     methods = attributions_for(source)
-    curve_values, correct, grid = _curves(network, methods, images, protocol.steps, progress)
-    mosaics = build_mosaics(images.images[correct], images.labels[correct], protocol.mosaics, protocol.seed)
-    pointed = _pointing(network, methods, mosaics.pixels, mosaics.classes, mosaics.quadrants, progress)
-    values = {name: curve_values[name] | pointed[name] for name in methods}
+    values, correct, grid = _curves(network, methods, images, protocol.steps, progress)
+    count = 0
+    if len(set(images.labels[correct].tolist())) >= QUADRANTS:
+        mosaics = build_mosaics(images.images[correct], images.labels[correct], protocol.mosaics, protocol.seed)
+        pointed = _pointing(network, methods, mosaics.pixels, mosaics.classes, mosaics.quadrants, progress)
+        values, count = {name: values[name] | pointed[name] for name in methods}, len(mosaics.classes)
     ours = values.get(SEMANTIC_MAP)
     others = {} if ours is None else {name: own for name, own in values.items() if name != SEMANTIC_MAP}
     return {
         "images": len(images.labels),
         "correct": int(correct.sum()),
-        "mosaics": len(mosaics.classes),
+        "mosaics": count,
         "image_size": images.size,
-        "mosaic_size": mosaics.pixels.shape[-1],
+        "mosaic_size": 2 * images.size,
         "grid": grid,
         "methods": {name: _intervals(own) for name, own in values.items()},
         "differences": {
-            name: _intervals({measure: ours[measure] - own[measure] for measure in MEASURES} if ours else {})
+            name: _intervals({measure: ours[measure] - own[measure] for measure in own} if ours else {})
             for name, own in others.items()
         },
     }

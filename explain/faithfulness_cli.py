@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from explain.extras import require_explaining
-from training.cli import Data
 from zoo.errors import InputError
 from zoo.hub import DEFAULT_MODEL
+from zoo.options import Data, path_option
 from zoo.package import NETWORK_FILES
 from zoo.package.metrics import DEFAULT_SPLIT
 
@@ -26,7 +26,7 @@ def faithfulness(
     mosaics: Annotated[int, typer.Option(min=1, help="Mosaics of four images for the pointing game, at most.")] = 100,
     seed: Annotated[int, typer.Option(help="Of the choice of images and of the mosaics.")] = 0,
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="The JSON record; models in it that were measured alike are kept.")
+        Path, path_option("-o", "--output", help="The JSON record; models in it that were measured alike are kept.")
     ] = Path("faithfulness.json"),
 ) -> None:
     """How well maps tell what the answers depend on: curves of removed patches, and the grid pointing game."""

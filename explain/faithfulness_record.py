@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from zoo.errors import InputError
+from zoo.files import writing
 from zoo.package import write_json
 
 MEASURES: Mapping[str, str] = MappingProxyType({"deletion": "less", "insertion": "more", "mass": "more", "hit": "more"})
@@ -39,7 +40,5 @@ def write_record(file: Path, models: dict[str, Any]) -> None:
     Raises:
         InputError: the file cannot be written.
     """
-    try:
+    with writing(file):
         write_json(file, {"models": models})
-    except OSError as error:
-        raise InputError(f"cannot write {file}: {error.strerror or error}") from None

@@ -1,9 +1,19 @@
 """What `zoo faithfulness` prints."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from rich.table import Table
+
+HEADINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "deletion": "deletion, less is better",
+        "insertion": "insertion, more",
+        "mass": "mass on its quadrant, more",
+        "hit": "maximum on it, more",
+    }
+)
 
 
 def faithfulness_table(name: str, record: Mapping[str, Any]) -> Table:
@@ -11,11 +21,15 @@ def faithfulness_table(name: str, record: Mapping[str, Any]) -> Table:
     side, mosaic_side = record["image_size"], record["mosaic_size"]
     about = (
         f"{record['images']} {record['split']} images of {record['data']} at {side} x {side}, seed "
-        f"{record['protocol']['seed']}; {record['mosaics']} mosaics at {mosaic_side} x {mosaic_side}"
+        f"{record['protocol']['seed']}"
     )
+    if record["mosaics"]:
+        about += f"; {record['mosaics']} mosaics at {mosaic_side} x {mosaic_side}"
     table = Table("method", title=f"{name}: {about}", caption="95% bootstrap intervals")
-    for heading in ("deletion, less is better", "insertion, more", "mass on its quadrant, more", "maximum on it, more"):
-        table.add_column(heading, justify="right")
+    measured = next(iter(record["methods"].values()))
+    for measure, heading in HEADINGS.items():
+        if measure in measured:
+            table.add_column(heading, justify="right")
     for method, measures in record["methods"].items():
         cells = (f"{one['mean']:.3f} ({one['low']:.3f} to {one['high']:.3f})" for one in measures.values())
         table.add_row(method, *cells)

@@ -11,8 +11,8 @@ from explain.plain import Plain
 from explain.sections import sections
 from explain.seen import Seen, read_picture
 from explain.sheet import draw_sheet
-from zoo.errors import ImageError, InputError
-from zoo.files import png_bytes, refuse_inputs
+from zoo.errors import ImageError
+from zoo.files import png_bytes, refuse_inputs, writing
 from zoo.networks.network import Network
 from zoo.package import ModelConfig, write_atomically
 from zoo.printable import printable
@@ -47,7 +47,7 @@ def write_pages(
         refuse_inputs(folder / f"{name}.png", files)
     entries, failures = [], []
     device = network.classifier.weight.device
-    try:
+    with writing(f"into {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
         for file, name in zip(files, names, strict=True):
             progress(printable(file.name))
@@ -68,8 +68,6 @@ def write_pages(
         if len(files) > 1:
             pages.append(folder / f"{INDEX}.html")
             write_atomically(pages[-1], index_page(config.name, entries, failures).encode())
-    except OSError as error:
-        raise InputError(f"cannot write into {folder}: {error.strerror or error}") from None
     return Written(tuple(pages), tuple(failures))
 
 

@@ -31,6 +31,9 @@ class Hits(NamedTuple):
     """[M], 1 where the most important patch lies on it, else 0. By chance 0.25."""
 
 
+QUADRANTS = 4
+
+
 def check_side(side: int) -> None:
     """Raise `InputError` unless mosaics of images of this side have patch grids that part into quadrants."""
     if side % 4:
@@ -53,17 +56,17 @@ def build_mosaics(images: Tensor, labels: Tensor, count: int, seed: int) -> Mosa
     for index in order:
         queues.setdefault(int(labels[index]), []).append(index)
     fours: list[list[int]] = []
-    while len(fours) < count and len(queues) >= 4:
+    while len(fours) < count and len(queues) >= QUADRANTS:
         # From the fullest classes, so that no class is left over alone.
-        fullest = sorted(queues, key=lambda label: -len(queues[label]))[:4]
-        places = torch.randperm(4, generator=generator).tolist()
+        fullest = sorted(queues, key=lambda label: -len(queues[label]))[:QUADRANTS]
+        places = torch.randperm(QUADRANTS, generator=generator).tolist()
         fours.append([queues[fullest[place]].pop() for place in places])
         queues = {label: queue for label, queue in queues.items() if queue}
     if not fours:
-        raise InputError("a mosaic needs correctly classified images of four classes; take more --images")
+        raise InputError("a mosaic needs images of four classes")
     chosen = torch.tensor(fours)
     rows = [torch.cat([images[chosen[:, left]], images[chosen[:, left + 1]]], dim=3) for left in (0, 2)]
-    quadrants = torch.randint(4, (len(fours),), generator=generator)
+    quadrants = torch.randint(QUADRANTS, (len(fours),), generator=generator)
     return Mosaics(torch.cat(rows, dim=2), labels[chosen.gather(1, quadrants[:, None])[:, 0]], quadrants)
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from explain.extras import require_explaining
-from training.cli import Data
 from zoo.errors import InputError
-from zoo.package.metrics import DEFAULT_SPLIT, ONNX
+from zoo.options import Data, ModelArgument
+from zoo.package.metrics import HELD_OUT_FIRST, ONNX
 
 MIN_RECORDED = 5000
 """Images that a recorded probe is of at least, where the split has so many."""
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 def probe(
-    model: Annotated[str, typer.Argument(help="A model, as in `zoo info`.", show_default=False)],
+    model: ModelArgument,
     data: Data = "cifar10",
     split: Annotated[
         str | None,
-        typer.Option(help="Split to measure on.", show_default=f"held-out, else {DEFAULT_SPLIT}"),
+        typer.Option(help="Split to measure on.", show_default=", else ".join(HELD_OUT_FIRST)),
     ] = None,
     through: Annotated[str, typer.Option(help=f"What answers: torch, {', '.join(ONNX)}.")] = "torch",
     images: Annotated[
@@ -37,10 +37,10 @@ def probe(
     require_explaining()
     from explain import probe as probing
     from explain.probe_onnx import OnnxAnswers
-    from training.extras import require
     from training.model_split import ModelData
     from training.pictures import data_set_name
     from training.progress import progress_bar
+    from zoo.extras import require
     from zoo.hub import open_model
     from zoo.package import sha256
     from zoo.package.card import write_card

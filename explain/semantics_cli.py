@@ -6,13 +6,13 @@ from typing import Annotated
 import typer
 
 from explain.extras import require_explaining
-from training.cli import Data
 from zoo.errors import InputError
+from zoo.options import Data, ModelArgument, path_option
 from zoo.package.metrics import DEFAULT_SPLIT
 
 
 def semantics(
-    model: Annotated[str, typer.Argument(help="A model, as in `zoo info`.", show_default=False)],
+    model: ModelArgument,
     data: Data = "cifar10",
     split: Annotated[
         str | None,
@@ -20,7 +20,7 @@ def semantics(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Folder of the report.", show_default="runs/semantics/VARIANT.DATA.SPLIT"),
+        path_option("-o", "--output", help="Folder of the report.", show_default="runs/semantics/VARIANT.DATA.SPLIT"),
     ] = None,
     images: Annotated[
         int | None, typer.Option(min=1, help="Of the split, chosen at random.", show_default="all")

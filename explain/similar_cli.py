@@ -7,26 +7,26 @@ from typing import Annotated
 import typer
 
 from explain.extras import require_explaining
-from zoo.cli import Model
 from zoo.errors import InputError
 from zoo.hub import DEFAULT_MODEL
+from zoo.options import Image, Model, data_option, path_option
 from zoo.package.metrics import DEFAULT_SPLIT
 
 
 def similar(
-    image: Annotated[Path, typer.Argument(help="A picture file.", show_default=False)],
+    image: Image,
     patch: Annotated[str, typer.Option(help="ROW,COLUMN of the patch, from 0 at the top left.", show_default=False)],
     model: Model = DEFAULT_MODEL,
     data: Annotated[
-        str | None, typer.Option(help="The data set to search, as for `zoo eval`; needed when there is no index yet.")
+        str | None, data_option(help="The data set to search, as for `zoo eval`; needed when there is no index yet.")
     ] = None,
     split: Annotated[str | None, typer.Option(help="Split to search.", show_default=DEFAULT_SPLIT)] = None,
     index: Annotated[
         Path | None,
-        typer.Option(help="Folder of the index.", show_default="index/ of the report of `zoo semantics`"),
+        path_option(help="Folder of the index.", show_default="index/ of the report of `zoo semantics`"),
     ] = None,
     count: Annotated[int, typer.Option("-n", "--count", min=1, help="Patches to find.")] = 14,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where the picture goes, a .png file.")] = Path(
+    output: Annotated[Path, path_option("-o", "--output", help="Where the picture goes, a .png file.")] = Path(
         "similar.png"
     ),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

@@ -3,17 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Annotated
 
 import typer
 
+from zoo.options import ModelArgument, path_option
 from zoo.runtime import Device, Precision
-
-Name = Annotated[
-    str,
-    typer.Argument(help="VARIANT, VARIANT.DATA, local-dir:PATH or hf-hub:ORG/NAME@REVISION.", show_default=False),
-]
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -24,9 +19,9 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def export(
-    name: Name,
+    name: ModelArgument,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Where the file goes; by default into the model directory.")
+        Path | None, path_option("-o", "--output", help="Where the file goes; by default into the model directory.")
     ] = None,
     input_size: Annotated[
         int | None,
@@ -37,7 +32,7 @@ def export(
     ] = "fp32",
     data: Annotated[
         Path | None,
-        typer.Option(help="For int8: a folder of training pictures, or of Parquet files in the Hub's layout."),
+        path_option(help="For int8: a folder of training pictures, or of Parquet files in the Hub's layout."),
     ] = None,
 ) -> None:
     """Write a model's ONNX file, for ONNX Runtime and the server.
@@ -53,7 +48,7 @@ def export(
     from export.images import read_pixels
     from export.parity_file import describe_stale, drop_stale_records
     from zoo.errors import InputError
-    from zoo.files import refuse_inputs
+    from zoo.files import refuse_inputs, require_writable
     from zoo.hub import open_model
     from zoo.package import ONNX_FILES, PARITY_FILE, PUBLISHED_FILES, sha256
     from zoo.terminal import Terminal
@@ -72,10 +67,9 @@ def export(
     size = check_input_size(package.config.input_size if input_size is None else input_size)
     verified = package.proven(precision)  # a damaged record should be known before minutes have passed
     console = Terminal(folded=True)
+    require_writable(file.parent, file)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=file.parent):  # what cannot be written should be known before minutes have passed
-            pixels = None if data is None else read_pixels(data, size, 2 * PICTURES, training=True)
+        pixels = None if data is None else read_pixels(data, size, 2 * PICTURES, training=True)
         with console.status("exporting") as status:
             config = export_onnx(
                 package, file, input_size, precision, pixels, lambda part: status.update(f"measuring {part}")
@@ -103,10 +97,10 @@ def export(
 
 
 def verify(
-    name: Name,
+    name: ModelArgument,
     data: Annotated[
         Path,
-        typer.Option(help="A folder of picture files, or of Parquet files in the Hub's layout.", show_default=False),
+        path_option(help="A folder of picture files, or of Parquet files in the Hub's layout.", show_default=False),
     ],
     images: Annotated[int, typer.Option(min=1, help="Pictures to compare, at most.")] = 1000,
     precision: Annotated[
@@ -134,7 +128,7 @@ def verify(
     with _export_extra():
         from export.verify import measure_parity, require
     from export.images import read_pixels
-    from export.parity_file import describe_stale, stale_records
+    from export.parity_file import describe_replaced, describe_stale, stale_records
     from export.parity_table import parity_table
     from zoo.errors import InputError
     from zoo.hub import open_model
@@ -144,7 +138,7 @@ def verify(
     if precision is None and (atol, rtol, agreement) != (None, None, None):
         raise InputError("--atol, --rtol and --agreement are for one --precision; name it too")
     precisions = (precision,) if precision else package.precisions or ("fp32",)
-    replaced = {one: stale_records(package, one) for one in precisions}
+    stale, before = {one: stale_records(package, one) for one in precisions}, package.parity()
     try:
         pixels = read_pixels(data, package.config.input_size, images)
         found = measure_parity(package, pixels, precisions, device, atol, rtol, agreement)
@@ -152,29 +146,29 @@ def verify(
         raise InputError(f"cannot read or write {error.filename}: {error.strerror or error}") from None
     for one, parity in found.items():
         Terminal(folded=True).print(parity_table(package.config.name, one, parity))
-        if replaced[one]:
-            Terminal(stderr=True).print(describe_stale(one, replaced[one]))
+        if stale[one]:
+            Terminal(stderr=True).print(describe_stale(one, stale[one]))
+        if replaced := describe_replaced(one, before.get(one, {}), package.parity()[one]):
+            Terminal(stderr=True).print(replaced)
     for one, parity in found.items():
         require(package, one, parity)
 
 
 def compact(
-    name: Name,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The new model directory.", show_default=False)],
+    name: ModelArgument,
+    output: Annotated[Path, path_option("-o", "--output", help="The new model directory.", show_default=False)],
 ) -> None:
     """Copy a model with its weights in half precision: half the space. Export and measure the copy again."""
     with _export_extra():
         from export.compact import compact as write
-    from zoo.errors import InputError
+    from zoo.files import writing
     from zoo.hub import LOCAL_PREFIX, open_model
     from zoo.package import WEIGHTS_FILE
     from zoo.terminal import Terminal
 
     package = open_model(name)
-    try:
+    with writing(output):
         new = write(package, output)
-    except OSError as error:
-        raise InputError(f"cannot write {output}: {error.strerror or error}") from None
     before, after = ((model.path / WEIGHTS_FILE).stat().st_size / 1e6 for model in (package, new))
     done = (
         f"{output}: {after:.2f} MB of weights, before {before:.2f} MB; it has no accuracy before it was measured: "

@@ -47,6 +47,18 @@ def describe_stale(precision: Precision, stale: Records) -> str:
     )
 
 
+def describe_replaced(precision: Precision, before: Records, after: Records) -> str:
+    """Which records of the same bytes gave way to one of fewer pictures; a line for people, empty if none did."""
+    fewer = [
+        f"{provider} on {before[provider]['images']:,} images gave way to one on {record['images']:,}"
+        for provider, record in after.items()
+        if provider in before
+        and before[provider]["onnx_sha256"] == record["onnx_sha256"]
+        and before[provider].get("images", 0) > record["images"]
+    ]
+    return f"{PARITY_FILE}: the record in {precision} of {'; '.join(fewer)}" if fewer else ""
+
+
 def _versions(record: dict[str, Any]) -> str:
     known = [f"{name} {record[name]}" for name in ("torch", "onnx", "onnxscript") if name in record]
     return f"images: {record.get('images', '?')}, {', '.join(known) or 'versions unknown'}"

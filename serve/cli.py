@@ -5,13 +5,8 @@ from typing import Annotated
 import typer
 
 from serve.settings import DAY, LARGEST_BATCH, MANY, MAX_BATCH, VARIABLES, Settings
-from zoo.options import with_options
+from zoo.options import ModelArgument, with_options
 from zoo.runtime import Device, Precision
-
-Model = Annotated[
-    str,
-    typer.Argument(help="VARIANT, VARIANT.DATA, local-dir:PATH or hf-hub:ORG/NAME@REVISION.", show_default=False),
-]
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -30,7 +25,7 @@ def serve(settings: Settings) -> None:
 
 
 def tune(
-    model: Model,
+    model: ModelArgument,
     precision: Annotated[
         Precision | None,
         typer.Option(help="Of the ONNX file to tune, and to serve from then on.", show_default="as before, or fp32"),
@@ -80,7 +75,7 @@ def tune(
 
 
 def speed(
-    model: Model,
+    model: ModelArgument,
     device: Annotated[Device, typer.Option(help="Where to compute.")] = "auto",
     threads: Annotated[int, typer.Option(min=0, max=MANY, help="CPU threads; 0 for one a core.")] = 0,
     seconds: Annotated[

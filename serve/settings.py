@@ -158,8 +158,11 @@ class Settings:
                     f"cors_origin = {origin!r}: it is * or like https://example.org, without a path, in lower case and "
                     "one at a time, as browsers send it; in a variable several are separated by spaces"
                 )
-        if self.root_path and not re.fullmatch(r"(/[\w.~-]+)+", self.root_path):
-            raise InputError(f"root_path = {self.root_path!r}: it is like /zoo, without a slash at its end")
+        if self.root_path and not re.fullmatch(r"(/(?!\.{1,2}(/|$))[\w.~-]+)+", self.root_path):
+            raise InputError(
+                f"root_path = {self.root_path!r}: it is like /zoo, without a slash at its end, and without . and .. as "
+                "a part, which clients resolve"
+            )
         for proxy in self.trusted_proxy:
             if proxy != "*" or len(self.trusted_proxy) > 1:
                 _require_proxy(proxy)

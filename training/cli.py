@@ -7,21 +7,13 @@ from typing import Annotated, Any, Literal
 import typer
 
 from training import recipes
-from training.extras import TRAINING, require
+from training.extras import require_training
 from training.recipe import Recipe
 from training.reproduce import reproduce
 from training.run_folder import MODEL_FOLDER
 from zoo.errors import InputError
-from zoo.options import with_changes
+from zoo.options import Data, ModelArgument, path_option, with_changes
 from zoo.package.metrics import DEFAULT_SPLIT
-
-Data = Annotated[
-    str,
-    typer.Option(
-        help="A folder with one sub-folder of images per class, with or without folders of splits above the classes; "
-        "a folder of Parquet files in the Hub's layout, a Hub data set's id, cifar10, cifar100 or mini-imagenet."
-    ),
-]
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -45,9 +37,9 @@ def train(
         Literal["stop", "skip"], typer.Option(help="What to do about files that are no readable pictures.")
     ] = "stop",
     run: Annotated[
-        Path | None, typer.Option("--run-folder", help="Of checkpoint and log.", show_default="runs/VARIANT.DATA")
+        Path | None, path_option("--run-folder", help="Of checkpoint and log.", show_default="runs/VARIANT.DATA")
     ] = None,  # not `--run`, which torchrun would take for an abbreviation of an option of its own
-    out: Annotated[Path | None, typer.Option(help="The model directory to write.", show_default="RUN/model")] = None,
+    out: Annotated[Path | None, path_option(help="The model directory to write.", show_default="RUN/model")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     workers: Annotated[
         int | None, typer.Option(help="Processes that decode pictures too large to hold.", show_default="one a core")
@@ -62,7 +54,7 @@ def train(
     The same command works under `torchrun`, on several GPUs and several machines.
     """
     chosen = replace(recipes.get(recipe), **changes)
-    require(*TRAINING)
+    require_training()
     from training.job import Job, run_job
     from training.pictures import data_set_name
     from zoo.terminal import Terminal
@@ -86,7 +78,7 @@ def train(
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="A model, as in `zoo info`.", show_default=False)],
+    model: ModelArgument,
     data: Data = "cifar10",
     split: Annotated[
         str | None,
@@ -102,7 +94,7 @@ def evaluate(
     record: Annotated[bool, typer.Option("--record", help="Write the result into the model directory.")] = False,
 ) -> None:
     """Measure a model's accuracy through PyTorch, ONNX Runtime or a running server."""
-    require(*TRAINING)
+    require_training()
     from training.evaluate import evaluate as measure
     from training.evaluate import open_through
     from training.model_split import ModelData

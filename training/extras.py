@@ -1,21 +1,15 @@
 """What this package needs beside the zoo's own dependencies."""
 
-import importlib.util
+from zoo.extras import require
 
-from zoo.errors import MissingDependencyError
-
+EXTRA = "train"
 TRAINING = ("torch", "torchvision", "datasets", "lightning_fabric", "tensorboard")
 
 
-def require(*modules: str, extra: str = "train") -> None:
-    """Check that modules are installed; none is imported.
-
-    Arguments:
-        extra: of the zoo, which brings them.
+def require_training() -> None:
+    """Check that all that training needs is installed; none is imported.
 
     Raises:
-        MissingDependencyError: one is not.
+        MissingDependencyError: a module is not.
     """
-    for name in modules:
-        if importlib.util.find_spec(name) is None:
-            raise MissingDependencyError(f"this needs {name}: pip install 'template-zoo[{extra}]'")
+    require(*TRAINING, extra=EXTRA)

@@ -1,6 +1,5 @@
 """One training from the name of its data to its model directory and accuracy."""
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -34,6 +33,7 @@ from training.save import describe, record_evaluation, save_model
 from training.start import start_network
 from training.stream import StreamedImages
 from zoo.errors import DataError, InputError
+from zoo.files import require_writable
 from zoo.machine import cores, total_memory
 from zoo.networks.network import Network
 from zoo.package import ModelConfig, Package, encodable, write_atomically
@@ -142,7 +142,7 @@ def run_job(job: Job, say: Say) -> Package:
             f"from random weights, or {remedy}"
         )
     if fabric.is_global_zero:
-        _require_writable(job.out)
+        require_writable(job.out, f"into {job.out}", "choose another folder by --out")
     workers = max(1, cores() // processes_here()) if job.workers is None else job.workers
     feed = Feed(images, recipe, fabric.device, fabric.global_rank, fabric.world_size, workers)
     held = isinstance(images, LabelledImages)
@@ -193,16 +193,6 @@ def _memory_for_images(device: torch.device) -> int:
 def _counter(progress: Progress, title: str, pictures: Pictures) -> Callable[[int], None]:
     task = progress.add_task(title, total=len(pictures), status="")
     return lambda done: progress.update(task, completed=done)
-
-
-def _require_writable(folder: Path) -> None:
-    """Better now than when the network is trained."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise InputError(f"cannot write into {folder}: {error.strerror}; choose another folder by --out") from error
 
 
 def _classes(images: LabelledImages | StreamedImages, balanced: bool) -> str:

@@ -8,7 +8,7 @@ from training.pictures import HELD_OUT, DataSet, Pictures, data_digest, data_set
 from training.prepare import load
 from zoo.errors import DataError
 from zoo.package import Package
-from zoo.package.metrics import HELD_OUT_SHARE, MEASURED_SPLITS, Training, own_metrics
+from zoo.package.metrics import HELD_OUT_FIRST, HELD_OUT_SHARE, MEASURED_SPLITS, Training, own_metrics
 
 
 class ModelData:
@@ -44,7 +44,7 @@ class ModelData:
         """
         if split is not None:
             return self._data.name_of(split)
-        for name in (HELD_OUT, *MEASURED_SPLITS) if prefer_held_out else MEASURED_SPLITS:
+        for name in HELD_OUT_FIRST if prefer_held_out else MEASURED_SPLITS:
             if self._held_out_share if name == HELD_OUT else self._data.find(name):
                 return name
         raise DataError(

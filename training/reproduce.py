@@ -14,13 +14,15 @@ from typing import IO, Annotated, Literal
 import typer
 
 from training.experiments import EXPERIMENTS, plan_experiments
-from training.extras import TRAINING, require
+from training.extras import EXTRA, require_training
 from training.interrupt import stop_on_signal
 from training.plan import Run, plan
 from training.records import RECORDS, Record, parse_record, read_record, read_records, record_of, write_record
 from training.run_folder import CHECKPOINT_FILE, MODEL_FOLDER, OUTPUT_FILE
 from zoo.errors import InputError, ZooError
+from zoo.extras import require
 from zoo.machine import cores
+from zoo.options import data_option, path_option
 from zoo.package import Package
 from zoo.terminal import Terminal
 
@@ -45,7 +47,7 @@ class UnfinishedError(ZooError):
 def reproduce(
     datasets: Annotated[
         list[str] | None,
-        typer.Option(help="As --data of zoo train; several. None: the paper's, for an experiment its own."),
+        data_option(help="As --data of zoo train; several. None: the paper's, for an experiment its own."),
     ] = None,
     variants: Annotated[
         list[str] | None,
@@ -61,8 +63,8 @@ def reproduce(
         list[str] | None,
         typer.Option(help=f"Its runs instead of the table's; several: {', '.join(EXPERIMENTS)}."),
     ] = None,
-    runs: Annotated[Path, typer.Option(help="Folder of checkpoints, models and logs.")] = Path("runs/reproduce"),
-    results: Annotated[Path, typer.Option(help="Folder of results.md, its pictures and the records.")] = Path("docs"),
+    runs: Annotated[Path, path_option(help="Folder of checkpoints, models and logs.")] = Path("runs/reproduce"),
+    results: Annotated[Path, path_option(help="Folder of results.md, its pictures and the records.")] = Path("docs"),
     at_once: Annotated[
         int | None, typer.Option(help=f"Runs that share the device. None: {AT_ONCE_ON_A_GPU} on a GPU, else 1.")
     ] = None,
@@ -73,9 +75,11 @@ def reproduce(
     """Train the paper's table or an experiment's arms, and write docs/results.md; what is done already stays done."""
     console = Terminal()
     if only_write:
-        require("matplotlib")
+        require("matplotlib", extra=EXTRA)
         return _write(results, console.print)
-    require(*TRAINING, *([] if dry_run else ["matplotlib"]))
+    require_training()
+    if not dry_run:
+        require("matplotlib", extra=EXTRA)
     changes = {} if epochs is None else {"epochs": epochs}
     if experiment:
         if variants or epochs is not None:

@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from zoo.errors import MissingDependencyError, ZooError
 from zoo.hub import DEFAULT_MODEL
 from zoo.hub.cli import publish
+from zoo.options import Image, Images, Model, TopK, path_option
 
 if TYPE_CHECKING:
     from zoo.package import Package
@@ -56,14 +57,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(publish)
-
-Images = Annotated[list[Path], typer.Argument(help="Picture files.", show_default=False)]
-Model = Annotated[
-    str,
-    typer.Option("--model", "-m", help="VARIANT, VARIANT.DATA, local-dir:PATH or hf-hub:ORG/NAME@REVISION."),
-]
-
-TopK = Annotated[int | None, typer.Option(help="Classes to show for each picture or patch.", show_default="5")]
 
 BATCH = 64
 """Pictures computed together."""
@@ -163,10 +156,10 @@ def classify(
 
 @app.command()
 def patches(
-    image: Annotated[Path, typer.Argument(help="A picture file.", show_default=False)],
+    image: Image,
     output: Annotated[
         Path,
-        typer.Option("-o", "--output", help="Where the map goes: a .png picture, an .npy array, or .json."),
+        path_option("-o", "--output", help="Where the map goes: a .png picture, an .npy array, or .json."),
     ],
     model: Model = DEFAULT_MODEL,
     top_k: TopK = None,

@@ -1,7 +1,7 @@
 """Every error that the zoo raises on purpose. Each message names the value, the limit and the remedy."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 
 class ZooError(Exception):
@@ -16,18 +16,23 @@ class UnknownNameError(ZooError, LookupError):
         shown = name if len(name) <= 80 else f"{name[:80]}..."
         super().__init__(f"no {kind} is called {shown!r}; {suggestion(name, known)}")
         self.name = name
-        self.close = _close(name, known)
+        self.close = close_names(name, known)
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """End of an error message about an unknown name: those that are close to it, or else all."""
     known = sorted(known)
-    close = _close(name, known)
+    close = close_names(name, known)
     return f"did you mean {' or '.join(close)}?" if close else f"there are: {', '.join(known) or 'none'}"
 
 
-def _close(name: str, known: Sequence[str]) -> list[str]:
-    return difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+def close_names(name: str, known: Iterable[str], likeness: float = 0.5) -> list[str]:
+    """Known names that an unknown one may be meant for, at most three, the closest first.
+
+    Arguments:
+        likeness: in 0..1, that they have at least.
+    """
+    return difflib.get_close_matches(name, list(known), n=3, cutoff=likeness)
 
 
 class AmbiguousNameError(UnknownNameError):

@@ -4,9 +4,11 @@ import io
 import os
 import select
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import numpy as np
 from PIL import Image
@@ -92,16 +94,33 @@ def _same(one: Path, other: Path) -> bool:
         return False
 
 
-def write_output(output: Path, data: bytes) -> None:
-    """Write a file, all or nothing.
+@contextmanager
+def writing(output: object, remedy: str = "") -> Iterator[None]:
+    """What fails in it is an `InputError` that names what cannot be written, the reason and the remedy.
 
-    Raises:
-        InputError: it cannot be written; names it and the reason.
+    Arguments:
+        output: the file, or other words for it.
     """
     try:
-        write_atomically(output, data)
+        yield
     except OSError as error:
-        raise InputError(f"cannot write {output}: {error.strerror or error}") from None
+        reason = f"cannot write {output}: {error.strerror or error}"
+        raise InputError(f"{reason}; {remedy}" if remedy else reason) from None
+
+
+def require_writable(folder: Path, output: object, remedy: str = "") -> None:
+    """Make a folder if need be, and try to write into it; arguments and errors as for `writing`."""
+    with writing(output, remedy):
+        if not folder.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+
+
+def write_output(output: Path, data: bytes) -> None:
+    """Write a file, all or nothing; errors as for `writing`."""
+    with writing(output):
+        write_atomically(output, data)
 
 
 def png_bytes(image: Image.Image) -> bytes:

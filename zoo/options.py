@@ -1,19 +1,70 @@
-"""Command-line options made from the fields of a frozen dataclass: a default and its explanation stand in one place."""
+"""Command-line options: those that several commands share, and those made from the fields of a frozen dataclass.
 
-import difflib
+Made from a field, a default and its explanation stand in one place.
+"""
+
 import functools
 import inspect
 import math
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import Field, field, fields
+from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
 
-from zoo.errors import InputError
+from zoo.errors import InputError, close_names
 
 T = TypeVar("T")
+
+
+def path_option(*flags: str, **settings: Any) -> Any:
+    """`typer.Option` for a path, in which `~` and `~USER` are home directories."""
+    return typer.Option(*flags, parser=expanded_path, **settings)
+
+
+def path_argument(**settings: Any) -> Any:
+    """`typer.Argument` likewise."""
+    return typer.Argument(parser=expanded_path, **settings)
+
+
+def data_option(**settings: Any) -> Any:
+    """`typer.Option` for a data set: a name, or a path likewise."""
+    return typer.Option(parser=expanded_data, **settings)
+
+
+def expanded_path(text: str | os.PathLike[str]) -> Path:
+    # Programs that take no file start without NumPy.
+    from zoo.files import expand_path
+
+    try:
+        return expand_path(os.fspath(text))
+    except InputError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def expanded_data(text: str) -> str:
+    return str(expanded_path(text)) if text.startswith("~") else text
+
+
+_REFERENCE = "VARIANT, VARIANT.DATA, local-dir:PATH or hf-hub:ORG/NAME@REVISION."
+
+Model = Annotated[str, typer.Option("--model", "-m", help=_REFERENCE)]
+ModelArgument = Annotated[str, typer.Argument(help=_REFERENCE, show_default=False)]
+
+Image = Annotated[Path, path_argument(help="A picture file.", show_default=False)]
+Images = Annotated[list[Path], path_argument(help="Picture files.", show_default=False)]
+
+Data = Annotated[
+    str,
+    data_option(
+        help="A folder with one sub-folder of images per class, with or without folders of splits above the classes; "
+        "a folder of Parquet files in the Hub's layout, a Hub data set's id, cifar10, cifar100 or mini-imagenet."
+    ),
+]
+
+TopK = Annotated[int | None, typer.Option(help="Classes to show for each picture or patch.", show_default="5")]
 
 
 def option(default: T, explanation: str, least: float | None = None, most: float | None = None) -> T:
@@ -36,9 +87,12 @@ def require_bounds(config: Any) -> None:
         value, least, most = getattr(config, item.name), item.metadata["least"], item.metadata["most"]
         if not isinstance(value, int | float):
             continue
-        if not (math.isfinite(value) and (value > 0 if least is None else value >= least) and value <= (most or value)):
+        # An integer may be too large for a float.
+        finite = isinstance(value, int) or math.isfinite(value)
+        if not (finite and (value > 0 if least is None else value >= least) and value <= (most or value)):
             lowest = "above 0" if least is None else f"at least {least:,}"
-            raise InputError(f"{item.name} = {value}: it must be {lowest}" + (f" and at most {most:,}" if most else ""))
+            bounds = f"{lowest} and at most {most:,}" if most else lowest
+            raise InputError(f"{item.name} = {value}: it must be {'' if finite else 'a finite number, '}{bounds}")
 
 
 def unknown_variables(config: type[Any], prefix: str, others: Iterable[str] = ()) -> list[str]:
@@ -55,10 +109,10 @@ def unknown_variables(config: type[Any], prefix: str, others: Iterable[str] = ()
     known = {*others, *(f"{prefix}{item.name.upper()}" for item in _options(config))}
     unknown = sorted(name for name in os.environ if name.startswith(prefix) and name not in known)
     for name in unknown:
-        options = {each.removeprefix(prefix): each for each in known}
-        if close := difflib.get_close_matches(name.removeprefix(prefix), options, n=1, cutoff=0.7):
+        options = [each.removeprefix(prefix) for each in known]
+        if close := close_names(name.removeprefix(prefix), options, likeness=0.7):
             raise InputError(
-                f"the variable {name} is none of this program; did you mean {options[close[0]]}? Else unset it"
+                f"the variable {name} is none of this program; did you mean {prefix}{close[0]}? Else unset it"
             )
     return unknown
 

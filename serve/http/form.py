@@ -6,15 +6,17 @@ from reprlib import repr as short
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from python_multipart.exceptions import FormParserError
+from python_multipart.exceptions import FormParserError, ParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from serve.errors import BadUploadError, TooManyFilesError, UnknownParameterError
-from zoo.errors import suggestion
+from zoo.errors import close_names, suggestion
 from zoo.images.decode import is_image
 
 _PLAIN = (b"", b"7bit", b"8bit", b"binary")
 """Transfer encodings that leave the bytes as they are."""
+
+_BARE_LINE_FEED = "ends in LF alone, where lines of a form end in CRLF"
 
 _QUOTED = re.compile(rb'"(?:\\.|[^"\\])*"')
 _EXTENDED = re.compile(rb";[ \t]*filename\*[ \t]*=[ \t]*(utf-8|iso-8859-1)'[^']*'([^;\s]*)", re.IGNORECASE)
@@ -104,8 +106,8 @@ class FormFiles:
             if not self._closed:
                 try:
                     parser.write(chunk)
-                except FormParserError as error:
-                    raise self._error(self._reason(str(error))) from None
+                except ParseError as error:
+                    raise self._error(self._reason(error, before + chunk[: error.offset + 1])) from None
                 if not self._closed:
                     before = (chunk if len(chunk) >= len(closing) else before + chunk)[-len(closing) :]
                     return
@@ -134,9 +136,12 @@ class FormFiles:
     def _error(self, reason: str, remedy: str = "") -> BadUploadError:
         return BadUploadError(f"the form cannot be read: {reason}; {remedy or self._remedy}")
 
-    def _reason(self, reason: str) -> str:
+    def _reason(self, error: ParseError, read: bytes) -> str:
+        """Why the parser stopped, at the last of the bytes that were read."""
         if self._part:
-            return f"{self._part}: {reason}"
+            return f"{self._part}: {error}"
+        if read.endswith(b"--" + self._boundary + b"\n"):
+            return f"its first line {_BARE_LINE_FEED}"
         return f"it does not begin with the boundary {short(self._boundary.decode('latin-1'))} of its content type"
 
     def _on_part_begin(self) -> None:
@@ -154,6 +159,8 @@ class FormFiles:
         name = self._header_name.lower()
         if name in self._part.headers:
             raise self._error(f"{self._part} has {short(name.decode('latin-1'))} twice")
+        if b"\n" in self._header_value:
+            raise self._error(f"{short(name.decode('latin-1'))} of {self._part} {_BARE_LINE_FEED}")
         self._part.headers[name] = self._header_value.strip()
         self._header_name = self._header_value = b""
 
@@ -191,6 +198,8 @@ class FormFiles:
     def _unknown(self, name: str) -> UnknownParameterError:
         if name in self._query:
             hint = f"it is a query parameter: put it into the URL, as in ?{name}=VALUE"
+        elif (close := close_names(name, [self._field, *self._query])) and close[0] in self._query:
+            hint = f"did you mean the query parameter {close[0]}? Put it into the URL, as in ?{close[0]}=VALUE"
         else:
             hint = suggestion(name, [self._field])
         return UnknownParameterError(f"unknown form field {short(name)}; {hint}; {self._remedy}")

@@ -90,7 +90,7 @@ class Models(Mapping[str, ServedModel]):
         for package in packages:
             info(package.config.variant)  # an unknown variant is an error before anything is loaded
             other = self._models.setdefault(package.config.name, ServedModel(package))
-            if other.package is not package:
+            if other.package.path.resolve() != package.path.resolve():
                 raise InputError(
                     f"{other.package.path} and {package.path} both hold a model called {package.config.name!r}; "
                     "serve one of them, or train the other under another data set name"

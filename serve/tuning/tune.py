@@ -1,16 +1,15 @@
 """`zoo tune`: the fastest run-time options of a model on this machine, found by measurement."""
 
 import itertools
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from serve.settings import MAX_BATCH
 from serve.tuning.stopwatch import Seconds, Setting, Stopwatch
-from zoo.errors import InputError, PackageError
+from zoo.errors import PackageError
+from zoo.files import require_writable, writing
 from zoo.machine import cores, processor
 from zoo.package import ONNX_FILES, SERVING_FILE, Package, sha256
 from zoo.package.serving import Serving, Trial
@@ -26,6 +25,10 @@ batches would be divided."""
 
 FINAL = "the choice against the defaults"
 """Name of the last trial, which decides."""
+
+_REMEDY = (
+    "copy the model directory to where you may write and name it as local-dir:PATH, or only measure, with --dry-run"
+)
 
 Measure = Callable[[Sequence[Setting], Sequence[int]], Sequence[Seconds]]
 """Times of different settings, measured in turn, for batches of these numbers of pictures: a `Stopwatch`."""
@@ -175,8 +178,7 @@ def judge(against: Seconds, seconds: Seconds) -> tuple[bool, str]:
 
 def check_writable(package: Package, name: str = SERVING_FILE) -> None:
     """Raise `InputError` if a file of this name cannot be written into a model directory."""
-    with _writing(package, name), tempfile.TemporaryFile(dir=package.path):
-        pass
+    require_writable(package.path, f"{name} into {package.path}", _REMEDY)
 
 
 def write(serving: Serving, package: Package) -> Path:
@@ -185,20 +187,9 @@ def write(serving: Serving, package: Package) -> Path:
     Raises:
         InputError: nothing can be written there.
     """
-    with _writing(package, SERVING_FILE):
+    with writing(f"{SERVING_FILE} into {package.path}", _REMEDY):
         serving.write(package)
     return package.path / SERVING_FILE
-
-
-@contextmanager
-def _writing(package: Package, name: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(
-            f"cannot write {name} into {package.path}: {error.strerror or error}; copy the model directory to "
-            "where you may write and name it as local-dir:PATH, or only measure, with --dry-run"
-        ) from None
 
 
 def _before(package: Package) -> Serving:

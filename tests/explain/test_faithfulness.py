@@ -4,10 +4,17 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+import torch
+from PIL import Image
 
+import zoo
 from explain.attributions import ATTRIBUTIONS
+from explain.faithfulness import Protocol
+from explain.faithfulness import measure as measure_network
 from explain.faithfulness_record import MEASURES
+from training.data import LabelledImages
 from zoo.package import Package
+from zoo.registry import info
 
 Run = Callable[..., CompletedProcess[str]]
 
@@ -75,3 +82,37 @@ def test_a_model_of_other_classes_is_refused(measure: Run, make_package: Callabl
     done = measure(f"local-dir:{package.path}")
     assert done.returncode == 1
     assert "has other classes than wrn16.cifar10" in done.stderr
+
+
+def test_a_model_of_fewer_than_four_classes_has_curves_only(
+    run_zoo: Run, make_package: Callable[..., Package], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("explain.attributions.ATTRIBUTIONS", FAST)
+    monkeypatch.setattr("explain.intervals.RESAMPLES", 100)
+    for shade, name in enumerate(("cold", "warm")):
+        (tmp_path / "pair" / "test" / name).mkdir(parents=True)
+        for index in range(2):
+            Image.new("RGB", (32, 32), (200 * shade, index, 0)).save(tmp_path / "pair" / "test" / name / f"{index}.png")
+    package = make_package("wrn16-ours", classes=("cold", "warm"), data="pair")
+    file = tmp_path / "record.json"
+    done = run_zoo("faithfulness", f"local-dir:{package.path}", "--data", tmp_path / "pair", "-o", file)
+    assert done.returncode == 0, done.stderr
+    assert "no pointing game, only curves: it needs 4 classes, and the model has 2\n" in done.stderr
+    assert "mosaics" not in done.stdout
+    assert "insertion" in done.stdout
+    record = json.loads(file.read_text())["models"]["wrn16-ours.pair"]
+    assert record["mosaics"] == 0
+    assert {tuple(one) for one in record["methods"].values()} == {("deletion", "insertion")}
+    assert {tuple(one) for one in record["differences"].values()} == {("deletion", "insertion")}
+
+
+@pytest.mark.parametrize(("classes", "size"), [(3, 34), (5, 32)])
+def test_too_few_correct_images_for_a_mosaic(classes: int, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("explain.attributions.ATTRIBUTIONS", FAST)
+    monkeypatch.setattr("explain.intervals.RESAMPLES", 100)
+    images = torch.zeros(3, 3, size, size, dtype=torch.uint8)
+    labelled = LabelledImages(images, torch.arange(3), tuple("abcde"[:classes]))
+    network = zoo.create("wrn16", num_classes=classes).eval()
+    found = measure_network(network, info("wrn16").patch_source, labelled, Protocol(3, 0, 5))
+    assert found["mosaics"] == 0
+    assert {tuple(one) for one in found["methods"].values()} == {("deletion", "insertion")}

@@ -84,7 +84,7 @@ def test_a_place_that_cannot_be_written(zoo, package, tmp_path, quick_export):
     (tmp_path / "file").write_text("")
     result = zoo("export", f"local-dir:{package.path}", "-o", tmp_path / "file" / ONNX_FILES["fp32"])
     assert isinstance(result.exception, InputError)
-    assert "cannot read or write" in str(result.exception)
+    assert str(result.exception) == f"cannot write {tmp_path / 'file' / ONNX_FILES['fp32']}: Not a directory"
 
 
 def test_8_bits(zoo, package, cifar, monkeypatch):
@@ -195,6 +195,17 @@ def test_verifying_another_file_says_which_records_it_replaces(zoo, package, pix
     assert set(package.parity()["fp32"]) == {"CPUExecutionProvider"}
     assert "dropped its records in fp32 (CPUExecutionProvider, CUDAExecutionProvider;" in result.stderr
     assert f"SHA-256 {proven}" in result.stderr
+
+
+def test_verifying_on_fewer_pictures_says_so(zoo, package, cifar):
+    arguments = ("verify", f"local-dir:{package.path}", "--data", cifar, "--images")
+    assert not zoo(*arguments, 3).stderr
+    result = zoo(*arguments, 2)
+    assert result.exit_code == 0, result.exception
+    assert result.stderr == (
+        "parity.json: the record in fp32 of CPUExecutionProvider on 3 images gave way to one on 2\n"
+    )
+    assert not zoo(*arguments, 2).stderr
 
 
 def test_an_input_size_is_checked_before_pictures_are_read(zoo, package, cifar, tmp_path):

@@ -11,7 +11,7 @@ NUMBERS = [item.name for item in fields(Settings) if isinstance(item.default, in
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("value", [-1, -0.5, float("nan"), float("inf"), float("-inf")])
 def test_no_number_is_negative_or_infinite(name: str, value: float) -> None:
-    with pytest.raises(InputError, match=rf"{name} = {value}: it must be (above|at least) "):
+    with pytest.raises(InputError, match=rf"{name} = {value}: it must be (a finite number, )?(above|at least) "):
         Settings(**{name: value})
 
 
@@ -111,3 +111,14 @@ def test_an_origin_has_a_scheme_and_no_path(origin: str) -> None:
 
 def test_origins_that_may_be() -> None:
     assert Settings(cors_origin=("*", "http://localhost:5173", "https://example.org")).cors_origin
+
+
+@pytest.mark.parametrize("path", ["zoo", "/zoo/", "/a//b", "/a/../b", "/..", "/./a", "/a/."])
+def test_a_root_path_that_no_client_sends(path: str) -> None:
+    with pytest.raises(InputError, match=r"root_path = .*: it is like /zoo"):
+        Settings(root_path=path)
+
+
+@pytest.mark.parametrize("path", ["", "/zoo", "/a/b.c", "/.well-known/zoo", "/..a/a.."])
+def test_a_root_path_that_may_be(path: str) -> None:
+    assert Settings(root_path=path).root_path == path

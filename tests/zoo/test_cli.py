@@ -1,3 +1,4 @@
+import inspect
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from zoo import cli
 from zoo.answers import patch_shares, top_classes
 from zoo.hub import DEFAULT_MODEL, local_models, open_model
 from zoo.images.decode import decode_pixels
+from zoo.options import expanded_data, expanded_path
 from zoo.package import CONFIG_FILE, METRICS_FILE, ONNX_FILES, Package
 from zoo.predictors.open_predictor import open_predictor
 from zoo.registry import info
@@ -384,3 +387,50 @@ def test_patches_shows_any_file_name_as_it_is(
     monkeypatch.chdir(tmp_path)
     output = run_zoo("patches", "in [bold].jpg", "-o", "out [red].npy").stdout
     assert "out [red].npy: 8 x 8 patches of in [bold].jpg" in output
+
+
+def test_every_path_may_begin_at_a_home_directory() -> None:
+    cli._add_commands()
+    parameters = [
+        (f"{command.callback.__name__} {parameter.name}", parameter.annotation)
+        for command in cli.app.registered_commands
+        for parameter in inspect.signature(command.callback, eval_str=True).parameters.values()
+    ]
+    paths = {name: hint for name, hint in parameters if "Path" in str(get_args(hint)[0])}
+    assert {"classify images", "train run", "export output", "similar index", "claims report"} <= set(paths)
+    assert [name for name, hint in paths.items() if get_args(hint)[1].parser is not expanded_path] == []
+    data = {name: hint for name, hint in parameters if name.split()[1] in ("data", "datasets") and name not in paths}
+    assert len(data) >= 7
+    assert [name for name, hint in data.items() if get_args(hint)[1].parser is not expanded_data] == []
+
+
+def test_paths_begin_at_a_home_directory(
+    run_zoo: RunZoo, photo_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shutil.copy(photo_file, tmp_path / "cat.jpg")
+    ended = run_zoo("patches", "~/cat.jpg", "-o", "~/map.json")
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "map.json").is_file()
+    assert run_zoo("classify", "~/cat.jpg", "~/cat.jpg").returncode == 0
+
+
+def test_a_path_of_nobody(run_zoo: RunZoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for option in ("--run-folder", "--out", "--data"):
+        ended = run_zoo("train", "wrn16", option, "~no-such-user/r")
+        assert ended.returncode == 2
+        assert "~no-such-user is nobody's home directory; write the whole path" in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("package", ["zoo.cli", "export.cli", "serve.cli", "explain.cli"])
+def test_the_commands_of_a_package_need_none_of_another_one(package: str) -> None:
+    others = [name for name in ("training", "export", "serve", "explain") if not package.startswith(name)]
+    code = f"import sys; sys.modules.update(dict.fromkeys({others})); import {package}"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_a_probe_prefers_held_out_images(run_zoo: RunZoo) -> None:
+    assert "held-out, else test, else validation)" in run_zoo("probe", "--help").stdout

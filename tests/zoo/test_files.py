@@ -9,7 +9,7 @@ import pytest
 
 from zoo import files
 from zoo.errors import InputError
-from zoo.files import check_output, expand_path, read_bounded, refuse_inputs, write_output
+from zoo.files import check_output, expand_path, read_bounded, refuse_inputs, require_writable, write_output
 from zoo.package import write_atomically
 
 
@@ -110,3 +110,12 @@ def test_a_name_as_long_as_names_can_be(tmp_path: Path) -> None:
     file = tmp_path / ("x" * 251 + ".png")
     write_output(file, b"x")
     assert file.read_bytes() == b"x"
+
+
+def test_a_folder_is_made_and_written_into(tmp_path: Path) -> None:
+    require_writable(tmp_path / "a" / "b", "x")
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "a"):
+        with pytest.raises(InputError, match=r"^cannot write x into it: Not a directory; take another one$"):
+            require_writable(folder, "x into it", "take another one")

@@ -90,6 +90,15 @@ class Oven:
     hours: float = option(1, "How long.", most=24)
 
 
+@dataclass(frozen=True)
+class Pantry:
+    shelves: float = option(3, "How many there are.", least=0)
+
+
+def test_an_integer_that_no_float_can_be() -> None:
+    require_bounds(Pantry(10**400))
+
+
 @pytest.mark.parametrize("degrees", [50, 1200, 99.5])
 def test_numbers_within_their_bounds(degrees: float) -> None:
     require_bounds(Oven(degrees))
@@ -100,7 +109,8 @@ def test_numbers_within_their_bounds(degrees: float) -> None:
     [
         (Oven(49), "degrees = 49: it must be at least 50 and at most 1,200"),
         (Oven(1201), "degrees = 1201: it must be at least 50 and at most 1,200"),
-        (Oven(float("nan")), "degrees = nan"),
+        (Oven(float("nan")), "degrees = nan: it must be a finite number, at least 50 and at most 1,200"),
+        (Pantry(float("inf")), "shelves = inf: it must be a finite number, at least 0$"),
         (Oven(hours=0), "hours = 0: it must be above 0 and at most 24"),
     ],
 )

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from zoo.options import path_option
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -38,7 +40,7 @@ def publish(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
     pins: Annotated[
         Path | None,
-        typer.Option(help="JSON file that records the commits and digests: zoo/hub/releases.json for a release."),
+        path_option(help="JSON file that records the commits and digests: zoo/hub/releases.json for a release."),
     ] = None,
 ) -> None:
     """Publish a model directory as a repository on the Hugging Face Hub."""

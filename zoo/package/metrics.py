@@ -20,6 +20,9 @@ SPLITS = ("test", "held-out", "validation", "train")
 MEASURED_SPLITS = ("test", "held-out", "validation")
 """Splits whose score may stand for the model, best first."""
 
+HELD_OUT_FIRST = ("held-out", "test", "validation")
+"""The same for what the test split should not choose."""
+
 DEFAULT_SPLIT = ", else ".join(MEASURED_SPLITS)
 """The split that commands measure unasked, for help texts."""
 

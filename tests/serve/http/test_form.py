@@ -116,6 +116,7 @@ def test_too_many_files() -> None:
     [
         ("files", r"did you mean file\?"),
         ("picture", "there are: file"),
+        ("mdoel", r"did you mean the query parameter model\? Put it into the URL, as in \?model=VALUE"),
         ("top_k", r"it is a query parameter: put it into the URL, as in \?top_k=VALUE"),
     ],
 )
@@ -151,6 +152,11 @@ def test_an_unknown_field(field: str, hint: str) -> None:
         (b"nonsense", "it does not begin with the boundary 'edge' of its content type"),
         (b"A preamble.\r\n" + file(b"1"), "it does not begin with the boundary 'edge'"),
         (file(b"1").replace(b"edge", b"other"), "it does not begin with the boundary 'edge'"),
+        (file(b"1").replace(b"\r\n", b"\n"), "its first line ends in LF alone, where lines of a form end in CRLF"),
+        (
+            b"--edge\r\nContent-Disposition: form-data; name=file\n\n1\n\r\n",
+            "'content-disposition' of part 1 ends in LF",
+        ),
         (b"", "it breaks off at its start"),
     ],
 )

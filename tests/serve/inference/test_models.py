@@ -217,6 +217,14 @@ def test_two_of_one_name_are_an_error(packages: list[Package], opener: Opener, t
         Models([open_model("wrn16-ours"), copy], opener, Settings(), Metrics(Shared.among()))
 
 
+def test_a_directory_that_is_named_twice_is_served_once(opener: Opener, tmp_path: Path) -> None:
+    package = open_model("wrn16-ours")
+    (tmp_path / "link").symlink_to(package.path)
+    named = [package, open_model("wrn16-ours.cifar10"), Package.open(tmp_path / "link")]
+    models = Models(named, opener, Settings(), Metrics(Shared.among()))
+    assert list(models) == ["wrn16-ours.cifar10"]
+
+
 def test_loads_are_counted(packages: list[Package], opener: Opener) -> None:
     metrics = Metrics(Shared.among())
     models = Models(packages, opener, Settings(model_memory_mb=70), metrics)

@@ -1,5 +1,6 @@
 """The process itself: started as a user starts it."""
 
+import shutil
 import signal
 import socket
 import subprocess
@@ -74,8 +75,8 @@ def test_a_client_that_leaves_is_no_fault_of_the_server(photo_file: Path) -> Non
         assert "Traceback" not in process.communicate(timeout=30)[0]
 
 
-def test_two_models_of_one_name_are_an_error() -> None:
-    folder = ROOT / "weights" / DEFAULT_MODEL
+def test_two_models_of_one_name_are_an_error(tmp_path: Path) -> None:
+    folder = shutil.copytree(ROOT / "weights" / DEFAULT_MODEL, tmp_path / "copy")
     result = run("--port", str(free_port()), "--model", DEFAULT_MODEL, "--model", f"local-dir:{folder}")
     assert result.returncode == 1
     assert "both hold a model called" in result.stderr

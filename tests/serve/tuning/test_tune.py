@@ -2,7 +2,6 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -275,7 +274,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_measured(
     def refuse(**_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr("zoo.files.TemporaryFile", refuse)
     monkeypatch.setattr("serve.tuning.tune.tune", None)
     ended = run_zoo("tune", f"local-dir:{package.path}")
     assert ended.returncode == 1
