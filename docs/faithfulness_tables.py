@@ -6,7 +6,7 @@ from typing import Any
 
 from table import markdown
 
-from explain.faithfulness_record import MEASURES, read_record
+from explain.faithfulness.record import MEASURES, read_record
 
 RESULTS = Path(__file__).resolve().parents[1] / "benchmarks/results/faithfulness.json"
 NOT_MEASURED = "Not measured yet: `zoo faithfulness --data cifar10 -o benchmarks/results/faithfulness.json`."

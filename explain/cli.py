@@ -3,11 +3,11 @@
 import typer
 
 from explain.claims_cli import claims
-from explain.explain_cli import explain
-from explain.faithfulness_cli import faithfulness
-from explain.probe_cli import probe
-from explain.semantics_cli import semantics
-from explain.similar_cli import similar
+from explain.faithfulness.cli import faithfulness
+from explain.pages.cli import explain
+from explain.probe.cli import probe
+from explain.semantics.cli import semantics
+from explain.similar.cli import similar
 
 
 def add_commands(app: typer.Typer) -> None:

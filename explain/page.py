@@ -9,8 +9,8 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
-from explain.explanation import Explanation
-from explain.sections import Section
+from explain.pages.explanation import Explanation
+from explain.pages.sections import Section
 from zoo.answers import ClassShare
 
 THUMBNAIL = 160

@@ -55,8 +55,8 @@ def train(
     """
     chosen = replace(recipes.get(recipe), **changes)
     require_training()
+    from training.data.pictures import data_set_name
     from training.job import Job, run_job
-    from training.pictures import data_set_name
     from zoo.terminal import Terminal
 
     run = run or Path("runs") / f"{variant}.{data_set_name(data)}"
@@ -95,10 +95,10 @@ def evaluate(
 ) -> None:
     """Measure a model's accuracy through PyTorch, ONNX Runtime or a running server."""
     require_training()
+    from training.data.model_split import ModelData
+    from training.data.pictures import data_set_name
     from training.evaluate import evaluate as measure
     from training.evaluate import open_through
-    from training.model_split import ModelData
-    from training.pictures import data_set_name
     from training.progress import progress_bar
     from training.save import record_evaluation
     from zoo.hub import open_model

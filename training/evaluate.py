@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 
-from training.data import LabelledImages
+from training.data.images import LabelledImages
+from training.data.stream import StreamedImages
 from training.server_predictor import ServerPredictor
-from training.stream import StreamedImages
 from zoo.errors import InputError
 from zoo.images.image_files import class_name
 from zoo.images.preprocess import Pixels

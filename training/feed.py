@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training import augment
-from training.data import LabelledImages
+from training.data.images import LabelledImages
+from training.data.stream import Example, StreamedImages, stream
 from training.recipe import Recipe
-from training.stream import Example, StreamedImages, stream
 
 
 class Batch(NamedTuple):

@@ -10,11 +10,8 @@ import torch
 from lightning_fabric import Fabric
 from rich.progress import Progress
 
-from training.data import LabelledImages
-from training.evaluate import evaluate
-from training.feed import Feed
-from training.loop import train
-from training.pictures import (
+from training.data.images import LabelledImages
+from training.data.pictures import (
     HELD_OUT,
     Pictures,
     class_counts,
@@ -24,14 +21,17 @@ from training.pictures import (
     open_splits,
     sample,
 )
-from training.prepare import choose_input_size, prepare
+from training.data.prepare import choose_input_size, prepare
+from training.data.stream import StreamedImages
+from training.evaluate import evaluate
+from training.feed import Feed
+from training.loop import train
 from training.processes import join_processes, processes_here
 from training.progress import progress_bar
 from training.recipe import Recipe
 from training.run_folder import UNREADABLE_FILE
 from training.save import describe, record_evaluation, save_model
 from training.start import start_network
-from training.stream import StreamedImages
 from zoo.errors import DataError, InputError
 from zoo.files import require_writable
 from zoo.machine import cores, total_memory
@@ -54,7 +54,7 @@ class Job:
 
     variant: str
     source: str
-    """The data, as `training.pictures.open_splits` takes it."""
+    """The data, as `training.data.pictures.open_splits` takes it."""
     recipe: Recipe
     recipe_name: str
     """The named recipe that it was before changes."""

@@ -134,7 +134,7 @@ def _require_test_splits(runs: Sequence[Run]) -> None:
     Raises:
         InputError: a folder has none.
     """
-    from training.pictures import open_splits
+    from training.data.pictures import open_splits
 
     for source in sorted({run.source for run in runs if not run.hold_out and os.path.isdir(run.source)}):
         if open_splits(source).test is None:

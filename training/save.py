@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from training.data import LabelledImages
+from training.data.images import LabelledImages
+from training.data.stream import StreamedImages
 from training.evaluate import Evaluation
 from training.loop import TrainedNetwork
 from training.recipe import Recipe
-from training.stream import StreamedImages
 from zoo.errors import PackageError
 from zoo.images.preprocess import Normalization
 from zoo.networks.network import Network
@@ -80,7 +80,7 @@ def save_model(
         recipe_name: the named recipe that it was before changes.
         held_out: share of the training split that was kept away from training.
         limit: number of training images that were asked for.
-        data_digest: of the training split before anything was held out; see `training.pictures.data_digest`.
+        data_digest: of the training split before anything was held out; see `training.data.pictures.data_digest`.
     """
     kept = _evaluations_of(out, config)
     write_atomically(out / WEIGHTS_FILE, _weights_file(trained.network))

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import torch
 
-from training.data import LabelledImages
+from training.data.images import LabelledImages
+from training.data.stream import StreamedImages
 from training.recipe import Recipe
-from training.stream import StreamedImages
 from zoo.errors import InputError
 from zoo.hub import open_model
 from zoo.images.preprocess import Normalization

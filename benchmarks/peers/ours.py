@@ -13,7 +13,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 def train(task: Task, run: Path) -> None:
     """The one place that knows how `zoo train` calls the loop."""
-    from training.data import LabelledImages
+    from training.data.images import LabelledImages
     from training.feed import Feed
     from training.loop import train as train_network
     from training.processes import join_processes

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from explain.bootstrap import Estimate
 from explain.claims.finding import ClaimsError
-from explain.summary import SUMMARY_FILE
+from explain.semantics.summary import SUMMARY_FILE
 
 
 @dataclass(frozen=True, slots=True)

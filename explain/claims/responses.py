@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.data import LabelledImages
+from training.data.images import LabelledImages
 from zoo.networks.network import Network
 
 

@@ -5,10 +5,10 @@ from functools import cache
 from pathlib import Path
 
 from explain.claims.finding import ClaimsError
-from training.data import LabelledImages
-from training.model_split import ModelData
-from training.pictures import data_set_name
-from training.prepare import load_split
+from training.data.images import LabelledImages
+from training.data.model_split import ModelData
+from training.data.pictures import data_set_name
+from training.data.prepare import load_split
 from zoo.errors import InputError
 from zoo.hub import open_model
 from zoo.package import Package
@@ -23,7 +23,7 @@ class Study:
     images: int
     """Test images whose patches are looked at, at most; accuracies are of the whole split."""
     seed: int
-    """Of locations and resamples; images are drawn by `training.pictures.sample`, the same ones each time."""
+    """Of locations and resamples; images are drawn by `training.data.pictures.sample`, the same ones each time."""
     records: Path
     """Folder of the records of runs."""
     reports: tuple[Path, ...] = ()

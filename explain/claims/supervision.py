@@ -11,7 +11,7 @@ from explain.bootstrap import Estimate
 from explain.claims.finding import Finding, Number, Table, Verdict
 from explain.claims.intervals import mean_estimate
 from explain.claims.study import Study
-from training.data import LabelledImages
+from training.data.images import LabelledImages
 from training.records import Record, mean_and_deviation, read_records
 from zoo.package import Package
 from zoo.predictors.torch import TorchPredictor

@@ -6,7 +6,7 @@ from typing import Any
 import faithfulness_tables
 import pytest
 
-from explain.faithfulness_record import MEASURES, write_record
+from explain.faithfulness.record import MEASURES, write_record
 
 NAMES = ("patch logits", "Grad-CAM", "random")
 

@@ -8,7 +8,7 @@ from subprocess import CompletedProcess
 import pytest
 from support.plain_folder import CLASSES, HELD_OUT, say_trained_on, write_plain_folder
 
-from training.data import LabelledImages
+from training.data.images import LabelledImages
 from zoo.package import Package
 
 RunZoo = Callable[..., CompletedProcess[str]]
@@ -35,10 +35,10 @@ def arguments_of(command: str, model: str, picture: Path) -> tuple[object, ...]:
 @pytest.mark.parametrize(
     ("command", "reader"),
     [
-        ("semantics", "explain.semantics.collect"),
-        ("similar", "explain.similar.collect"),
-        ("faithfulness", "explain.faithfulness_run.measure"),
-        ("probe", "explain.probe.probe"),
+        ("semantics", "explain.semantics.study.collect"),
+        ("similar", "explain.similar.search.collect"),
+        ("faithfulness", "explain.faithfulness.run.measure"),
+        ("probe", "explain.probe.measure.probe"),
     ],
 )
 def test_held_out_images_by_default(

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from explain.index import Origin, PatchIndex
-from training.data import LabelledImages
+from explain.semantics.index import Origin, PatchIndex
+from training.data.images import LabelledImages
 from zoo.predictors import Array
 
 CLASSES = ("airplane", "bird", "cat", "dog")

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from training import loop
-from training.data import LabelledImages
+from training.data.images import LabelledImages
 from training.feed import Feed
 from training.loop import TrainedNetwork
 from training.processes import join_processes

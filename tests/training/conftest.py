@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from training.data import LabelledImages
-from training.prepare import load_split
+from training.data.images import LabelledImages
+from training.data.prepare import load_split
 from training.recipe import Recipe
 
 

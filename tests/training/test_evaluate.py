@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from training.data import LabelledImages
+from training.data.images import LabelledImages
+from training.data.prepare import load_split
 from training.evaluate import Evaluation, evaluate, open_through
-from training.prepare import load_split
 from zoo.errors import InputError, PackageError
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.package import sha256

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.data import LabelledImages
+from training.data.images import LabelledImages
 from training.feed import Batch, Feed
 from training.recipe import Recipe
 

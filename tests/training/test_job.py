@@ -13,12 +13,12 @@ from safetensors.torch import load_file
 from support.pictures import coloured, write_files
 
 import zoo
-from training.data import LabelledImages
+from training.data.images import LabelledImages
+from training.data.model_split import ModelData
+from training.data.pictures import class_counts
+from training.data.prepare import load_split
 from training.evaluate import Evaluation, evaluate
 from training.job import Job, run_job
-from training.model_split import ModelData
-from training.pictures import class_counts
-from training.prepare import load_split
 from training.recipe import Recipe
 from training.run_folder import CHECKPOINT_FILE, LOG_FILE, UNREADABLE_FILE
 from training.save import record_evaluation

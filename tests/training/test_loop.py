@@ -15,7 +15,7 @@ from torch import Tensor
 import zoo
 from training import loop
 from training.checkpoint import CheckpointError, load_checkpoint
-from training.data import LabelledImages
+from training.data.images import LabelledImages
 from training.feed import Batch, Feed
 from training.loop import DivergedError, EpochSums, TrainedNetwork, TrainingStoppedError, learning_rate, make_optimizer
 from training.processes import join_processes

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import zoo
-from training.data import LabelledImages
+from training.data.images import LabelledImages
 from training.evaluate import Evaluation
 from training.loop import TrainedNetwork
 from training.recipe import Recipe

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import zoo
-from training.data import LabelledImages
+from training.data.images import LabelledImages
 from training.recipe import Recipe
 from training.start import start_network
 from zoo.errors import InputError, PackageError, UnknownNameError

@@ -5,7 +5,7 @@ import torch
 
 import zoo
 from explain.claims.responses import LayerResponses, sample_responses
-from training.prepare import load_split
+from training.data.prepare import load_split
 from zoo.networks.network import Network
 
 

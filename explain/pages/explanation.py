@@ -1,0 +1,122 @@
+"""Why a network answered as it did for one picture: every map of a page as an array."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from explain.attributions import class_activation_map
+from explain.attributions.grad_cam import grad_cam
+from explain.attributions.head import head_parts
+from explain.attributions.occlusion import occlusion
+from zoo.answers import ClassShare, patch_shares, top_classes
+from zoo.errors import InputError
+from zoo.networks.network import Network
+from zoo.predictors import Array, Prediction
+from zoo.registry import SemanticSource
+
+MAPS = 3
+"""Classes whose own maps are shown."""
+TOP_K = 5
+STRONGEST = 6
+"""Patches that are cut out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The class activation map of another network, for the class that the first one answers."""
+
+    name: str
+    answer: ClassShare
+    parts: Array
+    """[h, w], what each location adds to the logit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One picture's answer and maps; C classes on an h x w patch grid."""
+
+    classes: tuple[str, ...]
+    source: SemanticSource
+    answers: tuple[ClassShare, ...]
+    """The most probable classes, best first."""
+    winner: int
+    """Index of the first."""
+    logit: float
+    """Its class logit."""
+    bias: float
+    """Its bias."""
+    shares: Array
+    """[C + 1, h, w], `none` last and 0 without the block; sums to 1 over its entries."""
+    parts: Array
+    """[h, w], what each location of the last grid adds to the logit: with the bias they sum to it."""
+    occlusion: Array
+    """[h, w], how far the logit falls when the patch is covered."""
+    grad_cam: Array
+    """[h, w], from 0 to 1."""
+    beside: Beside | None
+
+    @property
+    def has_none(self) -> bool:
+        """Whether the variant can leave a patch to no class."""
+        return self.source == "semantic block"
+
+    @property
+    def shown_classes(self) -> tuple[int, ...]:
+        """The answer, then the other classes with the largest mean shares."""
+        order = np.argsort(-self.shares[:-1].mean(axis=(1, 2)), kind="stable").tolist()
+        return (self.winner, *(index for index in order if index != self.winner))[:MAPS]
+
+    def strongest_patches(self) -> list[tuple[int, int]]:
+        """Row and column of the patches with the largest share of the answer, largest first."""
+        own = self.shares[self.winner]
+        order = np.argsort(-own, axis=None, kind="stable")[:STRONGEST]
+        rows, columns = np.unravel_index(order, own.shape)
+        return list(zip(rows.tolist(), columns.tolist(), strict=True))
+
+
+def explain(network: Network, pixels: Tensor, plain: tuple[str, Network, Tensor] | None) -> Explanation:
+    """Explain a network's answer for one picture.
+
+    Arguments:
+        network: with the identity of its weights, in evaluation mode.
+        pixels: [1, 3, S, S].
+        plain: to set beside it, another network's name, the network, with the same classes, and the picture at its
+            input size.
+
+    Raises:
+        InputError: the network has no identity.
+    """
+    if network.config is None:
+        raise InputError("the network has no config, so its classes have no names; take one from zoo.load")
+    with torch.inference_mode():
+        semantics = network.semantics(pixels)
+        parts, bias = head_parts(network, pixels)
+    winner = semantics.logits.argmax(dim=1)
+    index, names = int(winner), network.config.classes
+    assignment = None if semantics.assignment is None else array(semantics.assignment)
+    prediction = Prediction(array(semantics.logits), array(semantics.patch_logits), assignment)
+    return Explanation(
+        classes=names,
+        source=semantics.source,
+        answers=top_classes(prediction.logits[0], names, min(TOP_K, len(names))),
+        winner=index,
+        logit=float(semantics.logits[0, index]),
+        bias=float(bias[index].detach()),
+        shares=patch_shares(prediction)[0],
+        parts=array(parts)[0, index],
+        occlusion=array(occlusion(network, pixels, winner))[0],
+        grad_cam=array(grad_cam(network, pixels, winner))[0],
+        beside=_beside(*plain, names, winner) if plain else None,
+    )
+
+
+def array(tensor: Tensor) -> Array:
+    return tensor.detach().float().cpu().numpy()
+
+
+def _beside(name: str, network: Network, pixels: Tensor, names: tuple[str, ...], winner: Tensor) -> Beside:
+    with torch.inference_mode():
+        [answer] = top_classes(array(network(pixels))[0], names, 1)
+    return Beside(name, answer, array(class_activation_map(network, pixels, winner))[0])

@@ -1,0 +1,156 @@
+"""What a page shows and says, in order; the PNG and the HTML page are two ways to lay it out."""
+
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from explain.attributions.grad_cam import LAYER
+from explain.pages.drawing import cut_out, heat, map_over, numbered
+from explain.pages.explanation import Explanation
+from explain.pages.seen import Seen
+from zoo.answers import NONE
+from zoo.predictors import Array
+from zoo.semantic_map import LegendRow, legend_rows
+
+
+class Tile(NamedTuple):
+    """A drawn square with what it is."""
+
+    title: str
+    note: str
+    picture: Image.Image
+
+
+class Section(NamedTuple):
+    """Squares that belong together, and what a person must know to read them."""
+
+    title: str
+    text: str
+    tiles: tuple[Tile, ...]
+    legend: tuple[LegendRow, ...] = ()
+    """Of the map."""
+
+
+_SHARES = {
+    "semantic block": "The network matches every patch with one template a class before its last stage. The map gives "
+    "each patch the colour of the class with the largest share in it; the larger the share, the stronger the colour.",
+    "auxiliary head": "This variant has no semantic block. Its patches were trained with the image's label, so each "
+    "can be asked for its class: the map shows the soft-max of these patch logits.",
+    "class activation map": "This variant has neither a semantic block nor training of its patches. The map shows the "
+    "soft-max of its class activation map: its last layer, asked at every location.",
+}
+
+
+def sections(seen: Seen, explanation: Explanation, plain_note: str) -> tuple[Section, ...]:
+    """The sections of a picture's page.
+
+    Arguments:
+        seen: the picture.
+        explanation: of the network's answer.
+        plain_note: why no other network stands beside it; for where none does.
+    """
+    return (
+        _overview(seen, explanation),
+        _class_maps(seen, explanation),
+        _effects(seen, explanation),
+        _patches(seen, explanation),
+        _comparison(seen, explanation, plain_note),
+    )
+
+
+def _overview(seen: Seen, explanation: Explanation) -> Section:
+    width, height = seen.picture.size
+    side = seen.pixels.shape[-1]
+    rows, columns = explanation.parts.shape
+    patches = explanation.strongest_patches()
+    tiles = (
+        Tile("Picture", f"the centred square of {width} x {height} pixels; the network sees it at {side} x {side}",
+             seen.square),
+        Tile("What each patch looks like", f"{rows} x {columns} patches", map_over(seen, explanation.shares)),
+        Tile("Strongest patches", f"largest shares of {_answer(explanation)}; cut out below",
+             numbered(seen, (rows, columns), patches)),
+    )  # fmt: skip
+    legend = legend_rows(explanation.shares, explanation.classes)
+    shown = legend if explanation.has_none else legend[:-1]
+    around = "By then a patch knows its surroundings too: sky beside a bird may look like a bird."
+    return Section("What the network sees", f"{_SHARES[explanation.source]} {around}", tiles, tuple(shown))
+
+
+def _class_maps(seen: Seen, explanation: Explanation) -> Section:
+    names = [*explanation.classes, NONE]
+    shown = [*explanation.shown_classes, len(explanation.classes)][: None if explanation.has_none else -1]
+    tiles = tuple(
+        Tile(names[index], f"mean share {share.mean():.0%}, at most {share.max():.0%}", heat(seen, share, 1.0))
+        for index, share in ((index, explanation.shares[index]) for index in shown)
+    )
+    none = (
+        f"The last map, {NONE}, shows what matches no class."
+        if explanation.has_none
+        else f"There is no map of what matches no class ({NONE}): only variants with a semantic block have it."
+    )
+    text = "The shares of the answer and of the strongest other classes. No colour: none of it; full orange: all of it."
+    return Section("Class by class", f"{text} {none}", tiles)
+
+
+def _effects(seen: Seen, explanation: Explanation) -> Section:
+    answer, parts, falls = _answer(explanation), explanation.parts, explanation.occlusion
+    text = (
+        f"The network answers {answer} because that class's score, its logit, is the highest: {explanation.logit:.2f}. "
+        "Orange patches speak for the answer, blue ones against it. The maps answer two questions, so they may differ."
+    )
+    exact = (
+        f"What each location of the last layer adds to the logit, exactly: the {parts.size} parts sum to "
+        f"{parts.sum():.2f}, with the bias {explanation.bias:+z.2f} to the logit. A location has gathered from around "
+        f"it. From {parts.min():+z.2f} to {parts.max():+z.2f}."
+    )
+    covered = (
+        "An experiment: each patch in turn is covered with the picture's mean colour. Orange where the logit falls, "
+        f"blue where it rises. These do not sum to anything. From {falls.min():+z.2f} to {falls.max():+z.2f}."
+    )
+    return Section("What moved the answer", text, (
+        Tile("Exact parts of the logit", exact, heat(seen, parts, _largest(parts))),
+        Tile("Covering each patch", covered, heat(seen, falls, _largest(falls))),
+    ))  # fmt: skip
+
+
+def _patches(seen: Seen, explanation: Explanation) -> Section:
+    shares = explanation.shares[explanation.winner]
+    tiles = tuple(
+        Tile(
+            f"{number}. row {place[0]}, column {place[1]}",
+            f"share {shares[place]:.0%}; adds {explanation.parts[place]:+z.2f}; "
+            f"covered, the logit changes by {-explanation.occlusion[place]:+z.2f}",
+            cut_out(seen, shares.shape, place),
+        )
+        for number, place in enumerate(explanation.strongest_patches(), start=1)
+    )
+    text = (
+        f"The patches with the largest share of {_answer(explanation)}, framed, with those around them. Rows and "
+        "columns count from 0 at the top left, as for zoo similar --patch."
+    )
+    return Section("The strongest patches", text, tiles)
+
+
+def _comparison(seen: Seen, explanation: Explanation, plain_note: str) -> Section:
+    answer, beside = _answer(explanation), explanation.beside
+    grad = (
+        f"The features of {LAYER}, the last convolutions before the head, weighted by the logit's gradients; scaled "
+        "to the largest."
+    )
+    tiles = [Tile("Grad-CAM of the same network", grad, heat(seen, explanation.grad_cam, 1.0))]
+    if beside is not None:
+        said = f"It answers {beside.answer.label} ({beside.answer.probability:.0%})."
+        note = f"What each location adds to its logit of {answer}. {said}"
+        title = f"Class activation map of {beside.name}"
+        tiles.insert(0, Tile(title, note, heat(seen, beside.parts, _largest(beside.parts))))
+    text = f"Other ways to ask which places matter for {answer}, for comparison."
+    return Section("For comparison", text if beside else f"{text} {plain_note}", tuple(tiles))
+
+
+def _answer(explanation: Explanation) -> str:
+    return explanation.classes[explanation.winner]
+
+
+def _largest(values: Array) -> float:
+    return float(np.abs(values).max())

@@ -1,0 +1,1 @@
+"""Whether a network uses its semantic block: `zoo probe`."""

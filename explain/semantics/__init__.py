@@ -1,0 +1,1 @@
+"""What the patches of a whole split mean: `zoo semantics`."""

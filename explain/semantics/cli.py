@@ -1,0 +1,83 @@
+"""The command `zoo semantics`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from explain.extras import require_explaining
+from zoo.errors import InputError
+from zoo.options import Data, ModelArgument, path_option
+from zoo.package.metrics import DEFAULT_SPLIT
+
+
+def semantics(
+    model: ModelArgument,
+    data: Data = "cifar10",
+    split: Annotated[
+        str | None,
+        typer.Option(help="Split to analyse, any but train.", show_default=DEFAULT_SPLIT),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        path_option("-o", "--output", help="Folder of the report.", show_default="runs/semantics/VARIANT.DATA.SPLIT"),
+    ] = None,
+    images: Annotated[
+        int | None, typer.Option(min=1, help="Of the split, chosen at random.", show_default="all")
+    ] = None,
+    training_images: Annotated[
+        int, typer.Option(min=2, help="At most, chosen at random: entities, neighbours and clusters are found on them.")
+    ] = 5000,
+    seed: Annotated[int, typer.Option(min=0, help="Of every choice at random.")] = 0,
+    record: Annotated[
+        bool, typer.Option("--record", help="Write the entities into the model directory, for answers to name.")
+    ] = False,
+) -> None:
+    """What a model's patches mean, over a whole split: a report with its figures, its numbers and an index."""
+    require_explaining()
+    from explain.semantics.report import write_report
+    from explain.semantics.study import Question, study
+    from training.data.model_split import ModelData
+    from training.data.pictures import data_set_name
+    from training.progress import progress_bar
+    from zoo.hub import open_model
+    from zoo.package import ENTITIES_FILE
+    from zoo.registry import info
+    from zoo.terminal import Terminal
+
+    package = open_model(model)
+    name = data_set_name(data)
+    if record and name != package.config.data:
+        raise InputError(f"--record is for entities of {package.config.data}, the model's own data set, not {name}")
+    if record and not info(package.config.variant).has_block:
+        raise InputError(f"--record: {package.config.variant} has no semantic block, and so no entities")
+    images_of = ModelData(package, data)
+    split = images_of.choose(split)
+    question = Question(images_of, split, images, training_images, seed)
+    folder = output or report_folder(package.config.variant, name, split)
+    console = Terminal()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with progress_bar() as bar:
+            task = bar.add_task(package.config.name, total=1, status="")
+            found = study(
+                package,
+                question,
+                folder,
+                lambda what, done, total: bar.update(task, description=what, completed=done, total=total),
+            )
+            bar.update(task, description="report", completed=5, total=5)
+            page = write_report(found, folder)
+        if record and found.assigned is not None:
+            found.assigned.entities.write(package)
+            console.print(f"{package.path / ENTITIES_FILE}: {len(found.assigned.entities)} entities")
+    except OSError as error:
+        raise InputError(f"cannot write {error.filename or folder}: {error.strerror or error}") from None
+    for note in images_of.notes:
+        console.print(note)
+    console.print(f"{page}: {len(found.measured.predicted)} {split} images of {name}, {package.config.name}")
+
+
+def report_folder(variant: str, data: str, split: str) -> Path:
+    """Where the report on a model goes by default."""
+    return Path("runs") / "semantics" / f"{variant}.{data}.{split}"

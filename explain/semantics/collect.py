@@ -1,0 +1,109 @@
+"""One pass of a network over a split: shares of all patches to disk, features of some patches of each image."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from explain.semantics.index import Origin, PatchIndex
+from explain.tapping import Space, Tapped, tap
+from training.data.images import LabelledImages
+from zoo.images.preprocess import Pixels
+from zoo.networks.network import Network
+from zoo.predictors import Array
+
+BATCH = 16
+"""Images computed at once: the features of a few stay in a processor's cache."""
+
+PATCHES_AN_IMAGE = 2
+"""Whose features are kept: neighbours in one image say much the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Some patches of each image, with their features."""
+
+    image: NDArray[np.int64]
+    """[M], ascending."""
+    cell: NDArray[np.int64]
+    """[M], row by row."""
+    label: NDArray[np.int64]
+    """[M], of the image."""
+    spaces: dict[Space, Array]
+    """[M, d], by the name of the space."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a network computes of a split of N images."""
+
+    images: LabelledImages
+    grid: tuple[int, int]
+    """Rows and columns of the patches."""
+    predicted: NDArray[np.intp]
+    """[N], the most probable class."""
+    sample: Sample
+    index: PatchIndex | None
+    """All patches; None where the variant has no assignment."""
+
+
+def collect(
+    network: Network,
+    images: LabelledImages,
+    origin: Origin,
+    folder: Path,
+    seed: int,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Collected:
+    """Run a network over a split.
+
+    Arguments:
+        network: in evaluation mode.
+        images: the split.
+        origin: of the index.
+        folder: where the index goes.
+        seed: of the patches whose features are kept.
+        progress: called with the number of images done.
+    """
+    count, labels, pixels = len(images.labels), images.labels.numpy(), images.images.numpy()
+    first = tap(network, pixels[:1])
+    _, rows, columns, _ = first.spaces["before"].shape
+    index = None if first.shares is None else PatchIndex.create(folder, origin, images, (rows, columns))
+    cells = _choose_cells(count, rows * columns, seed)
+    kept = {name: np.empty((*cells.shape, x.shape[-1]), np.float32) for name, x in first.spaces.items()}
+    predicted = np.empty(count, np.intp)
+    for start in range(0, count, BATCH):
+        part = slice(start, min(start + BATCH, count))
+        tapped = tap(network, np.ascontiguousarray(pixels[part]))
+        predicted[part] = tapped.logits.argmax(axis=1)
+        _keep(tapped, cells[part], {name: values[part] for name, values in kept.items()})
+        if index is not None:
+            index.shares[part] = tapped.shares
+        progress(part.stop)
+    if index is not None:
+        index.finish()
+    image = np.repeat(np.arange(count), cells.shape[1])
+    flat = {name: values.reshape(len(image), -1) for name, values in kept.items()}
+    sample = Sample(image, cells.ravel(), labels[image], flat)
+    return Collected(images, (rows, columns), predicted, sample, index)
+
+
+def one_patch(network: Network, pixels: Pixels, row: int, column: int) -> Array:
+    """The shares [C + 1] of one patch of an image [3, S, S] of a network with the block."""
+    shares = tap(network, pixels[None]).shares
+    assert shares is not None
+    return shares[0, row, column]
+
+
+def _choose_cells(images: int, cells: int, seed: int) -> NDArray[np.int64]:
+    """Different cells of each image, [N, m]."""
+    generator = np.random.default_rng(seed)
+    return np.array([generator.choice(cells, min(PATCHES_AN_IMAGE, cells), replace=False) for _ in range(images)])
+
+
+def _keep(tapped: Tapped, cells: NDArray[np.int64], kept: dict[Space, Array]) -> None:
+    for name, features in tapped.spaces.items():
+        flat = features.reshape(len(features), -1, features.shape[-1])
+        kept[name][:] = np.take_along_axis(flat, cells[:, :, None], axis=1)

@@ -1,0 +1,113 @@
+"""Finding the entities of a model: recurring mixtures of classes among its patches."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import MiniBatchKMeans
+
+from explain.semantics.index import PatchIndex
+from zoo.answers import NONE
+from zoo.package.entities import Entities, Entity, FoundOn, Kind
+from zoo.predictors import Array
+
+CLUSTERS = 64
+"""Chosen on training images: enough that the rarer mixtures have a cluster each."""
+
+MAX_PATCHES = 200_000
+"""Patches that are clustered, a seeded choice: in memory at once they would else take what a split takes."""
+
+NONE_SHARE = 0.5
+"""Of the slack, from which on a mixture is `none`; the other limits are of what is left without it."""
+PURE_SHARE = 0.7
+"""Of one class, from which on a mixture is `pure`."""
+PAIR_SHARE, SECOND_SHARE = 0.75, 0.15
+"""Of two classes together, and of the second of them, from which on a mixture is a `pair`; others are `generic`."""
+
+GENERIC_NAMES = 3
+"""Classes in the name of a generic entity."""
+
+
+class Told(NamedTuple):
+    """What a mixture is."""
+
+    kind: Kind
+    classes: tuple[int, ...]
+    """That it is named by, the largest share first."""
+
+    def name(self, classes: Sequence[str]) -> str:
+        names = [classes[index] for index in self.classes]
+        if self.kind == "generic":
+            return f"generic: {' '.join(names)}"
+        return " + ".join(names) or NONE
+
+
+def tell(mixture: Array) -> Told:
+    """The kind of a mixture [C + 1], `none` last, by fixed limits."""
+    *shares, none = mixture.tolist()
+    if none >= NONE_SHARE:
+        return Told("none", ())
+    order = np.argsort(-np.array(shares), kind="stable").tolist()
+    first, second = (shares[index] / (1 - none) for index in order[:2])
+    if first >= PURE_SHARE:
+        return Told("pure", (order[0],))
+    if first + second >= PAIR_SHARE and second >= SECOND_SHARE:
+        return Told("pair", (order[0], order[1]))
+    return Told("generic", tuple(order[:GENERIC_NAMES]))
+
+
+def find_entities(index: PatchIndex, seed: int, clusters: int = CLUSTERS) -> Entities:
+    """Cluster the patches of training images; clusters of one kind with the same classes are one entity.
+
+    The square roots of the shares are clustered, whose Euclidean distance is Hellinger's of the shares, by k-means in
+    small batches (D. Sculley, *Web-scale k-means clustering*, 2010).
+    """
+    patches = _patches(index, seed)
+    means = MiniBatchKMeans(min(clusters, len(patches)), batch_size=4096, n_init=3, random_state=seed)
+    members = means.fit_predict(np.sqrt(patches))
+    groups: dict[tuple[Kind, frozenset[int]], list[int]] = {}
+    for cluster in np.unique(members).tolist():
+        told = tell(patches[members == cluster].mean(axis=0))
+        groups.setdefault((told.kind, frozenset(told.classes)), []).append(cluster)
+    # A mean of mixtures within the limits is within them, so that a merged entity is of its clusters' kind.
+    mixtures = np.array([patches[np.isin(members, own)].mean(axis=0) for own in groups.values()])
+    named = [_named(kind, chosen, mixture) for (kind, chosen), mixture in zip(groups, mixtures, strict=True)]
+    names = [told.name(index.origin.classes) for told in named]
+    found = FoundOn(index.origin.data, len(index), index.labels.size * int(np.prod(index.grid)), clusters, seed)
+    return _by_frequency(index, names, [told.kind for told in named], mixtures, found)
+
+
+def _named(kind: Kind, classes: frozenset[int], mixture: Array) -> Told:
+    return Told(kind, tuple(sorted(classes, key=lambda index: -mixture[index])))
+
+
+def _by_frequency(
+    index: PatchIndex, names: Sequence[str], kinds: Sequence[Kind], mixtures: Array, found: FoundOn
+) -> Entities:
+    def entities(frequencies: Sequence[float]) -> Entities:
+        made = [
+            Entity(name, kind, round(frequency, 5), tuple(round(share, 5) for share in mixture.tolist()))
+            for name, kind, frequency, mixture in zip(names, kinds, frequencies, mixtures, strict=True)
+        ]
+        made.sort(key=lambda entity: -entity.frequency)
+        return Entities(index.origin.weights_sha256, index.origin.classes, found, tuple(made))
+
+    unordered = entities([0.0] * len(names))
+    counts = np.bincount(assign(index, unordered).ravel(), minlength=len(names))
+    return entities((counts / counts.sum()).tolist())
+
+
+def assign(index: PatchIndex, entities: Entities) -> NDArray[np.int16]:
+    """The nearest entity of every patch, [N, h * w]."""
+    nearest = [entities.nearest(shares.transpose(2, 0, 1)) for _, shares in index.chunks()]
+    return np.concatenate(nearest).astype(np.int16)
+
+
+def _patches(index: PatchIndex, seed: int) -> Array:
+    """At most `MAX_PATCHES` patches [P, C + 1], chosen at random."""
+    cells = int(np.prod(index.grid))
+    total = len(index) * cells
+    chosen = np.sort(np.random.default_rng(seed).choice(total, min(total, MAX_PATCHES), replace=False))
+    flat = index.shares.reshape(total, -1)[chosen].astype(np.float32)
+    return flat / flat.sum(axis=1, keepdims=True)

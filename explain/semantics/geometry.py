@@ -1,0 +1,132 @@
+"""How well patches of one class lie together, before and after the block."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+from sklearn.metrics import silhouette_samples
+from sklearn.neighbors import KNeighborsClassifier
+
+from explain.bootstrap import Estimate, Floats, bootstrap
+from explain.semantics.collect import Sample
+from explain.tapping import Space
+from zoo.predictors import Array
+
+NEIGHBOURS = 10
+SILHOUETTE_PATCHES = 4000
+"""A seeded choice: the silhouette takes every pair of patches."""
+
+
+class Quality(NamedTuple):
+    """How well a space keeps classes apart; a patch's class is its image's. 1 is best."""
+
+    knn_accuracy: Estimate
+    """Of the 10 nearest patches of training images."""
+    silhouette: Estimate
+    """Mean of P. Rousseeuw's index (1987) with the classes as clusters, -1 to 1."""
+    nmi: Estimate
+    """Normalised mutual information of classes with C clusters, found by k-means on training patches."""
+
+
+class Geometry(NamedTuple):
+    qualities: dict[Space, Quality]
+    changes: dict[Space, Quality]
+    """Each space less `before`, image by image; no entry for `before`."""
+
+
+class _Scores(NamedTuple):
+    """Of patches [M] in one space."""
+
+    hits: NDArray[np.bool_]
+    silhouette: Floats
+    """[m], of the chosen patches."""
+    cluster: NDArray[np.int64]
+
+
+def measure_geometry(train: Sample, sample: Sample, images: int, classes: int, seed: int) -> Geometry:
+    """The quality of each space, with intervals over images.
+
+    Features are standardised channel by channel with mean and deviation on training patches, as the batch normalisation
+    of the last stage, which reads them, does.
+
+    Arguments:
+        train: patches of training images, on which neighbours and clusters are found.
+        sample: patches of the split.
+        images: N, of the split.
+        classes: C.
+        seed: of choices and of the bootstrap.
+    """
+    generator = np.random.default_rng(seed)
+    count = min(SILHOUETTE_PATCHES, len(sample.label))
+    chosen = np.sort(generator.choice(len(sample.label), count, replace=False))
+    scores: dict[Space, _Scores] = {}
+    for space, features in sample.spaces.items():
+        fitted, asked = standardise(train.spaces[space], features)
+        scores[space] = _score(fitted, train.label, asked, sample.label, chosen, classes, seed)
+    spaces = list(scores)
+    picked = _Picked(sample, chosen, classes)
+
+    def statistic(counts: Floats) -> Floats:
+        values = np.array([picked.qualities(scores[space], counts) for space in spaces])
+        return np.concatenate([values, values - values[0]]).ravel()
+
+    numbers = np.array(bootstrap(statistic, images, seed)).reshape(2, len(spaces), 3, 3)
+    found, changed = ({space: _quality(row) for space, row in zip(spaces, part, strict=True)} for part in numbers)
+    changed.pop(spaces[0])
+    return Geometry(found, changed)
+
+
+def standardise(train: Array, features: Array) -> tuple[Array, Array]:
+    """Both with the mean and deviation of each channel of the first, [M, d]."""
+    mean, deviation = train.mean(axis=0), np.maximum(train.std(axis=0), 1e-6)
+    return (train - mean) / deviation, (features - mean) / deviation
+
+
+def mutual_information(table: Floats) -> float:
+    """Normalised mutual information of a table of counts [C, K], by the mean of the entropies."""
+    joint = table / table.sum()
+    rows, columns = joint.sum(axis=1), joint.sum(axis=0)
+    entropy = [_entropy(rows), _entropy(columns), _entropy(joint.ravel())]
+    mean = (entropy[0] + entropy[1]) / 2
+    return (entropy[0] + entropy[1] - entropy[2]) / mean if mean > 0 else 1.0
+
+
+class _Picked:
+    """The patches of a split, for statistics that weigh images."""
+
+    def __init__(self, sample: Sample, chosen: NDArray[np.int64], classes: int) -> None:
+        self._image, self._chosen_image = sample.image, sample.image[chosen]
+        self._label, self._classes = sample.label, classes
+
+    def qualities(self, scores: _Scores, counts: Floats) -> list[float]:
+        weights, chosen = counts[self._image], counts[self._chosen_image]
+        cells = self._label * self._classes + scores.cluster
+        table = np.bincount(cells, weights, minlength=self._classes**2).reshape(self._classes, -1).astype(np.float64)
+        silhouette = float(np.dot(chosen, scores.silhouette) / max(chosen.sum(), 1))
+        return [float(np.dot(weights, scores.hits) / weights.sum()), silhouette, mutual_information(table)]
+
+
+def _score(
+    fitted: Array,
+    fitted_labels: NDArray[np.int64],
+    asked: Array,
+    labels: NDArray[np.int64],
+    chosen: NDArray[np.int64],
+    classes: int,
+    seed: int,
+) -> _Scores:
+    neighbours = KNeighborsClassifier(min(NEIGHBOURS, len(fitted)), algorithm="brute").fit(fitted, fitted_labels)
+    means = KMeans(min(classes, len(fitted)), n_init=4, random_state=seed).fit(fitted)
+    several = 1 < len(np.unique(labels[chosen])) < len(chosen)
+    silhouette = silhouette_samples(asked[chosen], labels[chosen]) if several else np.zeros(len(chosen))
+    return _Scores(neighbours.predict(asked) == labels, silhouette, means.predict(asked).astype(np.int64))
+
+
+def _quality(numbers: Floats) -> Quality:
+    return Quality(*(Estimate(*map(float, row)) for row in numbers))
+
+
+def _entropy(shares: Floats) -> float:
+    shares = shares[shares > 0]
+    return float(-(shares * np.log(shares)).sum())

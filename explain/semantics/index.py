@@ -1,0 +1,135 @@
+"""The patches of one split on disk, by their assignment: what entities, slack and retrieval read.
+
+A folder with `index.json` (what it was made of), `shares.npy` [N, h, w, C + 1] in half precision, `pixels.npy`
+[N, 3, S, S] and `labels.npy` [N]; the arrays are memory maps.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+
+from training.data.images import LabelledImages
+from zoo.errors import InputError
+from zoo.package import ModelConfig, write_json
+from zoo.predictors import Array
+
+INDEX_FILE = "index.json"
+CHUNK = 500
+"""Images whose shares are in memory at once."""
+
+Half = NDArray[np.float16]
+
+
+@with_config(ConfigDict(extra="forbid"))
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What an index was made of."""
+
+    model: str
+    weights_sha256: str
+    data: str
+    split: str
+    data_digest: str
+    """Of pixels, labels and class names; see `training.data.images.LabelledImages.digest`."""
+    classes: tuple[str, ...]
+
+    @staticmethod
+    def of(config: ModelConfig, images: LabelledImages, data: str, split: str) -> "Origin":
+        return Origin(config.name, config.weights_sha256, data, split, images.digest(), images.classes)
+
+
+@dataclass(frozen=True, slots=True)
+class PatchIndex:
+    """An index that is complete."""
+
+    folder: Path
+    origin: Origin
+    shares: Half
+    """[N, h, w, C + 1], `none` last."""
+    pixels: NDArray[np.uint8]
+    """[N, 3, S, S]"""
+    labels: NDArray[np.int64]
+    """[N]"""
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the patches."""
+        return self.shares.shape[1], self.shares.shape[2]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def chunks(self) -> Iterator[tuple[int, Array]]:
+        """The first image and the shares [n, h * w, C + 1] of each part, in single precision; each patch's sum is 1."""
+        for start in range(0, len(self), CHUNK):
+            part = self.shares[start : start + CHUNK].astype(np.float32)
+            part = part.reshape(len(part), -1, part.shape[-1])
+            yield start, part / part.sum(axis=-1, keepdims=True)
+
+    @staticmethod
+    def create(folder: Path, origin: Origin, images: LabelledImages, grid: tuple[int, int]) -> "PatchIndex":
+        """An index whose shares are still to be written; `finish` makes it valid."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / INDEX_FILE).unlink(missing_ok=True)
+        np.save(folder / "pixels.npy", images.images.numpy())
+        np.save(folder / "labels.npy", images.labels.numpy())
+        shape = (len(images.labels), *grid, len(images.classes) + 1)
+        shares = open_memmap(folder / "shares.npy", mode="w+", dtype=np.float16, shape=shape)
+        return PatchIndex(folder, origin, shares, *_fixed(folder))
+
+    def finish(self) -> None:
+        assert isinstance(self.shares, np.memmap)
+        self.shares.flush()
+        write_json(self.folder / INDEX_FILE, asdict(self.origin))
+
+    @staticmethod
+    def exists(folder: Path) -> bool:
+        return (folder / INDEX_FILE).is_file()
+
+    @staticmethod
+    def open(folder: Path, config: ModelConfig, data_digest: str | None = None) -> "PatchIndex":
+        """An index of a model's patches.
+
+        Arguments:
+            folder: of the index.
+            config: of the model that asks.
+            data_digest: of the images that are meant; None for whichever they are.
+
+        Raises:
+            InputError: there is no complete index, or it was made from other weights or other images.
+        """
+        remedy = f"remove {folder}, and run the command again with --data to make it anew"
+        try:
+            origin = _adapter.validate_json((folder / INDEX_FILE).read_bytes())
+            shares = np.load(folder / "shares.npy", mmap_mode="r")
+            index = PatchIndex(folder, origin, shares, *_fixed(folder))
+        except (OSError, ValueError, ValidationError) as error:
+            raise InputError(f"{folder} holds no index of patches ({_reason(error)}); {remedy}") from None
+        _refuse_other("weights", origin.weights_sha256, config.weights_sha256, folder, remedy)
+        if data_digest is not None:
+            _refuse_other("images", origin.data_digest, data_digest, folder, remedy)
+        return index
+
+
+def _fixed(folder: Path) -> tuple[Any, Any]:
+    return np.load(folder / "pixels.npy", mmap_mode="r"), np.load(folder / "labels.npy")
+
+
+def _refuse_other(what: str, has: str, wanted: str, folder: Path, remedy: str) -> None:
+    if has != wanted:
+        raise InputError(
+            f"{folder} is stale: it was made from other {what} (digest {has[:16]}, now it is {wanted[:16]}); {remedy}"
+        )
+
+
+def _reason(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error).splitlines()[0]
+
+
+_adapter = TypeAdapter(Origin)

@@ -1,0 +1,91 @@
+"""Where the slack goes: what matches no class, and what becomes of answers without the patches that have much of it."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from explain.bootstrap import Estimate, Floats, bootstrap
+from explain.semantics.index import PatchIndex
+from explain.similar.nearest import Match
+from zoo.predictors import Array
+
+THRESHOLDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+"""Of `none`, above which a patch is ignored; fixed, all are reported."""
+
+
+class Ignored(NamedTuple):
+    """A vote of the patches of each image, without those above a threshold."""
+
+    threshold: float
+    accuracy: Estimate
+    """Share of the images whose largest sum of shares is that of their label. An image of which no patch is left is
+    decided by all of them."""
+    change: Estimate
+    """Of the accuracy, against all patches, image by image."""
+    ignored: float
+    """Share of the patches that are ignored."""
+    undecided: int
+    """Images of which no patch is left."""
+
+
+class Slack(NamedTuple):
+    mean: Estimate
+    """Share of `none`, over all patches."""
+    by_class: tuple[Estimate, ...]
+    """The same over the images of each class, [C]; 0 for a class without images."""
+    by_cell: Floats
+    """[h, w], the mean share of `none` at each place of the grid."""
+    votes: Estimate
+    """Accuracy of the vote of all patches."""
+    without: tuple[Ignored, ...]
+    highest: tuple[Match, ...]
+    """The patches with the most `none`, one of an image; their distance is 1 - none."""
+
+
+def measure_slack(index: PatchIndex, seed: int, highest: int) -> Slack:
+    """Read the shares of a split once, in parts."""
+    votes: list[NDArray[np.bool_]] = []
+    nones: list[Array] = []
+    ignored, empty = [], []
+    for start, shares in index.chunks():
+        labels = index.labels[start : start + len(shares)]
+        none = shares[..., -1]
+        kept = none[None] <= np.array((1.0, *THRESHOLDS), np.float32)[:, None, None]
+        ignored.append(np.count_nonzero(~kept, axis=(1, 2)))
+        empty.append(np.count_nonzero(~kept.any(axis=2), axis=1))
+        kept |= ~kept.any(axis=2, keepdims=True)
+        sums = np.einsum("tnp,npc->tnc", kept.astype(np.float32), shares[..., :-1], optimize=True)
+        votes.append(sums.argmax(axis=2) == labels)
+        nones.append(none)
+    none, right = np.concatenate(nones), np.concatenate(votes, axis=1).astype(np.float64)
+    of_image, classes = none.mean(axis=1, dtype=np.float64), len(index.origin.classes)
+
+    def statistic(counts: Floats) -> Floats:
+        total = counts.sum()
+        accuracies = right @ counts / total
+        sums = np.bincount(index.labels, counts * of_image, classes)
+        by_class = sums / np.maximum(np.bincount(index.labels, counts, classes), 1)
+        return np.concatenate([[counts @ of_image / total], by_class, accuracies, accuracies - accuracies[0]])
+
+    mean, *rest = bootstrap(statistic, len(index), seed)
+    by_class, accuracies = rest[:classes], rest[classes:]
+    tried = len(THRESHOLDS) + 1
+    shares_ignored = np.sum(ignored, axis=0) / none.size
+    undecided = np.sum(empty, axis=0)
+    without = [
+        Ignored(threshold, accuracies[t], accuracies[tried + t], float(shares_ignored[t]), int(undecided[t]))
+        for t, threshold in enumerate(THRESHOLDS, start=1)
+    ]
+    by_cell = none.mean(axis=0, dtype=np.float64).reshape(index.grid)
+    return Slack(mean, tuple(by_class), by_cell, accuracies[0], tuple(without), _highest(index, none, highest))
+
+
+def _highest(index: PatchIndex, none: Array, count: int) -> tuple[Match, ...]:
+    images = np.argsort(-none.max(axis=1), kind="stable")[:count].tolist()
+    cells = none[images].argmax(axis=1).tolist()
+    columns = index.grid[1]
+    return tuple(
+        Match(image, cell // columns, cell % columns, 1 - float(none[image, cell]))
+        for image, cell in zip(images, cells, strict=True)
+    )

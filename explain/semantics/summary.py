@@ -1,0 +1,109 @@
+"""The headline numbers of a study, with their intervals, as JSON."""
+
+from typing import Any
+
+from explain.bootstrap import LEVEL, RESAMPLES, Estimate
+from explain.expected import PAIRS
+from explain.semantics.geometry import Quality
+from explain.semantics.study import Assigned, Study
+
+SUMMARY_FILE = "summary.json"
+
+
+def summary(study: Study) -> dict[str, Any]:
+    """Shares are 0 to 1; an estimate is `{value, low, high}` with a 95% bootstrap interval over images."""
+    rows, columns = study.measured.grid
+    found: dict[str, Any] = {
+        "model": study.config.identity(),
+        "data": study.data,
+        "split": study.split,
+        "images": len(study.measured.images.labels),
+        "grid": {"rows": rows, "columns": columns},
+        "training_images": study.training_images,
+        "seed": study.seed,
+        "intervals": {"level": LEVEL, "unit": "image", "resamples": RESAMPLES},
+        "accuracy": _estimate(study.accuracy),
+        "surroundings": {"cells": study.around},
+        "geometry": {space: _quality(quality) for space, quality in study.geometry.qualities.items()},
+        "geometry_change": {space: _quality(quality) for space, quality in study.geometry.changes.items()},
+        "class_means": {space: one._asdict() for space, one in study.separations.items()},
+        "not_possible": not_possible(study),
+    }
+    return found if study.assigned is None else found | _assigned(study.assigned, study.data)
+
+
+def not_possible(study: Study) -> list[str]:
+    """What cannot be said of a variant without an assignment, a sentence each."""
+    if study.assigned is not None:
+        return []
+    name = study.config.variant
+    return [
+        f"{name} has no semantic block: its patches have no assignment, so that it has neither entities nor slack, and "
+        "none of its patches can be looked for by assignment.",
+        "It has no class vectors, and its last stage reads what its third stage gave: there is a before, and no after.",
+    ]
+
+
+def searched(assigned: Assigned, data: str) -> dict[str, dict[str, Any]]:
+    """The pairs that the paper names for a data set, each with the entity that it is, if it was found."""
+    pairs = {}
+    classes = assigned.entities.classes
+    for part, pair in PAIRS.get(data, {}).items():
+        pairs[part] = {"classes": list(pair), "found": False}
+        for index, entity in enumerate(assigned.entities.entities):
+            strongest = sorted(range(len(classes)), key=lambda c: -entity.mixture[c])[:2]
+            if entity.kind == "pair" and {classes[c] for c in strongest} == set(pair):
+                own = assigned.occurrences.by_class[index]
+                inside = sum(int(own[classes.index(name)]) for name in pair) / max(int(own.sum()), 1)
+                pairs[part] |= {
+                    "found": True,
+                    "name": entity.name,
+                    "training_frequency": entity.frequency,
+                    "frequency": _estimate(assigned.occurrences.frequency[index]),
+                    "in_images_of_the_two": inside,
+                }
+    return pairs
+
+
+def _assigned(assigned: Assigned, data: str) -> dict[str, Any]:
+    entities, slack = assigned.entities.entities, assigned.slack
+    frequencies = assigned.occurrences.frequency
+    kinds: dict[str, Any] = {}
+    for entity, frequency in zip(entities, frequencies, strict=True):
+        kind = kinds.setdefault(entity.kind, {"entities": 0, "frequency": 0.0})
+        kind["entities"] += 1
+        kind["frequency"] += frequency.value
+    named = [
+        {"name": entity.name, "kind": entity.kind, "training_frequency": entity.frequency}
+        | {"frequency": _estimate(frequency)}
+        for entity, frequency in zip(entities, frequencies, strict=True)
+    ]
+    without = [
+        one._asdict() | {name: _estimate(getattr(one, name)) for name in ("accuracy", "change")}
+        for one in slack.without
+    ]
+    return {
+        "entities": {
+            "clusters": assigned.entities.found_on.clusters,
+            "kinds": kinds,
+            "searched": searched(assigned, data),
+            "all": named,
+        },
+        "class_vectors": None if assigned.separation is None else assigned.separation._asdict(),
+        "slack": {
+            "none": _estimate(slack.mean),
+            "none_by_class": {
+                name: _estimate(one) for name, one in zip(assigned.entities.classes, slack.by_class, strict=True)
+            },
+            "vote_accuracy": _estimate(slack.votes),
+            "without": without,
+        },
+    }
+
+
+def _quality(quality: Quality) -> dict[str, Any]:
+    return {name: _estimate(estimate) for name, estimate in quality._asdict().items()}
+
+
+def _estimate(estimate: Estimate) -> dict[str, float]:
+    return estimate._asdict()

@@ -1,0 +1,106 @@
+"""The numbers behind a report, as Parquet files."""
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from explain.semantics.index import PatchIndex
+from explain.semantics.study import Assigned, Study
+from zoo.package import write_atomically
+
+
+def write_tables(study: Study, folder: Path) -> list[str]:
+    """Write each table of a study into a folder; returns the files' names."""
+    tables = {"geometry": _geometry(study), "map": _map(study)}
+    if study.assigned is not None:
+        tables |= {"entities": _entities(study.assigned), "slack": _slack(study.assigned)}
+        tables |= {"class_vectors": _vectors(study.assigned)}
+    for name, columns in tables.items():
+        stream = io.BytesIO()
+        pq.write_table(pa.table(dict(columns)), stream)
+        write_atomically(folder / f"{name}.parquet", stream.getvalue())
+    names = [f"{name}.parquet" for name in tables]
+    if study.assigned is not None and study.measured.index is not None:
+        _write_patches(study.measured.index, study.assigned, folder / "patches.parquet")
+        names.append("patches.parquet")
+    return names
+
+
+def _geometry(study: Study) -> Mapping[str, Any]:
+    rows = [
+        (what, space, measure, *estimate)
+        for what, part in (("quality", study.geometry.qualities), ("change from before", study.geometry.changes))
+        for space, quality in part.items()
+        for measure, estimate in quality._asdict().items()
+    ]
+    return dict(zip(("what", "space", "measure", "value", "low", "high"), zip(*rows, strict=True), strict=True))
+
+
+def _map(study: Study) -> Mapping[str, Any]:
+    sample, chosen = study.measured.sample, study.patch_map.chosen
+    rows, columns = np.divmod(sample.cell[chosen], study.measured.grid[1])
+    names = np.array(study.measured.images.classes)
+    found = {"image": sample.image[chosen], "row": rows, "column": columns, "class": names[sample.label[chosen]]}
+    for space, places in study.patch_map.places.items():
+        found |= {f"x_{space}": places[:, 0], f"y_{space}": places[:, 1]}
+    return found
+
+
+def _entities(assigned: Assigned) -> Mapping[str, Any]:
+    entities, occurrences = assigned.entities.entities, assigned.occurrences
+    value, low, high = zip(*occurrences.frequency, strict=True)
+    return {
+        "name": [entity.name for entity in entities],
+        "kind": [entity.kind for entity in entities],
+        "training_frequency": [entity.frequency for entity in entities],
+        "frequency": value,
+        "low": low,
+        "high": high,
+        "mixture": [list(entity.mixture) for entity in entities],
+        "patches_by_class": occurrences.by_class.tolist(),
+    }
+
+
+def _slack(assigned: Assigned) -> Mapping[str, Any]:
+    rows = [(one.threshold, *one.accuracy, *one.change, one.ignored, one.undecided) for one in assigned.slack.without]
+    names = ("threshold", "accuracy", "low", "high", "change", "change_low", "change_high", "ignored", "undecided")
+    return dict(zip(names, zip(*rows, strict=True), strict=True))
+
+
+def _vectors(assigned: Assigned) -> Mapping[str, Any]:
+    classes = assigned.entities.classes
+    return {"class": classes} | dict(zip(classes, assigned.vectors.distances, strict=True))
+
+
+def _write_patches(index: PatchIndex, assigned: Assigned, file: Path) -> None:
+    """Every patch, a row group for each part of the index."""
+    names = [pa.array(assigned.entities.classes), pa.array([entity.name for entity in assigned.entities.entities])]
+    writer, stream = None, io.BytesIO()
+    for start, shares in index.chunks():
+        images, cells, _ = shares.shape
+        row, column = np.divmod(np.arange(cells, dtype=np.int16), np.int16(index.grid[1]))
+        label = np.repeat(index.labels[start : start + images], cells).astype(np.int16)
+        best = shares[..., :-1].argmax(axis=2).ravel().astype(np.int16)
+        entity = assigned.occurrences.nearest[start : start + images].ravel()
+        table = pa.table(
+            {
+                "image": np.repeat(np.arange(start, start + images, dtype=np.int32), cells),
+                "row": np.tile(row, images),
+                "column": np.tile(column, images),
+                "class": pa.DictionaryArray.from_arrays(label, names[0]),
+                "strongest": pa.DictionaryArray.from_arrays(best, names[0]),
+                "share": shares[..., :-1].max(axis=2).ravel(),
+                "none": shares[..., -1].ravel(),
+                "entity": pa.DictionaryArray.from_arrays(entity, names[1]),
+            }
+        )
+        writer = writer or pq.ParquetWriter(stream, table.schema)
+        writer.write_table(table)
+    if writer is not None:
+        writer.close()
+        write_atomically(file, stream.getvalue())

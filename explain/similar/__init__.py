@@ -1,0 +1,1 @@
+"""The patches most like a given one: `zoo similar`."""

@@ -1,0 +1,48 @@
+"""Many pictures decoded by a few threads, in order and in bounded memory."""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from training.data.pictures import Pictures
+from zoo.errors import DataError
+from zoo.images.preprocess import Pixels
+from zoo.machine import cores
+
+BLOCK = 16
+"""Pictures that a thread decodes before it hands them over: single small ones would cost more to hand over."""
+
+MAX_THREADS = 16
+"""Beyond, threads wait for the interpreter's lock, which the decoders leave but Python code needs."""
+
+
+def decode_all(pictures: Pictures, size: int) -> Iterator[Pixels | DataError]:
+    """The centred square of each picture at `size` x `size` pixels, or why there is none.
+
+    Returns:
+        For each picture, in order, [3, size, size] or the error of `Pictures.pixels`.
+    """
+    threads = min(cores(), MAX_THREADS)
+    executor = ThreadPoolExecutor(threads, thread_name_prefix="decode")
+    running: deque[Future[list[Pixels | DataError]]] = deque()
+    try:
+        for start in range(0, len(pictures), BLOCK):
+            block = range(start, min(start + BLOCK, len(pictures)))
+            running.append(executor.submit(_decode_block, pictures, block, size))
+            if len(running) > 2 * threads:
+                yield from running.popleft().result()
+        while running:
+            yield from running.popleft().result()
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def _decode_block(pictures: Pictures, block: range, size: int) -> list[Pixels | DataError]:
+    return [_decode(pictures, index, size) for index in block]
+
+
+def _decode(pictures: Pictures, index: int, size: int) -> Pixels | DataError:
+    try:
+        return pictures.pixels(index, size)
+    except DataError as error:
+        return error

@@ -1,0 +1,119 @@
+"""The images of a data set as a model knows them: those that it was trained on, and those that were held out."""
+
+from functools import cached_property
+
+from training.data.images import LabelledImages
+from training.data.pictures import HELD_OUT, DataSet, Pictures, data_digest, data_set_name, hold_out, sample
+from training.data.prepare import load
+from training.evaluate import require_classes
+from zoo.errors import DataError
+from zoo.package import Package
+from zoo.package.metrics import HELD_OUT_FIRST, HELD_OUT_SHARE, MEASURED_SPLITS, Training, own_metrics
+
+
+class ModelData:
+    """A data set for a model, and how the model's training divided it, if it is the one that it was trained on."""
+
+    def __init__(self, package: Package, source: str) -> None:
+        """Open a data set; no image is read.
+
+        Arguments:
+            package: the model.
+            source: as for `training.data.pictures.DataSet`.
+
+        Raises:
+            DataError: as for `DataSet`.
+            InputError: it has other classes than the model.
+        """
+        self.package, self.source = package, source
+        self.name = data_set_name(source)
+        self._data = DataSet(source)
+        self.notes = list(self._data.notes)
+        """What the user should know of the images that were read so far, a sentence each."""
+        require_classes(self._data.classes, package.config, source)
+
+    def choose(self, split: str | None = None, *, prefer_held_out: bool = False) -> str:
+        """The split to measure on: the one that is named, or the first of `MEASURED_SPLITS` that there is.
+
+        Arguments:
+            split: a name; None for the default.
+            prefer_held_out: held-out images come first.
+
+        Raises:
+            DataError: there is none of these.
+        """
+        if split is not None:
+            return self._data.name_of(split)
+        for name in HELD_OUT_FIRST if prefer_held_out else MEASURED_SPLITS:
+            if self._held_out_share if name == HELD_OUT else self._data.find(name):
+                return name
+        raise DataError(
+            f"{self.source} has no test or validation split, and {self._why_not_held_out()}; all of its images are "
+            "measured with --split train"
+        )
+
+    def load(self, split: str, limit: int | None = None, seed: int = 0) -> LabelledImages:
+        """Decode a split at the model's input size; adds to `notes`.
+
+        Arguments:
+            split: a name that the data set has. `held-out` is the part of the training split that was kept away when
+                the model was trained, and `train` what it was trained on.
+            limit: only so many images; see `sample`.
+            seed: which ones.
+
+        Raises:
+            DataError: there is no such split, or an image cannot be read that training has not left out.
+        """
+        split = self._data.name_of(split)
+        if split == HELD_OUT:
+            pictures = self._held_out()
+        elif split == "train":
+            pictures = self._trained_on()
+        else:
+            pictures = self._data.split(split)
+        # As in training, which went on without them; to remove them now would change which images are held out.
+        skip = split in (HELD_OUT, "train") and self.is_own
+        images, unreadable = load(sample(pictures, limit, seed), self.package.config.input_size, skip_unreadable=skip)
+        if unreadable:
+            self.notes.append(f"{len(unreadable)} unreadable {split} images are left out; the first: {unreadable[0]}")
+        return images
+
+    @cached_property
+    def _training(self) -> Training | None:
+        return own_metrics(self.package).training
+
+    @cached_property
+    def is_own(self) -> bool:
+        """Whether the model was trained on this very data set; by name for models that say no more."""
+        if self._training is None:
+            return False
+        if self._training.data_digest is None:
+            return self._training.data == self.name
+        train = self._data.find("train")
+        return train is not None and data_digest(train) == self._training.data_digest
+
+    @property
+    def _held_out_share(self) -> float:
+        return self._training.held_out if self._training and self._training.held_out and self.is_own else 0.0
+
+    def _held_out(self) -> Pictures:
+        if not self._held_out_share:
+            raise DataError(f"there are no held-out images, since {self._why_not_held_out()}; measure on another split")
+        return hold_out(self._data.split("train"), self._held_out_share)[1]
+
+    def _trained_on(self) -> Pictures:
+        pictures = self._data.split("train")
+        if self._training is None or not self.is_own:
+            self.notes.append(f"{self._why_not_held_out()}: all {len(pictures):,} images of its train split are taken")
+            return pictures
+        if self._held_out_share:
+            pictures = hold_out(pictures, self._held_out_share)[0]
+        return sample(pictures, self._training.limit)
+
+    def _why_not_held_out(self) -> str:
+        name = self.package.config.name
+        if self._training is None:
+            return f"nothing says which images {name} was trained on"
+        if not self.is_own:
+            return f"{self.source} is not what {name} was trained on, or was changed since"
+        return f"no image of {self.source} was held out of the training (zoo train --hold-out {HELD_OUT_SHARE})"

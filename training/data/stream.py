@@ -1,0 +1,155 @@
+"""Pictures that are decoded and cropped each time they are used, by worker processes."""
+
+import signal
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms.v2 import InterpolationMode, RandomResizedCrop
+from torchvision.transforms.v2.functional import pil_to_tensor
+
+from training.data.decode_all import decode_all
+from training.data.images import EVALUATION_BATCH
+from training.data.pictures import Pictures
+from zoo.errors import DataError
+from zoo.images.preprocess import Normalization, Pixels
+
+CROP_AREA = (0.35, 1.0)
+"""Smallest and largest share of a picture's area that a training example shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedImages:
+    """Pictures too large or too many to hold: decoded each time they are used."""
+
+    pictures: Pictures
+    size: int
+    """Side in pixels at which they are measured; the sizes in training are the examples'."""
+    content: str
+    """Digest that `training.data.images.LabelledImages` would have."""
+    statistics: Normalization
+    """Of all pixels at `size`."""
+
+    @property
+    def labels(self) -> Tensor:
+        """[N], int64."""
+        return self.pictures.labels
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.pictures.classes
+
+    def digest(self) -> str:
+        """A short digest of pixels, labels and class names: what tells one data set from another."""
+        return self.content
+
+    def normalization(self) -> Normalization:
+        """Mean and standard deviation of each channel over all pixels in 0..1, to four decimals."""
+        return self.statistics
+
+    def batches(self, part: slice = slice(None)) -> Iterator[tuple[Pixels, NDArray[np.int64]]]:
+        """Pixels [B, 3, S, S] of the centred squares and labels [B], in order, for evaluation.
+
+        Arguments:
+            part: of the pictures; `slice(rank, None, world)` parts them among processes.
+
+        Raises:
+            DataError: a picture cannot be read any more.
+        """
+        pictures = self.pictures.select(range(len(self.pictures))[part])
+        labels, batch = pictures.labels.numpy(), list[Pixels]()
+        for done, pixels in enumerate(decode_all(pictures, self.size), start=1):
+            if isinstance(pixels, DataError):
+                raise pixels
+            batch.append(pixels)
+            if len(batch) == EVALUATION_BATCH or done == len(pictures):
+                yield np.stack(batch), labels[done - len(batch) : done]
+                batch = []
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """What one training example is, the same wherever and whenever it is made."""
+
+    index: int
+    """Of the picture."""
+    size: int
+    """Side in pixels."""
+    seed: int
+    """Of the crop."""
+
+
+def stream(
+    images: StreamedImages, steps: Iterable[list[Example]], workers: int, pin: bool
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Make the examples of each step; no random state but an example's seed enters.
+
+    Arguments:
+        images: that the examples are of.
+        steps: examples of one size each; read a few steps ahead.
+        workers: processes that make them; with 0 this one does.
+        pin: put the results into page-locked memory, from which a GPU copies faster.
+
+    Returns:
+        For each step pixels [B, 3, size, size] (uint8) and labels [B]. Closing it early ends the workers.
+
+    Raises:
+        DataError: a picture cannot be read any more.
+    """
+    loader = DataLoader(
+        _Crops(images.pictures),
+        batch_sampler=steps,
+        num_workers=workers,
+        collate_fn=_as_it_is,
+        pin_memory=pin,
+        worker_init_fn=_leave_signals_to_the_loop,
+        # Else the loader would draw a seed from the global generator.
+        generator=torch.Generator(),
+    )
+    for made in loader:
+        if isinstance(made, DataError):
+            raise made
+        pixels, labels = made
+        yield pixels, labels
+
+
+def random_crop(pictures: Pictures, example: Example) -> Tensor:
+    """A random part of a picture, scaled with the filter of `zoo.images.preprocess.to_pixels`: [3, size, size], uint8.
+
+    Raises:
+        DataError: the picture cannot be read.
+    """
+    picture = pictures.picture(example.index)
+    crop = RandomResizedCrop(example.size, scale=CROP_AREA, interpolation=InterpolationMode.BICUBIC)
+    with torch.random.fork_rng(devices=[]):
+        # Not `torch.manual_seed`, which would seed a GPU's generator, too.
+        torch.default_generator.manual_seed(example.seed)
+        return pil_to_tensor(crop(picture))
+
+
+class _Crops(Dataset[Tensor]):
+    """Whole steps at once; an unreadable picture is returned, not raised, so that its message stays what it is."""
+
+    def __init__(self, pictures: Pictures) -> None:
+        self._pictures = pictures
+
+    def __getitems__(self, examples: list[Example]) -> tuple[Tensor, Tensor] | DataError:
+        try:
+            pixels = torch.stack([random_crop(self._pictures, example) for example in examples])
+        except DataError as error:
+            return error
+        return pixels, self._pictures.labels[[example.index for example in examples]]
+
+
+def _as_it_is(made: object) -> object:
+    return made
+
+
+def _leave_signals_to_the_loop(worker: int) -> None:
+    """Ctrl-C and SIGTERM reach all processes of a group; the loop ends its step and then the workers."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
