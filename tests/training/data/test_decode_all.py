@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from support.pictures import coloured, write_files
 
+from training.data import decode_all as module
 from training.data.decode_all import BLOCK, decode_all
-from training.data.images import decode_all as module
 from training.data.pictures import Pictures, open_splits
 from zoo.errors import DataError
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from support.pictures import coloured, write_files
 
+from training.data import folder
 from training.data.folder import FolderSource, open_folder
-from training.data.images import folder
 from training.data.pictures import open_split, open_splits
 from zoo.errors import DataError, ImageError, ImageTooLargeError
 

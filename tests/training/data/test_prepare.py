@@ -6,8 +6,8 @@ import torch
 from PIL import Image
 from support.pictures import coloured, encode, make_rows, write_files, write_split
 
+from training.data import prepare as module
 from training.data.images import LabelledImages
-from training.data.images import prepare as module
 from training.data.pictures import Pictures, open_splits
 from training.data.prepare import choose_input_size, load_split, prepare
 from training.data.stream import StreamedImages
