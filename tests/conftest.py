@@ -1,6 +1,7 @@
 """What many tests share. No test reaches the network, and none sees the caches or the models of who runs it."""
 
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -28,6 +29,10 @@ for _variable in ("HF_HUB_CACHE", "HF_DATASETS_CACHE", "HF_ENDPOINT"):
 
 # The tests' tensors are so small that on a busy machine threads would mostly wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Under `nohup` the tests, and all that they start, would ignore what tests send.
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # A loaded machine makes single examples slow; that says nothing about the code.
 hypothesis.settings.register_profile("zoo", deadline=None, max_examples=50, database=None)
