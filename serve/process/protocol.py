@@ -18,11 +18,16 @@ LINGER_SECONDS = 2.0
 
 
 class _Transport:
-    """A connection's transport that closes in another way."""
+    """A connection's transport that closes in another way, after which nothing more is written."""
 
-    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
+    def __init__(self, transport: asyncio.Transport, close: Callable[[], None], closed: Callable[[], bool]) -> None:
         self._transport = transport
         self.close = close
+        self.is_closing = closed
+
+    def write(self, data: bytes) -> None:
+        if not self.is_closing():
+            self._transport.write(data)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -57,6 +62,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _unfinished = 0
     """Bytes that came since the last end of a head or part of a body."""
     _refused = False
+    _lingers = False
 
     def __init__(self, metrics: Metrics, **uvicorn: Any) -> None:
         super().__init__(**uvicorn)
@@ -100,7 +106,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._require_plain_framing()
         if not self.parser.should_upgrade():
             super().on_headers_complete()
-            self.cycle.transport = _Transport(self.transport, self._close)  # type: ignore[assignment]
+            self.cycle.transport = _Transport(self.transport, self._close, self._closed)  # type: ignore[assignment]
 
     def on_message_complete(self) -> None:
         if not self.parser.should_upgrade():
@@ -157,14 +163,17 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
+    def _closed(self) -> bool:
+        return self._lingers or self.transport.is_closing()
+
     def _linger(self) -> None:
         """Send the end of the stream, and read on for a while.
 
         A socket that is closed with unread bytes resets the connection, and the client may lose the answer.
         """
-        if self.transport.is_closing():
+        if self._closed():
             return
-        self._refused = True
+        self._refused = self._lingers = True
         self.pipeline.clear()
         self.flow.resume_reading()
         self.transport.write_eof()

@@ -154,6 +154,15 @@ def test_an_early_answer_arrives_although_its_body_is_not_read(port: int, path: 
         assert status in (404, 405)
 
 
+def test_a_client_that_waits_to_continue_is_refused_without_a_failure(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The application asks for the body when the refusal of its first chunk has ended the connection already."""
+    sent = COUNT + b"Expect: 100-continue\r\n" + CHUNKED + b"\r\n5\nhello"
+    assert [status for status, _ in exchange(port, [sent])] == [400]
+    assert "after write_eof" not in caplog.text
+
+
 @pytest.mark.parametrize("rest", REFUSED.values(), ids=REFUSED)
 def test_what_has_no_certain_end_is_refused_once_and_the_connection_closed(port: int, rest: bytes) -> None:
     [(status, body)] = exchange(port, [COUNT + rest])
