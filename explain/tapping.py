@@ -31,9 +31,8 @@ class Tapped(NamedTuple):
 def tap(network: Network, pixels: Pixels) -> Tapped:
     """Run a network in evaluation mode on pixels [N, 3, S, S]."""
     device = next(network.parameters()).device
-    before = network.stages(network.stem(network.normalize(torch.from_numpy(pixels).to(device))))
-    tapped = network.block(before)
-    logits = network.classify(network.head_features(tapped.features)).cpu().numpy()
+    before, tapped, _, class_logits = network.activations(torch.from_numpy(pixels).to(device))
+    logits = class_logits.cpu().numpy()
     if tapped.assignment is None:
         return Tapped(logits, None, {"before": _by_patch(before)})
     assert isinstance(network.block, SemanticBlock)

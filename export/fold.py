@@ -1,7 +1,11 @@
 """A network as inference needs it: equal answers, with the batch normalisation folded into the convolutions."""
 
 import copy
+from collections.abc import Mapping
+from types import MappingProxyType
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -10,23 +14,23 @@ from export.folded_block import FoldedBlock
 from zoo.networks.blocks import SemanticBlock
 from zoo.networks.network import Network
 from zoo.networks.residual import PreActivationBlock
+from zoo.outputs import Output
+
+_DTYPES: Mapping[type, torch.dtype] = MappingProxyType({np.float32: torch.float32, np.int64: torch.int64})
 
 
 class FoldedNetwork(nn.Module):
-    """A network that answers with a plain tuple, in the order of `zoo.predictors.OUTPUTS`; made by `fold`."""
+    """A network that gives its declared outputs as a plain tuple; made by `fold`."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, outputs: tuple[Output, ...]) -> None:
         super().__init__()
         self.network = network
+        self.outputs = outputs
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """What the network sees in pixels [N, 3, H, W], uint8 in 0..255.
-
-        Returns:
-            Class logits [N, C], patch logits [N, C, h, w] and, from variants with the semantic block, the assignment
-            [N, C + 1, h, w], `none` last; all in single precision.
-        """
-        return tuple(output.float() for output in self.network.semantics(pixels)[:3] if output is not None)
+        """The declared outputs for pixels [N, 3, H, W], uint8 in 0..255, in single precision."""
+        predicted = self.network.predict(pixels)
+        return tuple(predicted[output.name].to(_DTYPES[output.dtype]) for output in self.outputs)
 
 
 def fold(network: Network) -> FoldedNetwork:
@@ -40,6 +44,7 @@ def fold(network: Network) -> FoldedNetwork:
         InputError: the network's head was replaced, and its templates were not.
     """
     network.require_one_number_of_classes()
+    outputs = network.outputs
     network = copy.deepcopy(network).cpu().eval().requires_grad_(False)
     for name, module in list(network.named_modules()):
         if type(module) is nn.Sequential:
@@ -48,7 +53,7 @@ def fold(network: Network) -> FoldedNetwork:
     if isinstance(network.block, SemanticBlock):
         network.set_submodule("block", FoldedBlock(network.block))
     align_channels(network)
-    return FoldedNetwork(network).eval()
+    return FoldedNetwork(network, outputs).eval()
 
 
 def _fold_layers(layers: nn.Sequential) -> list[nn.Module]:

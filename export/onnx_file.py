@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import onnx
@@ -17,8 +17,11 @@ from zoo.errors import InputError
 from zoo.images.preprocess import Pixels
 from zoo.networks.load import load_package
 from zoo.networks.network import Network
-from zoo.package import MIN_INPUT_SIZE, ModelConfig, Package, onnx_metadata, write_atomically
-from zoo.predictors import OUTPUTS, check_pixels
+from zoo.outputs import Output
+from zoo.package import MIN_INPUT_SIZE, ModelConfig, Package, write_atomically
+from zoo.package.onnx_metadata import onnx_metadata
+from zoo.predictors import check_pixels
+from zoo.predictors.onnx_session import INPUT
 from zoo.runtime import Precision
 
 # What PyTorch's exporter writes without a conversion. Newer opsets renew operators without need (19: AveragePool,
@@ -81,7 +84,8 @@ def export_network(
     """Write a network as an ONNX file with a model's identity; the network itself stays as it is.
 
     The file takes `image`, uint8 pixels [N, 3, S, S] with N from 1 up and S the configuration's input size, and gives
-    `zoo.predictors.OUTPUTS` in single precision, of which variants without the semantic block have the first two.
+    the outputs that the network declares, in single precision. Its metadata hold the configuration and the
+    declarations.
 
     Arguments:
         network: to be written.
@@ -97,35 +101,33 @@ def export_network(
     """
     if len(config.classes) != network.num_classes:
         raise InputError(f"the network has {network.num_classes} classes, its configuration {len(config.classes)}")
-    folded, metadata = fold(network), onnx_metadata(config, precision)
+    folded, metadata = fold(network), onnx_metadata(config, precision, network.outputs)
     if precision == "int8":
         if pixels is None:
             raise InputError("8 bits take training pictures, for the scales of the features; name them with --data")
         check_pixels(pixels, config, config.name)
-        quantized = quantize(to_onnx(with_scaled_channels(folded), config.input_size), pixels, progress)
+        quantized = quantize(to_onnx(with_scaled_channels(folded), folded.outputs, config.input_size), pixels, progress)
         model = quantized.model
         metadata |= {"quantization": json.dumps(quantized.record())}
     else:
-        model = to_onnx(in_half(folded) if precision == "fp16" else folded, config.input_size)
+        model = to_onnx(in_half(folded) if precision == "fp16" else folded, folded.outputs, config.input_size)
     model.producer_name, model.producer_version = PRODUCER, ""
     onnx.helper.set_model_props(model, metadata)
     onnx.checker.check_model(model, full_check=True)
     write_atomically(file, model.SerializeToString(deterministic=True))
 
 
-def to_onnx(module: nn.Module, size: int) -> onnx.ModelProto:
-    """A module from pixels [N, 3, size, size] to a tuple of tensors as an ONNX model, N symbolic, without metadata."""
+def to_onnx(module: nn.Module, outputs: Sequence[Output], size: int) -> onnx.ModelProto:
+    """A module from pixels [N, 3, size, size] to a tuple of outputs as an ONNX model, N symbolic, without metadata."""
     pixels = torch.zeros(2, 3, size, size, dtype=torch.uint8)
-    with torch.inference_mode():
-        outputs = OUTPUTS[: len(module(pixels))]
     with warnings.catch_warnings():
         # They come from inside the exporter and name nothing that its caller could do otherwise.
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             module,
             (pixels,),
-            input_names=["image"],
-            output_names=outputs,
+            input_names=[INPUT],
+            output_names=[output.name for output in outputs],
             dynamic_shapes=({0: torch.export.Dim("N")},),
             opset_version=OPSET,
             dynamo=True,

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from zoo.errors import InputError, ZooError
+from zoo.outputs import LOGITS
 from zoo.runtime import Precision
 
 Provider = Literal["CPUExecutionProvider", "CUDAExecutionProvider"]
@@ -72,7 +73,7 @@ class Parity:
     """Whether all is within the limits."""
     limits: Limits
     max_abs_error: Mapping[str, float]
-    """Largest absolute difference of each output, over all pictures and batch sizes."""
+    """Largest absolute difference of each output but index maps, over all images and batch sizes."""
     max_magnitude: Mapping[str, float]
     """Largest absolute value of each output of the network, over all pictures."""
     challenge_error: Mapping[str, float]
@@ -80,7 +81,8 @@ class Parity:
     challenge_magnitude: Mapping[str, float]
     """`max_magnitude` for them."""
     agreement: Mapping[str, float]
-    """Share in 0..1 of pictures (`logits`) or patches (the other outputs) whose largest entry is the same."""
+    """Share in 0..1 of images (vectors) or patches (maps) whose largest entry, or index, is the same; for each output
+    that names its entries."""
     total_variation: float
     """Between the shares of the classes in a patch, in 0..1: the mean over all patches."""
     images: int
@@ -98,7 +100,15 @@ class Parity:
 
     def __post_init__(self) -> None:
         near = all(error <= self.limits.max_abs_error(magnitude) for _, error, magnitude in self.deviations())
-        object.__setattr__(self, "passed", near and self.agreement["logits"] >= self.limits.min_agreement)
+        object.__setattr__(self, "passed", near and min(self.required().values()) >= self.limits.min_agreement)
+
+    def required(self) -> dict[str, float]:
+        """Agreement that counts: of the class logits, and of the index maps, which have no other measure."""
+        return {
+            output: share
+            for output, share in self.agreement.items()
+            if output == LOGITS.name or output not in self.max_abs_error
+        }
 
     def deviations(self) -> Iterator[Deviation]:
         """Of each output, for pictures and for challenges."""
@@ -125,8 +135,12 @@ class ParityError(ZooError):
                 "off, allow it with --atol or --rtol"
             )
         else:
+            required = parity.required()
+            output = min(required, key=required.__getitem__)
+            what = "the most probable class" if output == LOGITS.name else output
             problem = (
-                f"the most probable class is PyTorch's for {parity.agreement['logits']:.2%} of the pictures only, "
+                f"{what} is PyTorch's for {required[output]:.2%} of the "
+                f"{'images' if output == LOGITS.name else 'patches'} only, "
                 f"below {limits.min_agreement:.2%}; export the model in more precision, or from more pictures"
             )
         super().__init__(f"{file}: {problem}")

@@ -16,9 +16,10 @@ def parity_table(model: str, precision: Precision, parity: Parity) -> Table:
     )
     for heading in ("output", "largest absolute error", "allowed", "of made pictures", "allowed", "same best class"):
         table.add_column(heading, justify="left" if heading == "output" else "right")
-    cells = {output: list[str]() for output in parity.max_abs_error}
+    cells = {output: list[str]() for output in (*parity.max_abs_error, *parity.agreement)}
     for output, error, magnitude in parity.deviations():
         cells[output] += f"{error:.2e}", f"{parity.limits.max_abs_error(magnitude):.2e}"
     for output, numbers in cells.items():
-        table.add_row(output, *numbers, f"{parity.agreement[output]:.3%}")
+        agreement = f"{parity.agreement[output]:.3%}" if output in parity.agreement else ""
+        table.add_row(output, *(numbers or [""] * 4), agreement)
     return table

@@ -20,9 +20,9 @@ from zoo.answers import patch_shares, softmax
 from zoo.errors import InputError
 from zoo.images.preprocess import Pixels
 from zoo.machine import cores
+from zoo.outputs import STANDARD
 from zoo.predictors import Prediction
-from zoo.predictors.onnx import run
-from zoo.predictors.onnx_session import open_session
+from zoo.predictors.onnx_session import INPUT, open_session, run
 from zoo.runtime import Runtime
 
 PICTURES = 512
@@ -121,6 +121,8 @@ class _Trial:
         self._source, self.file = folder / "fp32.onnx", folder / "int8.onnx"
         onnx.save(model, self._source)
         self._calibration, self._held = calibration, held
+        given = {output.name for output in model.graph.output}
+        self._outputs = tuple(output for output in STANDARD if output.name in given)
         self._expected = self._answers(self._source)
         self._answering = _answering(model)
 
@@ -141,14 +143,16 @@ class _Trial:
 
     def _answers(self, file: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         session = open_session(file, "cpu", cores(), Runtime())
-        parts = [run(session, self._held[start : start + BATCH]) for start in range(0, len(self._held), BATCH)]
+        parts = [
+            run(session, self._outputs, self._held[start : start + BATCH]) for start in range(0, len(self._held), BATCH)
+        ]
         prediction = Prediction.join(parts)
         return softmax(prediction.logits, axis=1), patch_shares(prediction)
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]
     def __init__(self, pixels: Pixels) -> None:
-        self._batches = ({"image": pixels[start : start + BATCH]} for start in range(0, len(pixels), BATCH))
+        self._batches = ({INPUT: pixels[start : start + BATCH]} for start in range(0, len(pixels), BATCH))
 
     def get_next(self) -> Any:
         return next(self._batches, None)

@@ -16,8 +16,9 @@ from zoo.errors import PackageError
 from zoo.images.preprocess import Pixels
 from zoo.machine import processor
 from zoo.networks.load import load_package
+from zoo.outputs import Output
 from zoo.package import ONNX_FILES, PARITY_FILE, Package, write_json
-from zoo.predictors import OUTPUTS, Prediction, check_pixels, predict_in_parts
+from zoo.predictors import Prediction, check_pixels, predict_in_parts
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.predictors.torch import TorchPredictor
 from zoo.runtime import Device, Precision, Runtime
@@ -178,22 +179,32 @@ class _Comparison:
 
     def add(self, expected: Prediction, actual: Prediction) -> None:
         self.batch_sizes.add(len(expected.logits))
-        for name, wanted, got in zip(OUTPUTS, expected, actual, strict=True):
-            if wanted is None:
-                continue
-            if got is None or got.shape != wanted.shape:
+        if actual.outputs != expected.outputs:
+            raise PackageError(
+                f"the ONNX file gives {_describe(actual.outputs)}, PyTorch {_describe(expected.outputs)}: it is of "
+                "another network; export the model again"
+            )
+        for output in expected.outputs:
+            name, wanted, got = output.name, expected[output.name], actual[output.name]
+            if got.shape != wanted.shape:
                 raise PackageError(
-                    f"the ONNX file's {name} is {'missing' if got is None else list(got.shape)}, PyTorch's is "
-                    f"{list(wanted.shape)}: it is of another network; export the model again"
+                    f"the ONNX file's {name} is {list(got.shape)}, PyTorch's is {list(wanted.shape)}: it is of another "
+                    "network; export the model again"
                 )
-            # JSON has no NaN and no infinity: both count as the largest number there is.
-            error = float(np.nan_to_num(np.abs(wanted - got), nan=_LARGEST, posinf=_LARGEST).max())
-            same = wanted.argmax(axis=1) == got.argmax(axis=1)
-            magnitude = float(np.nan_to_num(np.abs(wanted), nan=0, posinf=0).max())
-            self.errors[name] = max(self.errors.get(name, 0.0), error)
-            self.magnitudes[name] = max(self.magnitudes.get(name, 0.0), magnitude)
-            self.same[name] += int(same.sum())
-            self.entries[name] += same.size
+            if output.kind != "index map":  # the distance between two indices means nothing
+                # JSON has no NaN and no infinity: both count as the largest number there is.
+                error = float(np.nan_to_num(np.abs(wanted - got), nan=_LARGEST, posinf=_LARGEST).max())
+                magnitude = float(np.nan_to_num(np.abs(wanted), nan=0, posinf=0).max())
+                self.errors[name] = max(self.errors.get(name, 0.0), error)
+                self.magnitudes[name] = max(self.magnitudes.get(name, 0.0), magnitude)
+            if output.kind == "index map" or output.is_ranked:
+                same = wanted == got if output.kind == "index map" else wanted.argmax(axis=1) == got.argmax(axis=1)
+                self.same[name] += int(same.sum())
+                self.entries[name] += same.size
         variation = np.abs(patch_shares(expected) - patch_shares(actual)).sum(axis=1) / 2
         self.variation += float(np.nan_to_num(variation, nan=1).sum(dtype=np.float64))
         self.patches += variation.size
+
+
+def _describe(outputs: Sequence[Output]) -> str:
+    return ", ".join(f"{output.name} ({output.kind})" for output in outputs)

@@ -69,10 +69,22 @@ class Grid(BaseModel):
     columns: int
 
 
+class PatchMap(BaseModel):
+    name: str = Field(description="Of the network's output.")
+    kind: str = Field(description="`class map`, `index map` or `scalar map`.")
+    title: str
+    legend: list[str] = Field(description="Names of a class map's entries, or of an index map's values.")
+    colours: list[str] = Field(description="Of each of them, as `#rrggbb`.")
+    values: list[Any] = Field(description="Rows of the patch grid; of a class map one grid for each entry.")
+
+
 class PatchSemantics(PictureAnswer):
     grid: Grid
     source: str = Field(description="`semantic block`, `auxiliary head` or `class activation map`.")
     patches: list[list[PatchAnswer]] = Field(description="Row by row; the grid covers the box evenly.")
+    maps: list[PatchMap] | None = Field(
+        default=None, description="Other maps that the network gives; absent where it gives none."
+    )
 
 
 class PatchSemanticsAnswer(BaseModel):

@@ -74,7 +74,8 @@ def evaluate(
     part = slice(None) if fabric is None else slice(fabric.global_rank, None, fabric.world_size)
     sums = np.zeros(5)
     for pixels, labels in images.batches(part):
-        logits, patch_logits, _ = predict(pixels)
+        prediction = predict(pixels)
+        logits, patch_logits = prediction.logits, prediction.patch_logits
         shifted = logits - logits.max(axis=1, keepdims=True)
         log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
         loss = -log_probabilities[np.arange(len(labels)), labels].sum(dtype=np.float64)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from zoo.errors import ZooError
 from zoo.images.preprocess import Pixels
+from zoo.outputs import STANDARD
 from zoo.predictors import Array, Prediction, predict_in_parts
 
 FILES = 25
@@ -72,7 +73,7 @@ class ServerPredictor:
             headers={"Accept": "application/x-npy"},
         )
         shares = np.load(io.BytesIO(array.content), allow_pickle=False)
-        return Prediction(logits, _log(shares[:, :-1]), shares)
+        return Prediction(STANDARD, [logits, _log(shares[:, :-1]), shares])
 
     def _log_probabilities(self, classes: list[dict[str, Any]]) -> Array:
         probability = {entry["label"]: entry["probability"] for entry in classes}

@@ -5,13 +5,12 @@ from typing import NamedTuple
 import numpy as np
 
 from zoo.errors import InputError
+from zoo.outputs import STANDARD
 from zoo.package.entities import Entities
 from zoo.predictors import Array, Prediction
+from zoo.semantic_map import class_colour
 
 DEFAULT_TOP_K = 5
-
-NONE = "none"
-"""What the slack is called in answers and legends."""
 
 
 class ClassShare(NamedTuple):
@@ -89,6 +88,22 @@ def patch_answers(
             for patch, index in zip(row, nearest, strict=True):
                 patch["entity"] = entities.labels[index]
     return rows
+
+
+def map_answers(prediction: Prediction, row: int, classes: tuple[str, ...]) -> list[dict[str, object]]:
+    """The maps of one image that a network declares beside the standard outputs, for JSON: values as nested lists."""
+    return [
+        {
+            "name": output.name,
+            "kind": output.kind,
+            "title": output.title,
+            "legend": (legend := output.labels(classes)),
+            "colours": [class_colour(index) for index in range(len(legend))],
+            "values": prediction[output.name][row].tolist(),
+        }
+        for output in prediction.outputs
+        if output.kind != "vector" and output not in STANDARD
+    ]
 
 
 def _patch(shares: Array, classes: tuple[str, ...], top_k: int) -> Patch:

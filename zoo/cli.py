@@ -165,7 +165,7 @@ def patches(
     top_k: TopK = None,
 ) -> None:
     """What each patch of a picture looks like: a map over the picture, an array [C + 1, h, w], or JSON."""
-    from zoo.answers import patch_answers, patch_shares, resolve_top_k
+    from zoo.answers import map_answers, patch_answers, patch_shares, resolve_top_k
     from zoo.errors import InputError
     from zoo.files import array_bytes, check_output, png_bytes, write_output
     from zoo.images.decode import decode
@@ -195,7 +195,9 @@ def patches(
     else:
         grid = {"grid": {"rows": rows, "columns": columns}, "source": info(config.variant).patch_source}
         values = patch_answers(shares, config.classes, top_k, Entities.read(package))
-        answer = {"model": config.identity(), "results": [seen | grid | {"patches": values}]}
+        maps = map_answers(prediction, 0, config.classes)
+        result = seen | grid | {"patches": values} | ({"maps": maps} if maps else {})
+        answer = {"model": config.identity(), "results": [result]}
         data = json_text(answer).encode()
     write_output(output, data)
     Terminal().print(f"{output}: {rows} x {columns} patches of {image}, {config.name}")

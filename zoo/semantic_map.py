@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from zoo.answers import NONE
 from zoo.images.preprocess import Box
+from zoo.outputs import NONE
 from zoo.predictors import Array
 from zoo.printable import printable
 

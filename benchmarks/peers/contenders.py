@@ -14,8 +14,8 @@ from peers.turns import fastest
 
 from serve.tuning.tune import PARTS
 from zoo.images.preprocess import Pixels
-from zoo.predictors.onnx import OnnxPredictor, run
-from zoo.predictors.onnx_session import open_session
+from zoo.predictors.onnx import OnnxPredictor
+from zoo.predictors.onnx_session import INPUT, open_session
 from zoo.predictors.torch import TorchPredictor
 from zoo.runtime import Runtime
 
@@ -76,11 +76,11 @@ def build_session(subject: Subject, pixels: Pixels, kind: str) -> Built:
     """ONNX Runtime with its default options."""
     session = open_session(subject.files[kind].path, subject.device, subject.threads, Runtime())
     if kind != "ordinary":
-        return Built(partial(run, session))
+        return Built(lambda pixels: session.run(None, {INPUT: pixels}))
     assert subject.ordinary is not None
     side = subject.ordinary.side
     own = np.random.default_rng(0).integers(0, 256, (len(pixels), 3, side, side), dtype=np.uint8)
-    return Built(lambda pixels: run(session, own))
+    return Built(lambda pixels: session.run(None, {INPUT: own}))
 
 
 def build_ours(subject: Subject, pixels: Pixels, precision: str, runtime: Runtime | None = None) -> Built:

@@ -19,6 +19,7 @@ from zoo.hub import DEFAULT_DATA, local_models, open_model
 from zoo.images.preprocess import CIFAR10_NORMALIZATION, Pixels
 from zoo.networks.load import create, load_package
 from zoo.networks.network import Network
+from zoo.outputs import LOGITS
 from zoo.package import ModelConfig, sha256
 from zoo.registry import info
 from zoo.runtime import Device, Precision
@@ -39,8 +40,8 @@ class AnswerTuple(nn.Module):
         self.eval()
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """Class logits, patch logits and, if there is one, the assignment for pixels [N, 3, S, S], uint8."""
-        return tuple(output for output in self.network.semantics(pixels)[:3] if output is not None)
+        """The network's declared outputs for pixels [N, 3, S, S], uint8."""
+        return tuple(self.network.predict(pixels).values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ class Subject:
     def write_plain(self) -> None:
         """Export the network as anyone would."""
         with self._writing("plain") as file:
-            onnx.save(to_onnx(AnswerTuple(copy.deepcopy(self.network)), SIDE), file)
+            onnx.save(to_onnx(AnswerTuple(copy.deepcopy(self.network)), self.network.outputs, SIDE), file)
 
     def write_ours(
         self, precision: Precision, scales: Pixels | None = None, progress: Callable[[str], None] = lambda part: None
@@ -130,7 +131,7 @@ class Subject:
         torch.manual_seed(0)
         network = OrdinaryNetwork(self.ordinary.name).eval()
         with self._writing("ordinary") as file:
-            onnx.save(to_onnx(network, self.ordinary.side), file)
+            onnx.save(to_onnx(network, [LOGITS], self.ordinary.side), file)
 
     @contextmanager
     def _writing(self, kind: str) -> Iterator[Path]:
@@ -153,7 +154,7 @@ def warm_exporter() -> None:
         def forward(self, pixels: Tensor) -> tuple[Tensor]:
             return (self.conv(pixels.float()),)
 
-    to_onnx(Least().eval(), SIDE)
+    to_onnx(Least().eval(), [LOGITS], SIDE)
 
 
 def coloured_squares() -> Pixels:

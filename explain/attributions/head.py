@@ -25,7 +25,6 @@ def head_parts(network: Network, pixels: Tensor) -> HeadParts:
     divided by the number of locations so that it sums to the logit. What a location holds was gathered from around it:
     exact is the sum, not that a part depends on its own patch only.
     """
-    tap = network.block(network.stages(network.stem(network.normalize(pixels))))
-    features = network.head_features(tap.features)
+    features = network.activations(pixels).features
     parts = F.conv2d(features, network.classifier.weight[:, :, None, None]) / features[0, 0].numel()
     return HeadParts(parts, network.classifier.bias)

@@ -13,8 +13,9 @@ from explain.attributions.occlusion import occlusion
 from zoo.answers import ClassShare, patch_shares, top_classes
 from zoo.errors import InputError
 from zoo.networks.network import Network
-from zoo.predictors import Array, Prediction
-from zoo.registry import SemanticSource
+from zoo.predictors import Array
+from zoo.predictors.torch import predict
+from zoo.registry import SemanticSource, info
 
 MAPS = 3
 """Classes whose own maps are shown."""
@@ -91,18 +92,16 @@ def explain(network: Network, pixels: Tensor, plain: tuple[str, Network, Tensor]
     if network.config is None:
         raise InputError("the network has no config, so its classes have no names; take one from zoo.load")
     with torch.inference_mode():
-        semantics = network.semantics(pixels)
+        prediction = predict(network, pixels)
         parts, bias = head_parts(network, pixels)
-    winner = semantics.logits.argmax(dim=1)
+    winner = torch.from_numpy(prediction.logits).argmax(dim=1).to(pixels.device)
     index, names = int(winner), network.config.classes
-    assignment = None if semantics.assignment is None else array(semantics.assignment)
-    prediction = Prediction(array(semantics.logits), array(semantics.patch_logits), assignment)
     return Explanation(
         classes=names,
-        source=semantics.source,
+        source=info(network.config.variant).patch_source,
         answers=top_classes(prediction.logits[0], names, min(TOP_K, len(names))),
         winner=index,
-        logit=float(semantics.logits[0, index]),
+        logit=float(prediction.logits[0, index]),
         bias=float(bias[index].detach()),
         shares=patch_shares(prediction)[0],
         parts=array(parts)[0, index],

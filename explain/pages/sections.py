@@ -9,7 +9,7 @@ from explain.attributions.grad_cam import LAYER
 from explain.pages.drawing import cut_out, heat, map_over, numbered
 from explain.pages.explanation import Explanation
 from explain.pages.seen import Seen
-from zoo.answers import NONE
+from zoo.outputs import NONE
 from zoo.predictors import Array
 from zoo.semantic_map import LegendRow, legend_rows
 

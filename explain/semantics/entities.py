@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import MiniBatchKMeans
 
 from explain.semantics.index import PatchIndex
-from zoo.answers import NONE
+from zoo.outputs import NONE
 from zoo.package.entities import Entities, Entity, FoundOn, Kind
 from zoo.predictors import Array
 

@@ -8,7 +8,7 @@ from pydantic_core import to_json
 from serve.inference.models import ServedModel
 from serve.inference.service import Result
 from serve.schemas import ModelDescription
-from zoo.answers import patch_answers, patch_shares, top_classes
+from zoo.answers import map_answers, patch_answers, patch_shares, top_classes
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.registry import info
 from zoo.semantic_map import class_colour
@@ -29,10 +29,12 @@ def patch_semantics_answer(model: ServedModel, result: Result, top_k: int) -> by
     config = model.package.config
     shares = patch_shares(result.prediction)
     more = {"grid": {"rows": shares.shape[2], "columns": shares.shape[3]}, "source": model.patch_source}
-    results = [
-        {**common, **more, "patches": patch_answers(own, config.classes, top_k, model.entities)}
-        for common, own in zip(_pictures(result), shares, strict=True)
-    ]
+    results = []
+    for row, (common, own) in enumerate(zip(_pictures(result), shares, strict=True)):
+        answer = {**common, **more, "patches": patch_answers(own, config.classes, top_k, model.entities)}
+        if maps := map_answers(result.prediction, row, config.classes):
+            answer["maps"] = maps
+        results.append(answer)
     return to_json({"model": config.identity(), "results": results, "timing": _timing(result)})
 
 

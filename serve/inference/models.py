@@ -19,6 +19,8 @@ from zoo.errors import InputError, ZooError, find_name
 from zoo.package import Package
 from zoo.package.entities import Entities
 from zoo.predictors import Predictor
+from zoo.predictors.onnx import OnnxPredictor, require_onnx
+from zoo.predictors.onnx_session import OnnxFile, read_declarations
 from zoo.registry import info
 
 _log = logging.getLogger(__name__)
@@ -51,6 +53,8 @@ class ServedModel:
     """By how much the process grew when it was loaded; the most of all times."""
     loading: asyncio.Task[Loaded] | None = None
     """What loads it just now."""
+    declared: OnnxFile | None = None
+    """What its ONNX file declares, once that was opened."""
     entities: Entities | None = field(init=False)
     """What answers name the nearest of, if its directory has them."""
 
@@ -167,6 +171,20 @@ class Models(Mapping[str, ServedModel]):
         finally:
             model.users -= 1
 
+    def read_declared(self, model: ServedModel) -> OnnxFile:
+        """What the ONNX file of a model declares; it is opened for that where nothing has computed with it yet.
+
+        Raises:
+            ModelUnavailableError: it cannot be opened.
+        """
+        if model.declared is None:
+            try:
+                file = require_onnx(model.package, self._settings.chosen_precision)
+                model.declared = read_declarations(file)
+            except ZooError as error:
+                raise _unavailable(model, error) from None
+        return model.declared
+
     def close(self, timeout: float) -> bool:
         """Finish what waits, and end; whether everything was done within so many seconds."""
         deadline = time.monotonic() + timeout
@@ -185,10 +203,7 @@ class Models(Mapping[str, ServedModel]):
         except ModelUnavailableError:
             raise
         except (ZooError, OSError, MemoryError) as error:
-            _log.error("%s cannot be loaded: %s", model.name, error, exc_info=error.__cause__)
-            raise ModelUnavailableError(
-                f"the model {model.name} cannot be loaded now, the server's log says why; use another of /models"
-            ) from None
+            raise _unavailable(model, error) from None
         finally:
             model.loading = None
 
@@ -234,6 +249,8 @@ class Models(Mapping[str, ServedModel]):
         )
         model.bytes = max(model.bytes, _resident() - before, _file_bytes(model.package))
         model.loaded = Loaded(predictor, batcher)
+        if isinstance(predictor, OnnxPredictor):
+            model.declared = predictor.declared
         waiting = self._metrics.waiting.labels(model.name)
         self._metrics.watch(waiting, lambda: model.loaded.batcher.depth if model.loaded else 0)
         self._metrics.model_loaded(model.name, time.perf_counter() - started)
@@ -246,6 +263,13 @@ class Models(Mapping[str, ServedModel]):
         self._metrics.model_unloaded(model.name)
         _log.info("%s is unloaded", model.name)
         return batcher
+
+
+def _unavailable(model: ServedModel, error: Exception) -> ModelUnavailableError:
+    _log.error("%s cannot be loaded: %s", model.name, error, exc_info=error.__cause__)
+    return ModelUnavailableError(
+        f"the model {model.name} cannot be loaded now, the server's log says why; use another of /models"
+    )
 
 
 def _file_bytes(package: Package) -> int:

@@ -25,6 +25,7 @@ from zoo.images.preprocess import Pixels
 from zoo.package import Package
 from zoo.predictors import Prediction, Predictor
 from zoo.predictors.onnx import OnnxPredictor, ThreadShare
+from zoo.predictors.onnx_session import OnnxFile
 
 
 class Result(NamedTuple):
@@ -142,6 +143,15 @@ class Service:
             decoding.start(self._decoders)
             answer = await promise
             return Result(decoding.pictures, *answer)
+
+    async def declared(self, model: ServedModel) -> OnnxFile:
+        """What the ONNX file of a model declares, loaded or not.
+
+        Raises:
+            ModelUnavailableError: the file cannot be opened.
+        """
+        declared = model.declared
+        return declared if declared is not None else await asyncio.to_thread(self.models.read_declared, model)
 
     async def compute(self, model: ServedModel, pixels: Pixels, deadline: float) -> Answer:
         """As `answer`, for pixels [N, 3, S, S] of the model's input size S."""

@@ -24,20 +24,20 @@ def write_answer(prediction: Prediction, request: InferRequest, signature: Signa
     """The outputs that a request asked for; each number, in JSON too, is exactly the one that was computed."""
     outputs, following = list[dict[str, Any]](), list[bytes]()
     for wanted in request.outputs:
-        array: NDArray[Any] = getattr(prediction, wanted.name)
+        array = prediction[wanted.name]
         if wanted.classes:
-            array = _best_classes(array, signature.classes, wanted.classes)
+            array = _best_classes(array, signature.config.classes, wanted.classes)
         is_text = array.dtype == np.object_
-        datatype = "BYTES" if is_text else "FP32"
+        datatype = "BYTES" if is_text else signature.datatype(wanted.name)
         output: dict[str, Any] = {"name": wanted.name, "datatype": datatype, "shape": list(array.shape)}
         if wanted.binary:
-            data = _text_bytes(array) if is_text else array.astype("<f4", copy=False).tobytes()
+            data = _text_bytes(array) if is_text else array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
             output["parameters"] = {"binary_data_size": len(data)}
             following.append(data)
         else:
             output["data"] = array.ravel().tolist()
         outputs.append(output)
-    answer = {"model_name": signature.model, "model_version": VERSION, "outputs": outputs}
+    answer = {"model_name": signature.config.name, "model_version": VERSION, "outputs": outputs}
     if request.id is not None:
         answer["id"] = request.id
     text = json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from serve.open_inference.fields import field
-from serve.open_inference.signature import INPUT, Signature
+from serve.open_inference.signature import Signature
 from zoo.errors import InputError
 from zoo.images.preprocess import Pixels
+from zoo.predictors.onnx_session import INPUT
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 """Header with the length of the JSON part of a body, in bytes, where binary tensors follow it."""
@@ -31,19 +32,21 @@ def read_pixels(request: Mapping[str, Any], body: bytes, start: int, signature: 
     """
     inputs = field(request, "inputs", list) or []
     if len(inputs) != 1 or not isinstance(inputs[0], dict):
-        raise InputError(f"inputs = {short(inputs)}: {signature.model} takes one input, an object called {INPUT!r}")
+        raise InputError(
+            f"inputs = {short(inputs)}: {signature.config.name} takes one input, an object called {INPUT!r}"
+        )
     [tensor] = inputs
     name, datatype, shape = tensor.get("name"), tensor.get("datatype"), field(tensor, "shape", list) or []
     if name != INPUT:
-        raise InputError(f"no input is called {short(name)}; {signature.model} takes {INPUT!r}")
+        raise InputError(f"no input is called {short(name)}; {signature.config.name} takes {INPUT!r}")
     if datatype != "UINT8":
         raise InputError(f"{INPUT} has datatype {short(datatype)}: it must be UINT8, pixels from 0 to 255")
     sides = signature.input_shape
-    if {*map(type, shape)} != {int} or shape[1:] != sides or not 1 <= shape[0] <= signature.max_pictures:
+    if {*map(type, shape)} != {int} or shape[1:] != sides or not 1 <= shape[0] <= signature.max_images:
         expected = ", ".join(map(str, sides))
         raise InputError(
-            f"{INPUT} has shape {short(shape)}: {signature.model} takes [N, {expected}] with N from 1 to "
-            f"{signature.max_pictures}"
+            f"{INPUT} has shape {short(shape)}: {signature.config.name} takes [N, {expected}] with N from 1 to "
+            f"{signature.max_images}"
         )
     size = field(field(tensor, "parameters", dict) or {}, "binary_data_size", int)
     count, follow = math.prod(shape), len(body) - start

@@ -13,6 +13,7 @@ from serve.open_inference.pixels import HEADER_LENGTH, read_pixels
 from serve.open_inference.signature import Signature
 from zoo.errors import InputError
 from zoo.images.preprocess import Pixels
+from zoo.outputs import LOGITS
 
 _JSON_BYTES = 16
 """A value in JSON at most, spaces and brackets included: lists take many times the memory of their text."""
@@ -59,10 +60,10 @@ def read_request(body: bytes, header_length: str | None, signature: Signature) -
         BodyTooLargeError: the JSON part is longer than as many pictures as are allowed can make it.
     """
     length = _json_length(header_length, len(body))
-    limit = _JSON_REST + _JSON_BYTES * signature.max_pictures * math.prod(signature.input_shape)
+    limit = _JSON_REST + _JSON_BYTES * signature.max_images * math.prod(signature.input_shape)
     if length > limit:
         raise BodyTooLargeError(
-            f"{length} bytes of JSON are above the limit of {limit}, enough for {signature.max_pictures} pictures; "
+            f"{length} bytes of JSON are above the limit of {limit}, enough for {signature.max_images} pictures; "
             f"send the pixels as binary data behind it, and its length as {HEADER_LENGTH}"
         )
     try:
@@ -103,14 +104,14 @@ def _wanted(entry: Any, binary: bool, signature: Signature) -> Wanted:
     name = entry.get("name") if isinstance(entry, dict) else None
     if name not in signature.outputs:
         raise InputError(
-            f"{short(entry)} is no output of {signature.model}; it gives {', '.join(signature.outputs)}, "
+            f"{short(entry)} is no output of {signature.config.name}; it gives {', '.join(signature.outputs)}, "
             'asked for as {"name": ...}'
         )
     parameters = field(entry, "parameters", dict) or {}
-    classes, count = field(parameters, "classification", int) or 0, len(signature.classes)
+    classes, count = field(parameters, "classification", int) or 0, len(signature.config.classes)
     if not 0 <= classes <= count:
         raise InputError(f"classification = {short(classes)}: it must be between 1 and {count}, the number of classes")
-    if classes and name != "logits":
+    if classes and name != LOGITS.name:
         raise InputError(f"classification is for logits, not for {name}; ask for {name} without it")
     own = field(parameters, "binary_data", bool)
     return Wanted(name, binary if own is None else own, classes)

@@ -26,7 +26,6 @@ from serve.open_inference.request import InferRequest, read_request
 from serve.open_inference.signature import VERSION, Signature
 from zoo.errors import InputError, UnknownNameError
 from zoo.predictors import Prediction
-from zoo.predictors.onnx import OnnxPredictor
 
 SERVER = "template-zoo"
 EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration", "model_repository")
@@ -77,15 +76,16 @@ def router(service: Service) -> APIRouter:
     # Not a default of `find`: where the path has no version, that would be a query parameter.
     versioned = [Depends(check_version)]
 
-    def sign(model: ServedModel) -> Signature:
-        predictor = model.loaded and model.loaded.predictor
-        grid = predictor.grid if isinstance(predictor, OnnxPredictor) else None
-        return Signature.of(model.package.config, settings.max_files, grid)
+    async def sign(model: Annotated[ServedModel, found]) -> Signature:
+        return Signature(await service.declared(model), settings.max_files)
+
+    signed = Depends(sign)
 
     def read(body: bytes, headers: Headers, signature: Signature) -> InferRequest:
         return read_request(body, headers.get(HEADER_LENGTH), signature)
 
     first = service.model(None)
+    example_signature = Signature(service.models.read_declared(first), settings.max_files)
 
     @routes.get("", responses=example(about) | _problems(401, 429))
     async def server_metadata() -> dict[str, Any]:
@@ -118,21 +118,21 @@ def router(service: Service) -> APIRouter:
             only_ready = _wants_ready(await read_body(request, place, settings))
         return [] if only_ready and not service.ready else list_models()
 
-    metadata = example(sign(first).metadata()) | _OF_A_MODEL
+    metadata = example(example_signature.metadata()) | _OF_A_MODEL
 
     @routes.get("/models/{name}", responses=metadata)
     @routes.get("/models/{name}/versions/{version}", responses=metadata, dependencies=versioned)
-    async def model_metadata(model: Annotated[ServedModel, found]) -> dict[str, Any]:
-        """A model's tensors; `parameters` has the names of its classes, as a JSON array."""
-        return sign(model).metadata()
+    async def model_metadata(signature: Annotated[Signature, signed]) -> dict[str, Any]:
+        """A model's tensors; `parameters` has the names of its classes and what its outputs are, as JSON."""
+        return signature.metadata()
 
-    config = example(sign(first).config()) | _OF_A_MODEL
+    config = example(example_signature.triton_config()) | _OF_A_MODEL
 
     @routes.get("/models/{name}/config", responses=config)
     @routes.get("/models/{name}/versions/{version}/config", responses=config, dependencies=versioned)
-    async def model_config(model: Annotated[ServedModel, found]) -> dict[str, Any]:
+    async def model_config(signature: Annotated[Signature, signed]) -> dict[str, Any]:
         """The same as Triton's clients ask for it."""
-        return sign(model).config()
+        return signature.triton_config()
 
     says_ready, says_not = ({"name": first.name, "ready": ready} for ready in (True, False))
     readiness = example(says_ready) | example(says_not, 503, "Shutting down.") | _OF_A_MODEL
@@ -154,7 +154,7 @@ def router(service: Service) -> APIRouter:
     )
     async def infer(request: Request, model: Annotated[ServedModel, found]) -> Response:
         """A model's answer for pixels."""
-        of_client, signature = client_deadline(request), sign(model)
+        of_client, signature = client_deadline(request), await sign(model)
         with service.enter() as place:
             body = await read_body(request, place, settings)
             asked = await to_thread.run_sync(read, body, request.headers, signature, limiter=reading)

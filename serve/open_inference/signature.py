@@ -1,72 +1,78 @@
 """What a model takes and gives, in the protocol's words."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
+from zoo.outputs import Output
 from zoo.package import ModelConfig
-from zoo.predictors import OUTPUTS
-from zoo.registry import info
+from zoo.predictors.onnx_session import INPUT, OnnxFile
 
 VERSION = "1"
 """The one version of every model; other weights have another name."""
 PLATFORM = "onnxruntime_onnx"
-INPUT = "image"
+
+_DATATYPES = {np.float32: "FP32", np.int64: "INT64"}
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
     """A model's tensors."""
 
-    model: str
-    size: int
-    """Height and width of its pixels."""
-    classes: tuple[str, ...]
-    outputs: tuple[str, ...]
-    grid: tuple[int, int]
-    """Rows and columns of its patches; -1 as long as they are not known."""
-    max_pictures: int
+    declared: OnnxFile
+    max_images: int
     """In one request."""
 
-    @staticmethod
-    def of(config: ModelConfig, max_pictures: int, grid: tuple[int, int] | None = None) -> "Signature":
-        """Of a model; `grid` is None as long as its network is not loaded."""
-        has_block = info(config.variant).has_block
-        outputs = OUTPUTS if has_block else tuple(name for name in OUTPUTS if name != "assignment")
-        return Signature(config.name, config.input_size, config.classes, outputs, grid or (-1, -1), max_pictures)
+    @property
+    def config(self) -> ModelConfig:
+        """The model's identity."""
+        return self.declared.config
+
+    @property
+    def outputs(self) -> dict[str, Output]:
+        """The declared outputs by name."""
+        return {output.name: output for output in self.declared.outputs}
 
     @property
     def input_shape(self) -> list[int]:
-        """Of one picture."""
-        return [3, self.size, self.size]
+        """Of one image."""
+        return [3, self.config.input_size, self.config.input_size]
 
-    def output_shape(self, name: str) -> list[int]:
-        """For one picture."""
-        count = len(self.classes)
-        return {"logits": [count], "patch_logits": [count, *self.grid], "assignment": [count + 1, *self.grid]}[name]
+    def datatype(self, name: str) -> str:
+        """The type of an output's numbers, such as FP32."""
+        return _DATATYPES[self.outputs[name].dtype]
 
     def metadata(self) -> dict[str, Any]:
-        """The answer to `GET /v2/models/{name}`; a parameter holds the classes' names, as a JSON array."""
+        """The answer to `GET /v2/models/{name}`; its parameters hold the names of the classes and the declarations of
+        the outputs, as JSON."""
+        outputs = [asdict(output) for output in self.declared.outputs]
         return {
-            "name": self.model,
+            "name": self.config.name,
             "versions": [VERSION],
             "platform": PLATFORM,
             "inputs": [{"name": INPUT, "datatype": "UINT8", "shape": [-1, *self.input_shape]}],
             "outputs": [
-                {"name": name, "datatype": "FP32", "shape": [-1, *self.output_shape(name)]} for name in self.outputs
+                {"name": name, "datatype": self.datatype(name), "shape": [-1, *self.declared.shapes[name]]}
+                for name in self.outputs
             ],
-            "parameters": {"classes": json.dumps(self.classes, ensure_ascii=False)},
+            "parameters": {
+                "classes": json.dumps(self.config.classes, ensure_ascii=False),
+                "outputs": json.dumps(outputs, ensure_ascii=False),
+            },
         }
 
-    def config(self) -> dict[str, Any]:
+    def triton_config(self) -> dict[str, Any]:
         """The answer to `GET /v2/models/{name}/config`: what Triton's `ModelConfig` message has for it."""
         return {
-            "name": self.model,
+            "name": self.config.name,
             "platform": PLATFORM,
             "backend": "onnxruntime",
-            "max_batch_size": self.max_pictures,
+            "max_batch_size": self.max_images,
             "input": [{"name": INPUT, "data_type": "TYPE_UINT8", "dims": self.input_shape}],
             "output": [
-                {"name": name, "data_type": "TYPE_FP32", "dims": self.output_shape(name)} for name in self.outputs
+                {"name": name, "data_type": f"TYPE_{self.datatype(name)}", "dims": list(self.declared.shapes[name])}
+                for name in self.outputs
             ],
         }

@@ -18,7 +18,9 @@ from export.onnx_file import export_network
 from zoo.images.preprocess import CIFAR10_NORMALIZATION, Pixels
 from zoo.networks.matching import SlackSoftmax
 from zoo.networks.network import Network
-from zoo.package import CONFIG_FILE, ONNX_FILES, WEIGHTS_FILE, ModelConfig, Package, onnx_metadata, sha256
+from zoo.outputs import STANDARD
+from zoo.package import CONFIG_FILE, ONNX_FILES, WEIGHTS_FILE, ModelConfig, Package, sha256
+from zoo.package.onnx_metadata import onnx_metadata
 from zoo.registry import AssignmentName
 
 MakeNetwork = Callable[..., Network]
@@ -124,7 +126,7 @@ def complete_package(exported: Callable[..., Exported]) -> Callable[[Path, str],
         # An export takes seconds; but for its identity, this file is what it would give.
         model = onnx.load(exported(variant).file)
         del model.metadata_props[:]
-        onnx.helper.set_model_props(model, onnx_metadata(config, "fp32"))
+        onnx.helper.set_model_props(model, onnx_metadata(config, "fp32", STANDARD))
         onnx.save(model, folder / ONNX_FILES["fp32"])
         return Package.open(folder)
 

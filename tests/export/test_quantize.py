@@ -10,14 +10,19 @@ from export.onnx_file import to_onnx
 from export.precision import with_scaled_channels
 from export.quantize import Drift, quantize
 from zoo.errors import InputError
-from zoo.predictors.onnx import run
-from zoo.predictors.onnx_session import open_session
+from zoo.outputs import STANDARD
+from zoo.predictors.onnx_session import open_session, run
 from zoo.runtime import Runtime
+
+
+def folded_onnx(network):
+    folded = fold(network)
+    return to_onnx(with_scaled_channels(folded), folded.outputs, 32)
 
 
 @pytest.fixture(scope="module")
 def float_model(make_network):
-    return to_onnx(with_scaled_channels(fold(make_network("wrn16-ours"))), 32)
+    return folded_onnx(make_network("wrn16-ours"))
 
 
 def parts(model):
@@ -57,9 +62,9 @@ def test_all_convolutions_but_the_wide_ones_are_in_8_bits(float_model, pixels, m
 @pytest.mark.parametrize(("variant", "assignment"), [("dn100-ours-c", "softmax"), ("wrn16-ours", "bn_relu")])
 def test_the_answers_themselves_are_not_rounded(variant, assignment, make_network, pixels, monkeypatch, tmp_path):
     monkeypatch.setattr(module, "_parts", lambda model: {})
-    model = to_onnx(with_scaled_channels(fold(make_network(variant, assignment=assignment))), 32)
+    model = folded_onnx(make_network(variant, assignment=assignment))
     onnx.save(quantize(model, pixels(8)).model, tmp_path / "model.onnx")
-    answer = run(open_session(tmp_path / "model.onnx", "cpu", 1, Runtime()), pixels(5))
+    answer = run(open_session(tmp_path / "model.onnx", "cpu", 1, Runtime()), STANDARD, pixels(5))
     if assignment == "softmax":
         np.testing.assert_allclose(answer.assignment.sum(axis=1), 1, atol=1e-5)
     for output in (answer.patch_logits, answer.assignment):
@@ -68,9 +73,9 @@ def test_the_answers_themselves_are_not_rounded(variant, assignment, make_networ
 
 def test_patch_logits_of_other_networks_are_not_rounded(make_network, pixels, monkeypatch, tmp_path):
     monkeypatch.setattr(module, "_parts", lambda model: {})
-    model = to_onnx(with_scaled_channels(fold(make_network("wrn16"))), 32)
+    model = folded_onnx(make_network("wrn16"))
     onnx.save(quantize(model, pixels(8)).model, tmp_path / "model.onnx")
-    answer = run(open_session(tmp_path / "model.onnx", "cpu", 1, Runtime()), pixels(5))
+    answer = run(open_session(tmp_path / "model.onnx", "cpu", 1, Runtime()), STANDARD[:2], pixels(5))
     assert len(np.unique(answer.patch_logits)) > 256
 
 
@@ -141,7 +146,7 @@ def test_small_parts_of_a_network_are_named_after_it(float_model):
 
 @pytest.mark.parametrize("variant", ["rn26", "wrn16-aux", "dn100-ours-c"])
 def test_every_kind_of_network_has_parts(variant, make_network):
-    assert {"stem", "norm"} <= set(parts(to_onnx(with_scaled_channels(fold(make_network(variant))), 32)))
+    assert {"stem", "norm"} <= set(parts(folded_onnx(make_network(variant))))
 
 
 @pytest.mark.parametrize("count", [0, 1])

@@ -13,7 +13,9 @@ from export.challenges import challenges
 from export.parity import LIMITS, ParityError
 from export.verify import verify
 from zoo.errors import DigestError, InputError, PackageError
-from zoo.package import CONFIG_FILE, ONNX_FILES, PARITY_FILE, WEIGHTS_FILE, Package, onnx_metadata, sha256
+from zoo.outputs import STANDARD
+from zoo.package import CONFIG_FILE, ONNX_FILES, PARITY_FILE, WEIGHTS_FILE, Package, sha256
+from zoo.package.onnx_metadata import onnx_metadata
 from zoo.predictors.cuda_graph import BoundRuns
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.predictors.torch import TorchPredictor
@@ -39,7 +41,7 @@ def scale_classifier(package, factor):
     config = replace(package.config, weights_sha256=sha256(package.path / WEIGHTS_FILE))
     (package.path / CONFIG_FILE).write_text(config.to_json())
     model = onnx.load(package.onnx())
-    onnx.helper.set_model_props(model, onnx_metadata(config, "fp32"))
+    onnx.helper.set_model_props(model, onnx_metadata(config, "fp32", STANDARD))
     onnx.save(model, package.onnx())
     return Package.open(package.path)
 
@@ -132,7 +134,7 @@ def test_in_8_bits_the_answers_count_and_not_the_numbers(package, pixels):
     tamper(package, "classifier.bias", lambda bias: bias + 0.01, "int8")
     assert verify(package, pixels(3), "int8").passed
     tamper(package, "classifier.bias", lambda bias: bias * 0 + np.eye(10, dtype=np.float32)[3] * 50, "int8")
-    with pytest.raises(ParityError, match=r"most probable class is PyTorch's for .*% of the pictures only, below 97"):
+    with pytest.raises(ParityError, match=r"most probable class is PyTorch's for .*% of the images only, below 97"):
         verify(package, pixels(16), "int8")
     assert verify(package, pixels(16), "int8", agreement=0).passed
 
@@ -158,7 +160,9 @@ def test_other_outputs_are_refused(package, pixels):
     model = onnx.load(file)
     del model.graph.output[2]
     onnx.save(model, file)
-    with pytest.raises(PackageError, match="assignment is missing"):
+    with pytest.raises(
+        PackageError, match=r"file gives logits .*, patch_logits .*, PyTorch .*, assignment"
+    ):
         verify(package, pixels(1))
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from zoo.package import CONFIG_FILE, ONNX_FILES, Package, onnx_metadata
+from zoo.outputs import STANDARD
+from zoo.package import CONFIG_FILE, ONNX_FILES, Package
+from zoo.package.onnx_metadata import onnx_metadata
 from zoo.runtime import Precision
 
 
@@ -25,7 +27,7 @@ def copy_under_name(package: Package, folder: Path, data: str) -> Package:
     """A model directory with the file in single precision of another, as if its data set had another name."""
     config = replace(package.config, data=data)
     model = onnx.load(package.path / ONNX_FILES["fp32"])
-    onnx.helper.set_model_props(model, onnx_metadata(config, "fp32"))
+    onnx.helper.set_model_props(model, onnx_metadata(config, "fp32", STANDARD))
     folder.mkdir()
     (folder / CONFIG_FILE).write_text(config.to_json())
     onnx.save(model, folder / ONNX_FILES["fp32"])

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.images.preprocess import Pixels
+from zoo.outputs import STANDARD
 from zoo.package import ModelConfig
 from zoo.predictors import Prediction, Predictor
 
@@ -47,7 +48,8 @@ class GatedPredictor:
         logits = np.zeros((len(pixels), classes), dtype=np.float32)
         logits[:, 0] = pixels.mean(axis=(1, 2, 3))
         assignment = np.full((len(pixels), classes + 1, 2, 2), 1 / (classes + 1), dtype=np.float32)
-        return Prediction(logits, np.repeat(logits[:, :, None, None], 4, axis=2).reshape(-1, classes, 2, 2), assignment)
+        patch_logits = np.repeat(logits[:, :, None, None], 4, axis=2).reshape(-1, classes, 2, 2)
+        return Prediction(STANDARD, [logits, patch_logits, assignment])
 
 
 class MakeClient(Protocol):

@@ -11,6 +11,7 @@ from training.data.prepare import load_split
 from training.evaluate import Evaluation, evaluate, open_through
 from zoo.errors import InputError, PackageError
 from zoo.hub import DEFAULT_MODEL, open_model
+from zoo.outputs import STANDARD
 from zoo.package import sha256
 from zoo.predictors import Prediction
 from zoo.predictors.onnx import OnnxPredictor
@@ -29,7 +30,7 @@ class Echo:
         patch_logits = np.zeros((len(pixels), 3, 1, 2), dtype=np.float32)
         patch_logits[:, :, 0, 0] = named
         patch_logits[:, 2, 0, 1] = 1
-        return Prediction(np.log(named * 0.7 + 0.1), patch_logits, None)
+        return Prediction(STANDARD[:2], [np.log(named * 0.7 + 0.1), patch_logits])
 
 
 def make_images(pixels: list[int], labels: list[int]) -> LabelledImages:
@@ -61,7 +62,7 @@ def test_every_image_counts_once(count: int) -> None:
 def test_large_logits_have_a_finite_loss() -> None:
     data = make_images([0], [1])
     logits = np.array([[1000, -1000, 0]], dtype=np.float32)
-    evaluation = evaluate(lambda pixels: Prediction(logits, logits[:, :, None, None], None), data)
+    evaluation = evaluate(lambda pixels: Prediction(STANDARD[:2], [logits, logits[:, :, None, None]]), data)
     assert evaluation.loss == pytest.approx(2000)
 
 

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from zoo.answers import ClassShare, patch_shares, patches, resolve_top_k, softmax, top_classes
 from zoo.errors import InputError
+from zoo.outputs import STANDARD
 from zoo.predictors import Prediction
 
 CLASSES = ("cat", "dog", "ship")
@@ -27,13 +28,13 @@ def test_softmax_along_an_axis() -> None:
 
 def test_shares_are_the_assignment_where_there_is_one() -> None:
     assignment = np.random.default_rng(0).random((2, 4, 2, 2), dtype=np.float32)
-    prediction = Prediction(np.zeros((2, 3)), np.zeros((2, 3, 2, 2)), assignment)
+    prediction = Prediction(STANDARD, [np.zeros((2, 3)), np.zeros((2, 3, 2, 2)), assignment])
     np.testing.assert_array_equal(patch_shares(prediction), assignment)
 
 
 def test_shares_are_else_the_softmax_of_the_patch_logits() -> None:
     patch_logits = np.log(np.array([0.2, 0.7, 0.1], dtype=np.float32))[None, :, None, None].repeat(2, axis=3)
-    shares = patch_shares(Prediction(np.zeros((1, 3)), patch_logits, None))
+    shares = patch_shares(Prediction(STANDARD[:2], [np.zeros((1, 3)), patch_logits]))
     assert shares.shape == (1, 4, 1, 2)
     np.testing.assert_allclose(shares[0, :, 0, 1], [0.2, 0.7, 0.1, 0], rtol=1e-6)
 

@@ -35,8 +35,8 @@ def in_child(work):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 def same(actual, expected):
-    for one, other in zip(actual, expected, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-3)
+    for name, other in expected.items():
+        np.testing.assert_allclose(actual[name], other, atol=1e-3)
 """
 
 

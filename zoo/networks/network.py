@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from zoo.errors import InputError
 from zoo.images.decode import decode_pixels, read_pixels
 from zoo.images.preprocess import Normalization, to_pixels
-from zoo.networks.blocks import Block, Encoder, SemanticBlock
+from zoo.networks.blocks import Block, Encoder, SemanticBlock, Tap
+from zoo.outputs import ASSIGNMENT, LOGITS, PATCH_LOGITS, Output
 from zoo.package import MIN_INPUT_SIZE, ModelConfig
 from zoo.registry import SemanticSource
 
@@ -28,6 +29,18 @@ class Semantics(NamedTuple):
     """[N, C + 1, h, w], the share of each class in the patch, `none` last; None where the variant has no block."""
     source: SemanticSource
     """Where the patch logits come from."""
+
+
+class Activations(NamedTuple):
+    """What a network computes on the way from pixels to its answer."""
+
+    before: Tensor
+    """[N, d, h, w], the features that enter the block."""
+    block: Tap
+    features: Tensor
+    """[N, features, h, w], which the linear head averages."""
+    logits: Tensor
+    """[N, C], the class logits."""
 
 
 class Normalize(nn.Module):
@@ -155,8 +168,40 @@ class Network(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Class logits [N, C] of pixels [N, 3, H, W], uint8 in 0..255 or floating point in 0..1."""
-        tap = self.block(self.stages(self.stem(self.normalize(pixels))))
-        return self.classify(self.head_features(tap.features))
+        return self.activations(pixels).logits
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """Declarations of what `predict` gives, in the order of an ONNX file.
+
+        A network with other outputs overrides this and `predict`; its ONNX files, parity, the server and its page
+        follow. Class logits and patch logits must be among them.
+        """
+        return (LOGITS, PATCH_LOGITS, ASSIGNMENT) if isinstance(self.block, SemanticBlock) else (LOGITS, PATCH_LOGITS)
+
+    def predict(self, pixels: Tensor) -> dict[str, Tensor]:
+        """The declared outputs for pixels [N, 3, H, W], by name."""
+        semantics = self.semantics(pixels)
+        predicted = {LOGITS.name: semantics.logits, PATCH_LOGITS.name: semantics.patch_logits}
+        if semantics.assignment is not None:
+            predicted[ASSIGNMENT.name] = semantics.assignment
+        return predicted
+
+    def activations(
+        self, pixels: Tensor, assignment: Tensor | None = None, source: Tensor | None = None
+    ) -> Activations:
+        """Features, block and class logits of pixels [N, 3, H, W]; the arguments are those of `semantics`."""
+        before = self.stages(self.stem(self.normalize(pixels)))
+        if assignment is None and source is None:
+            tap = self.block(before)
+        elif isinstance(self.block, SemanticBlock):
+            tap = self.block(before, assignment, source)
+        else:
+            raise InputError(
+                "another assignment was asked of a network without a semantic block; choose an -ours variant"
+            )
+        features = self.norm(self.last_stage(tap.features)).relu()
+        return Activations(before, tap, features, self.classifier(features.mean(dim=(2, 3))))
 
     def semantics(self, pixels: Tensor, assignment: Tensor | None = None, source: Tensor | None = None) -> Semantics:
         """Class logits with what each patch looks like.
@@ -173,30 +218,13 @@ class Network(nn.Module):
         Raises:
             InputError: an assignment or a source was given, and the network has no semantic block.
         """
-        x = self.stages(self.stem(self.normalize(pixels)))
-        if assignment is None and source is None:
-            tap = self.block(x)
-        elif isinstance(self.block, SemanticBlock):
-            tap = self.block(x, assignment, source)
-        else:
-            raise InputError(
-                "another assignment was asked of a network without a semantic block; choose an -ours variant"
-            )
-        features = self.head_features(tap.features)
-        logits = self.classify(features)
+        _, tap, features, logits = self.activations(pixels, assignment, source)
         if tap.patch_logits is None:
             weight = self.classifier.weight[:, :, None, None]
             maps = F.conv2d(features, weight, self.classifier.bias)
             return Semantics(logits, maps, None, "class activation map")
         patch_source: SemanticSource = "auxiliary head" if tap.assignment is None else "semantic block"
         return Semantics(logits, tap.patch_logits, tap.assignment, patch_source)
-
-    def head_features(self, x: Tensor) -> Tensor:
-        """Features [N, features, h, w] that the linear head averages."""
-        return self.norm(self.last_stage(x)).relu()
-
-    def classify(self, features: Tensor) -> Tensor:
-        return self.classifier(features.mean(dim=(2, 3)))
 
 
 def _checked(pixels: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -124,36 +124,6 @@ class ModelConfig:
         except ValidationError as error:
             problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
             raise PackageError(f"{where} is not a model configuration: {problems}") from None
-
-
-def onnx_metadata(config: ModelConfig, precision: Precision) -> dict[str, str]:
-    """What an ONNX file carries: the model's name, and each field of its configuration and its precision as JSON."""
-    values = asdict(config) | {"precision": precision}
-    return {"name": config.name} | {key: json.dumps(value, ensure_ascii=False) for key, value in values.items()}
-
-
-def config_from_metadata(metadata: Mapping[str, str], where: str) -> ModelConfig:
-    """The configuration that an ONNX file carries.
-
-    Raises:
-        PackageError: it carries none.
-    """
-    known = {field.name for field in fields(ModelConfig)}
-    members = (f"{json.dumps(key)}: {value}" for key, value in metadata.items() if key in known)
-    return ModelConfig.from_json(f"{{{', '.join(members)}}}", f"the metadata of {where}")
-
-
-def precision_from_metadata(metadata: Mapping[str, str], where: str) -> Precision:
-    """The precision that an ONNX file says it is in; single where it says nothing.
-
-    Raises:
-        PackageError: there is no such precision.
-    """
-    text = metadata.get("precision", '"fp32"')
-    for precision in ONNX_FILES:
-        if text == json.dumps(precision):
-            return precision
-    raise PackageError(f"the metadata of {where} say precision = {text}: it is one of {', '.join(ONNX_FILES)}")
 
 
 def _require_format_version(text: str | bytes, where: str) -> None:

@@ -1,46 +1,67 @@
-"""What answers for a model: pixels in, arrays out, whatever computes between them. Nothing here imports torch."""
+"""Predictors: pixels in, arrays out, whatever computes between them. Nothing here imports torch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import InputError
 from zoo.images.preprocess import Pixels
+from zoo.outputs import ASSIGNMENT, LOGITS, PATCH_LOGITS, Output
 from zoo.package import ModelConfig
 
 Array = NDArray[np.float32]
 
-OUTPUTS = ("logits", "patch_logits", "assignment")
-"""Names of a prediction's arrays, also in ONNX files; variants without the block have no `assignment`."""
 
+class Prediction(Mapping[str, NDArray[Any]]):
+    """Arrays that a model computed for N images, by the name of the output.
 
-class Prediction(NamedTuple):
-    """A model's answer for N pictures; C classes on an h x w patch grid."""
+    Arguments:
+        outputs: their declarations.
+        arrays: in the same order, the images along the first axis.
+    """
 
-    logits: Array
-    """[N, C]"""
-    patch_logits: Array
-    """[N, C, h, w]"""
-    assignment: Array | None
-    """[N, C + 1, h, w], `none` last; None where the variant has no block."""
+    __slots__ = ("_arrays", "outputs")
+
+    def __init__(self, outputs: Sequence[Output], arrays: Sequence[NDArray[Any]]) -> None:
+        self.outputs = tuple(outputs)
+        self._arrays = {output.name: array for output, array in zip(outputs, arrays, strict=True)}
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self._arrays[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    @property
+    def logits(self) -> Array:
+        """Class logits [N, C]."""
+        return self._arrays[LOGITS.name]
+
+    @property
+    def patch_logits(self) -> Array:
+        """Class logits of each patch [N, C, h, w]."""
+        return self._arrays[PATCH_LOGITS.name]
+
+    @property
+    def assignment(self) -> Array | None:
+        """Share of each class in each patch [N, C + 1, h, w], `none` last; None where the variant has no block."""
+        return self._arrays.get(ASSIGNMENT.name)
 
     def rows(self, start: int, stop: int) -> "Prediction":
-        """The answer for some of the pictures."""
-        assignment = None if self.assignment is None else self.assignment[start:stop]
-        return Prediction(self.logits[start:stop], self.patch_logits[start:stop], assignment)
+        """The prediction for some of the images."""
+        return Prediction(self.outputs, [array[start:stop] for array in self._arrays.values()])
 
     @staticmethod
     def join(parts: Sequence["Prediction"]) -> "Prediction":
-        """One answer from the answers for consecutive pictures."""
-        assignments = [part.assignment for part in parts if part.assignment is not None]
-        return Prediction(
-            np.concatenate([part.logits for part in parts]),
-            np.concatenate([part.patch_logits for part in parts]),
-            np.concatenate(assignments) if assignments else None,
-        )
+        """One prediction from those for consecutive images."""
+        outputs = parts[0].outputs
+        return Prediction(outputs, [np.concatenate([part[output.name] for part in parts]) for output in outputs])
 
 
 class Predictor(Protocol):
@@ -55,11 +76,11 @@ class Predictor(Protocol):
         """What computes, for people to read."""
 
     def __call__(self, pixels: Pixels) -> Prediction:
-        """Answer for pixels [N, 3, H, W] of the model's input size; N may be anything from 1 up."""
+        """The prediction for pixels [N, 3, H, W] of the model's input size; N may be anything from 1 up."""
 
 
 def predict_in_parts(predict: Callable[[Pixels], Prediction], pixels: Pixels, size: int) -> Prediction:
-    """Answer for any number of pictures, at most `size` of them at once."""
+    """The prediction for any number of images, at most `size` of them at once."""
     parts = [predict(pixels[start : start + size]) for start in range(0, len(pixels), size)]
     return parts[0] if len(parts) == 1 else Prediction.join(parts)
 

@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zoo.images.preprocess import Pixels
-from zoo.predictors import OUTPUTS, Prediction
+from zoo.outputs import Output
+from zoo.predictors import Prediction
+from zoo.predictors.onnx_session import INPUT
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 """Batches for which there is memory, and a graph; another batch is computed as the next larger one."""
@@ -32,13 +34,22 @@ class BoundRuns:
 
     Arguments:
         session: an `onnxruntime.InferenceSession` of a model.
+        declared: the outputs of its file.
         side: height and width in pixels of its input.
         device: `cuda` or `cpu`, where the buffers are.
         sizes: of batches, ascending.
     """
 
-    def __init__(self, session: Any, side: int, device: str = "cuda", sizes: tuple[int, ...] = SIZES) -> None:
+    def __init__(
+        self,
+        session: Any,
+        declared: tuple[Output, ...],
+        side: int,
+        device: str = "cuda",
+        sizes: tuple[int, ...] = SIZES,
+    ) -> None:
         self._session = session
+        self._declared = declared
         self._side = side
         self._device = device
         self._sizes = sizes
@@ -60,9 +71,8 @@ class BoundRuns:
             bound.image.update_inplace(bound.pixels)
             self._session.run_with_iobinding(bound.binding, bound.options)
             # Copies: the next batch overwrites the buffers.
-            arrays: dict[str, Any] = dict.fromkeys(OUTPUTS)
-            arrays |= {name: np.array(value.numpy()[:count]) for name, value in bound.outputs.items()}
-        return Prediction(**arrays)
+            arrays = [np.array(bound.outputs[output.name].numpy()[:count]) for output in self._declared]
+        return Prediction(self._declared, arrays)
 
     def _bind(self, size: int) -> _Bound:
         import onnxruntime
@@ -70,12 +80,15 @@ class BoundRuns:
         pixels = np.zeros((size, 3, self._side, self._side), np.uint8)
         image = onnxruntime.OrtValue.ortvalue_from_numpy(pixels, self._device, 0)
         binding = self._session.io_binding()
-        binding.bind_ortvalue_input("image", image)
+        binding.bind_ortvalue_input(INPUT, image)
+        shapes = {output.name: [size, *output.shape[1:]] for output in self._session.get_outputs()}
         outputs = {}
-        for output in self._session.get_outputs():
-            shape = [size, *output.shape[1:]]
-            outputs[output.name] = onnxruntime.OrtValue.ortvalue_from_shape_and_type(shape, np.float32, self._device, 0)
-            binding.bind_ortvalue_output(output.name, outputs[output.name])
+        for output in self._declared:
+            value = onnxruntime.OrtValue.ortvalue_from_shape_and_type(
+                shapes[output.name], output.dtype, self._device, 0
+            )
+            outputs[output.name] = value
+            binding.bind_ortvalue_output(output.name, value)
         options = onnxruntime.RunOptions()
         # Without a number of its own, a graph would be taken for another size's.
         options.add_run_config_entry("gpu_graph_id", str(size))

@@ -15,19 +15,11 @@ from zoo.forks import never_destroy_after_fork, notify_after_fork
 from zoo.hub import reference_of
 from zoo.images.preprocess import Pixels
 from zoo.machine import cores
-from zoo.package import (
-    CONFIG_FILE,
-    PARITY_FILE,
-    ModelConfig,
-    Package,
-    config_from_metadata,
-    precision_from_metadata,
-    sha256,
-)
+from zoo.package import CONFIG_FILE, PARITY_FILE, ModelConfig, Package, sha256
 from zoo.package.serving import Serving
-from zoo.predictors import OUTPUTS, Prediction, check_pixels
+from zoo.predictors import Prediction, check_pixels
 from zoo.predictors.cuda_graph import BoundRuns
-from zoo.predictors.onnx_session import DeviceError, on_cuda, open_session
+from zoo.predictors.onnx_session import DeviceError, declared_by, on_cuda, open_session, run
 from zoo.runtime import Device, Precision, Runtime
 
 ThreadShare = Callable[[int], AbstractContextManager[int]]
@@ -70,14 +62,14 @@ class OnnxPredictor:
         self._session = open_session(file, device, threads, self.runtime)
         self.onnx_sha256 = sha256(file)
         """Of the file that answers."""
-        metadata = self._session.get_modelmeta().custom_metadata_map
-        self.config: ModelConfig = config_from_metadata(metadata, str(file))
-        self.precision: Precision = precision_from_metadata(metadata, str(file))
+        self.declared = declared_by(self._session, file)
+        self.config: ModelConfig = self.declared.config
+        self.precision: Precision = self.declared.precision
         self.on_cuda = on_cuda(self._session)
         self._bound: BoundRuns | None = None
         if self.on_cuda:
             self.runtime = replace(self.runtime, streams=1, part=0)
-            self._bound = BoundRuns(self._session, self.config.input_size)
+            self._bound = BoundRuns(self._session, self.declared.outputs, self.config.input_size)
             never_destroy_after_fork(self._bound)
         self._file, self._threads, self._share = file, threads, share
         self._sessions = {threads: self._session}
@@ -147,13 +139,6 @@ class OnnxPredictor:
     def device(self) -> str:
         return f"ONNX Runtime on {'CUDA' if self.on_cuda else 'the CPU'}"
 
-    @property
-    def grid(self) -> tuple[int, int]:
-        """Rows and columns of its patches."""
-        shapes = {output.name: output.shape for output in self._session.get_outputs()}
-        rows, columns = shapes["patch_logits"][2:]
-        return rows, columns
-
     def __call__(self, pixels: Pixels) -> Prediction:
         check_pixels(pixels, self.config, self.config.name)
         if self._bound:
@@ -176,7 +161,7 @@ class OnnxPredictor:
         # A session's threads help whichever stream asks, beside the streams' own: as many as there may be in all.
         session = self._session_with(self._threads - streams + 1 if all_threads else 1)
         if len(parts) == 1:
-            return run(session, pixels)
+            return run(session, self.declared.outputs, pixels)
         return Prediction.join(self._run_streams(session, parts, streams))
 
     def _run_streams(self, session: Any, parts: list[Pixels], streams: int) -> list[Prediction]:
@@ -186,7 +171,7 @@ class OnnxPredictor:
 
         def stream() -> None:
             for index, part in waiting:
-                answers[index] = run(session, part)
+                answers[index] = run(session, self.declared.outputs, part)
 
         others = [self._pool.submit(stream) for _ in range(streams - 1)]
         stream()
@@ -232,10 +217,3 @@ def _split(pixels: Pixels, count: int) -> Iterator[Pixels]:
     """Parts of nearly equal size."""
     bounds = [len(pixels) * index // count for index in range(count + 1)]
     return (pixels[start:stop] for start, stop in itertools.pairwise(bounds))
-
-
-def run(session: Any, pixels: Pixels) -> Prediction:
-    """What an `onnxruntime.InferenceSession` of a model answers for pixels [N, 3, S, S]."""
-    arrays: dict[str, Any] = dict.fromkeys(OUTPUTS)
-    arrays |= zip((output.name for output in session.get_outputs()), session.run(None, {"image": pixels}), strict=True)
-    return Prediction(**arrays)

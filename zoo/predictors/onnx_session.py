@@ -1,12 +1,19 @@
-"""ONNX Runtime's sessions, on CUDA or the CPU."""
+"""ONNX Runtime's sessions, on CUDA or the CPU, and what the files that they open declare."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import MissingDependencyError, PackageError, ZooError
 from zoo.forks import never_destroy_after_fork
+from zoo.images.preprocess import Pixels
 from zoo.machine import nvidia_driver
-from zoo.runtime import Device, Runtime
+from zoo.outputs import LOGITS, PATCH_LOGITS, Output
+from zoo.package import ModelConfig
+from zoo.package.onnx_metadata import config_from_metadata, outputs_from_metadata, precision_from_metadata
+from zoo.predictors import Prediction
+from zoo.runtime import Device, Precision, Runtime
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
@@ -14,6 +21,21 @@ _EXACT = {"use_tf32": "0"}
 """Else CUDA rounds the factors of products in single precision to 10 bits; who wants that takes fp16."""
 _CAPTURED = {"enable_cuda_graph": "1"}
 """Runs are repeated without launching each operation; see `zoo.predictors.cuda_graph`."""
+
+
+INPUT = "image"
+"""Name of the input of every ONNX file of the zoo."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxFile:
+    """What an ONNX file declares."""
+
+    config: ModelConfig
+    precision: Precision
+    outputs: tuple[Output, ...]
+    shapes: Mapping[str, tuple[int, ...]]
+    """Shape of each output for one image."""
 
 
 class DeviceError(ZooError):
@@ -50,6 +72,36 @@ def open_session(file: Path, device: Device, threads: int, runtime: Runtime) -> 
         raise PackageError(f"ONNX Runtime cannot open {file}: {error}") from None
     never_destroy_after_fork(session)
     return session
+
+
+def declared_by(session: Any, file: Path) -> OnnxFile:
+    """What the file of a session declares.
+
+    Raises:
+        PackageError: the file names no model, or does not declare its outputs.
+    """
+    metadata, where = session.get_modelmeta().custom_metadata_map, str(file)
+    shapes = {output.name: tuple(output.shape[1:]) for output in session.get_outputs()}
+    config = config_from_metadata(metadata, where)
+    if missing := [output.name for output in (LOGITS, PATCH_LOGITS) if output.name not in shapes]:
+        raise PackageError(f"{where} has no output {' and no '.join(missing)}; export it again")
+    outputs = outputs_from_metadata(metadata, list(shapes), where)
+    return OnnxFile(config, precision_from_metadata(metadata, where), outputs, shapes)
+
+
+def read_declarations(file: Path) -> OnnxFile:
+    """What an ONNX file declares; as cheap as ONNX Runtime can, for files that nothing computes with yet.
+
+    Raises:
+        PackageError: as `open_session` and `declared_by`.
+        MissingDependencyError: ONNX Runtime is not installed.
+    """
+    return declared_by(open_session(file, "cpu", 1, Runtime(optimization="basic", arena=False)), file)
+
+
+def run(session: Any, outputs: tuple[Output, ...], pixels: Pixels) -> Prediction:
+    """The prediction of a session for pixels [N, 3, S, S]; `outputs` are those that its file declares."""
+    return Prediction(outputs, session.run([output.name for output in outputs], {INPUT: pixels}))
 
 
 def on_cuda(session: Any) -> bool:

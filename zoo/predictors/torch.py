@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from zoo.forks import notify_after_fork
 from zoo.images.preprocess import Pixels
@@ -39,9 +40,13 @@ class TorchPredictor:
     @torch.inference_mode()
     def __call__(self, pixels: Pixels) -> Prediction:
         check_pixels(pixels, self.config, self.config.name)
-        semantics = self.network.semantics(torch.from_numpy(pixels).to(next(self.network.parameters()).device))
-        assignment = None if semantics.assignment is None else semantics.assignment.cpu().numpy()
-        return Prediction(semantics.logits.cpu().numpy(), semantics.patch_logits.cpu().numpy(), assignment)
+        return predict(self.network, torch.from_numpy(pixels).to(next(self.network.parameters()).device))
+
+
+def predict(network: Network, pixels: Tensor) -> Prediction:
+    """The prediction of a network in evaluation mode for pixels [N, 3, H, W] on its device."""
+    arrays = network.predict(pixels)
+    return Prediction(network.outputs, [arrays[output.name].detach().cpu().numpy() for output in network.outputs])
 
 
 class _OneThread:

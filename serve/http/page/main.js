@@ -5,7 +5,7 @@ import { fillBars, rowsOf } from "./bars.js";
 import { curlCommands } from "./curl.js";
 import { byId, element, percent } from "./dom.js";
 import { fillLegend, markLegend } from "./legend.js";
-import { fullValue, MOST_CLASSES, SemanticMap } from "./map.js";
+import { MOST_CLASSES, rangeOf, SemanticMap } from "./map.js";
 import { Models } from "./models.js";
 import { Pane } from "./pane.js";
 import { decode } from "./photo.js";
@@ -93,9 +93,10 @@ function wholePicture({ model, classes }) {
 
 function paint() {
   const { view } = views;
-  const full = fullValue(view, answers.map(({ map }) => map));
-  for (const pane of panes) pane.paint(view, full);
-  views.showScale(answers[0].model, full);
+  const maps = answers.map(({ map }) => map);
+  const range = rangeOf(view, maps);
+  for (const pane of panes) pane.paint(view, range);
+  views.showScale(answers[0].model, maps, range);
   markLegend(view.index);
 }
 

@@ -1,5 +1,7 @@
 /** A semantic map: what the server says of each cell, and its colours. */
 
+import { DeclaredMap, SCALAR_COLOUR } from "./declared.js";
+
 const NONE_COLOUR = "#20242b";
 
 /** More classes a cell are not asked for: each of those that are left out has a share below 1%. */
@@ -27,6 +29,8 @@ export class SemanticMap {
     const index = new Map(model.classes.map((label, index) => [label, index]));
     this.best = this.patches.map((patch) => index.get(patch.label));
     this.shares = model.classes.map(() => new Float32Array(this.patches.length));
+    /** The other maps that the network declares, by name. */
+    this.declared = new Map((result.maps ?? []).map((map) => [map.name, new DeclaredMap(map)]));
     this.patches.forEach((patch, cell) => {
       for (const { label, probability } of patch.top) this.shares[index.get(label)][cell] = probability;
     });
@@ -61,8 +65,12 @@ export class SemanticMap {
     return { top, none: this.mean({ kind: "none" }) };
   }
 
-  /** The values that a view shows, a cell each, 0 to 1. */
+  /** The values that a view shows, one for each cell; none where the network declares no such map. */
   values(view) {
+    if (view.kind === "declared") {
+      const map = this.declared.get(view.name);
+      return map ? map.numbers ?? map.indices.map(() => 1) : [];
+    }
     if (view.kind === "none") return this.none;
     if (view.kind === "class") return this.shares[view.index];
     return this.patches.map((patch) => patch.probability);
@@ -79,31 +87,45 @@ export class SemanticMap {
   }
 
   /**
-   * The map as a picture, a pixel a cell: the colour says which class, the opacity how much.
+   * The map as an image, a pixel a cell: the colour says which class, the opacity how much.
    *
-   * @param {number} full the value that is opaque.
+   * @param {number[]} range the values that are transparent and opaque.
    */
-  paint(view, full) {
-    const values = this.values(view);
+  paint(view, [low, high]) {
     const image = new ImageData(this.columns, this.rows);
-    values.forEach((value, cell) => {
-      const colour = view.kind === "none" ? channels(NONE_COLOUR) : this.colours[view.index ?? this.best[cell]];
-      image.data.set([...colour, Math.round((255 * value) / full)], 4 * cell);
+    this.values(view).forEach((value, cell) => {
+      image.data.set([...this.colourOf(view, cell), Math.round((255 * (value - low)) / (high - low))], 4 * cell);
     });
     return image;
+  }
+
+  /** Red, green and blue of a cell in a view. */
+  colourOf(view, cell) {
+    if (view.kind === "none") return channels(NONE_COLOUR);
+    if (view.kind === "declared") return channels(this.declared.get(view.name).colourOf(cell));
+    return this.colours[view.index ?? this.best[cell]];
   }
 }
 
 /** The colour of what a view shows, or null where it shows several. */
-export function viewColour(view, model) {
+export function viewColour(view, model, maps) {
   if (view.kind === "best") return null;
-  return view.kind === "none" ? NONE_COLOUR : model.colours[view.index];
+  if (view.kind === "none") return NONE_COLOUR;
+  if (view.kind === "class") return model.colours[view.index];
+  return maps.some((map) => map.declared.get(view.name)?.indices) ? null : SCALAR_COLOUR;
 }
 
-/** The value that is opaque in a view: 1 for shares of the best class, else the largest of all maps. */
-export function fullValue(view, maps) {
-  if (view.kind === "best") return 1;
-  return Math.max(1e-6, ...maps.flatMap((map) => [...map.values(view)]));
+/**
+ * The values that are transparent and opaque in a view: 0 and 1 for shares of the best class and for names, the least
+ * and the largest of all maps for numbers that a network declares, else 0 and the largest.
+ */
+export function rangeOf(view, maps) {
+  if (view.kind === "best") return [0, 1];
+  const values = maps.flatMap((map) => [...map.values(view)]);
+  const named = view.kind === "declared" && maps.every((map) => !map.declared.get(view.name)?.numbers);
+  const low = view.kind === "declared" && !named ? Math.min(...values) : 0;
+  const high = Math.max(...values);
+  return [low, high > low ? high : low + 1e-6];
 }
 
 function channels(hex) {

@@ -1,7 +1,7 @@
 /** One model's map over the picture, its cells, and what they look like. */
 
 import { fillBars, rowsOf } from "./bars.js";
-import { byId, percent } from "./dom.js";
+import { byId, element, percent } from "./dom.js";
 import { drawMap, save } from "./download.js";
 import { drawPhoto } from "./photo.js";
 
@@ -29,12 +29,12 @@ export class Pane {
   }
 
   /** Show a view of the map. */
-  paint(view, full) {
+  paint(view, range) {
     const { map } = this.answer;
     const cells = this.find(".cells");
     cells.width = map.columns;
     cells.height = map.rows;
-    cells.getContext("2d").putImageData(map.paint(view, full), 0, 0);
+    cells.getContext("2d").putImageData(map.paint(view, range), 0, 0);
   }
 
   /** Mark the cell at a point of the box and say what it looks like; null for none, and what all look like. */
@@ -52,8 +52,10 @@ export class Pane {
     fillBars(list, rows);
     nearest.hidden = !map.hasEntities;
     nearest.textContent = entity ? `nearest entity: ${entity.name}` : "\u00a0";
+    const declared = [...map.declared.values()].map((own) => `${own.title}: ${point ? own.textOf(this.cell) : "…"}`);
+    this.find(".declared").replaceChildren(...declared.map((text) => element("li", {}, text)));
     if (point) this.seen.ariaValueNow = this.cell + 1;
-    const said = rows.map((r) => `${r.label} ${percent(r.share)}`);
+    const said = [...rows.map((r) => `${r.label} ${percent(r.share)}`), ...(point ? declared : [])];
     if (entity) said.push(nearest.textContent);
     this.seen.ariaValueText = `${title}: ${said.join(", ")}`;
   }

@@ -1,14 +1,14 @@
 /** The controls that choose what the maps show. */
 
-import { byId, percent, setOptions } from "./dom.js";
+import { format } from "./declared.js";
+import { byId, element, percent, setOptions } from "./dom.js";
 import { viewColour } from "./map.js";
 
-/** A view is {kind: "best"}, {kind: "class", index} or {kind: "none"}. */
+/** A view is {kind: "best"}, {kind: "class", index}, {kind: "none"} or {kind: "declared", name}. */
 export class Views {
   /** @param {() => void} onChange the view is another one. */
   constructor(onChange) {
     this.onChange = onChange;
-    this.radios = [...document.querySelectorAll("[name=view]")];
     this.select = byId("class");
     byId("views").addEventListener("change", onChange);
     this.select.addEventListener("change", onChange);
@@ -16,8 +16,13 @@ export class Views {
     showOpacity();
   }
 
+  get radios() {
+    return [...document.querySelectorAll("[name=view]")];
+  }
+
   get view() {
-    const kind = this.radios.find((radio) => radio.checked).value;
+    const { value: kind, dataset } = this.radios.find((radio) => radio.checked);
+    if (kind === "declared") return { kind, name: dataset.name };
     return kind === "class" ? { kind, index: this.select.selectedIndex } : { kind };
   }
 
@@ -34,19 +39,35 @@ export class Views {
     const chosen = this.select.value;
     setOptions(this.select, model.classes.map((label) => [label, label]), chosen);
     if (this.select.selectedIndex < 0) this.select.value = best;
+    this.offerDeclared(maps);
     const none = this.radios.find((radio) => radio.value === "none");
     none.disabled = !maps.some((map) => map.none.some((share) => share > 0));
     if (none.disabled && none.checked) this.check("best");
   }
 
-  /** Say what the strongest colour stands for. */
-  showScale(model, full) {
-    const colour = viewColour(this.view, model);
+  /** Offer the maps that the networks declare; the one that is shown stays so. */
+  offerDeclared(maps) {
+    const { kind, name: shown } = this.view;
+    for (const label of document.querySelectorAll("#views .declared")) label.remove();
+    const declared = new Map(maps.flatMap((map) => [...map.declared]));
+    for (const { name, title } of declared.values()) {
+      const radio = element("input", { type: "radio", name: "view", value: "declared", checked: name === shown });
+      radio.dataset.name = name;
+      byId("views").append(element("label", { className: "declared" }, radio, element("span", {}, title)));
+    }
+    if (kind === "declared" && !declared.has(shown)) this.check("best");
+  }
+
+  /** Say what the weakest and the strongest colour stand for. */
+  showScale(model, maps, range) {
+    const colour = viewColour(this.view, model, maps);
     const scale = byId("scale");
     scale.hidden = !colour;
     byId("class-field").hidden = this.view.kind !== "class";
     scale.style.setProperty("--colour", colour);
-    scale.querySelector("output").textContent = percent(full);
+    const [low, high] = range.map(this.view.kind === "declared" ? format : percent);
+    scale.querySelector(".low").textContent = low;
+    scale.querySelector("output").textContent = high;
   }
 
   check(kind) {

@@ -1,6 +1,7 @@
 """Requests of the Open Inference Protocol that no model can answer, and how pixels are read."""
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,19 @@ from serve.errors import BodyTooLargeError
 from serve.open_inference.request import InferRequest, Wanted, read_request
 from serve.open_inference.signature import Signature
 from zoo.errors import InputError
+from zoo.outputs import ASSIGNMENT, LOGITS
+from zoo.predictors.onnx_session import OnnxFile
 
-SIGNATURE = Signature("tiny", 2, ("cat", "dog"), ("logits", "assignment"), (1, 1), max_pictures=4)
+SIGNATURE = Signature(
+    OnnxFile(
+        # Smaller than any model's, so that a request can be read.
+        config=SimpleNamespace(name="tiny", input_size=2, classes=("cat", "dog")),
+        precision="fp32",
+        outputs=(LOGITS, ASSIGNMENT),
+        shapes={"logits": (2,), "assignment": (3, 1, 1)},
+    ),
+    max_images=4,
+)
 PIXELS = np.arange(24, dtype=np.uint8).reshape(2, 3, 2, 2)
 
 

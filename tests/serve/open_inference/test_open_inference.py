@@ -5,7 +5,6 @@ import json
 import struct
 import zlib
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ import pytest
 from starlette.testclient import TestClient
 from support.serving import CONFIG, GatedPredictor, MakeClient
 
-from serve.open_inference.signature import Signature
 from zoo.hub import DEFAULT_MODEL
 
 MODEL = f"/v2/models/{DEFAULT_MODEL}"
@@ -111,6 +109,12 @@ def test_a_model_describes_its_tensors(client: TestClient) -> None:
         {"name": "assignment", "datatype": "FP32", "shape": [-1, CLASSES + 1, 8, 8]},
     ]
     assert json.loads(answer["parameters"]["classes"]) == list(CONFIG.classes)
+    assert json.loads(answer["parameters"]["outputs"])[2] == {
+        "name": "assignment",
+        "kind": "class map",
+        "title": "Assignment",
+        "legend": "classes and none",
+    }
 
 
 def test_the_configuration_has_shapes_without_the_batch(client: TestClient) -> None:
@@ -127,13 +131,8 @@ def test_a_variant_names_its_only_model(fake: TestClient) -> None:
     assert "no model of this server is called 'wrn16'" in problem(fake.get("/v2/models/wrn16"), 404)
 
 
-def test_a_grid_that_is_not_known_yet(fake: TestClient) -> None:
-    assert fake.get(MODEL).json()["outputs"][1]["shape"] == [-1, CLASSES, -1, -1]
-
-
-@pytest.mark.parametrize("variant", ["wrn16", "wrn16-aux"])
-def test_a_variant_without_the_block_has_no_assignment(variant: str) -> None:
-    assert Signature.of(replace(CONFIG, variant=variant), 32).outputs == ("logits", "patch_logits")
+def test_a_model_that_is_not_loaded_describes_its_tensors_too(fake: TestClient) -> None:
+    assert fake.get(MODEL).json()["outputs"][1]["shape"] == [-1, CLASSES, 8, 8]
 
 
 def test_pixels_in_json(fake: TestClient) -> None:

@@ -17,12 +17,14 @@ from serve.http.app import create_app
 from serve.inference.service import Service
 from serve.settings import Settings
 from zoo.hub import open_model
+from zoo.outputs import STANDARD
 from zoo.package import Package
-from zoo.predictors import OUTPUTS, Prediction
+from zoo.predictors import Prediction
 from zoo.predictors.onnx import OnnxPredictor
 
 PACKAGE = open_model("wrn16-ours")
 NAME, CLASSES = PACKAGE.config.name, PACKAGE.config.classes
+OUTPUTS = [output.name for output in STANDARD]
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 3, 32, 32), dtype=np.uint8)
 
 COMPRESSED = pytest.mark.parametrize(
@@ -67,7 +69,7 @@ def image(binary: bool = True, pixels: np.ndarray = PIXELS) -> list[triton.Infer
 
 def check(result: Any, expected: Prediction) -> None:
     for name in OUTPUTS:
-        np.testing.assert_array_equal(result.as_numpy(name), getattr(expected, name), strict=True)
+        np.testing.assert_array_equal(result.as_numpy(name), expected[name], strict=True)
 
 
 def test_metadata(client: triton.InferenceServerClient) -> None:
@@ -77,7 +79,7 @@ def test_metadata(client: triton.InferenceServerClient) -> None:
     assert client.is_model_ready(NAME, "1")
     assert not client.is_model_ready(NAME, "2")
     assert client.get_server_metadata()["name"] == "template-zoo"
-    assert [tensor["name"] for tensor in client.get_model_metadata(NAME)["outputs"]] == list(OUTPUTS)
+    assert [tensor["name"] for tensor in client.get_model_metadata(NAME)["outputs"]] == OUTPUTS
     assert client.get_model_config(NAME, "1")["max_batch_size"] == 32
     assert [model["name"] for model in client.get_model_repository_index()] == [NAME]
 

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
+from support.configs import CONFIG, CONFIGS
 
 from zoo.errors import DigestError, PackageError
-from zoo.images.preprocess import Normalization
 from zoo.package import (
     CONFIG_FILE,
     METRICS_FILE,
@@ -17,38 +16,12 @@ from zoo.package import (
     WEIGHTS_FILE,
     ModelConfig,
     Package,
-    config_from_metadata,
-    onnx_metadata,
-    precision_from_metadata,
     sha256,
     write_atomically,
     write_json,
 )
-from zoo.runtime import Precision
 
 MakePackage = Callable[..., Package]
-
-CONFIG = ModelConfig(
-    variant="wrn16-ours",
-    data="cifar10",
-    classes=("cat", 'Öl, "x"\n{\'}', "犬"),
-    input_size=32,
-    normalization=Normalization(mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 1 / 3)),
-    weights_sha256="ab" * 32,
-    assignment="bn_relu",
-)
-
-CONFIGS = st.builds(
-    ModelConfig,
-    variant=st.text(),
-    data=st.from_regex(r"[\w.-]{1,96}", fullmatch=True),
-    classes=st.lists(st.text(), min_size=2, max_size=5, unique=True).map(tuple),
-    input_size=st.integers(32, 1000),
-    normalization=st.builds(
-        Normalization, *[st.tuples(*[st.floats(1e-3, 1)] * 3)] * 2
-    ),
-    weights_sha256=st.text(),
-)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -72,31 +45,6 @@ def test_a_configuration_survives_json(config: ModelConfig) -> None:
     assert ModelConfig.from_json(config.to_json()) == config
 
 
-@given(CONFIGS)
-def test_a_configuration_survives_metadata(config: ModelConfig) -> None:
-    assert config_from_metadata(onnx_metadata(config, "fp32"), "model.onnx") == config
-
-
-def test_metadata_names_the_model_in_plain_text() -> None:
-    assert onnx_metadata(CONFIG, "int8")["name"] == CONFIG.name == "wrn16-ours.cifar10"
-
-
-def test_metadata_of_another_program_is_ignored() -> None:
-    metadata = onnx_metadata(CONFIG, "int8") | {"author": "someone", "note": "not JSON"}
-    assert config_from_metadata(metadata, "model.onnx") == CONFIG
-
-
-@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
-def test_metadata_say_the_precision(precision: Precision) -> None:
-    assert precision_from_metadata(onnx_metadata(CONFIG, precision), "model.onnx") == precision
-
-
-def test_metadata_without_a_precision_mean_single_and_of_an_unknown_one_are_refused() -> None:
-    assert precision_from_metadata({}, "model.onnx") == "fp32"
-    with pytest.raises(PackageError, match=r'the metadata of model\.onnx say precision = "int4": it is one of fp32'):
-        precision_from_metadata({"precision": '"int4"'}, "model.onnx")
-
-
 def test_a_file_that_failed(make_package: MakePackage) -> None:
     package = make_package("wrn16")
     assert not package.failed("fp32")
@@ -106,11 +54,6 @@ def test_a_file_that_failed(make_package: MakePackage) -> None:
     assert not package.failed("int8")
     write_json(package.path / PARITY_FILE, {"int8": {"CPUExecutionProvider": {"max_abs_error": 0.0}}})
     assert package.failed("int8")
-
-
-def test_metadata_without_a_configuration() -> None:
-    with pytest.raises(PackageError, match=r"the metadata of a/model\.onnx is not .*: variant: Field required"):
-        config_from_metadata({"author": "someone"}, "a/model.onnx")
 
 
 def test_the_assignment_may_be_left_out() -> None:

@@ -38,7 +38,7 @@ def noise(count: int) -> np.ndarray:
 
 @pytest.mark.parametrize("count", [1, 5])
 def test_shapes(count: int, predictor: OnnxPredictor) -> None:
-    logits, patch_logits, assignment = predictor(noise(count))
+    logits, patch_logits, assignment = predictor(noise(count)).values()
     assert logits.shape == (count, 10)
     assert patch_logits.shape == (count, 10, 8, 8)
     assert assignment.shape == (count, 11, 8, 8)

@@ -3,30 +3,32 @@ import pytest
 
 from zoo.errors import InputError
 from zoo.images.preprocess import CIFAR10_NORMALIZATION
+from zoo.outputs import STANDARD
 from zoo.package import ModelConfig
-from zoo.predictors import OUTPUTS, Prediction, check_pixels
+from zoo.predictors import Prediction, check_pixels
 
 
 def prediction(count: int, with_block: bool) -> Prediction:
     random = np.random.default_rng(0)
     shapes = ((count, 3), (count, 3, 2, 2), (count, 4, 2, 2))
     logits, patch_logits, assignment = (random.random(shape, dtype=np.float32) for shape in shapes)
-    return Prediction(logits, patch_logits, assignment if with_block else None)
+    arrays = [logits, patch_logits, assignment]
+    return Prediction(STANDARD, arrays) if with_block else Prediction(STANDARD[:2], arrays[:2])
 
 
 @pytest.mark.parametrize("with_block", [True, False])
 def test_parts_join_to_the_whole(with_block: bool) -> None:
     whole = prediction(7, with_block)
     joined = Prediction.join([whole.rows(0, 3), whole.rows(3, 4), whole.rows(4, 7)])
-    for expected, actual in zip(whole, joined, strict=True):
-        if expected is None:
-            assert actual is None
-        else:
-            np.testing.assert_array_equal(actual, expected)
+    assert joined.outputs == whole.outputs
+    for name, expected in whole.items():
+        np.testing.assert_array_equal(joined[name], expected)
+    assert (joined.assignment is None) != with_block
 
 
-def test_outputs_are_a_predictions_fields() -> None:
-    assert Prediction._fields == OUTPUTS
+def test_arrays_must_be_those_of_the_outputs() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        Prediction(STANDARD, [np.zeros((1, 3))])
 
 
 @pytest.fixture

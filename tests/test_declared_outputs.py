@@ -1,0 +1,169 @@
+"""An output that only its network knows goes all the way: ONNX file, parity, server, Open Inference and page."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from playwright.sync_api import expect, sync_playwright
+from safetensors.torch import save_file
+from starlette.testclient import TestClient
+from support.closeness import assert_alike
+from support.fourth_output import CHECKER, CONTRAST, PATCH_EMBEDDING, VARIANT, registered
+from support.serving import running, send
+from typer.testing import CliRunner
+
+import zoo
+from export.onnx_file import export_network
+from export.verify import verify
+from serve.client import Client
+from serve.http.app import create_app
+from serve.inference.service import Service
+from serve.settings import Settings
+from zoo.cli import app as program
+from zoo.images.preprocess import CIFAR10_NORMALIZATION, Pixels
+from zoo.outputs import STANDARD, Output
+from zoo.package import CONFIG_FILE, ONNX_FILES, WEIGHTS_FILE, ModelConfig, Package, sha256
+from zoo.predictors import Predictor
+from zoo.predictors.onnx import OnnxPredictor
+from zoo.predictors.onnx_session import read_declarations
+from zoo.predictors.torch import TorchPredictor
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+OWN = (CONTRAST, CHECKER, PATCH_EMBEDDING)
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Package]:
+    """A model directory of the made-up variant, exported."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("models") / f"{VARIANT}.cifar10"
+    folder.mkdir()
+    with registered():
+        network = zoo.create(VARIANT, num_classes=3).eval()
+        save_file(network.state_dict(), folder / WEIGHTS_FILE)
+        digest = sha256(folder / WEIGHTS_FILE)
+        config = ModelConfig(VARIANT, "cifar10", ("cat", "dog", "bird"), 32, CIFAR10_NORMALIZATION, digest)
+        (folder / CONFIG_FILE).write_text(config.to_json())
+        export_network(network, config, folder / ONNX_FILES["fp32"])
+        yield Package.open(folder)
+
+
+@pytest.fixture(scope="module")
+def pixels() -> Pixels:
+    return np.random.default_rng(0).integers(0, 256, (5, 3, 32, 32), dtype=np.uint8)
+
+
+def predictor_of(package: Package) -> Predictor:
+    return OnnxPredictor.open(package, "cpu", threads=1)
+
+
+@pytest.fixture(scope="module")
+def client(package: Package) -> Iterator[TestClient]:
+    with TestClient(create_app(Service(Settings(threads=1), [package], predictor_of))) as client:
+        yield client
+
+
+def test_the_file_declares_it(package: Package) -> None:
+    declared = read_declarations(package.path / ONNX_FILES["fp32"])
+    assert declared.outputs == (*STANDARD, *OWN)
+    assert declared.shapes["contrast"] == (8, 8)
+    assert declared.shapes["patch_embedding"] == (16,)
+
+
+def test_predictors_give_it(package: Package, pixels: Pixels) -> None:
+    expected, actual = TorchPredictor.open(package)(pixels), predictor_of(package)(pixels)
+    assert expected.outputs == actual.outputs == (*STANDARD, *OWN)
+    assert actual["contrast"].shape == actual["checker"].shape == (5, 8, 8)
+    assert actual["checker"].dtype == np.int64
+    for output in expected.outputs:
+        assert_alike(actual[output.name], expected[output.name])
+    assert actual.rows(1, 3)["contrast"].shape == (2, 8, 8)
+
+
+def test_parity_is_measured_of_it(package: Package, pixels: Pixels) -> None:
+    parity = verify(package, pixels)
+    assert list(parity.max_abs_error) == ["logits", "patch_logits", "assignment", "contrast", "patch_embedding"]
+    assert list(parity.agreement) == ["logits", "patch_logits", "assignment", "checker"]
+    assert parity.agreement["checker"] == 1
+
+
+def test_the_server_answers_with_the_maps(client: TestClient, package: Package, photo_file: Path) -> None:
+    [result] = send(client, "/patch-semantics", photo_file).raise_for_status().json()["results"]
+    contrast, checker = result["maps"]
+    assert {name: contrast[name] for name in ("name", "kind", "title", "legend")} == {
+        "name": "contrast",
+        "kind": "scalar map",
+        "title": "Contrast",
+        "legend": [],
+    }
+    assert checker["legend"] == ["even", "odd"]
+    assert len(checker["colours"]) == 2
+    assert np.array(checker["values"]).tolist() == (np.indices((8, 8)).sum(axis=0) % 2).tolist()
+    with_pixels = zoo.load(f"local-dir:{package.path}")
+    expected = with_pixels.predict(with_pixels.pixels(str(photo_file)))["contrast"][0]
+    assert_alike(np.array(contrast["values"], np.float32), expected.detach().numpy())
+
+
+def test_open_inference_describes_and_gives_it(client: TestClient, package: Package, pixels: Pixels) -> None:
+    url = f"/v2/models/{package.config.name}"
+    metadata = client.get(url).json()
+    assert metadata["outputs"][3:] == [
+        {"name": "contrast", "datatype": "FP32", "shape": [-1, 8, 8]},
+        {"name": "checker", "datatype": "INT64", "shape": [-1, 8, 8]},
+        {"name": "patch_embedding", "datatype": "FP32", "shape": [-1, 16]},
+    ]
+    declared = json.loads(metadata["parameters"]["outputs"])
+    assert [Output(**{**each, "legend": tuple(each["legend"])}) for each in declared[3:]] == list(OWN)
+    tensor = {"name": "image", "datatype": "UINT8", "shape": list(pixels.shape), "data": pixels.ravel().tolist()}
+    answer = client.post(f"{url}/infer", json={"inputs": [tensor], "outputs": [{"name": "contrast"}]}).json()
+    [output] = answer["outputs"]
+    expected = predictor_of(package)(pixels)["contrast"]
+    assert_alike(np.array(output["data"], np.float32).reshape(output["shape"]), expected)
+
+
+def test_the_client_and_the_program_read_it(package: Package, photo_file: Path, tmp_path: Path) -> None:
+    with running(create_app(Service(Settings(threads=1), [package], predictor_of))) as url, Client(url) as client:
+        maps = client.patch_semantics(photo_file).results[0].maps
+    assert [each.name for each in maps or []] == ["contrast", "checker"]
+    out = tmp_path / "patches.json"
+    options = ["patches", str(photo_file), "-o", str(out), "--model", f"local-dir:{package.path}"]
+    assert CliRunner().invoke(program, options).exit_code == 0
+    [result] = json.loads(out.read_text())["results"]
+    assert [each["name"] for each in result["maps"]] == ["contrast", "checker"]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium on PATH")
+def test_the_page_offers_it(package: Package, photo_file: Path) -> None:
+    app = create_app(Service(Settings(threads=1), [package], predictor_of))
+    with running(app) as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        page.goto(url)
+        expect(page.locator("#model")).to_have_value(package.config.name)
+        page.locator("#file").set_input_files(photo_file)
+        expect(page.locator("#views")).to_contain_text("Contrast")
+        best = drawn(page)
+        page.get_by_text("Contrast", exact=True).click()
+        values = drawn(page)[:, :, 3]
+        assert (drawn(page) != best).any()
+        assert (values.min(), values.max()) == (0, 255)
+        page.get_by_text("Checker", exact=True).click()
+        colours = drawn(page)
+        assert len(np.unique(colours.reshape(-1, 4), axis=0)) == 2
+        assert (colours[:, :, 3] == 255).all()
+        page.locator(".seen").hover(position={"x": 5, "y": 5})
+        expect(page.locator(".readout")).to_contain_text("Checker: even")
+        browser.close()
+
+
+def drawn(page: Any) -> np.ndarray:
+    """The drawn map, [h, w, 4]."""
+    rows, columns, values = page.locator(".cells").evaluate(
+        "c => [c.height, c.width, [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]]"
+    )
+    return np.array(values).reshape(rows, columns, 4)

@@ -1,0 +1,68 @@
+"""Metadata of an ONNX file: the model's identity, its precision, and the declarations of its outputs."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+
+from pydantic import TypeAdapter, ValidationError
+
+from zoo.errors import PackageError
+from zoo.outputs import STANDARD, Output
+from zoo.package import ONNX_FILES, ModelConfig
+from zoo.runtime import Precision
+
+_outputs_adapter = TypeAdapter(tuple[Output, ...])
+
+
+def onnx_metadata(config: ModelConfig, precision: Precision, outputs: Sequence[Output]) -> dict[str, str]:
+    """The metadata of a model's file: its name, and as JSON each field of its configuration, precision and outputs."""
+    values = asdict(config) | {"precision": precision, "outputs": [asdict(output) for output in outputs]}
+    return {"name": config.name} | {key: json.dumps(value, ensure_ascii=False) for key, value in values.items()}
+
+
+def config_from_metadata(metadata: Mapping[str, str], where: str) -> ModelConfig:
+    """The configuration in an ONNX file's metadata.
+
+    Raises:
+        PackageError: there is none.
+    """
+    known = {field.name for field in fields(ModelConfig)}
+    members = (f"{json.dumps(key)}: {value}" for key, value in metadata.items() if key in known)
+    return ModelConfig.from_json(f"{{{', '.join(members)}}}", f"the metadata of {where}")
+
+
+def precision_from_metadata(metadata: Mapping[str, str], where: str) -> Precision:
+    """The precision in an ONNX file's metadata; single precision where they have none.
+
+    Raises:
+        PackageError: there is no such precision.
+    """
+    text = metadata.get("precision", '"fp32"')
+    for precision in ONNX_FILES:
+        if text == json.dumps(precision):
+            return precision
+    raise PackageError(f"the metadata of {where} say precision = {text}: it is one of {', '.join(ONNX_FILES)}")
+
+
+def outputs_from_metadata(metadata: Mapping[str, str], names: Sequence[str], where: str) -> tuple[Output, ...]:
+    """The declarations of an ONNX file's outputs, in the order of its graph.
+
+    Arguments:
+        metadata: of the file; where they declare nothing, the outputs are the zoo's standard ones of these names.
+        names: of the graph's outputs.
+        where: the file, for errors.
+
+    Raises:
+        PackageError: a declaration is not valid, or an output has none.
+    """
+    try:
+        text = metadata.get("outputs")
+        declared = STANDARD if text is None else _outputs_adapter.validate_json(text)
+    except ValidationError as error:
+        [first, *_] = error.errors()
+        place = ".".join(map(str, first["loc"])) or "outputs"
+        raise PackageError(f"the metadata of {where} declare no valid outputs: {place}: {first['msg']}") from None
+    by_name = {output.name: output for output in declared}
+    if missing := [name for name in names if name not in by_name]:
+        raise PackageError(f"{where} does not declare its outputs {', '.join(missing)}; export it again")
+    return tuple(by_name[name] for name in names)
