@@ -20,8 +20,7 @@ from zoo.networks.network import Network
 from zoo.outputs import Output
 from zoo.package import MIN_INPUT_SIZE, ModelConfig, Package, write_atomically
 from zoo.package.onnx_metadata import onnx_metadata
-from zoo.predictors import check_pixels
-from zoo.predictors.onnx_session import INPUT
+from zoo.predictors import INPUT, check_pixels
 from zoo.runtime import Precision
 
 # What PyTorch's exporter writes without a conversion. Newer opsets renew operators without need (19: AveragePool,

@@ -21,8 +21,9 @@ from zoo.errors import InputError
 from zoo.images.preprocess import Pixels
 from zoo.machine import cores
 from zoo.outputs import STANDARD
-from zoo.predictors import Prediction
-from zoo.predictors.onnx_session import INPUT, open_session, run
+from zoo.predictors import INPUT, Prediction
+from zoo.predictors.onnx import run
+from zoo.predictors.onnx_session import open_session
 from zoo.runtime import Runtime
 
 PICTURES = 512

@@ -14,8 +14,9 @@ from peers.turns import fastest
 
 from serve.tuning.tune import PARTS
 from zoo.images.preprocess import Pixels
+from zoo.predictors import INPUT
 from zoo.predictors.onnx import OnnxPredictor
-from zoo.predictors.onnx_session import INPUT, open_session
+from zoo.predictors.onnx_session import open_session
 from zoo.predictors.torch import TorchPredictor
 from zoo.runtime import Runtime
 

@@ -21,7 +21,7 @@ def classify_answer(model: ServedModel, result: Result, top_k: int) -> bytes:
         {**common, "classes": [share._asdict() for share in top_classes(logits, config.classes, top_k)]}
         for common, logits in zip(_pictures(result), result.prediction.logits, strict=True)
     ]
-    return to_json({"model": config.identity(), "results": results, "timing": _timing(result)})
+    return to_json({"model": model.identity, "results": results, "timing": _timing(result)})
 
 
 def patch_semantics_answer(model: ServedModel, result: Result, top_k: int) -> bytes:
@@ -35,7 +35,7 @@ def patch_semantics_answer(model: ServedModel, result: Result, top_k: int) -> by
         if maps := map_answers(result.prediction, row, config.classes):
             answer["maps"] = maps
         results.append(answer)
-    return to_json({"model": config.identity(), "results": results, "timing": _timing(result)})
+    return to_json({"model": model.identity, "results": results, "timing": _timing(result)})
 
 
 def model_description(model: ServedModel, default: bool) -> ModelDescription:

@@ -57,18 +57,20 @@ class ServedModel:
     """What its ONNX file declares, once that was opened."""
     entities: Entities | None = field(init=False)
     """What answers name the nearest of, if its directory has them."""
+    identity: dict[str, str] = field(init=False)
+    """What names it in answers."""
+    patch_source: str = field(init=False)
+    """Where its patch logits come from."""
 
     def __post_init__(self) -> None:
+        config = self.package.config
         self.entities = Entities.read(self.package)
+        self.identity = config.identity()
+        self.patch_source = info(config.variant).patch_source
 
     @property
     def name(self) -> str:
         return self.package.config.name
-
-    @property
-    def patch_source(self) -> str:
-        """Where its patch logits come from."""
-        return info(self.package.config.variant).patch_source
 
 
 class Models(Mapping[str, ServedModel]):

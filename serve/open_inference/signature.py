@@ -8,7 +8,8 @@ import numpy as np
 
 from zoo.outputs import Output
 from zoo.package import ModelConfig
-from zoo.predictors.onnx_session import INPUT, OnnxFile
+from zoo.predictors import INPUT
+from zoo.predictors.onnx_session import OnnxFile
 
 VERSION = "1"
 """The one version of every model; other weights have another name."""

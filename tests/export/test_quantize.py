@@ -11,7 +11,8 @@ from export.precision import with_scaled_channels
 from export.quantize import Drift, quantize
 from zoo.errors import InputError
 from zoo.outputs import STANDARD
-from zoo.predictors.onnx_session import open_session, run
+from zoo.predictors.onnx import run
+from zoo.predictors.onnx_session import open_session
 from zoo.runtime import Runtime
 
 

@@ -160,9 +160,7 @@ def test_other_outputs_are_refused(package, pixels):
     model = onnx.load(file)
     del model.graph.output[2]
     onnx.save(model, file)
-    with pytest.raises(
-        PackageError, match=r"file gives logits .*, patch_logits .*, PyTorch .*, assignment"
-    ):
+    with pytest.raises(PackageError, match=r"file gives logits .*, patch_logits .*, PyTorch .*, assignment"):
         verify(package, pixels(1))
 
 

@@ -14,6 +14,9 @@ from zoo.package import ModelConfig
 
 Array = NDArray[np.float32]
 
+INPUT = "image"
+"""Name of the input of ONNX files and of the Open Inference Protocol."""
+
 
 class Prediction(Mapping[str, NDArray[Any]]):
     """Arrays that a model computed for N images, by the name of the output.

@@ -7,8 +7,7 @@ import numpy as np
 
 from zoo.images.preprocess import Pixels
 from zoo.outputs import Output
-from zoo.predictors import Prediction
-from zoo.predictors.onnx_session import INPUT
+from zoo.predictors import INPUT, Prediction
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 """Batches for which there is memory, and a graph; another batch is computed as the next larger one."""

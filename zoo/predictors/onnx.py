@@ -15,11 +15,12 @@ from zoo.forks import never_destroy_after_fork, notify_after_fork
 from zoo.hub import reference_of
 from zoo.images.preprocess import Pixels
 from zoo.machine import cores
+from zoo.outputs import Output
 from zoo.package import CONFIG_FILE, PARITY_FILE, ModelConfig, Package, sha256
 from zoo.package.serving import Serving
-from zoo.predictors import Prediction, check_pixels
+from zoo.predictors import INPUT, Prediction, check_pixels
 from zoo.predictors.cuda_graph import BoundRuns
-from zoo.predictors.onnx_session import DeviceError, declared_by, on_cuda, open_session, run
+from zoo.predictors.onnx_session import DeviceError, declared_by, on_cuda, open_session
 from zoo.runtime import Device, Precision, Runtime
 
 ThreadShare = Callable[[int], AbstractContextManager[int]]
@@ -217,3 +218,8 @@ def _split(pixels: Pixels, count: int) -> Iterator[Pixels]:
     """Parts of nearly equal size."""
     bounds = [len(pixels) * index // count for index in range(count + 1)]
     return (pixels[start:stop] for start, stop in itertools.pairwise(bounds))
+
+
+def run(session: Any, outputs: tuple[Output, ...], pixels: Pixels) -> Prediction:
+    """The prediction of a session for pixels [N, 3, S, S]; `outputs` are those that its file declares."""
+    return Prediction(outputs, session.run([output.name for output in outputs], {INPUT: pixels}))

@@ -7,12 +7,10 @@ from typing import Any
 
 from zoo.errors import MissingDependencyError, PackageError, ZooError
 from zoo.forks import never_destroy_after_fork
-from zoo.images.preprocess import Pixels
 from zoo.machine import nvidia_driver
 from zoo.outputs import LOGITS, PATCH_LOGITS, Output
 from zoo.package import ModelConfig
 from zoo.package.onnx_metadata import config_from_metadata, outputs_from_metadata, precision_from_metadata
-from zoo.predictors import Prediction
 from zoo.runtime import Device, Precision, Runtime
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -21,10 +19,6 @@ _EXACT = {"use_tf32": "0"}
 """Else CUDA rounds the factors of products in single precision to 10 bits; who wants that takes fp16."""
 _CAPTURED = {"enable_cuda_graph": "1"}
 """Runs are repeated without launching each operation; see `zoo.predictors.cuda_graph`."""
-
-
-INPUT = "image"
-"""Name of the input of every ONNX file of the zoo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +91,6 @@ def read_declarations(file: Path) -> OnnxFile:
         MissingDependencyError: ONNX Runtime is not installed.
     """
     return declared_by(open_session(file, "cpu", 1, Runtime(optimization="basic", arena=False)), file)
-
-
-def run(session: Any, outputs: tuple[Output, ...], pixels: Pixels) -> Prediction:
-    """The prediction of a session for pixels [N, 3, S, S]; `outputs` are those that its file declares."""
-    return Prediction(outputs, session.run([output.name for output in outputs], {INPUT: pixels}))
 
 
 def on_cuda(session: Any) -> bool:

@@ -10,7 +10,8 @@ from zoo.hub import open_model
 from zoo.images.preprocess import Pixels
 from zoo.outputs import STANDARD
 from zoo.predictors.cuda_graph import BoundRuns
-from zoo.predictors.onnx_session import open_session, run
+from zoo.predictors.onnx import run
+from zoo.predictors.onnx_session import open_session
 from zoo.runtime import Runtime
 
 
