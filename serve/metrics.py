@@ -1,18 +1,39 @@
-"""What the server counts, for Prometheus."""
+"""Prometheus metrics of the server: what it counts, and what its processes and the GPUs use."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Metric,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
-from serve.gpu_memory import watch_gpu_memory
-from serve.inference.batcher import BatchReport
-from serve.process_metrics import ProcessMetrics
-from serve.shared import METRICS_FOLDER, Shared
+from serve.shared import METRICS_FOLDER, Shared, SharedNumber
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
+
+_LEAST = ("process_start_time_seconds", "process_max_fds")
+"""Not added up: the first start, and the limit that is reached first."""
+
+
+class BatchReport(NamedTuple):
+    """What one batch took, in seconds."""
+
+    queue: list[float]
+    """Of each request."""
+    compute: float
+    batch: int
 
 
 class Metrics:
@@ -31,7 +52,7 @@ class Metrics:
             MultiProcessCollector(self._exposed)  # type: ignore[no-untyped-call]
         shared.pids.own = os.getpid()
         self._exposed.register(ProcessMetrics(shared.pids))
-        watch_gpu_memory(self._exposed)
+        _watch_gpu_memory(self._exposed)
         self._watched: dict[Gauge, Callable[[], float]] = {}
         self.requests = Counter(
             "zoo_requests", "Answers, by route, status and model.", ["route", "code", "model"], registry=self.registry
@@ -129,3 +150,60 @@ class Metrics:
 
     def _gauge(self, name: str, explanation: str, *labels: str) -> Gauge:
         return Gauge(name, explanation, labels, registry=self.registry, multiprocess_mode="livesum")
+
+
+class ProcessMetrics(Collector):
+    """CPU time, memory and open files of all processes together: what prometheus_client reports for one, summed.
+
+    Arguments:
+        pids: process ids, 0 for a process that is not running.
+    """
+
+    def __init__(self, pids: SharedNumber) -> None:
+        self._pids = pids
+
+    def collect(self) -> Iterable[Metric]:
+        found: dict[str, list[Metric]] = {}
+        for pid in filter(None, self._pids.parts):
+            for metric in ProcessCollector(pid=partial(int, pid), registry=None).collect():
+                found.setdefault(metric.name, []).append(metric)
+        return [_together(metrics) for metrics in found.values()]
+
+
+def _together(metrics: list[Metric]) -> Metric:
+    """One metric of several that have one sample each."""
+    samples = [metric.samples[0] for metric in metrics]
+    values = [sample.value for sample in samples]
+    value = min(values) if samples[0].name in _LEAST else sum(values)
+    metrics[0].samples = [samples[0]._replace(value=value)]
+    return metrics[0]
+
+
+def _watch_gpu_memory(registry: CollectorRegistry) -> None:
+    """Report the memory of every GPU, as used by all programs, where NVIDIA's library and `pynvml` are installed."""
+    try:
+        import pynvml
+    except ModuleNotFoundError:
+        return
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:  # no driver here
+        return
+    registry.register(_GpuMemory(pynvml))
+
+
+class _GpuMemory(Collector):
+    def __init__(self, pynvml: Any) -> None:
+        self._pynvml = pynvml
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        used = GaugeMetricFamily("zoo_gpu_memory_used_bytes", "Used by all programs.", labels=["gpu"])
+        total = GaugeMetricFamily("zoo_gpu_memory_total_bytes", "Of the GPU.", labels=["gpu"])
+        try:
+            for index in range(self._pynvml.nvmlDeviceGetCount()):
+                memory = self._pynvml.nvmlDeviceGetMemoryInfo(self._pynvml.nvmlDeviceGetHandleByIndex(index))
+                used.add_metric([str(index)], memory.used)
+                total.add_metric([str(index)], memory.total)
+        except self._pynvml.NVMLError:  # a GPU that fails must not hide the other numbers
+            pass
+        return used, total

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from prometheus_client import generate_latest
 
-from serve.inference.batcher import BatchReport
-from serve.metrics import Metrics
+from serve.metrics import BatchReport, Metrics
 from serve.shared import Shared
 
 DASHBOARD = Path(__file__).parents[2] / "docs" / "grafana-dashboard.json"

@@ -8,7 +8,7 @@ import pytest
 from serve.errors import QueueFullError
 from serve.http.middleware.rate import RateLimit
 from serve.inference.admission import Admission
-from serve.process_metrics import ProcessMetrics
+from serve.metrics import ProcessMetrics
 from serve.shared import FairThreads, Shared, SharedTimes
 
 spawn = multiprocessing.get_context("spawn")
