@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from serve.tuning.quiet import wait_for_quiet
 from zoo.package import Package
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.runtime import Device, Precision, Runtime
@@ -16,6 +15,11 @@ from zoo.runtime import Device, Precision, Runtime
 TURNS = 7
 WARM_UP = 2
 """Calls before the first turn: ONNX Runtime plans its memory in the first and allocates it at once in the second."""
+
+QUIET_SECONDS = 0.02
+"""How long this process must be idle before a measurement starts ..."""
+MAX_QUIET_WAIT = 1.0
+"""... and how many seconds are waited for that at most."""
 
 Seconds = Mapping[int, float]
 """Time of a batch, by the number of pictures in it."""
@@ -84,3 +88,14 @@ def _one_turn(call: Callable[[], object], seconds: float) -> float:
         now = time.perf_counter()
         times.append(now - before)
     return statistics.median(times)
+
+
+def wait_for_quiet() -> None:
+    """Wait until the threads of the previous measurement sleep: libraries let them spin for about 40 ms."""
+    until = time.monotonic() + MAX_QUIET_WAIT
+    used = time.process_time()
+    while time.monotonic() < until:
+        time.sleep(QUIET_SECONDS)
+        before, used = used, time.process_time()
+        if used - before <= QUIET_SECONDS / 10:
+            return
