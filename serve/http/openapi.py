@@ -1,15 +1,15 @@
 """What the OpenAPI document says of the endpoints beside what FastAPI finds out by itself."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.encoders import jsonable_encoder
 
 from serve.errors import error_body
-from serve.http.deadline import TIMEOUT_HEADER
+from serve.http.body import FIELD, FORM_TYPE, IMAGE_TYPES
 from serve.http.middleware.auth import is_open
-from serve.http.upload import FIELD, FORM_TYPE, IMAGE_TYPES
+from serve.http.request import TIMEOUT_HEADER
 from serve.schemas import Problem
 
 Responses = dict[int | str, dict[str, Any]]
@@ -107,7 +107,7 @@ def images_request(max_files: int) -> dict[str, Any]:
     }
 
 
-_KEYS: Mapping[str, Mapping[str, str]] = {
+_SECURITY_SCHEMES: Mapping[str, Mapping[str, str]] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer KEY`"},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "`X-API-Key: KEY`"},
 }
@@ -116,19 +116,40 @@ _KEYS: Mapping[str, Mapping[str, str]] = {
 
 def declare_keys(app: FastAPI) -> None:
     """Have the document say where an API key is needed, and how it is sent."""
-    describe = app.openapi
 
-    def describe_keys() -> dict[str, Any]:
-        document = describe()
-        document.setdefault("components", {})["securitySchemes"] = _KEYS
+    def declare(document: dict[str, Any]) -> None:
+        document.setdefault("components", {})["securitySchemes"] = _SECURITY_SCHEMES
         for path, operations in document["paths"].items():
             if not is_open(path):
                 for operation in operations.values():
-                    operation["security"] = [{name: []} for name in _KEYS]
+                    operation["security"] = [{name: []} for name in _SECURITY_SCHEMES]
+
+    _amend(app, declare)
+
+
+def declare_query_values(app: FastAPI, values: Mapping[str, Mapping[str, Any]]) -> None:
+    """Have the document say which values this server takes for query parameters: JSON schema by parameter."""
+
+    def declare(document: dict[str, Any]) -> None:
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                for parameter in operation.get("parameters", ()):
+                    if parameter["in"] == "query":
+                        parameter["schema"].update(values.get(parameter["name"], {}))
+
+    _amend(app, declare)
+
+
+def _amend(app: FastAPI, change: Callable[[dict[str, Any]], None]) -> None:
+    """Apply a change to the OpenAPI document, which is made when it is first asked for, with all routes."""
+    make = app.openapi
+
+    def amended() -> dict[str, Any]:
+        document = make()
+        change(document)
         return document
 
-    # Asked for when all routes are there.
-    app.openapi = describe_keys  # type: ignore[method-assign]
+    app.openapi = amended  # type: ignore[method-assign]
 
 
 def problems(*statuses: int, path: str = "/") -> Responses:

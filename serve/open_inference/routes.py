@@ -12,11 +12,10 @@ from pydantic import WithJsonSchema
 from starlette.datastructures import Headers
 
 from serve.errors import OPEN_INFERENCE
+from serve.http.body import read_body
 from serve.http.coding import IDENTITY, choose_coding, encode_body
-from serve.http.connected import WhileConnected
-from serve.http.deadline import client_deadline, deadline_of
 from serve.http.openapi import Responses, example, problems
-from serve.http.upload import read_body
+from serve.http.request import WhileConnected, client_deadline, deadline_of
 from serve.inference.models import ServedModel
 from serve.inference.service import Service
 from serve.open_inference.answer import write_answer
