@@ -23,6 +23,9 @@ from serve.shared import METRICS_FOLDER, Shared, SharedNumber
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
 
+REQUESTS = ("zoo_requests", "Answers, by route, status and model.", ("route", "code", "model"))
+"""Name, explanation and labels of the counter of answers."""
+
 _LEAST = ("process_start_time_seconds", "process_max_fds")
 """Not added up: the first start, and the limit that is reached first."""
 
@@ -54,9 +57,7 @@ class Metrics:
         self._exposed.register(ProcessMetrics(shared.pids))
         _watch_gpu_memory(self._exposed)
         self._watched: dict[Gauge, Callable[[], float]] = {}
-        self.requests = Counter(
-            "zoo_requests", "Answers, by route, status and model.", ["route", "code", "model"], registry=self.registry
-        )
+        self.requests = Counter(*REQUESTS, registry=self.registry)
         self.rejections = Counter(
             "zoo_rejections", "Answers that are errors, by the error's code.", ["reason"], registry=self.registry
         )
