@@ -95,7 +95,7 @@ class Shared:
     computing: SharedNumber
     """Batches that are being computed."""
     asked: SharedTimes
-    """By which client; see `serve.http.middleware.rate`."""
+    """By which client; see `serve.http.auth.RateLimiter`."""
 
     @staticmethod
     def among(processes: int = 1) -> "Shared":

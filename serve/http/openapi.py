@@ -7,8 +7,8 @@ from fastapi import FastAPI
 from fastapi.encoders import jsonable_encoder
 
 from serve.errors import error_body
+from serve.http.auth import is_public
 from serve.http.body import FIELD, FORM_TYPE, IMAGE_TYPES
-from serve.http.middleware.auth import is_open
 from serve.http.request import TIMEOUT_HEADER
 from serve.schemas import Problem
 
@@ -111,7 +111,7 @@ _SECURITY_SCHEMES: Mapping[str, Mapping[str, str]] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer KEY`"},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "`X-API-Key: KEY`"},
 }
-"""The two ways to send an API key that `Guard` takes."""
+"""The two ways to send an API key that `AuthMiddleware` takes."""
 
 
 def declare_keys(app: FastAPI) -> None:
@@ -120,7 +120,7 @@ def declare_keys(app: FastAPI) -> None:
     def declare(document: dict[str, Any]) -> None:
         document.setdefault("components", {})["securitySchemes"] = _SECURITY_SCHEMES
         for path, operations in document["paths"].items():
-            if not is_open(path):
+            if not is_public(path):
                 for operation in operations.values():
                     operation["security"] = [{name: []} for name in _SECURITY_SCHEMES]
 

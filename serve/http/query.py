@@ -9,7 +9,7 @@ from fastapi import Request
 from pydantic import BaseModel, Field, ValidationError
 
 from serve.errors import UnknownParameterError
-from serve.http.middleware.auth import is_open
+from serve.http.auth import is_public
 from serve.http.middleware.prefix import route_path
 from zoo.answers import DEFAULT_TOP_K
 from zoo.errors import InputError, suggestion
@@ -55,7 +55,7 @@ async def refuse_query(request: Request) -> None:
         UnknownParameterError: the request has one.
     """
     query = request.scope["query_string"]
-    if query and not is_open(route_path(request.scope)):
+    if query and not is_public(route_path(request.scope)):
         _parse(query, ())
 
 

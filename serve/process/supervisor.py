@@ -19,7 +19,7 @@ from multiprocessing.context import SpawnProcess
 from tempfile import TemporaryDirectory
 from types import FrameType
 
-from serve.http.middleware.keys import Keys
+from serve.http.auth import ApiKeys
 from serve.logs import configure_logging
 from serve.process.sockets import CAN_SPREAD, listening
 from serve.settings import VARIABLES, Settings
@@ -58,7 +58,7 @@ def run(settings: Settings) -> None:
     configure_logging(settings.log_format, settings.log_level)
     for name in unknown_variables(Settings, VARIABLES, (WEIGHTS_VARIABLE, ORGANIZATION_VARIABLE)):
         _log.warning("the variable %s means nothing here", name)
-    Keys(settings.api_keys, settings.api_keys_file)
+    ApiKeys(settings.api_keys, settings.api_keys_file)
     count = settings.processes or _default_count(settings)
     if count > 1 and not CAN_SPREAD:
         raise InputError(f"processes = {count}: this system cannot spread connections among several; serve with 1")

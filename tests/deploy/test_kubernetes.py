@@ -6,7 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 from support.deploying import DEPLOY, DOCKERFILE, USER, read_yaml, unknown_variables
 
-from serve.http.middleware.keys import Keys
+from serve.http.auth import ApiKeys
 from serve.process.supervisor import PATIENCE
 from serve.settings import Settings
 from zoo.errors import InputError
@@ -104,4 +104,4 @@ def test_keys_are_read_where_they_are_mounted(container: Any, variables: dict[st
 def test_the_example_of_keys_is_none() -> None:
     [text] = read("secret.example.yaml")["stringData"].values()
     with pytest.raises(InputError, match="openssl rand -hex 32"):
-        Keys(text.splitlines())
+        ApiKeys(text.splitlines())

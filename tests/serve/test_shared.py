@@ -6,7 +6,7 @@ from threading import Thread
 import pytest
 
 from serve.errors import QueueFullError
-from serve.http.middleware.rate import RateLimit
+from serve.http.auth import RateLimiter
 from serve.inference.admission import Admission
 from serve.metrics import ProcessMetrics
 from serve.shared import FairThreads, Shared, SharedTimes
@@ -55,7 +55,7 @@ def test_room_is_for_all_processes() -> None:
 
 def test_a_rate_is_of_all_processes() -> None:
     shared = Shared.among(2)
-    one, other = (RateLimit(1, 3, view.asked) for view in (shared, shared.at(1)))
+    one, other = (RateLimiter(1, 3, view.asked) for view in (shared, shared.at(1)))
     assert [limit.take("a") > 0 for limit in (one, other, one, other, one)] == [False] * 3 + [True] * 2
     assert other.take("b") == 0
 

@@ -8,7 +8,7 @@ from serve.http.problems import problem_of
 from serve.request_context import current
 
 
-class CatchAll:
+class ErrorMiddleware:
     """Answers for whatever the application raises; what stands outside of it treats that as any other answer."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -5,7 +5,7 @@ from starlette.routing import Match, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
-class Prefix:
+class PrefixMiddleware:
     """Makes one of both kinds of proxies: those that cut the prefix off, and those that leave it.
 
     Behind it `path` begins with `root_path`, as ASGI says, and `route_path` is what remains.
