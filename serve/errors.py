@@ -52,7 +52,7 @@ class NotAcceptableError(RequestError):
 
 
 class QueueFullError(RequestError):
-    """More pictures are in work than may be."""
+    """More images or bytes in flight than the limit."""
 
     headers: Mapping[str, str] = {"Retry-After": "1"}
 

@@ -57,7 +57,7 @@ _PROBLEMS: Mapping[int, tuple[str, str, str]] = {
     429: (
         "Too many requests, of all or of this client; try again after `Retry-After` seconds.",
         "queue_full",
-        "256 pictures are in work and 1 more are above the limit of 256; try again in a second",
+        "server busy: 256 images in flight, 1 more requested (limit 256); retry in 1 s",
     ),
     431: (
         "Too many headers, or too long ones.",

@@ -83,9 +83,9 @@ def add_routes(app: FastAPI, service: Service) -> None:
 
     async def ask(request: Request, model: ServedModel, draw: bool = False) -> Result:
         of_client = client_deadline(request)
-        with service.enter() as place:
-            uploads = await read_uploads(request, place, settings, 1 if draw else settings.max_files)
-            place.add(items=len(uploads))
+        with service.enter() as reservation:
+            uploads = await read_uploads(request, reservation, settings, 1 if draw else settings.max_files)
+            reservation.add(items=len(uploads))
             async with WhileConnected(request):
                 return await service.answer(model, uploads, deadline_of(of_client, settings), keep_images=draw)
 
@@ -103,7 +103,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
         result = await ask(request, served, draw=kind == PNG)
         body = await run_in_threadpool(_write, kind, served, result, top_k)
         return Response(
-            body, media_type=kind, headers={BOXES_HEADER: json.dumps([picture.box for picture in result.pictures])}
+            body, media_type=kind, headers={BOXES_HEADER: json.dumps([decoded.box for decoded in result.pictures])}
         )
 
     add_image_route = partial(
@@ -160,8 +160,8 @@ def _write(kind: str, model: ServedModel, result: Result, top_k: int) -> bytes:
     if kind == NPY:
         np.save(buffer, shares)
     else:
-        picture = result.pictures[0]
-        assert picture.image is not None
+        decoded = result.pictures[0]
+        assert decoded.image is not None
         classes = model.package.config.classes
-        draw_semantic_map(picture.image, shares[0], picture.box, classes, model.name).save(buffer, "PNG")
+        draw_semantic_map(decoded.image, shares[0], decoded.box, classes, model.name).save(buffer, "PNG")
     return buffer.getvalue()

@@ -113,8 +113,8 @@ def router(service: Service) -> APIRouter:
     @routes.post("/repository/index", responses=index_answers, openapi_extra=_INDEX)
     async def index(request: Request) -> list[dict[str, str]]:
         """The models that may be asked, the default one first; only those that answer now, if `ready` is true."""
-        with service.admission.enter() as place:
-            only_ready = _wants_ready(await read_body(request, place, settings))
+        with service.admission.enter() as reservation:
+            only_ready = _wants_ready(await read_body(request, reservation, settings))
         return [] if only_ready and not service.ready else list_models()
 
     metadata = example(sign(first).metadata()) | _OF_A_MODEL
@@ -154,10 +154,10 @@ def router(service: Service) -> APIRouter:
     async def infer(request: Request, model: Annotated[ServedModel, found]) -> Response:
         """A model's answer for pixels."""
         of_client, signature = client_deadline(request), sign(model)
-        with service.enter() as place:
-            body = await read_body(request, place, settings)
+        with service.enter() as reservation:
+            body = await read_body(request, reservation, settings)
             asked = await to_thread.run_sync(read, body, request.headers, signature, limiter=reading)
-            place.add(items=len(asked.pixels), bytes_=max(asked.pixels.nbytes - len(body), 0))
+            reservation.add(items=len(asked.pixels), bytes_=max(asked.pixels.nbytes - len(body), 0))
             deadline = min(deadline_of(of_client, settings), time.monotonic() + asked.timeout)
             async with WhileConnected(request):
                 prediction, _ = await service.compute(model, asked.pixels, deadline)

@@ -43,9 +43,9 @@ def test_room_is_for_all_processes() -> None:
     one, other = Admission(3, 100, shared), Admission(3, 100, shared.at(1))
     with one.enter() as place, other.enter() as another:
         place.add(items=2, bytes_=60)
-        with pytest.raises(QueueFullError, match="2 pictures are in work and 2 more are above the limit of 3"):
+        with pytest.raises(QueueFullError, match=r"2 images in flight, 2 more requested \(limit 3\)"):
             another.add(items=2)
-        with pytest.raises(QueueFullError, match="60 bytes are in work and 41 more are above the limit of 100"):
+        with pytest.raises(QueueFullError, match=r"60 bytes in flight, 41 more requested \(limit 100\)"):
             another.add(bytes_=41)
         another.add(items=1, bytes_=40)
         with pytest.raises(QueueFullError):
