@@ -93,7 +93,7 @@ def test_classify(client: Client, photo_file: Path) -> None:
     assert answer.results[2].classes == answer.results[0].classes
 
 
-def test_a_image_in_memory_loses_nothing(client: Client) -> None:
+def test_an_image_in_memory_loses_nothing(client: Client) -> None:
     pixels = np.random.default_rng(0).integers(0, 4, (32, 32, 3), dtype=np.uint8)
     [result] = client.classify(Image.fromarray(pixels), top_k=1).results
     # The predictor's first logit is the mean of the pixels, the others are 0.
@@ -204,7 +204,7 @@ def test_the_rest_is_not_sent_too_large_again() -> None:
     assert counts(script) == [32, 16, 16, 16, 16]
 
 
-def test_a_image_that_is_too_large_is_an_error() -> None:
+def test_an_image_that_is_too_large_is_an_error() -> None:
     for script in (
         Scripted(too_large("image_too_large")),
         Scripted(too_large(), array(1), too_large("body_too_large")),
