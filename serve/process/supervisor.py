@@ -22,7 +22,7 @@ from types import FrameType
 from serve.http.auth import ApiKeys
 from serve.logs import configure_logging
 from serve.process.sockets import CAN_SPREAD, listening
-from serve.settings import VARIABLES, Settings
+from serve.settings import ENVIRONMENT_PREFIX, Settings
 from serve.shared import METRICS_FOLDER, Shared
 from zoo.errors import InputError, MissingDependencyError, ZooError
 from zoo.hub import WEIGHTS_VARIABLE, open_model
@@ -56,7 +56,7 @@ def run(settings: Settings) -> None:
         ZooError: a model or the device is not there, or the address is taken.
     """
     configure_logging(settings.log_format, settings.log_level)
-    for name in unknown_variables(Settings, VARIABLES, (WEIGHTS_VARIABLE, ORGANIZATION_VARIABLE)):
+    for name in unknown_variables(Settings, ENVIRONMENT_PREFIX, (WEIGHTS_VARIABLE, ORGANIZATION_VARIABLE)):
         _log.warning("the variable %s means nothing here", name)
     ApiKeys(settings.api_keys, settings.api_keys_file)
     count = settings.processes or _default_count(settings)
