@@ -82,14 +82,14 @@ class Metrics:
             "zoo_compute_seconds", "Computing a batch.", ["model"], registry=self.registry, buckets=_SECONDS
         )
         self.batch = Histogram(
-            "zoo_batch_pictures", "Pictures computed together.", ["model"], registry=self.registry, buckets=_BATCHES
+            "zoo_batch_pictures", "Images computed together.", ["model"], registry=self.registry, buckets=_BATCHES
         )
-        self.waiting = self._gauge("zoo_waiting_pictures", "Pictures in the queue.", "model")
+        self.waiting = self._gauge("zoo_waiting_pictures", "Images in the queue.", "model")
         self.connections = self._gauge("zoo_connections", "Open connections.")
-        in_work_items = self._gauge("zoo_in_work_pictures", "Pictures in work.")
-        in_work_bytes = self._gauge("zoo_in_work_bytes", "Bytes of requests in work.")
-        self.watch(in_work_items, lambda: shared.items.own)
-        self.watch(in_work_bytes, lambda: shared.bytes.own)
+        in_flight_items = self._gauge("zoo_in_work_pictures", "Images in flight.")
+        in_flight_bytes = self._gauge("zoo_in_work_bytes", "Bytes of requests in flight.")
+        self.watch(in_flight_items, lambda: shared.items.own)
+        self.watch(in_flight_bytes, lambda: shared.bytes.own)
         self.loads = Counter("zoo_model_loads", "Times that a model was loaded.", ["model"], registry=self.registry)
         self.unloads = Counter("zoo_model_unloads", "Times that it was unloaded.", ["model"], registry=self.registry)
         self.loaded = self._gauge("zoo_model_loaded", "Processes that have a model loaded.", "model")
@@ -125,7 +125,7 @@ class Metrics:
         return observe
 
     def model_loaded(self, model: str, seconds: float) -> None:
-        """Count a model that was loaded in so many seconds."""
+        """Count a load of a model that took `seconds`."""
         self.loads.labels(model).inc()
         self.loaded.labels(model).set(1)
         self.load_seconds.labels(model).observe(seconds)
@@ -136,7 +136,7 @@ class Metrics:
         self.loaded.labels(model).set(0)
 
     def watch(self, gauge: Gauge, value: Callable[[], float]) -> None:
-        """Let a gauge say what a function does."""
+        """Have a gauge show a function's value."""
         self._watched[gauge] = value
 
     def refresh(self) -> None:
@@ -145,7 +145,7 @@ class Metrics:
             gauge.set(value())
 
     def exposition(self) -> bytes:
-        """All of it as text."""
+        """All metrics in Prometheus' text format."""
         self.refresh()
         return generate_latest(self._exposed)
 

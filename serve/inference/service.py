@@ -56,7 +56,7 @@ class Service:
         shared: Shared | None = None,
     ) -> None:
         self.settings = settings
-        self.shared = shared or Shared.among()
+        self.shared = shared or Shared.create()
         self.metrics = Metrics(self.shared)
         self.admission = Admission(settings.max_queue, settings.max_queue_bytes, self.shared)
         self.leaving = False

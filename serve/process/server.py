@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 class Server(uvicorn.Server):
-    """Says that it is not ready as soon as it is told to stop; ends after the notice and what is in work, with 0.
+    """Reports not ready as soon as it is told to stop; exits with 0 after the notice period and the requests in flight.
 
     Arguments:
         config: of uvicorn.
@@ -101,9 +101,9 @@ def serve(
     allow_files(settings.max_connections)
     give_back_large_memory()
     service = Service(settings, packages, shared=shared)
-    if not shared.place:
+    if not shared.index:
         for model in service.models.values():
-            _introduce(model)
+            _log_model(model)
     config = uvicorn_config(create_app(service), settings, service.metrics)
     spare_what_is_loaded()
     Server(config, service, started).run(sockets=[listener])
@@ -141,18 +141,18 @@ def allow_files(connections: int) -> None:
         )
 
 
-def _introduce(model: ServedModel) -> None:
+def _log_model(model: ServedModel) -> None:
     if model.loaded is None:
         _log.info("%s: loaded when it is first asked for", model.name)
         return
     predictor = model.loaded.predictor
-    _log.info("%s: %s", model.name, computing(predictor))
+    _log.info("%s: %s", model.name, describe_predictor(predictor))
     if isinstance(predictor, OnnxPredictor) and model.package.failed(predictor.precision):
         _log.warning("%s: parity.json does not say that its ONNX file passed `zoo verify`", model.name)
 
 
-def computing(predictor: Predictor) -> str:
-    """What a model is computed by, and how, for people to read."""
+def describe_predictor(predictor: Predictor) -> str:
+    """Description of the device, precision and options that compute a model, for the log."""
     if not isinstance(predictor, OnnxPredictor):
         return predictor.device
     runtime = predictor.runtime

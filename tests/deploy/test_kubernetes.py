@@ -7,7 +7,7 @@ from starlette.testclient import TestClient
 from support.deploying import DEPLOY, DOCKERFILE, USER, read_yaml, unknown_variables
 
 from serve.http.auth import ApiKeys
-from serve.process.supervisor import PATIENCE
+from serve.process.supervisor import SHUTDOWN_GRACE_SECONDS
 from serve.settings import Settings
 from zoo.errors import InputError
 
@@ -76,7 +76,7 @@ def test_variables_are_settings(variables: dict[str, str]) -> None:
 
 
 def test_a_pod_has_the_time_that_the_server_takes_to_end(pod: Any, variables: dict[str, str]) -> None:
-    takes = float(variables["ZOO_NOTICE_SECONDS"]) + float(variables["ZOO_DRAIN_SECONDS"]) + PATIENCE
+    takes = float(variables["ZOO_NOTICE_SECONDS"]) + float(variables["ZOO_DRAIN_SECONDS"]) + SHUTDOWN_GRACE_SECONDS
     assert pod["terminationGracePeriodSeconds"] > takes
 
 

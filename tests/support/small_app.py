@@ -36,7 +36,7 @@ def small_app(metrics: Metrics | None = None, admission: Admission | None = None
     async def healthz() -> str:
         return "ok"
 
-    shared = Shared.among()
+    shared = Shared.create()
     admission = admission or Admission(10, 10**6, shared)
     add_middleware(app, Settings(**settings), metrics or Metrics(shared), admission, shared)
     return app
@@ -59,7 +59,7 @@ class _Server(uvicorn.Server):
 @contextmanager
 def small_server(metrics: Metrics | None = None, **settings: object) -> Iterator[int]:
     """A real server of such an application, which looks at its connections ten times a second: its port."""
-    chosen, metrics = Settings(**settings), metrics or Metrics(Shared.among())
+    chosen, metrics = Settings(**settings), metrics or Metrics(Shared.create())
     config = uvicorn_config(small_app(metrics, **settings), chosen, metrics)
     config.port = 0
     server = _Server(

@@ -27,7 +27,7 @@ def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, admission
     """
     # The last one added is the first one passed.
     keys = ApiKeys(settings.api_keys, settings.api_keys_file)
-    rate = RateLimiter(settings.rate_limit, settings.rate_burst, shared.asked) if settings.rate_limit else None
+    rate = RateLimiter(settings.rate_limit, settings.rate_burst, shared.buckets) if settings.rate_limit else None
     if keys or rate:
         app.add_middleware(AuthMiddleware, keys=keys, rate=rate)
     if keys:

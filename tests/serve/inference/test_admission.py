@@ -8,7 +8,7 @@ from serve.shared import Shared
 
 
 def test_places_are_held_and_given_back() -> None:
-    admission = Admission(3, 100, Shared.among())
+    admission = Admission(3, 100, Shared.create())
     with admission.enter() as reservation:
         reservation.add(items=2, bytes_=60)
         assert (admission.items.total, admission.bytes.total) == (2, 60)
@@ -20,7 +20,7 @@ def test_places_are_held_and_given_back() -> None:
 
 
 def test_too_many_pictures() -> None:
-    admission = Admission(3, 100, Shared.among())
+    admission = Admission(3, 100, Shared.create())
     with admission.enter() as reservation, admission.enter() as other:
         reservation.add(items=2)
         with pytest.raises(QueueFullError, match=r"2 images in flight, 2 more requested \(limit 3\)"):
@@ -30,7 +30,7 @@ def test_too_many_pictures() -> None:
 
 
 def test_too_many_bytes() -> None:
-    admission = Admission(3, 100, Shared.among())
+    admission = Admission(3, 100, Shared.create())
     with admission.enter() as reservation:
         reservation.add(bytes_=60)
         with pytest.raises(QueueFullError, match=r"60 bytes in flight, 41 more requested \(limit 100\)"):
@@ -39,7 +39,7 @@ def test_too_many_bytes() -> None:
 
 
 def test_when_it_is_full_nobody_enters() -> None:
-    admission = Admission(1, 100, Shared.among())
+    admission = Admission(1, 100, Shared.create())
     with admission.enter() as reservation:
         with admission.enter():
             pass
@@ -49,7 +49,7 @@ def test_when_it_is_full_nobody_enters() -> None:
 
 
 def test_places_are_given_back_after_an_error() -> None:
-    admission = Admission(1, 100, Shared.among())
+    admission = Admission(1, 100, Shared.create())
     for _ in range(3):
         with contextlib.suppress(QueueFullError), admission.enter() as reservation:
             reservation.add(items=1, bytes_=100)

@@ -6,7 +6,7 @@ from serve.shared import Shared
 
 
 def test_nothing_comes_in_while_there_is_no_room() -> None:
-    admission = Admission(1, 100, Shared.among())
+    admission = Admission(1, 100, Shared.create())
     client = TestClient(small_app(admission=admission, cors_origin=("https://example.org",)))
     origin = {"Origin": "https://example.org"}
     with admission.enter() as reservation:
