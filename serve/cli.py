@@ -49,7 +49,7 @@ def tune(
     dry_run: DryRunOption = False,
 ) -> None:
     """Find the fastest way to compute a model on this machine, and keep it in the model directory."""
-    from serve.tuning.report import chosen, summary_table, trials_table
+    from serve.tuning.report import describe_choice, summary_table, trials_table
     from serve.tuning.tune import tune as find
     from serve.tuning.tune import write
     from zoo.terminal import Terminal
@@ -74,7 +74,7 @@ def tune(
     console.print(summary_table(package, found, (1, batch)))
     written = "nothing (--dry-run)" if dry_run else write(found.serving, package)
     # Not folded, so that names of files can be copied.
-    Terminal().print(f"chosen: {chosen(found)}\nwritten: {written}")
+    Terminal().print(f"chosen: {describe_choice(found)}\nwritten: {written}")
 
 
 def speed(

@@ -117,15 +117,21 @@ def patch_semantics(images: Sequence[ImageInput], model: str | None, top_k: int 
 
 
 def shares(images: Sequence[ImageInput], model: str | None) -> Call[Array]:
-    """The same as an array."""
+    """The shares of the patches as an array."""
     return Call(
-        "POST", "/patch-semantics", _array, "application/x-npy", _given(model=model), _named(images), np.concatenate
+        "POST",
+        "/patch-semantics",
+        _array,
+        "application/x-npy",
+        _without_none(model=model),
+        _named(images),
+        np.concatenate,
     )
 
 
 def semantic_map(image: ImageInput, model: str | None) -> Call[bytes]:
-    """The same as an image."""
-    return Call("POST", "/patch-semantics", bytes, "image/png", _given(model=model), _named([image]))
+    """The map drawn over the image."""
+    return Call("POST", "/patch-semantics", bytes, "image/png", _without_none(model=model), _named([image]))
 
 
 def models() -> Call[list[ModelDescription]]:
@@ -140,13 +146,13 @@ def _json_call(
         "POST",
         path,
         answer.model_validate_json,
-        params=_given(model=model, top_k=top_k),
+        params=_without_none(model=model, top_k=top_k),
         images=_named(images),
         join=_join,
     )
 
 
-def _given(**params: str | int | None) -> dict[str, str | int]:
+def _without_none(**params: str | int | None) -> dict[str, str | int]:
     return {name: value for name, value in params.items() if value is not None}
 
 

@@ -52,15 +52,15 @@ class Attempts:
     def arguments(self, call: Call[Any], files: Sequence[tuple[str, tuple[str, bytes]]]) -> dict[str, Any]:
         """Of an httpx2 client's `request` for the next try; `files` are those of the call."""
         left = max(self._end - time.monotonic(), 0.001)
-        told = min(left, self._policy.deadline or math.inf)
+        allowed = min(left, self._policy.deadline or math.inf)
         return {
             "method": call.method,
             "url": call.path,
             "params": call.params,
             "files": files or None,
-            "headers": {"Accept": call.accept, "X-Request-Timeout-Ms": f"{1000 * told:.0f}"},
+            "headers": {"Accept": call.accept, "X-Request-Timeout-Ms": f"{1000 * allowed:.0f}"},
             # The server's own word that it was too late comes first.
-            "timeout": min(left, told + 1),
+            "timeout": min(left, allowed + 1),
         }
 
     def pause(self, outcome: Outcome) -> float | None:

@@ -39,7 +39,7 @@ def create_app(service: Service) -> FastAPI:
 
     app = FastAPI(
         title="template-zoo",
-        summary="Image classification that shows what each patch of a picture looks like.",
+        summary="Image classification that shows what each patch of an image looks like.",
         version=version("template-zoo"),
         lifespan=lifespan,
         responses=problems(414, 431),

@@ -36,10 +36,10 @@ BOXES_HEADER = "X-Boxes"
 _PATCH_ANSWERS: Responses = {
     200: {
         "description": "JSON; the shares as an array [N, C + 1, h, w] of float32, `none` last; or the map "
-        "drawn over one picture, as `Accept` says.",
+        "drawn over one image, as `Accept` says.",
         "content": {JSON: {"example": jsonable_encoder(examples.PATCH_SEMANTICS)}, NPY: {}, PNG: {}},
         "headers": {
-            BOXES_HEADER: {"description": "The box of each picture, as in JSON answers.", "schema": {"type": "string"}}
+            BOXES_HEADER: {"description": "The box of each image, as in JSON answers.", "schema": {"type": "string"}}
         },
     }
 }
@@ -81,27 +81,27 @@ def add_routes(app: FastAPI, service: Service) -> None:
         app, {"model": {"enum": service.models.names}, "top_k": {"minimum": 1, "maximum": max_classes}}
     )
 
-    async def ask(request: Request, model: ServedModel, draw: bool = False) -> Result:
-        of_client = client_deadline(request)
+    async def compute(request: Request, model: ServedModel, draw: bool = False) -> Result:
+        client_end = client_deadline(request)
         with service.enter() as reservation:
             uploads = await read_uploads(request, reservation, settings, 1 if draw else settings.max_files)
             reservation.add(items=len(uploads))
             async with WhileConnected(request):
-                return await service.answer(model, uploads, deadline_of(of_client, settings), keep_images=draw)
+                return await service.answer(model, uploads, deadline_of(client_end, settings), keep_images=draw)
 
     async def classify(request: Request, query: Annotated[ImageQuery, Query()]) -> Response:
-        """The most probable classes of each picture."""
+        """The most probable classes of each image."""
         served = service.model(query.model)
         top_k = resolve_top_k(query.top_k, served.package.config.classes)
-        return Response(classify_answer(served, await ask(request, served), top_k), media_type=JSON)
+        return Response(classify_answer(served, await compute(request, served), top_k), media_type=JSON)
 
     async def patch_semantics(request: Request, query: Annotated[ImageQuery, Query()]) -> Response:
-        """What each patch of each picture looks like."""
+        """What each patch of each image looks like."""
         served = service.model(query.model)
         top_k = resolve_top_k(query.top_k, served.package.config.classes)
         kind = negotiate(",".join(request.headers.getlist("accept")), (JSON, NPY, PNG))
-        result = await ask(request, served, draw=kind == PNG)
-        body = await run_in_threadpool(_write, kind, served, result, top_k)
+        result = await compute(request, served, draw=kind == PNG)
+        body = await run_in_threadpool(_encode, kind, served, result, top_k)
         return Response(
             body, media_type=kind, headers={BOXES_HEADER: json.dumps([decoded.box for decoded in result.pictures])}
         )
@@ -132,7 +132,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
 
     @app.get("/healthz", response_class=PlainTextResponse, responses=example("ok\n"))
     async def healthz() -> str:
-        """Whether the process lives."""
+        """Whether the process is alive."""
         return "ok\n"
 
     @app.get(
@@ -152,7 +152,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
         return Response(service.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
 
 
-def _write(kind: str, model: ServedModel, result: Result, top_k: int) -> bytes:
+def _encode(kind: str, model: ServedModel, result: Result, top_k: int) -> bytes:
     if kind == JSON:
         return patch_semantics_answer(model, result, top_k)
     shares = patch_shares(result.prediction)

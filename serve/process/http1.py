@@ -41,7 +41,7 @@ class _RefusedError(Exception):
     """Stops the parser within a request that was refused."""
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class StrictHttpProtocol(HttpToolsProtocol):
     """Ends every request where RFC 9112 says that it ends, and refuses what does not.
 
     Beyond uvicorn:

@@ -19,7 +19,7 @@ from serve.http.app import create_app
 from serve.inference.models import ServedModel
 from serve.inference.service import Service
 from serve.metrics import Metrics
-from serve.process.http1 import BoundedProtocol, ConnectionSweeper
+from serve.process.http1 import ConnectionSweeper, StrictHttpProtocol
 from serve.process.memory import give_back_large_memory, spare_what_is_loaded
 from serve.settings import Settings
 from serve.shared import Shared
@@ -113,7 +113,7 @@ def uvicorn_config(app: ASGIApp, settings: Settings, metrics: Metrics) -> uvicor
     """The configuration for an application: bounds where uvicorn has none, and nothing that tells what serves."""
     return uvicorn.Config(
         app,
-        http=partial(BoundedProtocol, metrics),  # type: ignore[arg-type]  # uvicorn only calls it
+        http=partial(StrictHttpProtocol, metrics),  # type: ignore[arg-type]  # uvicorn only calls it
         ws="none",
         log_config=None,
         access_log=False,

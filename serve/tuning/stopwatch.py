@@ -1,4 +1,4 @@
-"""How long a model's settings take on this machine, measured in turn, so that a busy machine slows all."""
+"""Times of a model's settings on this machine, measured in turn, so that a busy machine slows all alike."""
 
 import statistics
 import time
@@ -22,7 +22,7 @@ MAX_QUIET_WAIT = 1.0
 """... and how many seconds are waited for that at most."""
 
 Seconds = Mapping[int, float]
-"""Time of a batch, by the number of pictures in it."""
+"""Time of a batch, by the number of images in it."""
 
 
 class Setting(NamedTuple):
@@ -50,7 +50,7 @@ class Stopwatch:
         self._open: dict[Setting, OnnxPredictor] = {}
 
     def __call__(self, settings: Sequence[Setting], batches: Sequence[int]) -> list[Seconds]:
-        """Median times of different settings for batches of random pictures, of each of these numbers."""
+        """Median times of different settings for batches of random images of each of these sizes."""
         # The best setting so far is measured again and again; the others make room.
         self._open = {setting: self._open.get(setting) or self._predictor(setting) for setting in settings}
         size, random = self._package.config.input_size, np.random.default_rng(0)
