@@ -1,4 +1,4 @@
-"""The server's log: one line a record on standard error, as text or JSON, of this program and of uvicorn alike.
+"""The server's log: one line per record on standard error, as text or JSON, for this program and uvicorn alike.
 
 A thread of its own writes it, so that a request never waits for a pipe that nobody reads or a slow disk. It writes what
 came meanwhile at once, since to wake it for every line would take longer than to write it.

@@ -34,7 +34,7 @@ class BatchReport(NamedTuple):
     """What one batch took, in seconds."""
 
     queue: list[float]
-    """Of each request."""
+    """Queue time of each request."""
     compute: float
     batch: int
 
@@ -48,7 +48,7 @@ class Metrics:
 
     def __init__(self, shared: Shared) -> None:
         self.registry = CollectorRegistry()
-        """Of what this process counts."""
+        """Registry of what this process counts."""
         self._exposed = self.registry
         if METRICS_FOLDER in os.environ:
             self._exposed = CollectorRegistry()
@@ -113,7 +113,7 @@ class Metrics:
             self.rejections.labels(reason).inc()
 
     def observer(self, model: str) -> Callable[[BatchReport], None]:
-        """What counts a model's batches."""
+        """A function that counts a model's batches."""
         queue, compute, batch = (metric.labels(model) for metric in (self.queue, self.compute, self.batch))
 
         def observe(report: BatchReport) -> None:
@@ -140,7 +140,7 @@ class Metrics:
         self._watched[gauge] = value
 
     def refresh(self) -> None:
-        """Set the watched gauges; to be called about every second, for other processes that are asked for them."""
+        """Set the watched gauges; to be called about every second, as any process may be asked for all metrics."""
         for gauge, value in list(self._watched.items()):
             gauge.set(value())
 

@@ -1,4 +1,4 @@
-"""What can be asked of a server, and how its answers are read; nothing here sends anything."""
+"""The calls that a server takes, and how their answers are read; nothing here sends anything."""
 
 import io
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ ImageInput = str | Path | bytes | Image.Image
 """The path of a file, a file's bytes, or an image in memory, which is sent without loss."""
 
 Outcome = httpx2.Response | httpx2.RequestError
-"""What became of a request."""
+"""Outcome of a request: a response, or the error that prevented one."""
 
 T = TypeVar("T")
 A = TypeVar("A", ClassifyAnswer, PatchSemanticsAnswer)
@@ -48,30 +48,30 @@ class ServerError(ClientError):
 
 
 class NoAnswerError(ClientError):
-    """No server answers, or not in time, or not in a form that is understood."""
+    """No answer, none in time, or one that is not of a zoo server."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """A request."""
+    """A request, and how its answer is read."""
 
     method: str
     path: str
     read: Callable[[bytes], T]
-    """What the body of its answer says."""
+    """Parses the body of its answer."""
     accept: str = "application/json"
     params: Mapping[str, str | int] | None = None
     images: Sequence[tuple[str, ImageInput]] = ()
-    """Each with a name for it, where it has none of its own."""
+    """Images, each with a name for those that have no file name."""
     join: Callable[[Sequence[T]], T] | None = None
-    """Makes one answer of those to its parts; None if it never has several images."""
+    """Joins the answers of its parts; None if it never has several images."""
 
     def files(self) -> list[tuple[str, tuple[str, bytes]]]:
         """The form to send; reads and encodes the images."""
         return [("file", _file(image, name)) for name, image in self.images]
 
     def split(self, max_files: int, max_bytes: int) -> list["Call[T]"]:
-        """The same call in parts, each with images as long as there are that many, or so many bytes.
+        """The call in parts of at most `max_files` images and, unless one image alone has more, `max_bytes` bytes.
 
         Raises:
             OSError: the file of an image is not there.
@@ -161,7 +161,7 @@ def _named(images: Sequence[ImageInput]) -> list[tuple[str, ImageInput]]:
 
 
 def _size(image: ImageInput) -> int:
-    """Bytes of an image's file, nearly."""
+    """Approximate size of an image's file, in bytes."""
     if isinstance(image, bytes):
         return len(image)
     if isinstance(image, Image.Image):

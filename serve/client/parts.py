@@ -1,4 +1,4 @@
-"""Calls with more images than a server takes at once: the requests that they are made of."""
+"""Calls with more images than a server takes at once, made as several requests."""
 
 import math
 from typing import Generic, TypeVar
@@ -9,11 +9,11 @@ T = TypeVar("T")
 
 MAX_FILES = 32
 MAX_BYTES = 31 * 2**20
-"""Of one request, unless one image alone has more: what a server takes by default, with room for the form."""
+"""Limits of one request, unless one image alone has more: a server's defaults, with room for the form."""
 
 
 class Parts(Generic[T]):
-    """The requests of a call, in order. What the server calls too large is halved."""
+    """The requests of a call, in order. A request that the server refuses as too large is halved."""
 
     def __init__(self, call: Call[T]) -> None:
         self._call = call
@@ -25,7 +25,7 @@ class Parts(Generic[T]):
         return self._left[0] if self._left else None
 
     def take(self, outcome: Outcome) -> None:
-        """Take what became of that request.
+        """Record the outcome of that request.
 
         Raises:
             ServerError, NoAnswerError: it has no answer, and smaller requests would have none either.

@@ -1,4 +1,4 @@
-"""When a call is tried again, and for how long."""
+"""Retries: which calls are retried, and for how long."""
 
 import math
 import random
@@ -14,18 +14,18 @@ from serve.client.calls import Call, Outcome
 from zoo.errors import InputError
 
 RETRY_STATUSES = (429, 503)
-"""Of answers after which the same request may succeed: the server is busy, or ends and another takes over."""
+"""Statuses after which the same request may succeed: the server is busy, or shuts down and another takes over."""
 
 _TRANSIENT = (httpx2.TimeoutException, httpx2.NetworkError, httpx2.RemoteProtocolError)
 
 FIRST_BACKOFF = 0.25
-"""Seconds before the second try at most; twice as long before each further one."""
+"""Longest wait before the second try, in seconds; twice as long before each further one."""
 MAX_BACKOFF = 8.0
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How much is done for a request; see `Client`.
+    """Limits of the tries of a request; see `Client`.
 
     Raises:
         InputError: one of them is not above 0, or not finite.
@@ -50,7 +50,7 @@ class Attempts:
         self._made = 0
 
     def arguments(self, call: Call[Any], files: Sequence[tuple[str, tuple[str, bytes]]]) -> dict[str, Any]:
-        """Of an httpx2 client's `request` for the next try; `files` are those of the call."""
+        """Arguments for the `request` method of an httpx2 client; `files` are those of the call."""
         left = max(self._end - time.monotonic(), 0.001)
         allowed = min(left, self._policy.deadline or math.inf)
         return {
@@ -59,12 +59,12 @@ class Attempts:
             "params": call.params,
             "files": files or None,
             "headers": {"Accept": call.accept, "X-Request-Timeout-Ms": f"{1000 * allowed:.0f}"},
-            # The server's own word that it was too late comes first.
+            # A second more, so that the server's own 504 arrives first.
             "timeout": min(left, allowed + 1),
         }
 
     def pause(self, outcome: Outcome) -> float | None:
-        """Seconds to wait before another try; None if there shall be none."""
+        """Seconds to wait before another try; None if there is no further try."""
         self._made += 1
         if not is_transient(outcome) or self._made >= self._policy.tries:
             return None

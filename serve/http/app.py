@@ -13,11 +13,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from serve.http.docs import add_docs
 from serve.http.middleware.prefix import redirect_without_slash
 from serve.http.middleware.stack import add_middleware
 from serve.http.openapi import problems
-from serve.http.page import add_page
+from serve.http.pages import add_docs, add_page
 from serve.http.problems import problem, problem_of
 from serve.http.query import refuse_query
 from serve.http.routes import add_routes

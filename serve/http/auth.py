@@ -16,7 +16,7 @@ from zoo.files import expand_path
 
 PUBLIC_PATHS = frozenset({"/", "/healthz", "/readyz", "/docs", "/redoc", "/openapi.json"})
 PUBLIC_PREFIXES = ("/page/", "/docs-assets/", "/v2/health/")
-"""For everybody, without limits: probes, the page, and what describes the interface."""
+"""Public paths, without keys and limits: probes, the page, and the documentation."""
 
 MIN_KEY_LENGTH = 16
 RELOAD_SECONDS = 1.0
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 def is_public(path: str) -> bool:
-    """Whether everybody may ask for a path, as often as they like."""
+    """Whether a path needs no key and has no rate limit."""
     return path in PUBLIC_PATHS or path.startswith(PUBLIC_PREFIXES) or path.rstrip("/") in PUBLIC_PATHS
 
 
@@ -92,12 +92,12 @@ class ApiKeys:
 
 
 class RateLimiter:
-    """A token bucket for each client, as the generic cell rate algorithm (ITU-T I.371): one time a client says all.
+    """A token bucket for each client, as the generic cell rate algorithm (ITU-T I.371): its state is one time a client.
 
     Arguments:
         rate: requests a second.
         burst: requests at once after a pause; 0 for those of one second.
-        full_at: when each client's bucket is full again; who was forgotten there has a full one.
+        full_at: time at which each client's bucket is full again; an evicted client has a full one.
         clock: in seconds, the same for all who share these times.
     """
 
@@ -111,7 +111,7 @@ class RateLimiter:
         self._clock = clock
 
     def take(self, client: str) -> float:
-        """Count a request; 0 if it may be answered, else the seconds after which the next may."""
+        """Count a request; returns 0 if it is allowed, else the seconds until the next one is."""
         now = self._clock()
         full_at = max(self._full_at[client], now) + self._interval
         wait = full_at - now - self._tolerance
@@ -123,7 +123,7 @@ class RateLimiter:
 
 
 def _file_stamp(file: Path) -> tuple[int, ...] | None:
-    """What changes with a file; None if it is not there."""
+    """A value that changes when a file does; None if the file does not exist."""
     try:
         status = os.stat(file)
     except OSError:

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of the endpoints beside what FastAPI finds out by itself."""
+"""Additions to the OpenAPI document that FastAPI makes: errors, examples, request bodies, keys."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from serve.http.request import TIMEOUT_HEADER
 from serve.schemas import Problem
 
 Responses = dict[int | str, dict[str, Any]]
-"""By status, as FastAPI takes them."""
+"""Documented answers by status, as FastAPI takes them."""
 
 JSON, TEXT = "application/json", "text/plain"
 
@@ -71,7 +71,7 @@ _PROBLEMS: Mapping[int, tuple[str, str, str]] = {
     ),
     504: ("The deadline passed.", "deadline", "no answer within the deadline of 10000 ms"),
 }
-"""By status: what it means, and the code and message of an example."""
+"""Meaning of each status, with the code and message of an example."""
 
 
 def images_request(max_files: int) -> dict[str, Any]:
@@ -128,7 +128,7 @@ def declare_keys(app: FastAPI) -> None:
 
 
 def declare_query_values(app: FastAPI, values: Mapping[str, Mapping[str, Any]]) -> None:
-    """Have the document say which values this server takes for query parameters: JSON schema by parameter."""
+    """Have the document say which values of query parameters this server takes: a JSON schema for each parameter."""
 
     def declare(document: dict[str, Any]) -> None:
         for operations in document["paths"].values():
@@ -153,7 +153,7 @@ def _amend(app: FastAPI, change: Callable[[dict[str, Any]], None]) -> None:
 
 
 def problems(*statuses: int, path: str = "/") -> Responses:
-    """The errors of an endpoint, each with an example, in the form that errors have below a path."""
+    """The errors of an endpoint, each with an example, in the form of the API below a path."""
     answers: Responses = {}
     for status in statuses:
         description, code, message = _PROBLEMS[status]
@@ -166,7 +166,7 @@ def problems(*statuses: int, path: str = "/") -> Responses:
 
 
 def example(value: Any, status: int = 200, description: str = "Successful Response") -> Responses:
-    """An answer of an endpoint as an example shows it: text, or what becomes JSON."""
+    """An answer of an endpoint, documented by an example: text, or a value that becomes JSON."""
     if isinstance(value, str):
         content = {TEXT: {"schema": {"type": "string"}, "example": value}}
     else:

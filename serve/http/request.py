@@ -1,4 +1,4 @@
-"""What a request asks of every endpoint: a deadline, an end when its client leaves, and the format of its answer."""
+"""What every endpoint does for a request: deadline, cancellation when its client disconnects, format of the answer."""
 
 import asyncio
 import time

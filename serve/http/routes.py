@@ -56,7 +56,7 @@ class LeanRoute(APIRoute):
     """
 
     query_model: type[BaseModel]
-    """What query strings are read by."""
+    """Model of the query parameters."""
 
     def __init__(self, path: str, endpoint: Callable[..., Awaitable[Response]], **options: Any) -> None:
         super().__init__(path, endpoint, **options)

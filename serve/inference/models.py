@@ -117,17 +117,17 @@ class Models(Mapping[str, ServedModel]):
 
     @property
     def names(self) -> list[str]:
-        """What requests may call them: their names, and the variants of which there is only one."""
+        """Names that requests may use: those of the models, and the variants of which there is only one."""
         variants = Counter(model.package.config.variant for model in self._models.values())
         return [*self._models, *(variant for variant, count in variants.items() if count == 1)]
 
     @property
     def alive(self) -> bool:
-        """Whether every loaded model takes work and does it."""
+        """Whether all loaded models work."""
         return all(model.loaded.batcher.alive for model in self._models.values() if model.loaded)
 
     def load_first(self) -> None:
-        """Before the server starts: load the default model, and the others as `load` says and the budget allows.
+        """Load the default model, and the others as `load` says and the budget allows, before the server starts.
 
         Raises:
             ZooError: one cannot be loaded.
@@ -150,7 +150,7 @@ class Models(Mapping[str, ServedModel]):
 
     @asynccontextmanager
     async def use(self, model: ServedModel) -> AsyncIterator[Batcher]:
-        """What computes a model, which is loaded if it is not, and stays so meanwhile.
+        """A context with the batcher of a model, which is loaded if necessary and stays loaded within.
 
         Raises:
             ModelUnavailableError: it cannot be loaded now.

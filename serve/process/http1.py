@@ -18,11 +18,11 @@ from serve.metrics import Metrics
 from serve.request_context import ID_HEADER, begin
 
 LINGER_SECONDS = 2.0
-"""How long the rest of a request is read after its answer has ended the connection; the client closes it before."""
+"""Time for which the rest of a request is read after an answer that ends the connection, in seconds."""
 
 
 class _Transport:
-    """A connection's transport that closes in another way, after which nothing more is written."""
+    """A transport with another way to close, after which nothing more is written."""
 
     def __init__(self, transport: asyncio.Transport, close: Callable[[], None], closed: Callable[[], bool]) -> None:
         self._transport = transport
@@ -221,7 +221,7 @@ class ConnectionSweeper:
         self._waits: dict[Any, _Wait] = {}
 
     def sweep(self, connections: Collection[Any], now: float) -> None:
-        """Close what is to be closed; to be called about every second.
+        """Close the connections that exceed their limits; to be called about every second.
 
         Arguments:
             connections: uvicorn's protocols, in `Server.server_state`.

@@ -93,7 +93,7 @@ def serve(
     shared: Shared,
     started: Callable[[], None],
 ) -> None:
-    """Answer what comes to a socket until SIGTERM or Ctrl-C; models load before it listens.
+    """Answer requests to a socket until SIGTERM or Ctrl-C; models load before it listens.
 
     Raises:
         ZooError: a model cannot be loaded.
@@ -110,7 +110,7 @@ def serve(
 
 
 def uvicorn_config(app: ASGIApp, settings: Settings, metrics: Metrics) -> uvicorn.Config:
-    """The configuration for an application: bounds where uvicorn has none, and nothing that tells what serves."""
+    """uvicorn's configuration for an application: with bounds, and without a header that names the server."""
     return uvicorn.Config(
         app,
         http=partial(StrictHttpProtocol, metrics),  # type: ignore[arg-type]  # uvicorn only calls it

@@ -1,4 +1,4 @@
-"""The processes of a server: one a core, since one of Python computes its own part of the work on one core only.
+"""The processes of a server: one per core, since a Python process does its own part of the work on one core only.
 
 They share an address, among whose sockets the system spreads the connections, and the memory of `serve.shared`.
 """
@@ -45,7 +45,7 @@ _log = logging.getLogger(__name__)
 
 
 class ProcessError(ZooError):
-    """A process of the server ended that should not."""
+    """A process of the server ended unexpectedly."""
 
 
 def run(settings: Settings) -> None:

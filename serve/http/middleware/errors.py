@@ -1,4 +1,4 @@
-"""Answers for errors that nobody caught, as plain ASGI."""
+"""Answers for uncaught errors, as plain ASGI."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from serve.request_context import current
 
 
 class ErrorMiddleware:
-    """Answers for whatever the application raises; what stands outside of it treats that as any other answer."""
+    """Turns whatever the application raises into an answer, which outer layers treat as any other."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

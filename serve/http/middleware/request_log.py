@@ -1,4 +1,4 @@
-"""Every request's id, log line and numbers."""
+"""The id, log line and metrics of every request."""
 
 import logging
 import time
@@ -9,13 +9,13 @@ from serve.metrics import Metrics
 from serve.request_context import ID_HEADER, RequestContext, begin
 
 DEBUG_ROUTES = frozenset({"/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
-"""Routes that are asked every few seconds; they are logged as `debug`."""
+"""Routes that are polled every few seconds; they are logged as `debug`."""
 
 _log = logging.getLogger(__name__)
 
 
 class RequestLogMiddleware:
-    """Gives each request its id, and reports to the log and `Metrics` what became of it; plain ASGI."""
+    """Gives each request an id, and reports its outcome to the log and to `Metrics`; plain ASGI."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app

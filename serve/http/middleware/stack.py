@@ -1,4 +1,4 @@
-"""What every request passes before it reaches its route, in order."""
+"""The layers that every request passes before it reaches its route, in order."""
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -19,8 +19,8 @@ from serve.shared import Shared
 
 
 def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, admission: Admission, shared: Shared) -> None:
-    """Add all of it: a proxy's prefix, the request's id and its report, HEAD as GET, CORS, what answers for errors,
-    the limits of its head, room for it, keys and rates. Where keys are needed, the application's description says so.
+    """Add all layers, from the outermost: proxy prefix, request id and log, HEAD as GET, CORS, errors, header limits,
+    overload, keys and rates. Where keys are needed, the OpenAPI document says so.
 
     Raises:
         InputError: the API keys cannot be read.

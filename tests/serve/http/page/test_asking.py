@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 from support.page import NOTHING, OURS, OpenPage, ask, bars, choose, percent
 
-from serve.http.page import FOLDER
+from serve.http.pages import FOLDER
 
 
 def test_a_chosen_file_is_answered(page: Page, url: str, photo_file: Path) -> None:
