@@ -37,11 +37,11 @@ class SlowUploadError(RequestError):
 
 
 class UnsupportedTypeError(RequestError):
-    """A body of a content type that is not read."""
+    """A body of an unsupported content type."""
 
 
 class UnsupportedCodingError(RequestError):
-    """A body in a content coding that is not decoded."""
+    """A body in an unsupported content coding."""
 
     # RFC 9110, section 15.5.16: what would have been accepted.
     headers: Mapping[str, str] = {"Accept-Encoding": "gzip, deflate, identity"}
@@ -52,13 +52,13 @@ class NotAcceptableError(RequestError):
 
 
 class QueueFullError(RequestError):
-    """More pictures are in work than may be."""
+    """More images or bytes in flight than the limit."""
 
     headers: Mapping[str, str] = {"Retry-After": "1"}
 
 
 class BadHeaderError(RequestError):
-    """A header whose value means nothing."""
+    """A header with an invalid value."""
 
 
 class ModelUnavailableError(RequestError):
@@ -74,7 +74,7 @@ class UnauthorizedError(RequestError):
 
 
 class RateLimitError(RequestError):
-    """A client that asks too often; `seconds` are to pass before the next request."""
+    """A client above its rate limit; the next request may come after `seconds`."""
 
     def __init__(self, message: str, seconds: int) -> None:
         super().__init__(message)
@@ -94,11 +94,11 @@ class HeadersTooLargeError(RequestError):
 
 
 class DeadlineError(RequestError):
-    """The answer would come later than the deadline."""
+    """No answer before the deadline."""
 
 
 class ShuttingDownError(RequestError):
-    """The server ends and takes no more work."""
+    """The server is shutting down and takes no more requests."""
 
     headers: Mapping[str, str] = {"Connection": "close", "Retry-After": "5"}
 
@@ -146,11 +146,11 @@ def code_of(error: ZooError) -> str:
 
 
 OPEN_INFERENCE = "/v2"
-"""Below this path the server speaks the Open Inference Protocol, whose errors have a form of their own."""
+"""Path of the Open Inference Protocol, whose errors have a form of their own."""
 
 
 def error_body(path: str, code: str, message: str) -> dict[str, object]:
-    """The JSON that tells the client of a path about an error."""
+    """JSON body of an error, in the form of the API below a path."""
     if path == OPEN_INFERENCE or path.startswith(f"{OPEN_INFERENCE}/"):
         return {"error": message}
     return {"error": {"code": code, "message": message}}

@@ -1,4 +1,4 @@
-"""The server's log: one line a record on standard error, as text or JSON, of this program and of uvicorn alike.
+"""The server's log: one line per record on standard error, as text or JSON, for this program and uvicorn alike.
 
 A thread of its own writes it, so that a request never waits for a pipe that nobody reads or a slow disk. It writes what
 came meanwhile at once, since to wake it for every line would take longer than to write it.
@@ -20,14 +20,14 @@ from serve.request_context import current
 LogFormat = Literal["text", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
-ROOM = 10_000
-"""Records that wait to be written; those beyond are lost, and counted."""
-REST_SECONDS = 0.03
-"""How long a line may wait for others to be written with it; errors do not."""
+MAX_PENDING = 10_000
+"""Upper bound of records that wait to be written; those beyond are lost, and counted."""
+WRITE_INTERVAL_SECONDS = 0.03
+"""Time that a line may wait for others to be written with it; errors do not wait."""
 FLUSH_SECONDS = 2.0
-"""How long the end of the program waits for what is not yet written."""
+"""Time that the end of the program waits for what is not yet written."""
 
-_LOST = "%d records of the log are lost: they could not be written in time"
+_LOST = "%d log records are lost: they could not be written in time"
 _PROGRAMS = ("serve", "zoo", "uvicorn.error")
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 def configure_logging(log_format: LogFormat, level: LogLevel) -> None:
-    """Log from now on: this program and uvicorn from `level` up, other libraries their warnings and errors only."""
+    """Set up logging: this program and uvicorn from `level` up, other libraries from warnings up."""
     handler = ThreadedHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     lowest = logging.getLevelName(level.upper())
@@ -44,44 +44,44 @@ def configure_logging(log_format: LogFormat, level: LogLevel) -> None:
     root.setLevel(max(lowest, logging.WARNING))
     for name in _PROGRAMS:
         logging.getLogger(name).setLevel(lowest)
-    # It warns of forms that are none, which is their senders' fault, and said in the answer.
+    # It warns of malformed forms, which are their senders' fault; the answer says so.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
     logging.captureWarnings(True)
-    # As it does of pictures, each time in other words; and Python would remember all of them.
+    # Pillow does the same with images, each time in other words; and Python would remember all of them.
     warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 class ThreadedHandler(logging.Handler):
-    """Hands records to a thread that writes them; nothing that happens there reaches who logs.
+    """Passes records to a thread that writes them; whatever happens there does not reach the caller.
 
     Arguments:
         stream: written to by the thread only.
-        room: records that may wait.
+        max_pending: upper bound of records that wait.
     """
 
-    def __init__(self, stream: TextIO, room: int = ROOM) -> None:
+    def __init__(self, stream: TextIO, max_pending: int = MAX_PENDING) -> None:
         super().__init__()
         self._stream = stream
-        self._room = room
+        self._max_pending = max_pending
         self._lost = 0
         self._waiting: SimpleQueue[logging.LogRecord | threading.Event] = SimpleQueue()
-        self._hurry = threading.Event()
+        self._wake = threading.Event()
         threading.Thread(target=self._work, name="log", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
         record.request_id = current().id
-        if self._waiting.qsize() >= self._room:
+        if self._waiting.qsize() >= self._max_pending:
             self._lost += 1
             return
         self._waiting.put(record)
         if record.levelno >= logging.ERROR:
-            self._hurry.set()
+            self._wake.set()
 
     def flush(self) -> None:
         """Wait until all is written, but not for long; `logging` calls it when the program ends."""
         written = threading.Event()
         self._waiting.put(written)
-        self._hurry.set()
+        self._wake.set()
         written.wait(FLUSH_SECONDS)
 
     def _work(self) -> None:
@@ -96,8 +96,8 @@ class ThreadedHandler(logging.Handler):
             for item in waiting:
                 if isinstance(item, threading.Event):
                     item.set()
-            self._hurry.wait(REST_SECONDS)
-            self._hurry.clear()
+            self._wake.wait(WRITE_INTERVAL_SECONDS)
+            self._wake.clear()
 
     def _write(self, records: list[logging.LogRecord]) -> None:
         lines = []

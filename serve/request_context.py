@@ -1,4 +1,4 @@
-"""The request that is being answered: its id, and what its log line and the metrics say of it."""
+"""Context of the request that is being answered: its id, and values for its log line and the metrics."""
 
 import random
 import re
@@ -7,14 +7,14 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 ID_HEADER = b"x-request-id"
-"""A client's own id, which the answer and the log repeat; one is made for those who send none."""
+"""Header with a client's own id, which the answer and the log repeat; without one, an id is made."""
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
 @dataclass(slots=True)
 class RequestContext:
-    """What is known of a request; each place adds what it finds out."""
+    """What is known about a request; each layer adds what it learns."""
 
     id: str = ""
     path: str = ""
@@ -25,21 +25,21 @@ class RequestContext:
     reason: str = ""
     """The code of the error that it ended with."""
     status: int = 0
-    """Of its answer, once that has begun."""
+    """Status of its answer, once that has begun."""
 
 
 _current: ContextVar[RequestContext] = ContextVar("request")
 
 
 def begin(path: str, headers: Iterable[tuple[bytes, bytes]]) -> RequestContext:
-    """The context of a new request, current from now on in its task and in what that starts."""
+    """Start the context of a new request; it is current in its task and in tasks started from there."""
     context = RequestContext(_id(headers), path)
     _current.set(context)
     return context
 
 
 def current() -> RequestContext:
-    """The context of the request that is being answered; outside of one, a context that nobody reads."""
+    """The context of the current request; outside of one, a throw-away context."""
     return _current.get(None) or RequestContext()
 
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 
 class ModelIdentity(BaseModel):
-    """Which weights answered."""
+    """The weights that answered."""
 
     name: str
     variant: str
@@ -15,9 +15,9 @@ class ModelIdentity(BaseModel):
 
 
 class Timing(BaseModel):
-    queue_ms: float = Field(description="Waiting for the batch.")
-    compute_ms: float = Field(description="Computing the batch.")
-    batch: int = Field(description="Pictures in the batch, those of other requests included.")
+    queue_ms: float = Field(description="Time waiting for the batch, in milliseconds.")
+    compute_ms: float = Field(description="Time computing the batch, in milliseconds.")
+    batch: int = Field(description="Images in the batch, those of other requests included.")
 
 
 class Size(BaseModel):
@@ -30,15 +30,15 @@ class ClassProbability(BaseModel):
     probability: float
 
 
-class PictureAnswer(BaseModel):
+class ImageAnswer(BaseModel):
     file: str
-    picture: Size = Field(description="The upright picture, in pixels.")
+    picture: Size = Field(description="Size of the upright image, in pixels.")
     box: tuple[float, float, float, float] = Field(
-        description="The part of the upright picture that the network saw: left, top, right, bottom, in its pixels."
+        description="The part of the upright image that the network saw: left, top, right, bottom, in its pixels."
     )
 
 
-class Classification(PictureAnswer):
+class Classification(ImageAnswer):
     classes: list[ClassProbability] = Field(description="The most probable classes, best first.")
 
 
@@ -78,7 +78,7 @@ class PatchMap(BaseModel):
     values: list[Any] = Field(description="Rows of the patch grid; of a class map one grid for each entry.")
 
 
-class PatchSemantics(PictureAnswer):
+class PatchSemantics(ImageAnswer):
     grid: Grid
     source: str = Field(description="`semantic block`, `auxiliary head` or `class activation map`.")
     patches: list[list[PatchAnswer]] = Field(description="Row by row; the grid covers the box evenly.")
@@ -96,13 +96,13 @@ class PatchSemanticsAnswer(BaseModel):
 class ModelDescription(ModelIdentity):
     default: bool
     classes: list[str]
-    colours: list[str] = Field(description="Of each class in semantic maps, as `#rrggbb`.")
+    colours: list[str] = Field(description="Colour of each class in semantic maps, as `#rrggbb`.")
     input_size: int
     parameters: int
-    loaded: bool = Field(description="Whether it computes; else it is loaded when it is first asked for.")
-    device: str | None = Field(description="What computes it, once it is loaded.")
-    precision: str | None = Field(description="Of the ONNX file that answers.")
-    onnx_sha256: str | None = Field(description="Of that file; `parity` says what was proved of it.")
+    loaded: bool = Field(description="Whether it is loaded; else it is loaded on first use.")
+    device: str | None = Field(description="Device that computes it, once it is loaded.")
+    precision: str | None = Field(description="Precision of the ONNX file that answers.")
+    onnx_sha256: str | None = Field(description="Digest of that file; `parity` has its recorded parity check.")
     patch_source: str
     metrics: dict[str, Any] = Field(description="How it was trained and how accurate it is.")
     parity: dict[str, Any] = Field(description="How far its ONNX files are from its network, by precision.")

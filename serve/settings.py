@@ -1,4 +1,4 @@
-"""Every setting of the server, each with its one default and its one explanation."""
+"""All settings of the server, each with its default and its explanation."""
 
 import re
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from zoo.options import option, require_bounds
 from zoo.package import serving_files
 from zoo.runtime import Device, Precision
 
-VARIABLES = "ZOO_"
-"""How the environment variables begin that set what is below."""
+ENVIRONMENT_PREFIX = "ZOO_"
+"""Prefix of the environment variables that set the fields of `Settings`."""
 
 MAX_BATCH = 32
-LARGEST_BATCH = 4096
+BATCH_LIMIT = 4096
 QUEUE_PER_CORE = 128
 
 DAY = 86_400
-"""Longest of all times, in seconds: what is longer was meant in another unit."""
-MANY = 1024
-"""Threads at most: no machine computes faster with more."""
-PILLOW_PIXELS = 178_956_970
-"""Width x height of the largest picture that Pillow opens."""
+"""Upper bound of all times, in seconds: a longer one was meant in another unit."""
+MAX_THREADS = 1024
+"""Upper bound of threads: no machine computes faster with more."""
+PILLOW_MAX_PIXELS = 178_956_970
+"""Width x height of the largest image that Pillow opens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +34,21 @@ class Settings:
     """How the server runs. For each field `zoo serve` has a flag, `--max-batch`, and a variable, `ZOO_MAX_BATCH`."""
 
     model: tuple[str, ...] = option(
-        (DEFAULT_MODEL,), "Model to serve, several times for several; the first answers requests that name none."
+        (DEFAULT_MODEL,), "Model to serve (repeatable); the first is the default for requests that name none."
     )
     host: str = option("127.0.0.1", "Address to listen on; 0.0.0.0 for every network interface.")
     port: int = option(8000, "Port to listen on.", least=0, most=65_535)
     root_path: str = option("", "Path under which a proxy serves all of this, such as /zoo; it may cut it off or not.")
     processes: int = option(
         0,
-        "Processes that answer, each with its own copy of the models; 0 for one a core, up to 8, and one on CUDA.",
+        "Processes that answer, each with its own copy of the models; 0 for one per core, up to 8, and one on CUDA.",
         least=0,
         most=256,
     )
     device: Device = option("auto", "Where to compute; cuda refuses to start without one.")
-    threads: int = option(0, "CPU threads that compute a model; 0 for one a core.", least=0, most=MANY)
+    threads: int = option(0, "CPU threads that compute a model; 0 for one per core.", least=0, most=MAX_THREADS)
     precision: Literal["auto", Precision] = option(
-        "auto", "Of the ONNX files to serve: fp32, fp16 or int8; auto for what `zoo tune` chose, or fp32."
+        "auto", "Precision of the ONNX files to serve: fp32, fp16 or int8; auto for what `zoo tune` chose, or fp32."
     )
     load: Literal["start", "use"] = option(
         "start", "When models are loaded: at the start, or when first asked for; the default one always at the start."
@@ -56,27 +56,27 @@ class Settings:
     model_memory_mb: float = option(
         0.0, "Memory of the loaded models, in MB; the least lately used make room for others. 0 for no limit.", least=0
     )
-    max_batch: int = option(MAX_BATCH, "Pictures computed together.", least=1, most=LARGEST_BATCH)
+    max_batch: int = option(MAX_BATCH, "Images computed together.", least=1, most=BATCH_LIMIT)
     max_wait_ms: float = option(
         5.0,
-        "How long the first picture of a batch waits for others that are being decoded, in milliseconds.",
+        "How long the first image of a batch waits for others that are being decoded, in milliseconds.",
         least=0,
         most=1000 * DAY,
     )
-    workers: int = option(1, "Batches of a model that a process computes at the same time.", least=1, most=MANY)
+    workers: int = option(1, "Batches of a model that a process computes at the same time.", least=1, most=MAX_THREADS)
     max_queue: int = option(
-        QUEUE_PER_CORE * cores(), "Pictures in work; requests beyond are refused with 429.", least=1
+        QUEUE_PER_CORE * cores(), "Images in flight; requests beyond are refused with 429.", least=1
     )
     max_queue_bytes: int = option(
-        256 * 2**20, "Bytes of requests in work; requests beyond are refused with 429.", least=1
+        256 * 2**20, "Bytes of requests in flight; requests beyond are refused with 429.", least=1
     )
     upload_seconds: float = option(30.0, "Longest time for a request's body to arrive, in seconds; then 408.", most=DAY)
     deadline_ms: float = option(
         10_000.0, "Longest time from a whole request to its answer, in ms; then 504.", most=1000 * DAY
     )
     max_body_bytes: int = option(32 * 2**20, "Bytes in one request.", least=1)
-    max_pixels: int = option(MAX_PIXELS, "Width x height of one picture.", least=1, most=PILLOW_PIXELS)
-    max_files: int = option(32, "Pictures in one request.", least=1)
+    max_pixels: int = option(MAX_PIXELS, "Width x height of one image.", least=1, most=PILLOW_MAX_PIXELS)
+    max_files: int = option(32, "Images in one request.", least=1)
     notice_seconds: float = option(
         0.0,
         "How long requests are still taken, but /readyz says no, once the server was told to stop.",
@@ -86,10 +86,10 @@ class Settings:
     drain_seconds: float = option(8.0, "How long requests may then take to end.", least=0, most=DAY)
     decode_threads: int = option(
         0,
-        "Pictures that a process decodes at the same time, each in up to 400 MB if it is a PNG of the largest size; "
-        "0 for its part of the cores, at least 2.",
+        "Images that a process decodes at the same time, each in up to 400 MB if it is a PNG of the largest size; "
+        "0 for its share of the cores, at least 2.",
         least=0,
-        most=MANY,
+        most=MAX_THREADS,
     )
     log_format: LogFormat = option("text", "Lines of the log: text, or json for programs.")
     log_level: LogLevel = option("info", "The least important lines that are logged.")

@@ -1,4 +1,4 @@
-"""What the processes of one server know of each other, in memory that all of them see."""
+"""State shared by the processes of one server, in memory that all of them map."""
 
 import threading
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from secrets import token_bytes
 from typing import Any
 
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""The variable that names, before prometheus_client is imported, where all processes keep what they count."""
+"""Environment variable with the directory of all processes' counts; read when prometheus_client is imported."""
 
 
 @dataclass(slots=True)
@@ -20,22 +20,22 @@ class SharedNumber:
 
     parts: Any
     """A ctypes array of whole numbers."""
-    place: int = 0
-    """Of this process's part."""
+    index: int = 0
+    """Index of this process's part."""
 
     @staticmethod
-    def among(processes: int) -> "SharedNumber":
-        """0, in parts for so many processes."""
+    def create(processes: int) -> "SharedNumber":
+        """Zero, in parts for this many processes."""
         return SharedNumber(RawArray(c_int64, processes))
 
     @property
     def own(self) -> int:
         """This process's part."""
-        return int(self.parts[self.place])
+        return int(self.parts[self.index])
 
     @own.setter
     def own(self, number: int) -> None:
-        self.parts[self.place] = number
+        self.parts[self.index] = number
 
     @property
     def total(self) -> int:
@@ -44,9 +44,9 @@ class SharedNumber:
 
 
 class SharedTimes:
-    """A time for each of many names, 0 for one that was not heard of.
+    """A time for each of many names, 0 for an unknown one.
 
-    A name has its place among a few, which its hash chooses; where all are taken, the earliest time is forgotten. No
+    A name may have one of a few slots, which its hash chooses; where all are taken, the earliest time is evicted. No
     lock is held, which a process that dies would keep: where two change one time at once, one of them is lost.
 
     Arguments:
@@ -54,67 +54,67 @@ class SharedTimes:
     """
 
     CHOICES = 8
-    """Places that a name may have."""
+    """Slots that a name may have."""
 
     def __init__(self, names: int = 16_384) -> None:
         self._groups = max(names // self.CHOICES, 1)
         self._names = RawArray(c_uint64, self._groups * self.CHOICES)
         self._times = RawArray(c_double, self._groups * self.CHOICES)
-        # Nobody outside can find names that share their places with somebody else's.
+        # Nobody outside can find names that share their slots with somebody else's.
         self._secret = token_bytes(16)
 
     def __getitem__(self, name: str) -> float:
-        place, _ = self._find(name)
-        return 0.0 if place is None else float(self._times[place])
+        slot, _ = self._find(name)
+        return 0.0 if slot is None else float(self._times[slot])
 
     def __setitem__(self, name: str, time: float) -> None:
-        place, hashed = self._find(name)
-        if place is None:
-            place = min(self._places(hashed), key=self._times.__getitem__)
-            self._names[place] = hashed
-        self._times[place] = time
+        slot, hashed = self._find(name)
+        if slot is None:
+            slot = min(self._slots(hashed), key=self._times.__getitem__)
+            self._names[slot] = hashed
+        self._times[slot] = time
 
-    def _places(self, hashed: int) -> range:
+    def _slots(self, hashed: int) -> range:
         first = hashed % self._groups * self.CHOICES
         return range(first, first + self.CHOICES)
 
     def _find(self, name: str) -> tuple[int | None, int]:
         hashed = int.from_bytes(blake2b(name.encode(), digest_size=8, key=self._secret).digest())
-        return next((place for place in self._places(hashed) if self._names[place] == hashed), None), hashed
+        return next((slot for slot in self._slots(hashed) if self._names[slot] == hashed), None), hashed
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """All of it, as one of the processes sees it; to be handed to a process as it is started."""
+    """All shared state, as one of the processes sees it; passed to each process at its start."""
 
     pids: SharedNumber
     items: SharedNumber
-    """Pictures in work."""
+    """Images in flight."""
     bytes: SharedNumber
-    """Of requests in work."""
+    """Bytes of requests in flight."""
     computing: SharedNumber
     """Batches that are being computed."""
-    asked: SharedTimes
-    """By which client; see `serve.http.middleware.rate`."""
+    buckets: SharedTimes
+    """Times at which clients' token buckets are full; see `serve.http.auth.RateLimiter`."""
 
     @staticmethod
-    def among(processes: int = 1) -> "Shared":
-        """For so many processes, as the first of them sees it."""
-        pids, items, bytes_, computing = (SharedNumber.among(processes) for _ in range(4))
+    def create(processes: int = 1) -> "Shared":
+        """State for this many processes, as the first of them sees it."""
+        pids, items, bytes_, computing = (SharedNumber.create(processes) for _ in range(4))
         return Shared(pids, items, bytes_, computing, SharedTimes())
 
     @property
-    def place(self) -> int:
-        """Which of the processes sees it so, from 0."""
-        return self.pids.place
+    def index(self) -> int:
+        """Index of this process, from 0."""
+        return self.pids.index
 
-    def at(self, place: int) -> "Shared":
-        """The same, as another process sees it."""
-        pids, items, bytes_, computing = (replace(number, place=place) for number in self._numbers)
-        return Shared(pids, items, bytes_, computing, self.asked)
+    def at(self, index: int) -> "Shared":
+        """The same state, as the process with this index sees it."""
+        pids, items, bytes_, computing = (replace(number, index=index) for number in self._numbers)
+        return Shared(pids, items, bytes_, computing, self.buckets)
 
-    def forget(self) -> None:
-        """Take back what this process, which is no more, had added."""
+    def reset(self) -> None:
+        """Remove what this process had added, after it ended."""
         for number in self._numbers:
             number.own = 0
 

@@ -17,7 +17,7 @@ FILES = 25
 """Pictures in one request."""
 
 
-class ServerError(ZooError):
+class ServerPredictorError(ZooError):
     """A server that does not answer, or answers with an error."""
 
 
@@ -41,19 +41,21 @@ class ServerPredictor:
         """A model of the server at `url`.
 
         Raises:
-            ServerError: no server answers there, or it does not serve the model.
+            ServerPredictorError: no server answers there, or it does not serve the model.
         """
         client = httpx2.Client(base_url=url, timeout=60)
         try:
             served = {entry["name"]: entry for entry in _request(client, "GET", "/models").json()}
             if model not in served:
-                raise ServerError(f"the server at {url} does not serve {model!r}; it serves {', '.join(served)}")
+                raise ServerPredictorError(
+                    f"the server at {url} does not serve {model!r}; it serves {', '.join(served)}"
+                )
             entry = served[model]
             return ServerPredictor(client, model, tuple(entry["classes"]), str(entry["weights_sha256"]))
         except BaseException as error:
             client.close()
             if isinstance(error, ValueError | TypeError | KeyError):
-                raise ServerError(f"what answers at {url} is not a zoo server: {error!r}") from None
+                raise ServerPredictorError(f"what answers at {url} is not a zoo server: {error!r}") from None
             raise
 
     def __call__(self, pixels: Pixels) -> Prediction:
@@ -94,7 +96,9 @@ def _request(client: httpx2.Client, method: str, path: str, **arguments: Any) ->
     try:
         response = client.request(method, path, **arguments)
     except httpx2.HTTPError as error:
-        raise ServerError(f"no answer from {client.base_url}: {error}; is the server running?") from None
+        raise ServerPredictorError(f"no answer from {client.base_url}: {error}; is the server running?") from None
     if response.is_error:
-        raise ServerError(f"{client.base_url}{path.lstrip('/')} answered {response.status_code}: {response.text}")
+        raise ServerPredictorError(
+            f"{client.base_url}{path.lstrip('/')} answered {response.status_code}: {response.text}"
+        )
     return response

@@ -4,7 +4,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from serve.tuning.quiet import wait_for_quiet
+from serve.tuning.stopwatch import wait_for_quiet
 
 WARMUP = 3
 """Calls of each before the timed ones."""

@@ -3,8 +3,7 @@
 It needs httpx2 (`pip install 'template-zoo[client]'`), and nothing of what the server needs.
 """
 
-from serve.client.calls import Picture
-from serve.client.clients import AsyncClient, Client
-from serve.client.errors import ClientError, NoAnswerError, ServerError
+from serve.client.calls import ClientError, ImageInput, NoAnswerError, ServerError
+from serve.client.client import AsyncClient, Client
 
-__all__ = ["AsyncClient", "Client", "ClientError", "NoAnswerError", "Picture", "ServerError"]
+__all__ = ["AsyncClient", "Client", "ClientError", "ImageInput", "NoAnswerError", "ServerError"]

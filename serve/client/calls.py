@@ -1,4 +1,4 @@
-"""What can be asked of a server, and how its answers are read; nothing here sends anything."""
+"""The calls that a server takes, and how their answers are read; nothing here sends anything."""
 
 import io
 from collections.abc import Callable, Mapping, Sequence
@@ -11,15 +11,15 @@ import numpy as np
 from PIL import Image
 from pydantic import TypeAdapter
 
-from serve.client.errors import NoAnswerError, ServerError
 from serve.schemas import ClassifyAnswer, ErrorAnswer, ModelDescription, PatchSemanticsAnswer, Timing
+from zoo.errors import ZooError
 from zoo.predictors import Array
 
-Picture = str | Path | bytes | Image.Image
-"""The path of a file, a file's bytes, or a picture in memory, which is sent without loss."""
+ImageInput = str | Path | bytes | Image.Image
+"""The path of a file, a file's bytes, or an image in memory, which is sent without loss."""
 
 Outcome = httpx2.Response | httpx2.RequestError
-"""What became of a request."""
+"""Outcome of a request: a response, or the error that prevented one."""
 
 T = TypeVar("T")
 A = TypeVar("A", ClassifyAnswer, PatchSemanticsAnswer)
@@ -27,40 +27,64 @@ A = TypeVar("A", ClassifyAnswer, PatchSemanticsAnswer)
 _models = TypeAdapter(list[ModelDescription])
 
 
+class ClientError(ZooError):
+    """Base of what a call raises."""
+
+
+class ServerError(ClientError):
+    """The server refused a request, or failed.
+
+    Arguments:
+        status: of HTTP.
+        code: a short name for programs, such as `queue_full`; `http` where what answers is not the zoo's server.
+        message: for people.
+    """
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(f"the server answered {status} ({code}): {message}")
+        self.status = status
+        self.code = code
+        self.message = message
+
+
+class NoAnswerError(ClientError):
+    """No answer, none in time, or one that is not of a zoo server."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """A request."""
+    """A request, and how its answer is read."""
 
     method: str
     path: str
     read: Callable[[bytes], T]
-    """What the body of its answer says."""
+    """Parses the body of its answer."""
     accept: str = "application/json"
     params: Mapping[str, str | int] | None = None
-    pictures: Sequence[tuple[str, Picture]] = ()
-    """Each with a name for it, where it has none of its own."""
+    images: Sequence[tuple[str, ImageInput]] = ()
+    """Images, each with a name for those that have no file name."""
     join: Callable[[Sequence[T]], T] | None = None
-    """Makes one answer of those to its parts; None if it never has several pictures."""
+    """Joins the answers of its parts; None if it never has several images."""
 
     def files(self) -> list[tuple[str, tuple[str, bytes]]]:
-        """The form to send; reads and encodes the pictures."""
-        return [("file", _file(picture, name)) for name, picture in self.pictures]
+        """The form to send; reads and encodes the images."""
+        return [("file", _file(image, name)) for name, image in self.images]
 
     def split(self, max_files: int, max_bytes: int) -> list["Call[T]"]:
-        """The same call in parts, each with pictures as long as there are that many, or so many bytes.
+        """The call in parts of at most `max_files` images and, unless one image alone has more, `max_bytes` bytes.
 
         Raises:
-            OSError: the file of a picture is not there.
+            OSError: the file of an image is not there.
         """
-        parts: list[list[tuple[str, Picture]]] = [[]]
+        parts: list[list[tuple[str, ImageInput]]] = [[]]
         size = 0
-        for name, picture in self.pictures:
-            size += (own := _size(picture))
+        for name, image in self.images:
+            size += (own := _size(image))
             if parts[-1] and (size > max_bytes or len(parts[-1]) == max_files):
                 parts.append([])
                 size = own
-            parts[-1].append((name, picture))
-        return [replace(self, pictures=part) for part in parts]
+            parts[-1].append((name, image))
+        return [replace(self, images=part) for part in parts]
 
     def result(self, outcome: Outcome) -> T:
         """The answer.
@@ -82,40 +106,32 @@ class Call(Generic[T]):
             raise NoAnswerError(f"what answers at {outcome.url} is not a zoo server: {error}") from None
 
 
-def classify(pictures: Sequence[Picture], model: str | None, top_k: int | None) -> Call[ClassifyAnswer]:
-    """The most probable classes of each picture."""
-    return Call(
-        "POST",
-        "/classify",
-        ClassifyAnswer.model_validate_json,
-        params=_given(model=model, top_k=top_k),
-        pictures=_named(pictures),
-        join=_join,
-    )
+def classify(images: Sequence[ImageInput], model: str | None, top_k: int | None) -> Call[ClassifyAnswer]:
+    """The most probable classes of each image."""
+    return _json_call("/classify", ClassifyAnswer, images, model, top_k)
 
 
-def patch_semantics(pictures: Sequence[Picture], model: str | None, top_k: int | None) -> Call[PatchSemanticsAnswer]:
-    """What each patch of each picture looks like."""
+def patch_semantics(images: Sequence[ImageInput], model: str | None, top_k: int | None) -> Call[PatchSemanticsAnswer]:
+    """What each patch of each image looks like."""
+    return _json_call("/patch-semantics", PatchSemanticsAnswer, images, model, top_k)
+
+
+def shares(images: Sequence[ImageInput], model: str | None) -> Call[Array]:
+    """The shares of the patches as an array."""
     return Call(
         "POST",
         "/patch-semantics",
-        PatchSemanticsAnswer.model_validate_json,
-        params=_given(model=model, top_k=top_k),
-        pictures=_named(pictures),
-        join=_join,
+        _array,
+        "application/x-npy",
+        _without_none(model=model),
+        _named(images),
+        np.concatenate,
     )
 
 
-def shares(pictures: Sequence[Picture], model: str | None) -> Call[Array]:
-    """The same as an array."""
-    return Call(
-        "POST", "/patch-semantics", _array, "application/x-npy", _given(model=model), _named(pictures), np.concatenate
-    )
-
-
-def semantic_map(picture: Picture, model: str | None) -> Call[bytes]:
-    """The same as a picture."""
-    return Call("POST", "/patch-semantics", bytes, "image/png", _given(model=model), _named([picture]))
+def semantic_map(image: ImageInput, model: str | None) -> Call[bytes]:
+    """The map drawn over the image."""
+    return Call("POST", "/patch-semantics", bytes, "image/png", _without_none(model=model), _named([image]))
 
 
 def models() -> Call[list[ModelDescription]]:
@@ -123,31 +139,44 @@ def models() -> Call[list[ModelDescription]]:
     return Call("GET", "/models", _models.validate_json)
 
 
-def _given(**params: str | int | None) -> dict[str, str | int]:
+def _json_call(
+    path: str, answer: type[A], images: Sequence[ImageInput], model: str | None, top_k: int | None
+) -> Call[A]:
+    return Call(
+        "POST",
+        path,
+        answer.model_validate_json,
+        params=_without_none(model=model, top_k=top_k),
+        images=_named(images),
+        join=_join,
+    )
+
+
+def _without_none(**params: str | int | None) -> dict[str, str | int]:
     return {name: value for name, value in params.items() if value is not None}
 
 
-def _named(pictures: Sequence[Picture]) -> list[tuple[str, Picture]]:
-    return [(f"picture {number}", picture) for number, picture in enumerate(pictures, start=1)]
+def _named(images: Sequence[ImageInput]) -> list[tuple[str, ImageInput]]:
+    return [(f"image {number}", image) for number, image in enumerate(images, start=1)]
 
 
-def _size(picture: Picture) -> int:
-    """Bytes of a picture's file, nearly."""
-    if isinstance(picture, bytes):
-        return len(picture)
-    if isinstance(picture, Image.Image):
-        return picture.width * picture.height * len(picture.getbands())
-    return Path(picture).stat().st_size
+def _size(image: ImageInput) -> int:
+    """Approximate size of an image's file, in bytes."""
+    if isinstance(image, bytes):
+        return len(image)
+    if isinstance(image, Image.Image):
+        return image.width * image.height * len(image.getbands())
+    return Path(image).stat().st_size
 
 
-def _file(picture: Picture, name: str) -> tuple[str, bytes]:
-    if isinstance(picture, bytes):
-        return name, picture
-    if isinstance(picture, Image.Image):
+def _file(image: ImageInput, name: str) -> tuple[str, bytes]:
+    if isinstance(image, bytes):
+        return name, image
+    if isinstance(image, Image.Image):
         buffer = io.BytesIO()
-        picture.save(buffer, "PNG", compress_level=1)
+        image.save(buffer, "PNG", compress_level=1)
         return name, buffer.getvalue()
-    file = Path(picture)
+    file = Path(image)
     return file.name, file.read_bytes()
 
 

@@ -1,20 +1,19 @@
-"""Calls with more pictures than a server takes at once: the requests that they are made of."""
+"""Calls with more images than a server takes at once, made as several requests."""
 
 import math
 from typing import Generic, TypeVar
 
-from serve.client.calls import Call, Outcome
-from serve.client.errors import ServerError
+from serve.client.calls import Call, Outcome, ServerError
 
 T = TypeVar("T")
 
 MAX_FILES = 32
 MAX_BYTES = 31 * 2**20
-"""Of one request, unless one picture alone has more: what a server takes by default, with room for the form."""
+"""Limits of one request, unless one image alone has more: a server's defaults, with room for the form."""
 
 
 class Parts(Generic[T]):
-    """The requests of a call, in order. What the server calls too large is halved."""
+    """The requests of a call, in order. A request that the server refuses as too large is halved."""
 
     def __init__(self, call: Call[T]) -> None:
         self._call = call
@@ -26,7 +25,7 @@ class Parts(Generic[T]):
         return self._left[0] if self._left else None
 
     def take(self, outcome: Outcome) -> None:
-        """Take what became of that request.
+        """Record the outcome of that request.
 
         Raises:
             ServerError, NoAnswerError: it has no answer, and smaller requests would have none either.
@@ -35,10 +34,10 @@ class Parts(Generic[T]):
         try:
             self._answers.append(part.result(outcome))
         except ServerError as error:
-            if not _is_too_large(error) or len(part.pictures) < 2:
+            if not _is_too_large(error) or len(part.images) < 2:
                 raise
             # The others are as large.
-            count = math.ceil(len(part.pictures) / 2)
+            count = math.ceil(len(part.images) / 2)
             self._left = [smaller for each in self._left for smaller in each.split(count, MAX_BYTES)]
         else:
             del self._left[0]

@@ -1,4 +1,4 @@
-"""When a call is tried again, and for how long."""
+"""Retries: which calls are retried, and for how long."""
 
 import math
 import random
@@ -13,19 +13,19 @@ import httpx2
 from serve.client.calls import Call, Outcome
 from zoo.errors import InputError
 
-STATUSES = (429, 503)
-"""Of answers after which the same request may succeed: the server is busy, or ends and another takes over."""
+RETRY_STATUSES = (429, 503)
+"""Statuses after which the same request may succeed: the server is busy, or shuts down and another takes over."""
 
-_PASSING = (httpx2.TimeoutException, httpx2.NetworkError, httpx2.RemoteProtocolError)
+_TRANSIENT = (httpx2.TimeoutException, httpx2.NetworkError, httpx2.RemoteProtocolError)
 
-FIRST_WAIT = 0.25
-"""Seconds before the second try at most; twice as long before each further one."""
-LONGEST_WAIT = 8.0
+FIRST_BACKOFF = 0.25
+"""Longest wait before the second try, in seconds; twice as long before each further one."""
+MAX_BACKOFF = 8.0
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """How much is done for a request; see `Client`.
+class RetryPolicy:
+    """Limits of the tries of a request; see `Client`.
 
     Raises:
         InputError: one of them is not above 0, or not finite.
@@ -44,39 +44,43 @@ class Limits:
 class Attempts:
     """The tries of one request; its time starts now."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._end = time.monotonic() + limits.timeout
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._policy = policy
+        self._end = time.monotonic() + policy.timeout
         self._made = 0
 
     def arguments(self, call: Call[Any], files: Sequence[tuple[str, tuple[str, bytes]]]) -> dict[str, Any]:
-        """Of an httpx2 client's `request` for the next try; `files` are those of the call."""
+        """Arguments for the `request` method of an httpx2 client; `files` are those of the call."""
         left = max(self._end - time.monotonic(), 0.001)
-        told = min(left, self._limits.deadline or math.inf)
+        allowed = min(left, self._policy.deadline or math.inf)
         return {
             "method": call.method,
             "url": call.path,
             "params": call.params,
             "files": files or None,
-            "headers": {"Accept": call.accept, "X-Request-Timeout-Ms": f"{1000 * told:.0f}"},
-            # The server's own word that it was too late comes first.
-            "timeout": min(left, told + 1),
+            "headers": {"Accept": call.accept, "X-Request-Timeout-Ms": f"{1000 * allowed:.0f}"},
+            # A second more, so that the server's own 504 arrives first.
+            "timeout": min(left, allowed + 1),
         }
 
     def pause(self, outcome: Outcome) -> float | None:
-        """Seconds to wait before another try; None if there shall be none."""
+        """Seconds to wait before another try; None if there is no further try."""
         self._made += 1
-        if not is_passing(outcome) or self._made >= self._limits.tries:
+        if not is_transient(outcome) or self._made >= self._policy.tries:
             return None
-        seconds = random.uniform(0, min(FIRST_WAIT * 2 ** (self._made - 1), LONGEST_WAIT))
+        seconds = random.uniform(0, min(FIRST_BACKOFF * 2 ** (self._made - 1), MAX_BACKOFF))
         if isinstance(outcome, httpx2.Response):
             seconds += retry_after(outcome)
         return seconds if seconds < self._end - time.monotonic() else None
 
 
-def is_passing(outcome: Outcome) -> bool:
+def is_transient(outcome: Outcome) -> bool:
     """Whether the same request may succeed later."""
-    return outcome.status_code in STATUSES if isinstance(outcome, httpx2.Response) else isinstance(outcome, _PASSING)
+    return (
+        outcome.status_code in RETRY_STATUSES
+        if isinstance(outcome, httpx2.Response)
+        else isinstance(outcome, _TRANSIENT)
+    )
 
 
 def retry_after(response: httpx2.Response) -> float:

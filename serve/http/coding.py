@@ -3,7 +3,7 @@
 import zlib
 
 from serve.errors import BodyTooLargeError, UnsupportedCodingError
-from serve.http.negotiation import negotiate
+from serve.http.request import negotiate
 from zoo.errors import InputError
 
 IDENTITY = "identity"

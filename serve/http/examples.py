@@ -1,5 +1,12 @@
-"""Answers as the OpenAPI document shows them; shortened, and never another form than the true ones."""
+"""Answers as the OpenAPI document shows them: shortened, and made of the types of true answers."""
 
+from dataclasses import asdict
+
+from prometheus_client import Metric, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
+
+from serve.metrics import REQUESTS
 from serve.schemas import (
     Classification,
     ClassifyAnswer,
@@ -14,6 +21,7 @@ from serve.schemas import (
     Size,
     Timing,
 )
+from zoo.package.metrics import Score
 from zoo.registry import info
 from zoo.semantic_map import class_colour
 
@@ -21,6 +29,7 @@ _CLASSES = ["cat", "dog"]
 _MODEL = ModelIdentity(name="wrn16-ours.pets", variant="wrn16-ours", data="pets", weights_sha256="2e414840" * 8)
 _TOP = [ClassProbability(label="cat", probability=0.9722), ClassProbability(label="dog", probability=0.0278)]
 _TIMING = Timing(queue_ms=0.213, compute_ms=6.514, batch=1)
+_SCORE = Score(images=10_000, accuracy=90.55, patch_accuracy=86.12, weights_sha256=_MODEL.weights_sha256)
 _SIZE, _BOX = Size(width=451, height=300), (75.5, 0.0, 375.5, 300.0)
 
 CLASSIFY = ClassifyAnswer(
@@ -66,12 +75,22 @@ MODEL = ModelDescription(
     precision="fp32",
     onnx_sha256="9d0c7b5e" * 8,
     patch_source=info(_MODEL.variant).patch_source,
-    metrics={"test": {"torch": {"images": 10_000, "top1": 0.9055}}},
+    metrics={"test": {"torch": {name: value for name, value in asdict(_SCORE).items() if value is not None}}},
     parity={"fp32": {"CPUExecutionProvider": {"passed": True}}},
 )
 
-METRICS = """\
-# HELP zoo_requests_total Answers, by route and status.
-# TYPE zoo_requests_total counter
-zoo_requests_total{code="200",route="/classify"} 1.0
-"""
+
+class _OneAnswer(Collector):
+    """The counter of answers after one answer.
+
+    Not a `Counter`: in a server of several processes its value would be added to theirs.
+    """
+
+    def collect(self) -> list[Metric]:
+        name, explanation, labels = REQUESTS
+        counter = CounterMetricFamily(name, explanation, labels=labels)
+        counter.add_metric(["/classify", "200", _MODEL.name], 1)
+        return [counter]
+
+
+METRICS = generate_latest(_OneAnswer()).decode()

@@ -1,4 +1,4 @@
-"""Files of a form (multipart/form-data, RFC 7578), gathered in memory: its body is bounded, and a disk may be full."""
+"""Files of a form (multipart/form-data, RFC 7578), kept in memory: the body is bounded, and a disk may be full."""
 
 import re
 from collections.abc import Callable
@@ -23,7 +23,7 @@ _EXTENDED = re.compile(rb";[ \t]*filename\*[ \t]*=[ \t]*(utf-8|iso-8859-1)'[^']*
 
 
 class Upload(NamedTuple):
-    """A file as it was sent."""
+    """An uploaded file."""
 
     name: str
     data: bytes
@@ -67,7 +67,7 @@ class FormFiles:
         self._closed = False
 
     def reader(self, content_type: str) -> Callable[[bytes], None]:
-        """What takes the bytes of a body, chunk by chunk.
+        """A function that takes the bytes of a body, chunk by chunk.
 
         Arguments:
             content_type: the request's header, with the boundary.
@@ -137,7 +137,7 @@ class FormFiles:
         return BadUploadError(f"the form cannot be read: {reason}; {remedy or self._remedy}")
 
     def _reason(self, error: ParseError, read: bytes) -> str:
-        """Why the parser stopped, at the last of the bytes that were read."""
+        """Reason why the parser stopped at the last of the bytes that were read."""
         if self._part:
             return f"{self._part}: {error}"
         if read.endswith(b"--" + self._boundary + b"\n"):

@@ -1,19 +1,19 @@
-"""What the OpenAPI document says of the endpoints beside what FastAPI finds out by itself."""
+"""Additions to the OpenAPI document that FastAPI makes: errors, examples, request bodies, keys."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.encoders import jsonable_encoder
 
 from serve.errors import error_body
-from serve.http.deadline import TIMEOUT_HEADER
-from serve.http.middleware.auth import is_open
-from serve.http.upload import FIELD, FORM_TYPE, IMAGE_TYPES
+from serve.http.auth import is_public
+from serve.http.body import FIELD, FORM_TYPE, IMAGE_TYPES
+from serve.http.request import TIMEOUT_HEADER
 from serve.schemas import Problem
 
 Responses = dict[int | str, dict[str, Any]]
-"""By status, as FastAPI takes them."""
+"""Documented answers by status, as FastAPI takes them."""
 
 JSON, TEXT = "application/json", "text/plain"
 
@@ -57,7 +57,7 @@ _PROBLEMS: Mapping[int, tuple[str, str, str]] = {
     429: (
         "Too many requests, of all or of this client; try again after `Retry-After` seconds.",
         "queue_full",
-        "256 pictures are in work and 1 more are above the limit of 256; try again in a second",
+        "server busy: 256 images in flight, 1 more requested (limit 256); retry in 1 s",
     ),
     431: (
         "Too many headers, or too long ones.",
@@ -71,7 +71,7 @@ _PROBLEMS: Mapping[int, tuple[str, str, str]] = {
     ),
     504: ("The deadline passed.", "deadline", "no answer within the deadline of 10000 ms"),
 }
-"""By status: what it means, and the code and message of an example."""
+"""Meaning of each status, with the code and message of an example."""
 
 
 def images_request(max_files: int) -> dict[str, Any]:
@@ -107,32 +107,53 @@ def images_request(max_files: int) -> dict[str, Any]:
     }
 
 
-_KEYS: Mapping[str, Mapping[str, str]] = {
+_SECURITY_SCHEMES: Mapping[str, Mapping[str, str]] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer KEY`"},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "`X-API-Key: KEY`"},
 }
-"""The two ways to send an API key that `Guard` takes."""
+"""The two ways to send an API key that `AuthMiddleware` takes."""
 
 
 def declare_keys(app: FastAPI) -> None:
     """Have the document say where an API key is needed, and how it is sent."""
-    describe = app.openapi
 
-    def describe_keys() -> dict[str, Any]:
-        document = describe()
-        document.setdefault("components", {})["securitySchemes"] = _KEYS
+    def declare(document: dict[str, Any]) -> None:
+        document.setdefault("components", {})["securitySchemes"] = _SECURITY_SCHEMES
         for path, operations in document["paths"].items():
-            if not is_open(path):
+            if not is_public(path):
                 for operation in operations.values():
-                    operation["security"] = [{name: []} for name in _KEYS]
+                    operation["security"] = [{name: []} for name in _SECURITY_SCHEMES]
+
+    _amend(app, declare)
+
+
+def declare_query_values(app: FastAPI, values: Mapping[str, Mapping[str, Any]]) -> None:
+    """Have the document say which values of query parameters this server takes: a JSON schema for each parameter."""
+
+    def declare(document: dict[str, Any]) -> None:
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                for parameter in operation.get("parameters", ()):
+                    if parameter["in"] == "query":
+                        parameter["schema"].update(values.get(parameter["name"], {}))
+
+    _amend(app, declare)
+
+
+def _amend(app: FastAPI, change: Callable[[dict[str, Any]], None]) -> None:
+    """Apply a change to the OpenAPI document, which is made when it is first asked for, with all routes."""
+    make = app.openapi
+
+    def amended() -> dict[str, Any]:
+        document = make()
+        change(document)
         return document
 
-    # Asked for when all routes are there.
-    app.openapi = describe_keys  # type: ignore[method-assign]
+    app.openapi = amended  # type: ignore[method-assign]
 
 
 def problems(*statuses: int, path: str = "/") -> Responses:
-    """The errors of an endpoint, each with an example, in the form that errors have below a path."""
+    """The errors of an endpoint, each with an example, in the form of the API below a path."""
     answers: Responses = {}
     for status in statuses:
         description, code, message = _PROBLEMS[status]
@@ -145,7 +166,7 @@ def problems(*statuses: int, path: str = "/") -> Responses:
 
 
 def example(value: Any, status: int = 200, description: str = "Successful Response") -> Responses:
-    """An answer of an endpoint as an example shows it: text, or what becomes JSON."""
+    """An answer of an endpoint, documented by an example: text, or a value that becomes JSON."""
     if isinstance(value, str):
         content = {TEXT: {"schema": {"type": "string"}, "example": value}}
     else:

@@ -1,4 +1,4 @@
-"""Errors as answers. What a client reads comes from here: no path, trace or version of the server's own."""
+"""Errors as answers, which never show a path, traceback or version of the server."""
 
 import asyncio
 import logging
@@ -14,14 +14,14 @@ _log = logging.getLogger(__name__)
 
 
 def problem(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """An error's answer to the current request; its code is noted for the log and the metrics."""
+    """The answer for an error of the current request; the log and the metrics get its code."""
     context = current()
     context.reason = code
     return JSONResponse(error_body(context.path, code, message), status, headers)
 
 
 def problem_of(error: BaseException) -> JSONResponse:
-    """An error's answer. What was not raised for a client is logged and not told: it may name files."""
+    """The answer for an exception. One that was not raised for clients is only logged: it may name files."""
     if isinstance(error, asyncio.CancelledError):
         # By uvicorn, when the time to end is over.
         error = ShuttingDownError()

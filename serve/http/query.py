@@ -1,4 +1,4 @@
-"""Query parameters: requests are read by the model that the OpenAPI document is made from."""
+"""Query parameters: one model is what requests are read by and what the OpenAPI document is made from."""
 
 from collections.abc import Iterable
 from reprlib import repr as short
@@ -6,19 +6,26 @@ from typing import TypeVar
 from urllib.parse import parse_qsl
 
 from fastapi import Request
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from serve.errors import UnknownParameterError
-from serve.http.middleware.auth import is_open
+from serve.http.auth import is_public
 from serve.http.middleware.prefix import route_path
+from zoo.answers import DEFAULT_TOP_K
 from zoo.errors import InputError, suggestion
 
 
 class ImageQuery(BaseModel):
-    """Query parameters of the endpoints that take images."""
+    """Query parameters of the endpoints that take images.
 
-    model: str | None = None
-    top_k: int | None = None
+    A new parameter is a field here, and nothing else: it is then documented, read, and named in error messages.
+    """
+
+    model: str | None = Field(
+        None,
+        description="A name of `/models`, or a variant that one of them has; the default model if none is given.",
+    )
+    top_k: int | None = Field(None, description=f"Classes to list, 1 to C; {DEFAULT_TOP_K} if none is given.")
 
 
 Q = TypeVar("Q", bound=BaseModel)
@@ -48,7 +55,7 @@ async def refuse_query(request: Request) -> None:
         UnknownParameterError: the request has one.
     """
     query = request.scope["query_string"]
-    if query and not is_open(route_path(request.scope)):
+    if query and not is_public(route_path(request.scope)):
         _parse(query, ())
 
 

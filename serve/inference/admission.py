@@ -1,4 +1,4 @@
-"""A bound on what is in work, in pictures and in bytes, so that overload is refused before it costs anything."""
+"""A bound on what is in flight, in images and in bytes, so that overload is refused before it costs anything."""
 
 from types import TracebackType
 
@@ -7,12 +7,12 @@ from serve.shared import Shared
 
 
 class Admission:
-    """Counts what is in work, from a request's body to its answer; used on the event loop only.
+    """Counts what is in flight, from a request's body to its answer; used on the event loop only.
 
     Arguments:
-        max_items: pictures in work, in all processes.
-        max_bytes: of their requests' bodies.
-        shared: what is in work.
+        max_items: images in flight, in all processes.
+        max_bytes: bytes of their requests' bodies.
+        shared: counts of what is in flight.
     """
 
     def __init__(self, max_items: int, max_bytes: int, shared: Shared) -> None:
@@ -21,30 +21,24 @@ class Admission:
         self._max_items = max_items
         self._max_bytes = max_bytes
 
-    def enter(self) -> "Place":
-        """A place for a request, to be entered by `with`, which gives back what it held in the end.
+    def enter(self) -> "Reservation":
+        """A reservation for a request, to be entered by `with`, which releases what it held in the end.
 
         Raises:
-            QueueFullError: there is no room for another picture; known before the body is read.
+            QueueFullError: there is no room for another image; known before the body is read.
         """
         self.check(1, 0)
-        return Place(self)
+        return Reservation(self)
 
     def check(self, items: int, bytes_: int) -> None:
-        """Raise `QueueFullError` if there is no room for so much more."""
-        if (in_work := self.items.total) + items > self._max_items:
-            raise QueueFullError(
-                f"{in_work} pictures are in work and {items} more are above the limit of {self._max_items}; "
-                "try again in a second"
-            )
-        if (in_work := self.bytes.total) + bytes_ > self._max_bytes:
-            raise QueueFullError(
-                f"{in_work} bytes are in work and {bytes_} more are above the limit of {self._max_bytes}; "
-                "try again in a second"
-            )
+        """Raise `QueueFullError` if there is no room for this much more."""
+        if (in_flight := self.items.total) + items > self._max_items:
+            raise _full(f"{in_flight} images in flight, {items} more requested (limit {self._max_items})")
+        if (in_flight := self.bytes.total) + bytes_ > self._max_bytes:
+            raise _full(f"{in_flight} bytes in flight, {bytes_} more requested (limit {self._max_bytes})")
 
 
-class Place:
+class Reservation:
     """What one request holds. It grows as its body arrives: who announces much and sends little takes little."""
 
     __slots__ = ("_admission", "bytes", "items")
@@ -69,10 +63,14 @@ class Place:
         self._admission.items.own += items
         self._admission.bytes.own += bytes_
 
-    def __enter__(self) -> "Place":
+    def __enter__(self) -> "Reservation":
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._change(-self.items, -self.bytes)
+
+
+def _full(load: str) -> QueueFullError:
+    return QueueFullError(f"server busy: {load}; retry in {QueueFullError.headers['Retry-After']} s")

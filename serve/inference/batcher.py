@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from serve.errors import DeadlineError, ShuttingDownError
+from serve.metrics import BatchReport
 from zoo.images.preprocess import Pixels
 from zoo.predictors import Prediction, Predictor, predict_in_parts
 
@@ -23,15 +24,6 @@ class Timing(NamedTuple):
     """What an answer took, in seconds, and how many pictures were computed with it."""
 
     queue: float
-    compute: float
-    batch: int
-
-
-class BatchReport(NamedTuple):
-    """What one batch took, in seconds."""
-
-    queue: list[float]
-    """Of each request."""
     compute: float
     batch: int
 

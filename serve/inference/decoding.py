@@ -1,4 +1,4 @@
-"""The pictures of one request, decoded by several threads."""
+"""Decoding of the images of one request by several threads."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -13,30 +13,30 @@ from zoo.images.decode import decode, decode_pixels
 from zoo.images.preprocess import Box, Pixels
 
 
-class Picture(NamedTuple):
+class DecodedImage(NamedTuple):
     """A decoded upload."""
 
     name: str
     width: int
     height: int
-    """Of the upright picture, in its pixels."""
+    """Size of the upright image, in pixels."""
     pixels: Pixels
     """[3, S, S]"""
     box: Box
-    """The part of the upright picture that the pixels show."""
+    """The part of the upright image that the pixels show."""
     image: Image.Image | None
-    """The upright picture in RGB, where it was asked for: it may have a thousand times the pixels' bytes."""
+    """The upright image in RGB, where it was asked for: it may have a thousand times the pixels' bytes."""
 
 
 class Decoding:
-    """Decodes pictures; the thread that ends last goes on with them, so that nobody else has to be woken for it.
+    """Decodes images; the thread that ends last goes on with them, so that nobody else has to be woken for it.
 
     Arguments:
         uploads: at least one.
         size: height and width in pixels of what the network sees.
         max_pixels: limit on width x height of each.
-        keep_images: whether the whole pictures are kept, too.
-        wanted: whether anybody still waits; asked before each picture.
+        keep_images: whether the whole images are kept, too.
+        wanted: whether anybody still waits; asked before each image.
         done: called once, in the end, by one of the threads.
     """
 
@@ -50,7 +50,7 @@ class Decoding:
         wanted: Callable[[], bool],
         done: Callable[["Decoding"], None],
     ) -> None:
-        self.pictures: list[Picture] = []
+        self.images: list[DecodedImage] = []
         """All of them, in order; none if one failed or nobody waits any more."""
         self.error: Exception | None = None
         """Of the first that failed; the ones after it were not decoded."""
@@ -60,7 +60,7 @@ class Decoding:
         self._keep_images = keep_images
         self._wanted = wanted
         self._done = done
-        self._decoded: dict[int, Picture] = {}
+        self._decoded: dict[int, DecodedImage] = {}
         self._left = len(uploads)
         self._lock = threading.Lock()
 
@@ -84,10 +84,10 @@ class Decoding:
             last = not self._left
         if last:
             if len(self._decoded) == len(self._uploads):
-                self.pictures = [self._decoded[index] for index in range(len(self._uploads))]
+                self.images = [self._decoded[index] for index in range(len(self._uploads))]
             self._done(self)
 
-    def _read(self, upload: Upload) -> Picture:
+    def _read(self, upload: Upload) -> DecodedImage:
         square = decode_pixels(upload.data, self._size, self._max_pixels)
         image = decode(upload.data, self._max_pixels) if self._keep_images else None
-        return Picture(upload.name, square.width, square.height, square.pixels, square.box, image)
+        return DecodedImage(upload.name, square.width, square.height, square.pixels, square.box, image)

@@ -1,4 +1,4 @@
-"""The models that a server has: loaded at the start or when they are first asked for, within a memory budget."""
+"""The models of a server: loaded at the start or on first use, within a memory budget."""
 
 import asyncio
 import logging
@@ -32,8 +32,8 @@ class LoadError(ZooError):
     """A model that failed when it was opened or computed for the first time; its cause says where."""
 
 
-class Loaded(NamedTuple):
-    """What computes a model."""
+class LoadedModel(NamedTuple):
+    """A model's predictor and the batcher that calls it."""
 
     predictor: Predictor
     batcher: Batcher
@@ -44,21 +44,21 @@ class ServedModel:
     """A model that requests may name, loaded or not."""
 
     package: Package
-    loaded: Loaded | None = None
+    loaded: LoadedModel | None = None
     users: int = 0
-    """Requests that it works for."""
+    """Number of requests that use it."""
     used: float = field(default_factory=time.monotonic)
-    """When it was last asked for."""
+    """Time of its last use."""
     bytes: int = 0
-    """By how much the process grew when it was loaded; the most of all times."""
-    loading: asyncio.Task[Loaded] | None = None
-    """What loads it just now."""
+    """Growth of the process when it was loaded; the largest of all loads."""
+    loading: asyncio.Task[LoadedModel] | None = None
+    """The load in progress."""
     declared: OnnxFile | None = None
-    """What its ONNX file declares, once that was opened."""
+    """Declarations of its ONNX file, once that was opened."""
     entities: Entities | None = field(init=False)
-    """What answers name the nearest of, if its directory has them."""
+    """Entities of its directory, of which answers name the nearest; None if it has none."""
     identity: dict[str, str] = field(init=False)
-    """What names it in answers."""
+    """Name and weights, as answers give them."""
     patch_source: str = field(init=False)
     """Where its patch logits come from."""
 
@@ -123,17 +123,17 @@ class Models(Mapping[str, ServedModel]):
 
     @property
     def names(self) -> list[str]:
-        """What requests may call them: their names, and the variants of which there is only one."""
+        """Names that requests may use: those of the models, and the variants of which there is only one."""
         variants = Counter(model.package.config.variant for model in self._models.values())
         return [*self._models, *(variant for variant, count in variants.items() if count == 1)]
 
     @property
     def alive(self) -> bool:
-        """Whether every loaded model takes work and does it."""
+        """Whether all loaded models work."""
         return all(model.loaded.batcher.alive for model in self._models.values() if model.loaded)
 
     def load_first(self) -> None:
-        """Before the server starts: load the default model, and the others as `load` says and the budget allows.
+        """Load the default model, and the others as `load` says and the budget allows, before the server starts.
 
         Raises:
             ZooError: one cannot be loaded.
@@ -141,7 +141,7 @@ class Models(Mapping[str, ServedModel]):
         """
         first, *others = self._models.values()
         self._load(first)
-        if self._excess() > 0:
+        if self._bytes_over_budget() > 0:
             raise InputError(
                 f"model_memory_mb = {self._settings.model_memory_mb:g}: {first.name} alone takes "
                 f"{first.bytes / 1e6:.0f} MB; allow more, or serve a smaller model first"
@@ -150,13 +150,13 @@ class Models(Mapping[str, ServedModel]):
             return
         for model in others:
             self._load(model)
-            if self._excess() > 0:
+            if self._bytes_over_budget() > 0:
                 _log.info("%s waits for its first request: the memory budget is used up", model.name)
-                self._take(model).close(self._settings.drain_seconds)
+                self._unload(model).close(self._settings.drain_seconds)
 
     @asynccontextmanager
     async def use(self, model: ServedModel) -> AsyncIterator[Batcher]:
-        """What computes a model, which is loaded if it is not, and stays so meanwhile.
+        """A context with the batcher of a model, which is loaded if necessary and stays loaded within.
 
         Raises:
             ModelUnavailableError: it cannot be loaded now.
@@ -188,17 +188,17 @@ class Models(Mapping[str, ServedModel]):
         return model.declared
 
     def close(self, timeout: float) -> bool:
-        """Finish what waits, and end; whether everything was done within so many seconds."""
+        """Finish what waits, and stop; returns whether all was done within `timeout` seconds."""
         deadline = time.monotonic() + timeout
         loaded = [model.loaded for model in self._models.values() if model.loaded]
         done = [each.batcher.close(max(deadline - time.monotonic(), 0)) for each in loaded]
         return all(done)
 
-    async def _load_while_serving(self, model: ServedModel) -> Loaded:
+    async def _load_while_serving(self, model: ServedModel) -> LoadedModel:
         try:
             async with self._loading:
                 # All at once, before any request can ask one of them again.
-                batchers = [self._take(other) for other in self._to_unload(model)]
+                batchers = [self._unload(other) for other in self._unload_candidates(model)]
                 for batcher in batchers:
                     await asyncio.to_thread(batcher.close, self._settings.drain_seconds)
                 return await asyncio.to_thread(self._load, model)
@@ -209,10 +209,10 @@ class Models(Mapping[str, ServedModel]):
         finally:
             model.loading = None
 
-    def _to_unload(self, model: ServedModel) -> Sequence[ServedModel]:
+    def _unload_candidates(self, model: ServedModel) -> Sequence[ServedModel]:
         """Idle models, the least lately used first, that make room for one; `ModelUnavailableError` if there are not
         enough of them."""
-        needed = self._excess(model.bytes or _file_bytes(model.package))
+        needed = self._bytes_over_budget(model.bytes or _file_bytes(model.package))
         idle = [other for other in self._models.values() if other.loaded and not other.users]
         chosen = []
         for other in sorted(idle, key=lambda other: other.used):
@@ -226,13 +226,13 @@ class Models(Mapping[str, ServedModel]):
             )
         return chosen
 
-    def _excess(self, more: int = 0) -> float:
-        """Bytes above the budget, with so many more; 0 or less if they fit."""
+    def _bytes_over_budget(self, more: int = 0) -> float:
+        """Bytes above the budget if `more` are added; 0 or less if all fit."""
         budget = self._settings.model_memory_mb * 1e6 or float("inf")
         return sum(model.bytes for model in self._models.values() if model.loaded) + more - budget
 
-    def _load(self, model: ServedModel) -> Loaded:
-        started, before = time.perf_counter(), _resident()
+    def _load(self, model: ServedModel) -> LoadedModel:
+        started, before = time.perf_counter(), _resident_bytes()
         try:
             predictor = self._open(model.package)
         except ZooError:
@@ -249,8 +249,8 @@ class Models(Mapping[str, ServedModel]):
             workers=self._settings.workers,
             observe=self._metrics.observer(model.name),
         )
-        model.bytes = max(model.bytes, _resident() - before, _file_bytes(model.package))
-        model.loaded = Loaded(predictor, batcher)
+        model.bytes = max(model.bytes, _resident_bytes() - before, _file_bytes(model.package))
+        model.loaded = LoadedModel(predictor, batcher)
         if isinstance(predictor, OnnxPredictor):
             model.declared = predictor.declared
         waiting = self._metrics.waiting.labels(model.name)
@@ -258,8 +258,8 @@ class Models(Mapping[str, ServedModel]):
         self._metrics.model_loaded(model.name, time.perf_counter() - started)
         return model.loaded
 
-    def _take(self, model: ServedModel) -> Batcher:
-        """Unload a model, all but its batcher, which is still to be closed."""
+    def _unload(self, model: ServedModel) -> Batcher:
+        """Unload a model; the caller closes its batcher, which is returned."""
         assert model.loaded
         batcher, model.loaded = model.loaded.batcher, None
         self._metrics.model_unloaded(model.name)
@@ -275,12 +275,12 @@ def _unavailable(model: ServedModel, error: Exception) -> ModelUnavailableError:
 
 
 def _file_bytes(package: Package) -> int:
-    """What a model takes at least."""
+    """Bytes of a model's largest ONNX file: a lower bound of its memory."""
     return max((file.stat().st_size for one in package.precisions if (file := package.onnx(one))), default=0)
 
 
-def _resident() -> int:
-    """Bytes of memory that this process uses; 0 where the system does not say."""
+def _resident_bytes() -> int:
+    """Resident memory of this process, in bytes; 0 where the system does not say."""
     try:
         resident = Path("/proc/self/statm").read_text().split()[1]
     except OSError:

@@ -12,9 +12,9 @@ import numpy as np
 
 from serve.errors import DeadlineError, ShuttingDownError
 from serve.http.form import Upload
-from serve.inference.admission import Admission, Place
+from serve.inference.admission import Admission, Reservation
 from serve.inference.batcher import Answer, Promise, Timing
-from serve.inference.decoding import Decoding, Picture
+from serve.inference.decoding import DecodedImage, Decoding
 from serve.inference.models import Models, OpenPredictor, ServedModel
 from serve.metrics import Metrics
 from serve.request_context import current
@@ -31,13 +31,13 @@ from zoo.predictors.onnx_session import OnnxFile
 class Result(NamedTuple):
     """The answer to one request."""
 
-    pictures: list[Picture]
+    pictures: list[DecodedImage]
     prediction: Prediction
     timing: Timing
 
 
 class Service:
-    """The served models, the pool that decodes for them, and the bound on what is in work.
+    """The served models, the pool that decodes for them, and the bound on what is in flight.
 
     Arguments:
         settings: of the server.
@@ -57,7 +57,7 @@ class Service:
         shared: Shared | None = None,
     ) -> None:
         self.settings = settings
-        self.shared = shared or Shared.among()
+        self.shared = shared or Shared.create()
         self.metrics = Metrics(self.shared)
         self.admission = Admission(settings.max_queue, settings.max_queue_bytes, self.shared)
         self.leaving = False
@@ -83,8 +83,8 @@ class Service:
         """Whether requests are taken and answered."""
         return not self.leaving and not self.draining and self.models.alive
 
-    def enter(self) -> Place:
-        """A place for a request, before its body is read; to be entered by `with`.
+    def enter(self) -> Reservation:
+        """A reservation for a request, before its body is read; to be entered by `with`.
 
         Raises:
             ShuttingDownError: no more requests are taken.
@@ -125,10 +125,10 @@ class Service:
 
             def decoded(decoding: Decoding) -> None:
                 self.metrics.decode.labels(model.name).observe(time.perf_counter() - started)
-                if not decoding.pictures:
+                if not decoding.images:
                     batcher.give_up(promise, decoding.error)
                     return
-                pixels = [picture.pixels for picture in decoding.pictures]
+                pixels = [image.pixels for image in decoding.images]
                 batcher.submit(pixels[0][None] if len(pixels) == 1 else np.stack(pixels), deadline, promise, True)
 
             decoding = Decoding(
@@ -142,7 +142,7 @@ class Service:
             batcher.expect()
             decoding.start(self._decoders)
             answer = await promise
-            return Result(decoding.pictures, *answer)
+            return Result(decoding.images, *answer)
 
     async def declared(self, model: ServedModel) -> OnnxFile:
         """What the ONNX file of a model declares, loaded or not.

@@ -12,11 +12,10 @@ from pydantic import WithJsonSchema
 from starlette.datastructures import Headers
 
 from serve.errors import OPEN_INFERENCE
+from serve.http.body import read_body
 from serve.http.coding import IDENTITY, choose_coding, encode_body
-from serve.http.connected import WhileConnected
-from serve.http.deadline import client_deadline, deadline_of
 from serve.http.openapi import Responses, example, problems
-from serve.http.upload import read_body
+from serve.http.request import WhileConnected, client_deadline, deadline_of
 from serve.inference.models import ServedModel
 from serve.inference.service import Service
 from serve.open_inference.answer import write_answer
@@ -114,8 +113,8 @@ def router(service: Service) -> APIRouter:
     @routes.post("/repository/index", responses=index_answers, openapi_extra=_INDEX)
     async def index(request: Request) -> list[dict[str, str]]:
         """The models that may be asked, the default one first; only those that answer now, if `ready` is true."""
-        with service.admission.enter() as place:
-            only_ready = _wants_ready(await read_body(request, place, settings))
+        with service.admission.enter() as reservation:
+            only_ready = _wants_ready(await read_body(request, reservation, settings))
         return [] if only_ready and not service.ready else list_models()
 
     metadata = example(example_signature.metadata()) | _OF_A_MODEL
@@ -155,10 +154,10 @@ def router(service: Service) -> APIRouter:
     async def infer(request: Request, model: Annotated[ServedModel, found]) -> Response:
         """A model's answer for pixels."""
         of_client, signature = client_deadline(request), await sign(model)
-        with service.enter() as place:
-            body = await read_body(request, place, settings)
+        with service.enter() as reservation:
+            body = await read_body(request, reservation, settings)
             asked = await to_thread.run_sync(read, body, request.headers, signature, limiter=reading)
-            place.add(items=len(asked.pixels), bytes_=max(asked.pixels.nbytes - len(body), 0))
+            reservation.add(items=len(asked.pixels), bytes_=max(asked.pixels.nbytes - len(body), 0))
             deadline = min(deadline_of(of_client, settings), time.monotonic() + asked.timeout)
             async with WhileConnected(request):
                 prediction, _ = await service.compute(model, asked.pixels, deadline)

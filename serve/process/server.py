@@ -3,22 +3,24 @@
 import logging
 import multiprocessing
 import os
+import resource
 import signal
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from serve.http.app import create_app
 from serve.inference.models import ServedModel
 from serve.inference.service import Service
-from serve.process.connections import Connections
+from serve.metrics import Metrics
+from serve.process.http1 import ConnectionSweeper, StrictHttpProtocol
 from serve.process.memory import give_back_large_memory, spare_what_is_loaded
-from serve.process.open_files import allow_files
-from serve.process.uvicorn_config import uvicorn_config
 from serve.settings import Settings
 from serve.shared import Shared
 from zoo.package import Package
@@ -26,11 +28,14 @@ from zoo.predictors import Predictor
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.signals import handling, stop_signals
 
+SPARE_FILES = 500
+"""Open files beside connections: models, libraries, and connections accepted between two sweeps."""
+
 _log = logging.getLogger(__name__)
 
 
 class Server(uvicorn.Server):
-    """Says that it is not ready as soon as it is told to stop; ends after the notice and what is in work, with 0.
+    """Reports not ready as soon as it is told to stop; exits with 0 after the notice period and the requests in flight.
 
     Arguments:
         config: of uvicorn.
@@ -46,7 +51,9 @@ class Server(uvicorn.Server):
         # Whoever serves alone may outlive the shell that started it.
         self._parent = os.getppid() if multiprocessing.parent_process() else None
         self._end = float("inf")
-        self._connections = Connections(settings.header_seconds, settings.keep_alive_seconds, settings.max_connections)
+        self._sweeper = ConnectionSweeper(
+            settings.header_seconds, settings.keep_alive_seconds, settings.max_connections
+        )
         service.metrics.watch(service.metrics.connections, lambda: len(self.server_state.connections))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -69,7 +76,7 @@ class Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         # uvicorn calls it ten times a second.
         if counter % 10 == 0:
-            self._connections.sweep(self.server_state.connections, time.monotonic())
+            self._sweeper.sweep(self.server_state.connections, time.monotonic())
             self._service.metrics.refresh()
             if self._parent not in (None, os.getppid()) and not self._service.leaving:
                 _log.error("the process that started this one is gone; so ends this one")
@@ -86,7 +93,7 @@ def serve(
     shared: Shared,
     started: Callable[[], None],
 ) -> None:
-    """Answer what comes to a socket until SIGTERM or Ctrl-C; models load before it listens.
+    """Answer requests to a socket until SIGTERM or Ctrl-C; models load before it listens.
 
     Raises:
         ZooError: a model cannot be loaded.
@@ -94,26 +101,58 @@ def serve(
     allow_files(settings.max_connections)
     give_back_large_memory()
     service = Service(settings, packages, shared=shared)
-    if not shared.place:
+    if not shared.index:
         for model in service.models.values():
-            _introduce(model)
+            _log_model(model)
     config = uvicorn_config(create_app(service), settings, service.metrics)
     spare_what_is_loaded()
     Server(config, service, started).run(sockets=[listener])
 
 
-def _introduce(model: ServedModel) -> None:
+def uvicorn_config(app: ASGIApp, settings: Settings, metrics: Metrics) -> uvicorn.Config:
+    """uvicorn's configuration for an application: with bounds, and without a header that names the server."""
+    return uvicorn.Config(
+        app,
+        http=partial(StrictHttpProtocol, metrics),  # type: ignore[arg-type]  # uvicorn only calls it
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        forwarded_allow_ips=list(settings.trusted_proxy),
+        h11_max_incomplete_event_size=settings.max_head_bytes,
+        timeout_keep_alive=settings.keep_alive_seconds,
+        timeout_graceful_shutdown=round(settings.drain_seconds),
+    )
+
+
+def allow_files(connections: int) -> None:
+    """Raise this process's limit on open files, of which each connection is one; log a warning if it stays too low."""
+    needed = connections + SPARE_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < needed:
+        _log.warning(
+            "max_connections = %d needs %d open files, but the limit is %d: raise it (ulimit -Hn), or lower the former",
+            connections,
+            needed,
+            hard,
+        )
+
+
+def _log_model(model: ServedModel) -> None:
     if model.loaded is None:
         _log.info("%s: loaded when it is first asked for", model.name)
         return
     predictor = model.loaded.predictor
-    _log.info("%s: %s", model.name, computing(predictor))
+    _log.info("%s: %s", model.name, describe_predictor(predictor))
     if isinstance(predictor, OnnxPredictor) and model.package.failed(predictor.precision):
         _log.warning("%s: parity.json does not say that its ONNX file passed `zoo verify`", model.name)
 
 
-def computing(predictor: Predictor) -> str:
-    """What a model is computed by, and how, for people to read."""
+def describe_predictor(predictor: Predictor) -> str:
+    """Description of the device, precision and options that compute a model, for the log."""
     if not isinstance(predictor, OnnxPredictor):
         return predictor.device
     runtime = predictor.runtime

@@ -1,4 +1,4 @@
-"""The address of a server, as one socket for each of its processes."""
+"""The sockets of a server: one for each of its processes, at one address."""
 
 import socket
 from collections.abc import Iterator
@@ -6,12 +6,12 @@ from contextlib import ExitStack, contextmanager
 
 from zoo.errors import ZooError
 
-CAN_SPREAD = hasattr(socket, "SO_REUSEPORT")
-"""Whether several sockets may have one address, among which the system spreads the connections."""
+CAN_SHARE_ADDRESS = hasattr(socket, "SO_REUSEPORT")
+"""Whether several sockets may share one address, among which the system balances the connections."""
 
 
 class AddressError(ZooError):
-    """The server cannot listen where it was told to."""
+    """The server cannot listen at the address of its settings."""
 
 
 @contextmanager
@@ -20,29 +20,29 @@ def listening(host: str, port: int, count: int) -> Iterator[list[socket.socket]]
 
     Arguments:
         host, port: the address; port 0 for any that is free.
-        count: sockets; above 1 only where `CAN_SPREAD`.
+        count: sockets; above 1 only where `CAN_SHARE_ADDRESS`.
 
     Raises:
         AddressError: somebody else has it, or it is not this machine's.
     """
     with ExitStack() as stack:
         # Among those that share an address, nobody would notice one more server: hence the first one does not.
-        first = stack.enter_context(_bind(host, port, spread=False))
+        first = stack.enter_context(_bind(host, port, share=False))
         if count == 1:
             yield [first]
             return
         port = first.getsockname()[1]
         first.close()
-        yield [stack.enter_context(_bind(host, port, spread=True)) for _ in range(count)]
+        yield [stack.enter_context(_bind(host, port, share=True)) for _ in range(count)]
 
 
-def _bind(host: str, port: int, spread: bool) -> socket.socket:
+def _bind(host: str, port: int, share: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With the protocol named, asyncio sends small answers at once; else they wait for the client's acknowledgement.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if spread:
+        if share:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind((host, port))
     except (OSError, OverflowError, ValueError) as error:  # ValueError: what is no host's name

@@ -1,4 +1,4 @@
-"""The processes of a server: one a core, since one of Python computes its own part of the work on one core only.
+"""The processes of a server: one per core, since a Python process does its own part of the work on one core only.
 
 They share an address, among whose sockets the system spreads the connections, and the memory of `serve.shared`.
 """
@@ -19,10 +19,10 @@ from multiprocessing.context import SpawnProcess
 from tempfile import TemporaryDirectory
 from types import FrameType
 
-from serve.http.middleware.keys import Keys
+from serve.http.auth import ApiKeys
 from serve.logs import configure_logging
-from serve.process.sockets import CAN_SPREAD, listening
-from serve.settings import VARIABLES, Settings
+from serve.process.sockets import CAN_SHARE_ADDRESS, listening
+from serve.settings import ENVIRONMENT_PREFIX, Settings
 from serve.shared import METRICS_FOLDER, Shared
 from zoo.errors import InputError, MissingDependencyError, ZooError
 from zoo.hub import WEIGHTS_VARIABLE, open_model
@@ -33,19 +33,19 @@ from zoo.package import Package
 from zoo.predictors.onnx import require_onnx
 from zoo.signals import handling, stop_signals
 
-MOST = 8
-"""Processes at most, if none are asked for: each takes the memory of its models."""
+MAX_PROCESSES = 8
+"""Upper bound of the default number of processes: each takes the memory of its models."""
 RETRY_SECONDS = 5.0
-"""After which a process that could not begin is tried again."""
-PATIENCE = 10.0
-"""Seconds beyond those of the settings in which the processes must have ended."""
+"""Time after which a process that could not start is started again."""
+SHUTDOWN_GRACE_SECONDS = 10.0
+"""Time beyond that of the settings after which processes that have not ended are killed."""
 
 _spawn = multiprocessing.get_context("spawn")
 _log = logging.getLogger(__name__)
 
 
 class ProcessError(ZooError):
-    """A process of the server ended that should not."""
+    """A process of the server ended unexpectedly."""
 
 
 def run(settings: Settings) -> None:
@@ -56,11 +56,11 @@ def run(settings: Settings) -> None:
         ZooError: a model or the device is not there, or the address is taken.
     """
     configure_logging(settings.log_format, settings.log_level)
-    for name in unknown_variables(Settings, VARIABLES, (WEIGHTS_VARIABLE, ORGANIZATION_VARIABLE)):
-        _log.warning("the variable %s means nothing here", name)
-    Keys(settings.api_keys, settings.api_keys_file)
+    for name in unknown_variables(Settings, ENVIRONMENT_PREFIX, (WEIGHTS_VARIABLE, ORGANIZATION_VARIABLE)):
+        _log.warning("the variable %s is not a setting", name)
+    ApiKeys(settings.api_keys, settings.api_keys_file)
     count = settings.processes or _default_count(settings)
-    if count > 1 and not CAN_SPREAD:
+    if count > 1 and not CAN_SHARE_ADDRESS:
         raise InputError(f"processes = {count}: this system cannot spread connections among several; serve with 1")
     with listening(settings.host, settings.port, count) as listeners:
         packages = [open_model(reference, settings.files) for reference in settings.model]
@@ -68,18 +68,18 @@ def run(settings: Settings) -> None:
             require_onnx(package, settings.chosen_precision)
         host, port = listeners[0].getsockname()[:2]
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        settings = _part(settings, count)
+        settings = _settings_of_one(settings, count)
         if count == 1:
-            _serve(settings, packages, listeners[0], Shared.among(), partial(_log.info, "answering at %s", url))
+            _serve(settings, packages, listeners[0], Shared.create(), partial(_log.info, "answering at %s", url))
             return
-        with _metrics_folder():
+        with _metrics_directory():
             started = partial(_log.info, "answering at %s with %d processes", url, count)
-            _Processes(settings, packages, listeners, started).run()
+            _Supervisor(settings, packages, listeners, started).run()
 
 
 @contextmanager
-def _metrics_folder() -> Iterator[None]:
-    """A folder for what the processes count, which they find by the environment that they get."""
+def _metrics_directory() -> Iterator[None]:
+    """A directory for the metrics of all processes, which inherit its path in their environment."""
     try:
         folder = TemporaryDirectory(prefix="zoo-metrics-")
     except OSError as error:
@@ -94,11 +94,11 @@ def _metrics_folder() -> Iterator[None]:
 
 def _default_count(settings: Settings) -> int:
     on_cuda = settings.device == "cuda" or (settings.device == "auto" and nvidia_driver())
-    return min(cores(), MOST) if CAN_SPREAD and not on_cuda else 1
+    return min(cores(), MAX_PROCESSES) if CAN_SHARE_ADDRESS and not on_cuda else 1
 
 
-def _part(settings: Settings, count: int) -> Settings:
-    """The settings of one of so many processes."""
+def _settings_of_one(settings: Settings, count: int) -> Settings:
+    """The settings of one of `count` processes: its share of the limits."""
     return replace(
         settings,
         model_memory_mb=settings.model_memory_mb / count,
@@ -122,10 +122,10 @@ def _serve(
     serve(settings, packages, listener, shared, started)
 
 
-def _work(
+def _run_worker(
     settings: Settings, packages: Sequence[Package], listener: socket.socket, shared: Shared, report: Connection
 ) -> None:
-    """One of several processes; it reports an empty text when it answers, or why it cannot."""
+    """Run one of several processes; it reports an empty string once it listens, or the error that stopped it."""
     # Until the server takes them over, nothing is there yet that would have to be brought to an end.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     configure_logging(settings.log_format, settings.log_level)
@@ -145,8 +145,8 @@ class _Worker:
     ready: bool = False
     error: str = ""
 
-    def listen(self) -> None:
-        """Take what it has reported."""
+    def receive(self) -> None:
+        """Receive its reports."""
         while self.report.poll():
             try:
                 self.error = self.report.recv()
@@ -156,13 +156,13 @@ class _Worker:
 
     @property
     def end(self) -> str:
-        """Why it has ended."""
+        """Reason why it ended."""
         code = self.process.exitcode or 0
         return self.error or (signal.Signals(-code).name if code < 0 else f"exit status {code}")
 
 
-class _Processes:
-    """Starts the processes, starts one again that dies, and hands on the signals to end.
+class _Supervisor:
+    """Starts the processes, restarts those that die, and forwards the signals to stop.
 
     Arguments:
         settings: of each process.
@@ -182,19 +182,19 @@ class _Processes:
         self._packages = packages
         self._listeners = listeners
         self._started: Callable[[], None] | None = started
-        self._shared = Shared.among(len(listeners))
+        self._shared = Shared.create(len(listeners))
         self._workers: dict[int, _Worker] = {}
         self._due = dict.fromkeys(range(len(listeners)), 0.0)
-        """When those that are not there are to be started."""
+        """Start time of each process that is not running, by its index."""
         self._stop_at = math.inf
-        """When those that are still there are killed."""
+        """Time at which processes that still run are killed."""
         self._failure = ""
 
     def run(self) -> None:
-        """Until all have ended.
+        """Run until all have ended.
 
         Raises:
-            ProcessError: one could not begin, or none is left.
+            ProcessError: one could not start, or none is left.
         """
         with handling(stop_signals(), self._on_signal):
             while self._workers or (self._due and self._stop_at == math.inf):
@@ -202,16 +202,16 @@ class _Processes:
                 sentinels = [worker.process.sentinel for worker in self._workers.values()]
                 reports = [worker.report for worker in self._workers.values() if not worker.ready]
                 wait([*sentinels, *reports], timeout=0.5)
-                for place, worker in list(self._workers.items()):
-                    worker.listen()
+                for index, worker in list(self._workers.items()):
+                    worker.receive()
                     if not worker.process.is_alive():
-                        worker.listen()
-                        self._bury(place, worker)
+                        worker.receive()
+                        self._reap(index, worker)
                 if self._started and len(self._workers) == len(self._listeners) == self._ready:
                     self._started()
                     self._started = None
                 if time.monotonic() > self._stop_at:
-                    self._tell(signal.SIGKILL)
+                    self._send(signal.SIGKILL)
         if self._failure:
             raise ProcessError(self._failure)
 
@@ -220,25 +220,25 @@ class _Processes:
         return sum(worker.ready for worker in self._workers.values())
 
     def _start_due(self) -> None:
-        for place, due in list(self._due.items()):
+        for index, due in list(self._due.items()):
             if self._stop_at == math.inf and time.monotonic() >= due:
-                del self._due[place]
-                self._workers[place] = self._start(place)
+                del self._due[index]
+                self._workers[index] = self._start(index)
 
-    def _start(self, place: int) -> _Worker:
-        shared = self._shared.at(place)
-        shared.forget()
+    def _start(self, index: int) -> _Worker:
+        shared = self._shared.at(index)
+        shared.reset()
         ours, theirs = _spawn.Pipe(duplex=False)
-        arguments = (self._settings, self._packages, self._listeners[place], shared, theirs)
-        process = _spawn.Process(target=_work, args=arguments, name=f"zoo {place}")
+        arguments = (self._settings, self._packages, self._listeners[index], shared, theirs)
+        process = _spawn.Process(target=_run_worker, args=arguments, name=f"zoo {index}")
         process.start()
         theirs.close()
         return _Worker(process, ours)
 
-    def _bury(self, place: int, worker: _Worker) -> None:
-        del self._workers[place]
+    def _reap(self, index: int, worker: _Worker) -> None:
+        del self._workers[index]
         worker.report.close()
-        self._shared.at(place).forget()
+        self._shared.at(index).reset()
         if self._stop_at < math.inf:
             return
         if not worker.ready and (self._started or not self._workers):
@@ -250,24 +250,25 @@ class _Processes:
 
         mark_process_dead(worker.process.pid)  # type: ignore[no-untyped-call]
         if worker.ready:
-            _log.error("process %s ended: %s; another takes its place", worker.process.pid, worker.end)
-            self._due[place] = 0.0
+            _log.error("process %s ended: %s; starting another", worker.process.pid, worker.end)
+            self._due[index] = 0.0
         else:
-            _log.error("a process cannot begin: %s; tried again in %g s", worker.end, RETRY_SECONDS)
-            self._due[place] = time.monotonic() + RETRY_SECONDS
+            _log.error("a process cannot start: %s; retrying in %g s", worker.end, RETRY_SECONDS)
+            self._due[index] = time.monotonic() + RETRY_SECONDS
 
     def _on_signal(self, sig: int, frame: FrameType | None) -> None:
         again = self._stop_at < math.inf
         self._stop(signal.SIGINT if again and sig == signal.SIGINT else signal.SIGTERM)
 
     def _stop(self, sig: signal.Signals = signal.SIGTERM) -> None:
-        self._stop_at = time.monotonic() + self._settings.notice_seconds + self._settings.drain_seconds + PATIENCE
-        # Else connections would be taken, and wait for nobody, when the processes have closed theirs.
+        allowed = self._settings.notice_seconds + self._settings.drain_seconds + SHUTDOWN_GRACE_SECONDS
+        self._stop_at = time.monotonic() + allowed
+        # Or connections would be accepted that nobody answers, once the processes have closed their own sockets.
         for listener in self._listeners:
             listener.close()
-        self._tell(sig)
+        self._send(sig)
 
-    def _tell(self, sig: signal.Signals) -> None:
+    def _send(self, sig: signal.Signals) -> None:
         for worker in list(self._workers.values()):
             if worker.process.is_alive() and worker.process.pid:
                 os.kill(worker.process.pid, sig)

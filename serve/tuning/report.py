@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from serve.tuning.stopwatch import Seconds
-from serve.tuning.tune import Tuning
+from serve.tuning.tune import TuningResult
 from zoo.package import Package
 from zoo.runtime import Precision, Runtime
 
 
-def trials_table(package: Package, found: Tuning, batches: Sequence[int]) -> Table:
+def trials_table(package: Package, found: TuningResult, batches: Sequence[int]) -> Table:
     """Every trial with its times and the reason why it was kept or not."""
     serving = found.serving
     table = Table(
@@ -33,13 +33,13 @@ def trials_table(package: Package, found: Tuning, batches: Sequence[int]) -> Tab
     return table
 
 
-def summary_table(package: Package, found: Tuning, batches: Sequence[int]) -> Table:
+def summary_table(package: Package, found: TuningResult, batches: Sequence[int]) -> Table:
     """The defaults, what was chosen, and the other precisions beside it."""
     table = Table(
         "precision",
         "options",
         title=f"{package.config.name}: {found.device}",
-        caption="Measured in turn; the ratio is to the first row. From parity.json: the share of pictures whose most "
+        caption="Measured in turn; the ratio is to the first row. From parity.json: the share of images whose most "
         "probable class is PyTorch's, and the mean total variation between the shares of a patch.",
     )
     for batch in batches:
@@ -65,8 +65,8 @@ def _parity(package: Package, precision: Precision) -> tuple[str, str]:
     return "", ""
 
 
-def chosen(found: Tuning) -> str:
-    """What is served from now on, in words."""
+def describe_choice(found: TuningResult) -> str:
+    """Description of what is served from now on."""
     serving = found.serving
     if found.on_cuda:
         return serving.precision

@@ -10,7 +10,7 @@ from zoo.predictors.onnx import OnnxPredictor, require_onnx
 from zoo.runtime import Device, Precision, Runtime
 
 BATCHES = (1, MAX_BATCH)
-"""Numbers of pictures whose times are told."""
+"""Batch sizes that are measured."""
 
 
 def measure_speed(

@@ -1,4 +1,4 @@
-"""How long a model's settings take on this machine, measured in turn, so that a busy machine slows all."""
+"""Times of a model's settings on this machine, measured in turn, so that a busy machine slows all alike."""
 
 import statistics
 import time
@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from serve.tuning.quiet import wait_for_quiet
 from zoo.package import Package
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.runtime import Device, Precision, Runtime
@@ -17,8 +16,13 @@ TURNS = 7
 WARM_UP = 2
 """Calls before the first turn: ONNX Runtime plans its memory in the first and allocates it at once in the second."""
 
+QUIET_SECONDS = 0.02
+"""How long this process must be idle before a measurement starts ..."""
+MAX_QUIET_WAIT = 1.0
+"""... and how many seconds are waited for that at most."""
+
 Seconds = Mapping[int, float]
-"""Time of a batch, by the number of pictures in it."""
+"""Time of a batch, by the number of images in it."""
 
 
 class Setting(NamedTuple):
@@ -46,7 +50,7 @@ class Stopwatch:
         self._open: dict[Setting, OnnxPredictor] = {}
 
     def __call__(self, settings: Sequence[Setting], batches: Sequence[int]) -> list[Seconds]:
-        """Median times of different settings for batches of random pictures, of each of these numbers."""
+        """Median times of different settings for batches of random images of each of these sizes."""
         # The best setting so far is measured again and again; the others make room.
         self._open = {setting: self._open.get(setting) or self._predictor(setting) for setting in settings}
         size, random = self._package.config.input_size, np.random.default_rng(0)
@@ -84,3 +88,14 @@ def _one_turn(call: Callable[[], object], seconds: float) -> float:
         now = time.perf_counter()
         times.append(now - before)
     return statistics.median(times)
+
+
+def wait_for_quiet() -> None:
+    """Wait until the threads of the previous measurement sleep: libraries let them spin for about 40 ms."""
+    until = time.monotonic() + MAX_QUIET_WAIT
+    used = time.process_time()
+    while time.monotonic() < until:
+        time.sleep(QUIET_SECONDS)
+        before, used = used, time.process_time()
+        if used - before <= QUIET_SECONDS / 10:
+            return

@@ -20,7 +20,7 @@ MARGIN = 0.03
 """A setting is faster than another, or slower, if their times differ by more than this share."""
 
 PARTS = (1, 2, 4, 8, 16, 0)
-"""Pictures in a part at most; the first of those that divide a batch alike stands for all, as it also says how larger
+"""Maximum images in a part; the first of those that divide a batch alike stands for all, as it also says how larger
 batches would be divided."""
 
 FINAL = "the choice against the defaults"
@@ -31,20 +31,20 @@ _REMEDY = (
 )
 
 Measure = Callable[[Sequence[Setting], Sequence[int]], Sequence[Seconds]]
-"""Times of different settings, measured in turn, for batches of these numbers of pictures: a `Stopwatch`."""
+"""Times of different settings, measured in turn, for batches of these numbers of images: a `Stopwatch`."""
 
-Report = Callable[[str], object]
-"""Told what is measured now."""
+Progress = Callable[[str], object]
+"""Called with a description of what is measured next."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tuning:
-    """What was found for a model."""
+class TuningResult:
+    """The result of tuning a model."""
 
     serving: Serving
     """To be written into its directory."""
     device: str
-    """What computed, for people to read."""
+    """Name of the device that computed."""
     on_cuda: bool
     """There is nothing to choose there, and only the precision is new."""
     compared: Mapping[Setting, Seconds]
@@ -60,8 +60,8 @@ def tune(
     batch: int = MAX_BATCH,
     seconds: float = 1.0,
     measure: Measure | None = None,
-    report: Report = lambda words: None,
-) -> Tuning:
+    report: Progress = lambda words: None,
+) -> TuningResult:
     """Find how to compute a model here; nothing is written.
 
     Arguments:
@@ -69,7 +69,7 @@ def tune(
         precision: of the ONNX file; None for what `serving.json` says, or single precision.
         device: `cuda` fails where there is none; `auto` takes CUDA where it works, else the CPU.
         threads: on the CPU, in all; 0 for one a core.
-        batch: pictures in a large batch, at least 2.
+        batch: images in a large batch, at least 2.
         seconds: for which each setting is measured at each batch size.
         measure: None for a stopwatch.
         report: called before each measurement.
@@ -78,7 +78,7 @@ def tune(
         PackageError: there is no ONNX file in this precision, or one that is there is damaged or of other weights.
         DeviceError, MissingDependencyError: as for `OnnxPredictor`.
     """
-    before = _before(package)
+    before = _previous(package)
     precision = precision or before.precision
     # All are opened now, so that one that cannot be is not found out after minutes.
     predictors = [
@@ -113,13 +113,13 @@ def tune(
         import onnxruntime
 
         serving = Serving(precision, cores(), threads, processor(), onnxruntime.__version__, digest, runtime, trials)
-    return Tuning(serving, name, on_cuda, compared)
+    return TuningResult(serving, name, on_cuda, compared)
 
 
 def search(
-    measure: Measure, precision: Precision, threads: int, batch: int, report: Report = lambda words: None
+    measure: Measure, precision: Precision, threads: int, batch: int, report: Progress = lambda words: None
 ) -> tuple[Runtime, tuple[Trial, ...]]:
-    """The fastest options for batches of 1 and of `batch` pictures, and every trial on the way.
+    """The fastest options for batches of 1 and of `batch` images, and every trial on the way.
 
     It starts from the defaults and changes one thing after the other; see `judge` for what is kept. How a batch is
     divided is one thing: the best size of a part depends on the number of streams.
@@ -149,7 +149,7 @@ def search(
         candidate = Runtime(streams, part)
         if division(candidate) not in seen:
             seen.add(division(candidate))
-            # A single picture is computed by all threads in any case.
+            # A single image is computed by all threads in any case.
             consider((batch,), candidate.describe(threads), streams=streams, part=part)
     if threads > 1:
         shared = best.on(threads).streams < threads
@@ -192,7 +192,7 @@ def write(serving: Serving, package: Package) -> Path:
     return package.path / SERVING_FILE
 
 
-def _before(package: Package) -> Serving:
+def _previous(package: Package) -> Serving:
     try:
         return Serving.read(package)
     except PackageError:  # it is about to be replaced

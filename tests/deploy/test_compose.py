@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 from support.deploying import DEPLOY, DOCKERFILE, ROOT, read_yaml, unknown_variables
 
-from serve.process.supervisor import PATIENCE
+from serve.process.supervisor import SHUTDOWN_GRACE_SECONDS
 from serve.settings import Settings
 
 FILES = ("compose.yaml", "compose.cuda.yaml")
@@ -62,7 +62,7 @@ def test_what_must_be_writable_is(services: dict[str, Any]) -> None:
 
 def test_a_container_has_the_time_that_the_server_takes_to_end(services: dict[str, Any]) -> None:
     settings = Settings()
-    takes = settings.notice_seconds + settings.drain_seconds + PATIENCE
+    takes = settings.notice_seconds + settings.drain_seconds + SHUTDOWN_GRACE_SECONDS
     assert int(services["server"]["stop_grace_period"].removesuffix("s")) > takes
 
 

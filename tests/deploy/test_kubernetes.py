@@ -6,8 +6,8 @@ import pytest
 from starlette.testclient import TestClient
 from support.deploying import DEPLOY, DOCKERFILE, USER, read_yaml, unknown_variables
 
-from serve.http.middleware.keys import Keys
-from serve.process.supervisor import PATIENCE
+from serve.http.auth import ApiKeys
+from serve.process.supervisor import SHUTDOWN_GRACE_SECONDS
 from serve.settings import Settings
 from zoo.errors import InputError
 
@@ -76,7 +76,7 @@ def test_variables_are_settings(variables: dict[str, str]) -> None:
 
 
 def test_a_pod_has_the_time_that_the_server_takes_to_end(pod: Any, variables: dict[str, str]) -> None:
-    takes = float(variables["ZOO_NOTICE_SECONDS"]) + float(variables["ZOO_DRAIN_SECONDS"]) + PATIENCE
+    takes = float(variables["ZOO_NOTICE_SECONDS"]) + float(variables["ZOO_DRAIN_SECONDS"]) + SHUTDOWN_GRACE_SECONDS
     assert pod["terminationGracePeriodSeconds"] > takes
 
 
@@ -104,4 +104,4 @@ def test_keys_are_read_where_they_are_mounted(container: Any, variables: dict[st
 def test_the_example_of_keys_is_none() -> None:
     [text] = read("secret.example.yaml")["stringData"].values()
     with pytest.raises(InputError, match="openssl rand -hex 32"):
-        Keys(text.splitlines())
+        ApiKeys(text.splitlines())

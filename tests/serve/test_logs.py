@@ -116,7 +116,7 @@ def until(done: Callable[[], bool]) -> None:
 
 def test_who_logs_never_waits_and_is_told_of_what_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = Stream()
-    handler = ThreadedHandler(stream, room=3)
+    handler = ThreadedHandler(stream, max_pending=3)
     monkeypatch.setattr("serve.logs.FLUSH_SECONDS", 0.01)
     for index in range(10):
         handler.handle(record(f"{index}"))
@@ -126,11 +126,11 @@ def test_who_logs_never_waits_and_is_told_of_what_was_lost(monkeypatch: pytest.M
     until(lambda: bool(stream.lines) and "lost" in stream.lines[-1])
     *written, lost = stream.lines
     assert written == [str(index) for index in range(len(written))]
-    assert lost == f"{10 - len(written)} records of the log are lost: they could not be written in time"
+    assert lost == f"{10 - len(written)} log records are lost: they could not be written in time"
 
 
 def test_lines_that_come_while_it_rests_are_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve.logs.REST_SECONDS", 60)
+    monkeypatch.setattr("serve.logs.WRITE_INTERVAL_SECONDS", 60)
     stream = Stream()
     stream.gate.set()
     handler = ThreadedHandler(stream)
@@ -153,7 +153,7 @@ def test_no_line_is_held_back_long() -> None:
 
 
 def test_an_error_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve.logs.REST_SECONDS", 60)
+    monkeypatch.setattr("serve.logs.WRITE_INTERVAL_SECONDS", 60)
     stream = Stream()
     stream.gate.set()
     handler = ThreadedHandler(stream)

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from prometheus_client import generate_latest
 
-from serve.inference.batcher import BatchReport
-from serve.metrics import Metrics
+from serve.metrics import BatchReport, Metrics
 from serve.shared import Shared
 
 DASHBOARD = Path(__file__).parents[2] / "docs" / "grafana-dashboard.json"
@@ -30,13 +29,13 @@ def fake_pynvml(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 
 def test_the_process_is_measured() -> None:
-    text = generate_latest(Metrics(Shared.among()).registry).decode()
+    text = generate_latest(Metrics(Shared.create()).registry).decode()
     for name in ("process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"):
         assert re.search(rf"^{name} [1-9.]", text, re.MULTILINE) or not Path("/proc/self").exists()
 
 
 def test_gpu_memory(fake_pynvml: SimpleNamespace) -> None:
-    registry = Metrics(Shared.among()).registry
+    registry = Metrics(Shared.create()).registry
     assert registry.get_sample_value("zoo_gpu_memory_used_bytes", {"gpu": "1"}) == 101
     assert registry.get_sample_value("zoo_gpu_memory_total_bytes", {"gpu": "0"}) == 1000
     fake_pynvml.nvmlDeviceGetCount = _fail
@@ -54,7 +53,7 @@ def test_without_a_gpu_nothing_is_said_of_it(
     fake_pynvml.nvmlInit = _fail
     if not there:
         monkeypatch.setitem(sys.modules, "pynvml", None)
-    assert b"zoo_gpu" not in generate_latest(Metrics(Shared.among()).registry)
+    assert b"zoo_gpu" not in generate_latest(Metrics(Shared.create()).registry)
 
 
 def panels() -> list[dict[str, Any]]:
@@ -64,7 +63,7 @@ def panels() -> list[dict[str, Any]]:
 
 
 def test_the_dashboard_names_only_metrics_that_are_there(fake_pynvml: SimpleNamespace) -> None:
-    metrics = Metrics(Shared.among())
+    metrics = Metrics(Shared.create())
     metrics.request("/classify", 429, "a", 0.1, "queue_full")
     metrics.decode.labels("a").observe(0.1)
     metrics.observer("a")(BatchReport([0.1], 0.1, 1))

@@ -6,9 +6,9 @@ from threading import Thread
 import pytest
 
 from serve.errors import QueueFullError
-from serve.http.middleware.rate import RateLimit
+from serve.http.auth import RateLimiter
 from serve.inference.admission import Admission
-from serve.process_metrics import ProcessMetrics
+from serve.metrics import ProcessMetrics
 from serve.shared import FairThreads, Shared, SharedTimes
 
 spawn = multiprocessing.get_context("spawn")
@@ -23,29 +23,29 @@ def in_another_process(function: Callable[[Shared], None], shared: Shared) -> No
 
 def work(shared: Shared) -> None:
     shared.items.own += 3
-    shared.asked["somebody"] = 7.0
+    shared.buckets["somebody"] = 7.0
 
 
 def test_processes_see_each_other() -> None:
-    shared = Shared.among(2)
+    shared = Shared.create(2)
     shared.items.own += 2
     in_another_process(work, shared.at(1))
     assert (shared.items.own, shared.items.total) == (2, 5)
     assert shared.at(1).items.own == 3
-    assert shared.asked["somebody"] == 7
-    shared.at(1).forget()
+    assert shared.buckets["somebody"] == 7
+    shared.at(1).reset()
     assert (shared.items.own, shared.items.total) == (2, 2)
-    assert shared.asked["somebody"] == 7
+    assert shared.buckets["somebody"] == 7
 
 
 def test_room_is_for_all_processes() -> None:
-    shared = Shared.among(2)
+    shared = Shared.create(2)
     one, other = Admission(3, 100, shared), Admission(3, 100, shared.at(1))
     with one.enter() as place, other.enter() as another:
         place.add(items=2, bytes_=60)
-        with pytest.raises(QueueFullError, match="2 pictures are in work and 2 more are above the limit of 3"):
+        with pytest.raises(QueueFullError, match=r"2 images in flight, 2 more requested \(limit 3\)"):
             another.add(items=2)
-        with pytest.raises(QueueFullError, match="60 bytes are in work and 41 more are above the limit of 100"):
+        with pytest.raises(QueueFullError, match=r"60 bytes in flight, 41 more requested \(limit 100\)"):
             another.add(bytes_=41)
         another.add(items=1, bytes_=40)
         with pytest.raises(QueueFullError):
@@ -54,8 +54,8 @@ def test_room_is_for_all_processes() -> None:
 
 
 def test_a_rate_is_of_all_processes() -> None:
-    shared = Shared.among(2)
-    one, other = (RateLimit(1, 3, view.asked) for view in (shared, shared.at(1)))
+    shared = Shared.create(2)
+    one, other = (RateLimiter(1, 3, view.buckets) for view in (shared, shared.at(1)))
     assert [limit.take("a") > 0 for limit in (one, other, one, other, one)] == [False] * 3 + [True] * 2
     assert other.take("b") == 0
 
@@ -81,7 +81,7 @@ def test_the_earliest_time_is_forgotten() -> None:
 
 
 def test_threads_are_divided_among_those_who_compute() -> None:
-    shared = Shared.among(3)
+    shared = Shared.create(3)
     one, two, three = (FairThreads(shared.at(place).computing) for place in range(3))
     with one(8) as alone:
         assert alone == 8
@@ -97,7 +97,7 @@ def test_threads_are_divided_among_those_who_compute() -> None:
 
 
 def test_threads_of_one_process_count_right() -> None:
-    shared = Shared.among()
+    shared = Shared.create()
     share = FairThreads(shared.computing)
 
     def compute() -> None:
@@ -119,7 +119,7 @@ def rest(shared: Shared) -> None:
 
 
 def test_what_processes_take_is_summed() -> None:
-    shared = Shared.among(2)
+    shared = Shared.create(2)
     rest_of_it = spawn.Process(target=rest, args=(shared.at(1),))
     rest_of_it.start()
     try:

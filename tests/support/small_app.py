@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 from serve.http.middleware.stack import add_middleware
 from serve.inference.admission import Admission
 from serve.metrics import Metrics
-from serve.process.connections import Connections
-from serve.process.uvicorn_config import uvicorn_config
+from serve.process.http1 import ConnectionSweeper
+from serve.process.server import uvicorn_config
 from serve.request_context import current
 from serve.settings import Settings
 from serve.shared import Shared
@@ -36,7 +36,7 @@ def small_app(metrics: Metrics | None = None, admission: Admission | None = None
     async def healthz() -> str:
         return "ok"
 
-    shared = Shared.among()
+    shared = Shared.create()
     admission = admission or Admission(10, 10**6, shared)
     add_middleware(app, Settings(**settings), metrics or Metrics(shared), admission, shared)
     return app
@@ -47,22 +47,24 @@ def small_client(metrics: Metrics | None = None, **settings: object) -> TestClie
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
+    def __init__(self, config: uvicorn.Config, sweeper: ConnectionSweeper) -> None:
         super().__init__(config)
-        self._connections = connections
+        self._sweeper = sweeper
 
     async def on_tick(self, counter: int) -> bool:
-        self._connections.sweep(self.server_state.connections, time.monotonic())
+        self._sweeper.sweep(self.server_state.connections, time.monotonic())
         return await super().on_tick(counter)
 
 
 @contextmanager
 def small_server(metrics: Metrics | None = None, **settings: object) -> Iterator[int]:
     """A real server of such an application, which looks at its connections ten times a second: its port."""
-    chosen, metrics = Settings(**settings), metrics or Metrics(Shared.among())
+    chosen, metrics = Settings(**settings), metrics or Metrics(Shared.create())
     config = uvicorn_config(small_app(metrics, **settings), chosen, metrics)
     config.port = 0
-    server = _Server(config, Connections(chosen.header_seconds, chosen.keep_alive_seconds, chosen.max_connections))
+    server = _Server(
+        config, ConnectionSweeper(chosen.header_seconds, chosen.keep_alive_seconds, chosen.max_connections)
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -11,7 +11,7 @@ import uvicorn
 from serve.http.app import create_app
 from serve.inference.service import Service
 from serve.settings import Settings
-from training.server_predictor import FILES, ServerError, ServerPredictor
+from training.server_predictor import FILES, ServerPredictor, ServerPredictorError
 from zoo.answers import softmax
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.predictors.onnx import OnnxPredictor
@@ -50,14 +50,14 @@ def test_it_answers_as_the_model(url: str, predictor: OnnxPredictor) -> None:
 
 
 def test_a_model_that_is_not_served(url: str) -> None:
-    with pytest.raises(ServerError, match=f"does not serve 'rn26'; it serves {DEFAULT_MODEL}"):
+    with pytest.raises(ServerPredictorError, match=f"does not serve 'rn26'; it serves {DEFAULT_MODEL}"):
         ServerPredictor.open(url, "rn26")
 
 
 def test_no_server() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    with pytest.raises(ServerError, match="is the server running"):
+    with pytest.raises(ServerPredictorError, match="is the server running"):
         ServerPredictor.open(f"http://127.0.0.1:{port}", DEFAULT_MODEL)
 
 
@@ -76,7 +76,7 @@ def test_another_server(body: bytes) -> None:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            with pytest.raises(ServerError, match=f"127.0.0.1:{server.server_port}"):
+            with pytest.raises(ServerPredictorError, match=f"127.0.0.1:{server.server_port}"):
                 ServerPredictor.open(f"http://127.0.0.1:{server.server_port}", DEFAULT_MODEL)
         finally:
             server.shutdown()

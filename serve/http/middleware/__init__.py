@@ -1,1 +1,1 @@
-"""What every request passes on its way to its endpoint and back, a layer a file; `stack` has their order."""
+"""The layers that every request passes, one per file; `stack` has their order."""

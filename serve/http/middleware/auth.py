@@ -1,45 +1,34 @@
-"""Who may ask, and how often, as plain ASGI."""
+"""API keys and rate limits."""
 
 import math
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_network
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Scope
 
-from serve.errors import RateLimitError, RequestError, UnauthorizedError
-from serve.http.middleware.keys import Keys
+from serve.errors import RateLimitError, UnauthorizedError
+from serve.http.auth import ApiKeys, RateLimiter, is_public
+from serve.http.middleware.check import CheckMiddleware
 from serve.http.middleware.prefix import route_path
-from serve.http.middleware.rate import RateLimit
-from serve.http.problems import problem_of
 from serve.request_context import current
 
-OPEN = frozenset({"/", "/healthz", "/readyz", "/docs", "/redoc", "/openapi.json"})
-OPEN_BELOW = ("/page/", "/docs-assets/", "/v2/health/")
-"""For everybody, and never refused: probes, the page, and what describes the interface."""
 
-
-class Guard:
-    """Asks for an API key, and refuses who asks too often: each key's name, or each address where there are no keys.
+class AuthMiddleware(CheckMiddleware):
+    """Requires an API key, and limits the rate of each key's name, or of each address where there are no keys.
 
     Arguments:
-        keys: none of them is needed if it is empty.
+        keys: if it is empty, no key is needed.
         rate: None for no limit.
     """
 
-    def __init__(self, app: ASGIApp, keys: Keys, rate: RateLimit | None) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, keys: ApiKeys, rate: RateLimiter | None) -> None:
+        super().__init__(app)
         self._keys = keys
         self._rate = rate
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not is_open(route_path(scope)):
-            try:
-                self._check(scope)
-            except RequestError as error:
-                return await problem_of(error)(scope, receive, send)
-        return await self._app(scope, receive, send)
-
-    def _check(self, scope: Scope) -> None:
+    def check(self, scope: Scope) -> None:
+        if is_public(route_path(scope)):
+            return
         name = None
         if self._keys:
             key = _key(scope)
@@ -54,11 +43,6 @@ class Guard:
             raise RateLimitError(
                 f"this is above the limit of {self._rate.rate:g} requests a second; try again in {seconds} s", seconds
             )
-
-
-def is_open(path: str) -> bool:
-    """Whether everybody may ask for a path, as often as they like."""
-    return path in OPEN or path.startswith(OPEN_BELOW) or path.rstrip("/") in OPEN
 
 
 def _key(scope: Scope) -> str | None:

@@ -1,4 +1,4 @@
-"""Answers for errors that nobody caught, as plain ASGI."""
+"""Answers for uncaught errors, as plain ASGI."""
 
 import asyncio
 
@@ -8,8 +8,8 @@ from serve.http.problems import problem_of
 from serve.request_context import current
 
 
-class CatchAll:
-    """Answers for whatever the application raises; what stands outside of it treats that as any other answer."""
+class ErrorMiddleware:
+    """Turns whatever the application raises into an answer, which outer layers treat as any other."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -3,7 +3,7 @@
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
-class HeadAsGet:
+class HeadMiddleware:
     """Answers HEAD with the status and headers of GET, without the body."""
 
     def __init__(self, app: ASGIApp) -> None:

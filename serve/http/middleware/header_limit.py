@@ -1,29 +1,21 @@
-"""How large the head of a request may be, as plain ASGI."""
+"""Limits on the URL and the headers of a request."""
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Scope
 
-from serve.errors import HeadersTooLargeError, RequestError, UrlTooLongError
-from serve.http.problems import problem_of
+from serve.errors import HeadersTooLargeError, UrlTooLongError
+from serve.http.middleware.check import CheckMiddleware
 
 MAX_HEADERS = 100
 
 
-class HeadLimit:
+class HeaderLimitMiddleware(CheckMiddleware):
     """Refuses requests whose URL or headers are longer than `max_bytes`, or that have too many headers."""
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
-        self._app = app
+        super().__init__(app)
         self._max_bytes = max_bytes
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            try:
-                self._check(scope)
-            except RequestError as error:
-                return await problem_of(error)(scope, receive, send)
-        return await self._app(scope, receive, send)
-
-    def _check(self, scope: Scope) -> None:
+    def check(self, scope: Scope) -> None:
         url = len(scope["path"]) + len(scope["query_string"])
         if url > self._max_bytes:
             raise UrlTooLongError(

@@ -5,8 +5,8 @@ from starlette.routing import Match, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
-class Prefix:
-    """Makes one of both kinds of proxies: those that cut the prefix off, and those that leave it.
+class PrefixMiddleware:
+    """Handles both kinds of proxies: those that strip the prefix, and those that keep it.
 
     Behind it `path` begins with `root_path`, as ASGI says, and `route_path` is what remains.
     """
@@ -34,7 +34,7 @@ def route_path(scope: Scope) -> str:
 
 
 def redirect_without_slash(scope: Scope, router: Router) -> RedirectResponse | None:
-    """The answer to a path that only a slash at its end keeps from being one of the router; None for other paths.
+    """A redirection for a path that is a route but for a trailing slash; None for other paths.
 
     The redirection is relative, so that it keeps scheme, host and prefix whatever a proxy makes of them.
     """

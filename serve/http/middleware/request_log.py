@@ -1,4 +1,4 @@
-"""Every request's id, log line and numbers."""
+"""The id, log line and metrics of every request."""
 
 import logging
 import time
@@ -8,14 +8,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serve.metrics import Metrics
 from serve.request_context import ID_HEADER, RequestContext, begin
 
-QUIET = frozenset({"/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
-"""Routes that are asked every few seconds; they are logged as `debug`."""
+DEBUG_ROUTES = frozenset({"/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
+"""Routes that are polled every few seconds; they are logged as `debug`."""
 
 _log = logging.getLogger(__name__)
 
 
-class Observe:
-    """Gives each request its id, and reports to the log and `Metrics` what became of it; plain ASGI."""
+class RequestLogMiddleware:
+    """Gives each request an id, and reports its outcome to the log and to `Metrics`; plain ASGI."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -66,7 +66,7 @@ def report(
     route = getattr(scope.get("route"), "path", "other")
     status = context.status or 500
     metrics.request(route, status, context.model, seconds, context.reason)
-    level = logging.DEBUG if route in QUIET else logging.ERROR if status >= 500 else logging.INFO
+    level = logging.DEBUG if route in DEBUG_ROUTES else logging.ERROR if status >= 500 else logging.INFO
     if not _log.isEnabledFor(level):
         return
     client = scope["client"][0] if scope.get("client") else ""

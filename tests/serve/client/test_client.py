@@ -19,7 +19,7 @@ from support.serving import CONFIG, GatedPredictor, running
 
 from serve.client import AsyncClient, Client, NoAnswerError, ServerError
 from serve.client.parts import MAX_BYTES
-from serve.client.retry import FIRST_WAIT, LONGEST_WAIT, retry_after
+from serve.client.retry import FIRST_BACKOFF, MAX_BACKOFF, retry_after
 from serve.http.app import create_app
 from serve.inference.service import Service
 from serve.settings import Settings
@@ -87,13 +87,13 @@ def busy(status: int = 429, **headers: str) -> httpx2.Response:
 def test_classify(client: Client, photo_file: Path) -> None:
     answer = client.classify(photo_file, str(photo_file), photo_file.read_bytes(), model=DEFAULT_MODEL, top_k=2)
     assert answer.model.name == DEFAULT_MODEL
-    assert [result.file for result in answer.results] == ["cat.jpg", "cat.jpg", "picture 3"]
+    assert [result.file for result in answer.results] == ["cat.jpg", "cat.jpg", "image 3"]
     assert {len(result.classes) for result in answer.results} == {2}
     assert answer.results[0] == answer.results[1]
     assert answer.results[2].classes == answer.results[0].classes
 
 
-def test_a_picture_in_memory_loses_nothing(client: Client) -> None:
+def test_an_image_in_memory_loses_nothing(client: Client) -> None:
     pixels = np.random.default_rng(0).integers(0, 4, (32, 32, 3), dtype=np.uint8)
     [result] = client.classify(Image.fromarray(pixels), top_k=1).results
     # The predictor's first logit is the mean of the pixels, the others are 0.
@@ -143,7 +143,7 @@ def test_what_the_server_refuses(client: Client) -> None:
     assert refused.value.message.startswith("no model of this server is called")
     with pytest.raises(ServerError, match="has no image"):
         client.classify()
-    with pytest.raises(ServerError, match="picture 1: ") as broken:
+    with pytest.raises(ServerError, match="image 1: ") as broken:
         client.classify(b"text")
     assert broken.value.status == 415
     with pytest.raises(FileNotFoundError):
@@ -155,18 +155,18 @@ def greys(count: int) -> list[Image.Image]:
     return [Image.new("RGB", (32, 32), (value, value, value)) for value in range(count)]
 
 
-def test_more_pictures_than_a_request_may_have(client: Client) -> None:
-    pictures = greys(40)  # the server takes 3 at once
-    together = client.classify(*pictures)
-    assert [result.file for result in together.results] == [f"picture {number}" for number in range(1, 41)]
-    alone = [client.classify(picture).results[0] for picture in pictures]
+def test_more_images_than_a_request_may_have(client: Client) -> None:
+    images = greys(40)  # the server takes 3 at once
+    together = client.classify(*images)
+    assert [result.file for result in together.results] == [f"image {number}" for number in range(1, 41)]
+    alone = [client.classify(image).results[0] for image in images]
     assert [result.classes for result in together.results] == [result.classes for result in alone]
     assert together.timing.batch <= 3
-    assert len(client.patch_semantics(*pictures[:7]).results) == 7
-    assert client.shares(*pictures[:7]).shape == (7, len(CONFIG.classes) + 1, 2, 2)
+    assert len(client.patch_semantics(*images[:7]).results) == 7
+    assert client.shares(*images[:7]).shape == (7, len(CONFIG.classes) + 1, 2, 2)
 
 
-def test_more_pictures_with_asyncio(url: str, client: Client) -> None:
+def test_more_images_with_asyncio(url: str, client: Client) -> None:
     async def ask() -> None:
         async with AsyncClient(url) as same:
             assert (await same.classify(*greys(7))).results == client.classify(*greys(7)).results
@@ -185,7 +185,7 @@ def array(count: int) -> httpx2.Response:
 
 
 def counts(script: Scripted) -> list[int]:
-    """How many pictures each request had."""
+    """How many images each request had."""
     return [request.content.count(b"Content-Disposition") for request in script.requests]
 
 
@@ -204,7 +204,7 @@ def test_the_rest_is_not_sent_too_large_again() -> None:
     assert counts(script) == [32, 16, 16, 16, 16]
 
 
-def test_a_picture_that_is_too_large_is_an_error() -> None:
+def test_an_image_that_is_too_large_is_an_error() -> None:
     for script in (
         Scripted(too_large("image_too_large")),
         Scripted(too_large(), array(1), too_large("body_too_large")),
@@ -254,7 +254,7 @@ def test_the_key_and_the_time_that_is_left_are_sent() -> None:
 def test_what_passes_is_tried_again(waits: list[float], passing: Answer) -> None:
     script = Scripted(passing, passing, models())
     assert script.client().models() == []
-    assert waits == [FIRST_WAIT, 2 * FIRST_WAIT]
+    assert waits == [FIRST_BACKOFF, 2 * FIRST_BACKOFF]
 
 
 def test_asyncio_tries_again_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,13 +272,13 @@ def test_asyncio_tries_again_too(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_pauses_grow_up_to_a_limit(waits: list[float]) -> None:
     with pytest.raises(ServerError):
         Scripted(*[busy()] * 9).client(tries=9, timeout=1000).models()
-    assert waits == [min(FIRST_WAIT * 2**index, LONGEST_WAIT) for index in range(8)]
+    assert waits == [min(FIRST_BACKOFF * 2**index, MAX_BACKOFF) for index in range(8)]
 
 
 def test_the_server_says_how_long_to_wait(waits: list[float]) -> None:
     script = Scripted(busy(retry_after="7"), models())
     script.client().models()
-    assert waits == [7 + FIRST_WAIT]
+    assert waits == [7 + FIRST_BACKOFF]
 
 
 @pytest.mark.parametrize(

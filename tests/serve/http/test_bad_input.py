@@ -232,8 +232,8 @@ def test_a_decompression_bomb(make_client: MakeClient) -> None:
 
 def test_compressed_bytes_count_for_the_queue(make_client: MakeClient, predictor: GatedPredictor) -> None:
     client = make_client(predictor, max_body_bytes=100_000, max_queue_bytes=100_000)
-    with client.app_state["service"].admission.enter() as place:
-        place.add(bytes_=50_000)
+    with client.app_state["service"].admission.enter() as reservation:
+        reservation.add(bytes_=50_000)
         body = gzip.compress(bytes(60_000))
         response = client.post("/classify", content=body, headers={"Content-Encoding": "gzip"})
     assert response.status_code == 429
@@ -379,7 +379,7 @@ def test_a_full_queue(make_client: MakeClient, predictor: GatedPredictor, photo_
     response = send(client, "/classify", photo_file, photo_file)
     assert response.status_code == 429
     assert response.headers["retry-after"] == "1"
-    assert "above the limit of 2" in problem(response)
+    assert "(limit 2)" in problem(response)
     predictor.gate.set()
     running.join(10)
     waiting.join(10)

@@ -17,7 +17,7 @@ from schemathesis.generation.case import Case
 from support.serving import GatedPredictor, MakeClient
 
 from serve.http.app import create_app
-from serve.http.upload import IMAGE_TYPES
+from serve.http.body import IMAGE_TYPES
 from serve.inference.service import Service
 from serve.settings import Settings
 from zoo.hub import DEFAULT_MODEL, open_model

@@ -4,11 +4,13 @@ from importlib.metadata import version
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 from support.serving import GatedPredictor, MakeClient
 
 from serve.errors import STATUS, code_of
 from serve.http.openapi import problems
+from serve.http.routes import LeanRoute
 from zoo.hub import DEFAULT_MODEL
 
 IMAGES = {("/classify", "post"), ("/patch-semantics", "post")}
@@ -19,6 +21,11 @@ WITHOUT_EXAMPLE = {"application/x-npy", "image/png", "application/octet-stream"}
 def paths(client: TestClient) -> dict[str, dict[str, Any]]:
     described: dict[str, dict[str, Any]] = client.get("/openapi.json").json()["paths"]
     return described
+
+
+def app_of(client: TestClient) -> FastAPI:
+    assert isinstance(client.app, FastAPI)
+    return client.app
 
 
 def test_the_version_is_the_package_s(client: TestClient) -> None:
@@ -44,13 +51,24 @@ def test_what_models_and_numbers_there_are(paths: dict[str, dict[str, Any]]) -> 
     assert "X-Request-Timeout-Ms" in parameters
 
 
-def test_what_a_request_may_have(paths: dict[str, dict[str, Any]]) -> None:
-    """No parameter is described that is not read, and none is read that is not described."""
+def test_query_parameters_are_documented_if_and_only_if_they_are_read(
+    client: TestClient, paths: dict[str, dict[str, Any]]
+) -> None:
+    read = {
+        (route.path, method.lower()): set(route.query_model.model_fields)
+        for route in app_of(client).routes
+        if isinstance(route, LeanRoute)
+        for method in route.methods
+    }
+    assert set(read) == IMAGES
     for path, methods in paths.items():
         for method, operation in methods.items():
-            query = {each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"}
-            taken = {"model", "top_k"} if (path, method) in IMAGES else set()
-            assert query == taken, path
+            documented = {each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"}
+            # All other endpoints refuse every parameter, or read none.
+            assert documented == read.get((path, method), set()), path
+
+
+def test_what_a_request_may_have(paths: dict[str, dict[str, Any]]) -> None:
     body = paths["/classify"]["post"]["requestBody"]["content"]
     assert {"multipart/form-data", "image/jpeg", "image/png", "application/octet-stream"} <= set(body)
     form = body["multipart/form-data"]["schema"]

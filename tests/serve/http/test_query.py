@@ -6,8 +6,8 @@ from fastapi.responses import JSONResponse, Response
 from starlette.testclient import TestClient
 
 from serve.errors import UnknownParameterError
-from serve.http.lean_route import LeanRoute
 from serve.http.query import ImageQuery, read_query
+from serve.http.routes import LeanRoute
 from zoo.errors import InputError
 
 
@@ -68,3 +68,11 @@ def test_a_parameter_that_is_declared_is_read_and_described() -> None:
     answer = TestClient(app).post("/?threshold=0.25").json()
     assert answer == {"model": None, "top_k": None, "threshold": 0.25}
     assert described == set(answer)
+
+
+def test_a_parameter_that_would_be_documented_and_never_read_is_refused() -> None:
+    async def endpoint(request: Request, query: Annotated[ImageQuery, Query()], threshold: float = 0.5) -> Response:
+        raise AssertionError
+
+    with pytest.raises(TypeError, match=r"takes \(request, query\), not \(request, query, threshold\)"):
+        FastAPI().router.add_api_route("/", endpoint, methods=["POST"], route_class_override=LeanRoute)

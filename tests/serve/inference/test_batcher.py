@@ -10,7 +10,8 @@ import pytest
 from support.serving import GatedPredictor
 
 from serve.errors import DeadlineError, ShuttingDownError
-from serve.inference.batcher import Answer, Batcher, BatchReport, Promise
+from serve.inference.batcher import Answer, Batcher, Promise
+from serve.metrics import BatchReport
 from zoo.images.preprocess import Pixels
 
 FAR = 1e9

@@ -38,7 +38,7 @@ def decode(pool: ThreadPoolExecutor, *uploads: Upload, wanted: bool = True, keep
 
 
 def test_pictures_in_order(pool: ThreadPoolExecutor) -> None:
-    pictures = decode(pool, *(png(value) for value in range(9))).pictures
+    pictures = decode(pool, *(png(value) for value in range(9))).images
     assert [picture.name for picture in pictures] == [f"{value}.png" for value in range(9)]
     assert [int(picture.pixels[0, 0, 0]) for picture in pictures] == list(range(9))
     assert {(picture.width, picture.height, picture.box) for picture in pictures} == {(40, 50, (0, 5, 40, 45))}
@@ -46,7 +46,7 @@ def test_pictures_in_order(pool: ThreadPoolExecutor) -> None:
 
 
 def test_whole_pictures_are_kept_where_they_are_needed(pool: ThreadPoolExecutor) -> None:
-    [picture] = decode(pool, png(1), keep_images=True).pictures
+    [picture] = decode(pool, png(1), keep_images=True).images
     assert picture.image is not None
     assert picture.image.size == (40, 50)
 
@@ -60,12 +60,12 @@ def test_whole_pictures_are_kept_where_they_are_needed(pool: ThreadPoolExecutor)
 )
 def test_one_that_fails(pool: ThreadPoolExecutor, bad: Upload, kind: type[Exception], message: str) -> None:
     decoding = decode(pool, png(1), bad, png(2))
-    assert decoding.pictures == []
+    assert decoding.images == []
     assert isinstance(decoding.error, kind)
     assert str(decoding.error).startswith(message)
 
 
 def test_nothing_is_decoded_for_nobody(pool: ThreadPoolExecutor) -> None:
     decoding = decode(pool, Upload("text.png", b"text"), wanted=False)
-    assert decoding.pictures == []
+    assert decoding.images == []
     assert decoding.error is None

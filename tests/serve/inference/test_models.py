@@ -45,7 +45,7 @@ class Opener:
         self.error: Exception | None = None
         self.gate = threading.Event()
         self.gate.set()
-        monkeypatch.setattr(module, "_resident", lambda: self.resident)
+        monkeypatch.setattr(module, "_resident_bytes", lambda: self.resident)
 
     def __call__(self, package: Package) -> Predictor:
         assert self.gate.wait(20)
@@ -66,7 +66,7 @@ def make(packages: list[Package], opener: Opener) -> Iterator[Callable[..., Mode
     made: list[Models] = []
 
     def build(**settings: object) -> Models:
-        made.append(Models(packages, opener, Settings(workers=1, **settings), Metrics(Shared.among())))  # type: ignore[arg-type]
+        made.append(Models(packages, opener, Settings(workers=1, **settings), Metrics(Shared.create())))  # type: ignore[arg-type]
         made[-1].load_first()
         return made[-1]
 
@@ -200,7 +200,7 @@ def test_one_that_fails_in_its_first_run_is_tried_again(
 
 
 def test_the_default_one_that_fails_in_its_first_run_is_an_error(packages: list[Package], opener: Opener) -> None:
-    models = Models(packages, opener, Settings(), Metrics(Shared.among()))
+    models = Models(packages, opener, Settings(), Metrics(Shared.create()))
     opener.error = RuntimeError("no memory is left")
     with pytest.raises(LoadError, match="cannot be opened and tried out: RuntimeError: no memory is left; export"):
         models.load_first()
@@ -214,19 +214,19 @@ def test_a_default_model_above_the_budget_is_an_error(make: Callable[..., Models
 def test_two_of_one_name_are_an_error(packages: list[Package], opener: Opener, tmp_path: Path) -> None:
     copy = Package.open(Path(shutil.copytree(open_model("wrn16-ours").path, tmp_path / "copy")))
     with pytest.raises(InputError, match=r"both hold a model called .wrn16-ours\.cifar10."):
-        Models([open_model("wrn16-ours"), copy], opener, Settings(), Metrics(Shared.among()))
+        Models([open_model("wrn16-ours"), copy], opener, Settings(), Metrics(Shared.create()))
 
 
 def test_a_directory_that_is_named_twice_is_served_once(opener: Opener, tmp_path: Path) -> None:
     package = open_model("wrn16-ours")
     (tmp_path / "link").symlink_to(package.path)
     named = [package, open_model("wrn16-ours.cifar10"), Package.open(tmp_path / "link")]
-    models = Models(named, opener, Settings(), Metrics(Shared.among()))
+    models = Models(named, opener, Settings(), Metrics(Shared.create()))
     assert list(models) == ["wrn16-ours.cifar10"]
 
 
 def test_loads_are_counted(packages: list[Package], opener: Opener) -> None:
-    metrics = Metrics(Shared.among())
+    metrics = Metrics(Shared.create())
     models = Models(packages, opener, Settings(model_memory_mb=70), metrics)
     models.load_first()
     ask(models, B)

@@ -221,10 +221,10 @@ def test_an_answer_that_comes_too_late(fake: TestClient, predictor: GatedPredict
 def test_pictures_count_for_the_queue(make_client: MakeClient, predictor: GatedPredictor) -> None:
     client = make_client(predictor, max_queue=1, max_files=1)
     service = client.app_state["service"]
-    with service.admission.enter() as place:
-        place.add(items=1)
+    with service.admission.enter() as reservation:
+        reservation.add(items=1)
         response = client.post(INFER, **as_bytes(PIXELS[:1].tobytes()))
-    assert "above the limit of 1" in problem(response, 429)
+    assert "(limit 1)" in problem(response, 429)
     assert response.headers["retry-after"] == "1"
 
 

@@ -2,7 +2,7 @@ import resource
 
 import pytest
 
-from serve.process.open_files import SPARE, allow_files
+from serve.process.server import SPARE_FILES, allow_files
 
 INFINITY = resource.RLIM_INFINITY
 
@@ -10,8 +10,8 @@ INFINITY = resource.RLIM_INFINITY
 @pytest.mark.parametrize(
     ("before", "after", "warned"),
     [
-        ((100, 10_000), (1000 + SPARE, 10_000), False),
-        ((100, INFINITY), (1000 + SPARE, INFINITY), False),
+        ((100, 10_000), (1000 + SPARE_FILES, 10_000), False),
+        ((100, INFINITY), (1000 + SPARE_FILES, INFINITY), False),
         ((100, 1000), (1000, 1000), True),
         ((10_000, 10_000), (10_000, 10_000), False),
         ((INFINITY, INFINITY), (INFINITY, INFINITY), False),

@@ -14,7 +14,7 @@ from support.onnx_files import break_network, copy_under_name
 from support.process import PROGRAM, free_port, half_a_request, rest_of, serving
 from support.serving import GatedPredictor
 
-from serve.process.server import computing
+from serve.process.server import describe_predictor
 from serve.process.sockets import AddressError, listening
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.predictors.onnx import OnnxPredictor
@@ -37,15 +37,15 @@ def test_a_request_and_a_clean_end(photo_file: Path) -> None:
 
 def test_it_says_how_it_computes(monkeypatch: pytest.MonkeyPatch) -> None:
     file = open_model("wrn16-ours").onnx()
-    assert computing(OnnxPredictor(file, "cpu", threads=2)) == (
+    assert describe_predictor(OnnxPredictor(file, "cpu", threads=2)) == (
         "ONNX Runtime on the CPU, fp32, 2 streams, parts of up to 4 pictures; "
         "defaults; `zoo tune MODEL` finds the best for this machine"
     )
     tuned = OnnxPredictor(open_model("wrn16-ours").onnx("int8"), "cpu", 1, Runtime(part=0))
-    assert computing(tuned) == "ONNX Runtime on the CPU, int8, whole batches; tuned"
-    assert computing(GatedPredictor()) == "a test"
+    assert describe_predictor(tuned) == "ONNX Runtime on the CPU, int8, whole batches; tuned"
+    assert describe_predictor(GatedPredictor()) == "a test"
     monkeypatch.setattr("zoo.predictors.onnx.on_cuda", lambda session: True)
-    assert computing(OnnxPredictor(file, "cpu", threads=2)) == "ONNX Runtime on CUDA, fp32, whole batches"
+    assert describe_predictor(OnnxPredictor(file, "cpu", threads=2)) == "ONNX Runtime on CUDA, fp32, whole batches"
 
 
 def test_settings_come_from_the_environment(photo_file: Path) -> None:

@@ -19,14 +19,14 @@ from support.onnx_files import copy_under_name
 from support.process import PATIENCE, PROGRAM, connect, free_port, serving
 from support.serving import encoded
 
-from serve.process.sockets import CAN_SPREAD, AddressError, listening
-from serve.process.supervisor import MOST, _default_count, _part
+from serve.process.sockets import CAN_SHARE_ADDRESS, AddressError, listening
+from serve.process.supervisor import MAX_PROCESSES, _default_count, _settings_of_one
 from serve.settings import Settings
 from zoo.hub import open_model
 from zoo.machine import cores
 from zoo.package import ONNX_FILES
 
-pytestmark = pytest.mark.skipif(not CAN_SPREAD, reason="several sockets cannot have one address here")
+pytestmark = pytest.mark.skipif(not CAN_SHARE_ADDRESS, reason="several sockets cannot have one address here")
 
 MODEL = "wrn16-ours"
 PICTURE = encoded(Image.linear_gradient("L").resize((48, 48)))
@@ -109,7 +109,7 @@ def test_one_that_dies_is_replaced(server: Running) -> None:
         server.ask()
         await_(lambda: server.metric("zoo_connections ") >= len(connections))
         os.kill(before[0], signal.SIGKILL)
-        await_text(server.log, f"process {before[0]} ended: SIGKILL; another takes its place")
+        await_text(server.log, f"process {before[0]} ended: SIGKILL; starting another")
         ended, _, _ = select.select(connections, [], [], 0)
         # The system had spread them; the other process has noticed nothing.
         assert 0 < len(ended) < len(connections)
@@ -209,18 +209,18 @@ def test_a_taken_port_is_not_shared() -> None:
 
 def test_how_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("serve.process.supervisor.nvidia_driver", lambda: False)
-    assert _default_count(Settings()) == min(cores(), MOST)
+    assert _default_count(Settings()) == min(cores(), MAX_PROCESSES)
     monkeypatch.setattr("serve.process.supervisor.cores", lambda: 64)
-    assert _default_count(Settings()) == MOST
+    assert _default_count(Settings()) == MAX_PROCESSES
     assert _default_count(Settings(device="cuda")) == 1
     monkeypatch.setattr("serve.process.supervisor.nvidia_driver", lambda: True)
     assert _default_count(Settings()) == 1
-    assert _default_count(Settings(device="cpu")) == MOST
+    assert _default_count(Settings(device="cpu")) == MAX_PROCESSES
 
 
 def test_what_one_of_several_has_of_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("serve.process.supervisor.cores", lambda: 16)
-    part = _part(Settings(model_memory_mb=900, max_connections=1000), 3)
+    part = _settings_of_one(Settings(model_memory_mb=900, max_connections=1000), 3)
     assert (part.model_memory_mb, part.max_connections, part.decode_threads) == (300, 334, 5)
-    assert _part(Settings(decode_threads=1), 3).decode_threads == 1
-    assert _part(Settings(), 16).decode_threads == 2
+    assert _settings_of_one(Settings(decode_threads=1), 3).decode_threads == 1
+    assert _settings_of_one(Settings(), 16).decode_threads == 2

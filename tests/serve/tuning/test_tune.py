@@ -13,7 +13,7 @@ import pytest
 from support.onnx_files import copy_as
 
 from serve.settings import MAX_BATCH
-from serve.tuning import quiet, stopwatch
+from serve.tuning import stopwatch
 from serve.tuning.stopwatch import Seconds, Setting
 from serve.tuning.tune import Measure, judge, search, tune, write
 from zoo.errors import InputError, PackageError
@@ -43,7 +43,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """As few calls as can be."""
     monkeypatch.setattr(stopwatch, "TURNS", 1)
     monkeypatch.setattr(stopwatch, "WARM_UP", 0)
-    monkeypatch.setattr(quiet, "QUIET", 0.001)
+    monkeypatch.setattr(stopwatch, "QUIET_SECONDS", 0.001)
 
 
 def costing(cost: Cost, seen: list[tuple[Setting, ...]] | None = None) -> Measure:

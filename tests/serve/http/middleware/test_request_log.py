@@ -51,7 +51,7 @@ def test_probes_are_logged_for_debugging_only(caplog: pytest.LogCaptureFixture) 
 
 
 def test_a_long_path_is_cut_and_makes_no_time_series(caplog: pytest.LogCaptureFixture) -> None:
-    metrics = Metrics(Shared.among())
+    metrics = Metrics(Shared.create())
     small_client(metrics).get("/" + "x" * 1000)
     fields = report(caplog)
     assert fields["path"] == "/" + "x" * 199
@@ -60,7 +60,7 @@ def test_a_long_path_is_cut_and_makes_no_time_series(caplog: pytest.LogCaptureFi
 
 
 def test_an_unexpected_error_is_told_to_the_log_only(caplog: pytest.LogCaptureFixture) -> None:
-    metrics = Metrics(Shared.among())
+    metrics = Metrics(Shared.create())
     answer = small_client(metrics).get("/fail")
     assert answer.status_code == 500
     assert answer.json() == {"error": {"code": "internal", "message": "the server failed to answer; its log says why"}}
@@ -72,7 +72,7 @@ def test_an_unexpected_error_is_told_to_the_log_only(caplog: pytest.LogCaptureFi
 
 
 def test_requests_and_refusals_are_counted() -> None:
-    metrics = Metrics(Shared.among())
+    metrics = Metrics(Shared.create())
     client = small_client(metrics, rate_limit=0.001, rate_burst=1)
     for _ in range(3):
         client.post("/count")

@@ -19,8 +19,8 @@ KEY = "first-key-0123456"
 
 def status(method: str, path: str, headers: Mapping[str, str], room: int = 10, **settings: object) -> int:
     """Of the answer to a page of another origin, which can read it, and its id; and it is counted."""
-    metrics = Metrics(Shared.among())
-    app = small_app(metrics, Admission(room, 10**6, Shared.among()), cors_origin=(ORIGIN,), **settings)
+    metrics = Metrics(Shared.create())
+    app = small_app(metrics, Admission(room, 10**6, Shared.create()), cors_origin=(ORIGIN,), **settings)
 
     @app.get("/ended")
     async def ended() -> None:
@@ -59,7 +59,7 @@ def test_refusals() -> None:
 
 
 def test_an_answer_that_has_begun_is_broken_off_and_reported() -> None:
-    metrics = Metrics(Shared.among())
+    metrics = Metrics(Shared.create())
     app = small_app(metrics)
 
     @app.get("/begun")

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 from support.page import NOTHING, OURS, OpenPage, ask, bars, choose, percent
 
-from serve.http.page import FOLDER
+from serve.http.pages import FOLDER
 
 
 def test_a_chosen_file_is_answered(page: Page, url: str, photo_file: Path) -> None:
@@ -111,9 +111,9 @@ def test_a_server_that_stays_busy_is_left_alone(page: Page, photo_file: Path) ->
     page.locator("#compare").select_option(NOTHING)
     asked = []
     page.on("request", lambda request: asked.append(request.url) if "classify" in request.url else None)
-    page.route("**/classify*", refuse(429, "257 pictures are in work", 99, **{"Retry-After": "0.1"}))
+    page.route("**/classify*", refuse(429, "server busy", 99, **{"Retry-After": "0.1"}))
     page.locator("#file").set_input_files(photo_file)
-    expect(page.get_by_role("alert")).to_have_text("257 pictures are in work")
+    expect(page.get_by_role("alert")).to_have_text("server busy")
     assert len(asked) == 4
 
 

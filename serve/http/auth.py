@@ -1,7 +1,8 @@
-"""API keys: who may ask."""
+"""Who may ask, and how often: API keys, rate limits, and the paths that need neither."""
 
 import hmac
 import logging
+import math
 import os
 import re
 import time
@@ -9,21 +10,31 @@ from collections.abc import Callable, Iterable
 from hashlib import sha256
 from pathlib import Path
 
+from serve.shared import SharedTimes
 from zoo.errors import InputError
 from zoo.files import expand_path
 
-MIN_LENGTH = 16
+PUBLIC_PATHS = frozenset({"/", "/healthz", "/readyz", "/docs", "/redoc", "/openapi.json"})
+PUBLIC_PREFIXES = ("/page/", "/docs-assets/", "/v2/health/")
+"""Public paths, without keys and limits: probes, the page, and the documentation."""
+
+MIN_KEY_LENGTH = 16
 RELOAD_SECONDS = 1.0
-"""How often the file is looked at, at most."""
+"""Shortest time between two checks of the file of keys."""
 
 # What a bearer token may have (RFC 6750, section 2.1).
-_KEY = re.compile(rf"[A-Za-z0-9._~+/=-]{{{MIN_LENGTH},}}")
+_KEY = re.compile(rf"[A-Za-z0-9._~+/=-]{{{MIN_KEY_LENGTH},}}")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 _log = logging.getLogger(__name__)
 
 
-class Keys:
+def is_public(path: str) -> bool:
+    """Whether a path needs no key and has no rate limit."""
+    return path in PUBLIC_PATHS or path.startswith(PUBLIC_PREFIXES) or path.rstrip("/") in PUBLIC_PATHS
+
+
+class ApiKeys:
     """The keys that are valid now, each `NAME:KEY` or only `KEY`; several may have one name while they are replaced.
 
     Arguments:
@@ -44,7 +55,7 @@ class Keys:
         self._clock = clock
         self._names = self._given
         if self._file:
-            self._stamp = _stamp(self._file)
+            self._stamp = _file_stamp(self._file)
             self._looked = clock()
             self._names = self._given | _read_file(self._file)
 
@@ -68,7 +79,7 @@ class Keys:
         if not self._file or self._clock() < self._looked + RELOAD_SECONDS:
             return
         self._looked = self._clock()
-        stamp = _stamp(self._file)
+        stamp = _file_stamp(self._file)
         if stamp == self._stamp:
             return
         self._stamp = stamp
@@ -80,8 +91,39 @@ class Keys:
             _log.info("the API keys were read again: %d are valid", len(self._names))
 
 
-def _stamp(file: Path) -> tuple[int, ...] | None:
-    """What changes with a file; None if it is not there."""
+class RateLimiter:
+    """A token bucket for each client, as the generic cell rate algorithm (ITU-T I.371): its state is one time a client.
+
+    Arguments:
+        rate: requests a second.
+        burst: requests at once after a pause; 0 for those of one second.
+        full_at: time at which each client's bucket is full again; an evicted client has a full one.
+        clock: in seconds, the same for all who share these times.
+    """
+
+    def __init__(
+        self, rate: float, burst: int, full_at: SharedTimes, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.rate = rate
+        self._interval = 1 / rate
+        self._tolerance = (burst or math.ceil(rate)) * self._interval
+        self._full_at = full_at
+        self._clock = clock
+
+    def take(self, client: str) -> float:
+        """Count a request; returns 0 if it is allowed, else the seconds until the next one is."""
+        now = self._clock()
+        full_at = max(self._full_at[client], now) + self._interval
+        wait = full_at - now - self._tolerance
+        # The sums of floating-point intervals must not cost the last request of a burst.
+        if wait >= 1e-6:
+            return wait
+        self._full_at[client] = full_at
+        return 0.0
+
+
+def _file_stamp(file: Path) -> tuple[int, ...] | None:
+    """A value that changes when a file does; None if the file does not exist."""
     try:
         status = os.stat(file)
     except OSError:
@@ -117,7 +159,7 @@ def _read(lines: Iterable[str], source: str) -> dict[bytes, str]:
             continue
         if not _KEY.fullmatch(key):
             raise InputError(
-                f"key {number} of {source}: a key has at least {MIN_LENGTH} letters, digits and ._~+/=-; "
+                f"key {number} of {source}: a key has at least {MIN_KEY_LENGTH} letters, digits and ._~+/=-; "
                 "make one with `openssl rand -hex 32`"
             )
         if colon and not _NAME.fullmatch(name):

@@ -79,7 +79,7 @@ def test_refusals_have_an_id_and_are_reported(caplog: pytest.LogCaptureFixture) 
 
     caplog.set_level(logging.INFO, "serve")
     caplog.handler.addFilter(note_id)
-    metrics = Metrics(Shared.among())
+    metrics = Metrics(Shared.create())
     with small_server(metrics, max_head_bytes=LIMIT) as port:
         head = b"POST /count?secret HTTP/1.1\r\nX-Request-Id: my-id\r\n"
         assert b"\r\nx-request-id: my-id\r\n" in ask(port, head + b"X-Long: ", *[b"x" * 1000] * 5)

@@ -1,6 +1,6 @@
 import pytest
 
-from serve.http.middleware.rate import RateLimit
+from serve.http.auth import RateLimiter
 from serve.shared import SharedTimes
 
 
@@ -13,7 +13,7 @@ class Clock:
 
 def test_a_burst_and_then_the_rate() -> None:
     clock = Clock()
-    limit = RateLimit(10, 3, SharedTimes(), clock)
+    limit = RateLimiter(10, 3, SharedTimes(), clock)
     assert [limit.take("a") for _ in range(3)] == [0, 0, 0]
     assert limit.take("a") == pytest.approx(0.1)
     assert limit.take("b") == 0
@@ -28,13 +28,13 @@ def test_a_burst_and_then_the_rate() -> None:
 
 @pytest.mark.parametrize(("rate", "burst"), [(7, 7), (2.5, 3), (0.1, 1)])
 def test_the_burst_of_one_second(rate: float, burst: int) -> None:
-    limit = RateLimit(rate, 0, SharedTimes(), Clock())
+    limit = RateLimiter(rate, 0, SharedTimes(), Clock())
     assert [limit.take("a") > 0 for _ in range(burst + 1)] == [False] * burst + [True]
 
 
 def test_over_a_long_time_as_many_pass_as_the_rate_says() -> None:
     clock = Clock()
-    limit = RateLimit(3, 5, SharedTimes(), clock)
+    limit = RateLimiter(3, 5, SharedTimes(), clock)
     passed = 0
     for step in range(10_000):
         clock.now = step * 0.01
@@ -43,7 +43,7 @@ def test_over_a_long_time_as_many_pass_as_the_rate_says() -> None:
 
 
 def test_of_many_clients_those_are_forgotten_whose_bucket_is_full_first() -> None:
-    limit = RateLimit(1, 2, SharedTimes(SharedTimes.CHOICES), Clock())
+    limit = RateLimiter(1, 2, SharedTimes(SharedTimes.CHOICES), Clock())
     names = [str(index) for index in range(SharedTimes.CHOICES)]
     for name in names:
         assert [limit.take(name) > 0 for _ in range(3)] == [False, False, True]

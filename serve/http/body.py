@@ -9,7 +9,7 @@ from serve.errors import BadUploadError, BodyTooLargeError, SlowUploadError, Uns
 from serve.http.coding import body_decoder
 from serve.http.form import FormFiles, Upload
 from serve.http.query import ImageQuery
-from serve.inference.admission import Place
+from serve.inference.admission import Reservation
 from serve.settings import Settings
 from zoo.images.decode import FORMATS, is_image
 
@@ -22,8 +22,8 @@ REMEDY = (
 )
 
 
-async def read_uploads(request: Request, place: Place, settings: Settings, max_files: int) -> list[Upload]:
-    """The files of a request, in order; `place` grows by the bytes of its body.
+async def read_uploads(request: Request, reservation: Reservation, settings: Settings, max_files: int) -> list[Upload]:
+    """The files of a request, in order; `reservation` grows by the bytes of its body.
 
     What is no form is recognised by its content, whatever its content type: programs set one of their own.
 
@@ -37,9 +37,9 @@ async def read_uploads(request: Request, place: Place, settings: Settings, max_f
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == FORM_TYPE:
         form = FormFiles(FIELD, max_files, REMEDY, tuple(ImageQuery.model_fields))
-        await _read(request, place, settings, form.reader(request.headers["content-type"]))
+        await _read(request, reservation, settings, form.reader(request.headers["content-type"]))
         return form.files()
-    data = await read_body(request, place, settings)
+    data = await read_body(request, reservation, settings)
     if not data:
         raise BadUploadError(f"the body is empty: the request has no image; {REMEDY}")
     # What is called an image goes to the decoder, which says more.
@@ -51,22 +51,24 @@ async def read_uploads(request: Request, place: Place, settings: Settings, max_f
     return [Upload("body", data)]
 
 
-async def read_body(request: Request, place: Place, settings: Settings) -> bytes:
-    """A whole body without its content coding; `place` grows by its bytes.
+async def read_body(request: Request, reservation: Reservation, settings: Settings) -> bytes:
+    """A whole body without its content coding; `reservation` grows by its bytes.
 
     Raises:
         BodyTooLargeError: the body is longer than it may be, as sent or decoded; raised as soon as that is known.
         SlowUploadError: it takes too long to arrive.
-        QueueFullError: with it, too many bytes would be in work.
+        QueueFullError: with it, too many bytes would be in flight.
         UnsupportedCodingError: it has another content coding than gzip and deflate.
         InputError: it is not in the coding that it names.
     """
     chunks: list[bytes] = []
-    await _read(request, place, settings, chunks.append)
+    await _read(request, reservation, settings, chunks.append)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-async def _read(request: Request, place: Place, settings: Settings, take: Callable[[bytes], object]) -> None:
+async def _read(
+    request: Request, reservation: Reservation, settings: Settings, take: Callable[[bytes], object]
+) -> None:
     """Hand on a body as it arrives, decoded."""
     _check_length(request, settings)
     decoder = body_decoder(",".join(request.headers.getlist("content-encoding")), settings.max_body_bytes)
@@ -82,7 +84,7 @@ async def _read(request: Request, place: Place, settings: Settings, take: Callab
                 if decoder:
                     # A small chunk may stand for as many bytes as are allowed, and take as long as an image.
                     chunk = await asyncio.to_thread(decoder.decode, chunk)
-                place.add(bytes_=len(chunk))
+                reservation.add(bytes_=len(chunk))
                 if chunk:
                     take(chunk)
     except TimeoutError:

@@ -6,7 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 from support.serving import GatedPredictor, MakeClient
 
-from serve.http.page import FOLDER, HEADERS
+from serve.http.pages import FOLDER, HEADERS
 from zoo.semantic_map import class_colour
 
 FILES = sorted(str(file.relative_to(FOLDER)) for file in FOLDER.rglob("*") if file.is_file())

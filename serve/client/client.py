@@ -2,28 +2,48 @@
 
 import asyncio
 import time
-from typing import Self, TypeVar
+from collections.abc import Callable
+from typing import Generic, Self, TypeVar
 
 import httpx2
 
 from serve.client import calls
-from serve.client.calls import Call, Outcome, Picture
+from serve.client.calls import Call, ImageInput, Outcome
 from serve.client.parts import Parts
-from serve.client.retry import Attempts, Limits
+from serve.client.retry import Attempts, RetryPolicy
 from serve.schemas import ClassifyAnswer, ModelDescription, PatchSemanticsAnswer
 from zoo.predictors import Array
 
 T = TypeVar("T")
+HttpT = TypeVar("HttpT")
+TransportT = TypeVar("TransportT")
 
 TIMEOUT = 60.0
 TRIES = 5
 
 
-def _headers(api_key: str | None) -> dict[str, str]:
-    return {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
+class _BaseClient(Generic[HttpT, TransportT]):
+    """What both clients share: their options."""
+
+    _open: Callable[..., HttpT]
+    """The class of httpx2's client."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        timeout: float = TIMEOUT,
+        deadline: float | None = None,
+        tries: int = TRIES,
+        transport: TransportT | None = None,
+    ) -> None:
+        headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
+        self._http = self._open(base_url=url, headers=headers, transport=transport)
+        self._policy = RetryPolicy(timeout, deadline, tries)
 
 
-class Client:
+class Client(_BaseClient[httpx2.Client, httpx2.BaseTransport]):
     """Asks a server, again where it is busy or gone for a moment; threads may share it.
 
         with Client("http://localhost:8000") as client:
@@ -41,46 +61,35 @@ class Client:
     Raises:
         InputError: a limit is not above 0, or not finite.
 
-    A call with many pictures makes several requests, each small enough for the server, and joins their answers.
+    A call with many images makes several requests, each small enough for the server, and joins their answers.
     Every call raises `ServerError` if the server refuses it, and `NoAnswerError` if no answer comes in time.
     """
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        api_key: str | None = None,
-        timeout: float = TIMEOUT,
-        deadline: float | None = None,
-        tries: int = TRIES,
-        transport: httpx2.BaseTransport | None = None,
-    ) -> None:
-        self._http = httpx2.Client(base_url=url, headers=_headers(api_key), transport=transport)
-        self._limits = Limits(timeout, deadline, tries)
+    _open = httpx2.Client
 
-    def classify(self, *pictures: Picture, model: str | None = None, top_k: int | None = None) -> ClassifyAnswer:
-        """The most probable classes of each picture.
+    def classify(self, *images: ImageInput, model: str | None = None, top_k: int | None = None) -> ClassifyAnswer:
+        """The most probable classes of each image.
 
         Arguments:
-            pictures: files by path or content, or pictures in memory.
+            images: files by path or content, or images in memory.
             model: None for the server's default one.
             top_k: classes to list; None for five.
         """
-        return self._ask(calls.classify(pictures, model, top_k))
+        return self._ask(calls.classify(images, model, top_k))
 
     def patch_semantics(
-        self, *pictures: Picture, model: str | None = None, top_k: int | None = None
+        self, *images: ImageInput, model: str | None = None, top_k: int | None = None
     ) -> PatchSemanticsAnswer:
-        """What each patch of each picture looks like; arguments as for `classify`."""
-        return self._ask(calls.patch_semantics(pictures, model, top_k))
+        """What each patch of each image looks like; arguments as for `classify`."""
+        return self._ask(calls.patch_semantics(images, model, top_k))
 
-    def shares(self, *pictures: Picture, model: str | None = None) -> Array:
+    def shares(self, *images: ImageInput, model: str | None = None) -> Array:
         """The share of each class in each patch, [N, C + 1, h, w], `none` last; arguments as for `classify`."""
-        return self._ask(calls.shares(pictures, model))
+        return self._ask(calls.shares(images, model))
 
-    def semantic_map(self, picture: Picture, model: str | None = None) -> bytes:
-        """What each patch looks like, drawn over the picture: a PNG file."""
-        return self._ask(calls.semantic_map(picture, model))
+    def semantic_map(self, image: ImageInput, model: str | None = None) -> bytes:
+        """What each patch looks like, drawn over the image: a PNG file."""
+        return self._ask(calls.semantic_map(image, model))
 
     def models(self) -> list[ModelDescription]:
         """The models that are served, the default one first."""
@@ -89,7 +98,7 @@ class Client:
     def ready(self) -> bool:
         """Whether the server takes requests now; asked once."""
         try:
-            return self._http.get("/readyz", timeout=self._limits.timeout).is_success
+            return self._http.get("/readyz", timeout=self._policy.timeout).is_success
         except httpx2.RequestError:
             return False
 
@@ -110,7 +119,7 @@ class Client:
         return parts.result()
 
     def _outcome(self, call: Call[T]) -> Outcome:
-        files, attempts = call.files(), Attempts(self._limits)
+        files, attempts = call.files(), Attempts(self._policy)
         while True:
             outcome: Outcome
             try:
@@ -123,39 +132,28 @@ class Client:
             time.sleep(pause)
 
 
-class AsyncClient:
+class AsyncClient(_BaseClient[httpx2.AsyncClient, httpx2.AsyncBaseTransport]):
     """The same for asyncio; its methods are those of `Client`, to be awaited."""
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        api_key: str | None = None,
-        timeout: float = TIMEOUT,
-        deadline: float | None = None,
-        tries: int = TRIES,
-        transport: httpx2.AsyncBaseTransport | None = None,
-    ) -> None:
-        self._http = httpx2.AsyncClient(base_url=url, headers=_headers(api_key), transport=transport)
-        self._limits = Limits(timeout, deadline, tries)
+    _open = httpx2.AsyncClient
 
-    async def classify(self, *pictures: Picture, model: str | None = None, top_k: int | None = None) -> ClassifyAnswer:
+    async def classify(self, *images: ImageInput, model: str | None = None, top_k: int | None = None) -> ClassifyAnswer:
         """As `Client.classify`."""
-        return await self._ask(calls.classify(pictures, model, top_k))
+        return await self._ask(calls.classify(images, model, top_k))
 
     async def patch_semantics(
-        self, *pictures: Picture, model: str | None = None, top_k: int | None = None
+        self, *images: ImageInput, model: str | None = None, top_k: int | None = None
     ) -> PatchSemanticsAnswer:
         """As `Client.patch_semantics`."""
-        return await self._ask(calls.patch_semantics(pictures, model, top_k))
+        return await self._ask(calls.patch_semantics(images, model, top_k))
 
-    async def shares(self, *pictures: Picture, model: str | None = None) -> Array:
+    async def shares(self, *images: ImageInput, model: str | None = None) -> Array:
         """As `Client.shares`."""
-        return await self._ask(calls.shares(pictures, model))
+        return await self._ask(calls.shares(images, model))
 
-    async def semantic_map(self, picture: Picture, model: str | None = None) -> bytes:
+    async def semantic_map(self, image: ImageInput, model: str | None = None) -> bytes:
         """As `Client.semantic_map`."""
-        return await self._ask(calls.semantic_map(picture, model))
+        return await self._ask(calls.semantic_map(image, model))
 
     async def models(self) -> list[ModelDescription]:
         """As `Client.models`."""
@@ -164,7 +162,7 @@ class AsyncClient:
     async def ready(self) -> bool:
         """As `Client.ready`."""
         try:
-            return (await self._http.get("/readyz", timeout=self._limits.timeout)).is_success
+            return (await self._http.get("/readyz", timeout=self._policy.timeout)).is_success
         except httpx2.RequestError:
             return False
 
@@ -185,8 +183,8 @@ class AsyncClient:
         return parts.result()
 
     async def _outcome(self, call: Call[T]) -> Outcome:
-        attempts = Attempts(self._limits)
-        # It reads and encodes pictures.
+        attempts = Attempts(self._policy)
+        # It reads and encodes images.
         files = await asyncio.to_thread(call.files)
         while True:
             outcome: Outcome

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from serve.http.middleware.keys import Keys
+from serve.http.auth import ApiKeys
 from zoo.errors import InputError
 
 FIRST, SECOND, THIRD = "first-key-0123456", "second-key-012345", "third-key-0123456"
@@ -39,7 +39,7 @@ def write(tmp_path: Path) -> Callable[[str], Path]:
 
 def test_keys_have_names(write: Callable[[str], Path]) -> None:
     file = write(f"# of the team\nalice:{FIRST}\n\n  {SECOND}  # nobody's\nalice:third.~+/=-_12345\n")
-    keys = Keys([f"bob:{THIRD}"], str(file))
+    keys = ApiKeys([f"bob:{THIRD}"], str(file))
     assert keys
     assert keys.name(FIRST) == keys.name("third.~+/=-_12345") == "alice"
     assert keys.name(THIRD) == "bob"
@@ -49,35 +49,35 @@ def test_keys_have_names(write: Callable[[str], Path]) -> None:
 
 
 def test_without_keys_none_is_needed() -> None:
-    assert not Keys([])
+    assert not ApiKeys([])
 
 
 @pytest.mark.parametrize("key", ["x" * 15, f"alice:{'x' * 15}", "sixteen letters and", "sixteen-letters-é", "alice:"])
 def test_bad_keys_are_refused_and_not_shown(key: str) -> None:
     with pytest.raises(InputError, match=r"key 2 of api_keys: a key has at least 16 letters") as refused:
-        Keys([FIRST, key])
+        ApiKeys([FIRST, key])
     assert key not in str(refused.value)
 
 
 def test_a_bad_name_is_refused() -> None:
     with pytest.raises(InputError, match="key 1 of api_keys: the name 'a b' is not"):
-        Keys([f"a b:{FIRST}"])
+        ApiKeys([f"a b:{FIRST}"])
 
 
 def test_a_file_that_is_not_there_or_has_no_key_is_an_error_at_the_start(
     tmp_path: Path, write: Callable[[str], Path]
 ) -> None:
     with pytest.raises(InputError, match="cannot be read"):
-        Keys([], str(tmp_path / "nothing"))
+        ApiKeys([], str(tmp_path / "nothing"))
     with pytest.raises(InputError, match="has no key; write one a line"):
-        Keys([FIRST], str(write("# none\n")))
+        ApiKeys([FIRST], str(write("# none\n")))
 
 
 @pytest.mark.parametrize("text", [f"\ufeffalice:{FIRST}\n", f"alice:{FIRST}\r\n\r\n", f"\ufeff# keys\r\nalice:{FIRST}"])
 def test_what_editors_add_to_a_file(text: str, tmp_path: Path) -> None:
     file = tmp_path / "keys"
     file.write_bytes(text.encode())
-    assert Keys([], str(file)).name(FIRST) == "alice"
+    assert ApiKeys([], str(file)).name(FIRST) == "alice"
 
 
 def test_a_file_that_is_no_file_of_keys(tmp_path: Path) -> None:
@@ -88,11 +88,11 @@ def test_a_file_that_is_no_file_of_keys(tmp_path: Path) -> None:
         (Path("/dev/zero"), "it is a pipe or a device"),
     ):
         with pytest.raises(InputError, match=rf"{file} cannot be read: .*{reason}.*; name another in api_keys_file"):
-            Keys([], str(file))
+            ApiKeys([], str(file))
 
 
 def test_keys_are_replaced_while_the_server_runs(clock: Clock, write: Callable[[str], Path]) -> None:
-    keys = Keys([THIRD], str(write(f"old:{FIRST}")), clock)
+    keys = ApiKeys([THIRD], str(write(f"old:{FIRST}")), clock)
     write(f"new:{SECOND}")
     clock.now += 0.9
     assert keys.name(FIRST) == "old"  # it is not looked at for each request
@@ -107,7 +107,7 @@ def test_a_broken_file_changes_nothing_and_is_told_once(
     broken: str | None, clock: Clock, write: Callable[[str], Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     file = write(f"old:{FIRST}")
-    keys = Keys([], str(file), clock)
+    keys = ApiKeys([], str(file), clock)
     if broken is None:
         file.unlink()
     else:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from support.small_app import small_server
 
-from serve.process.connections import Connections
+from serve.process.http1 import ConnectionSweeper
 
 
 @dataclass
@@ -37,43 +37,43 @@ def states(*connections: Connection) -> list[str]:
 
 
 def test_a_connection_without_a_request_is_closed_in_time() -> None:
-    connections = Connections(header_seconds=10, keep_alive_seconds=5, limit=9)
+    sweeper = ConnectionSweeper(header_seconds=10, keep_alive_seconds=5, limit=9)
     new, served, working = Connection(), Connection(Cycle(True)), Connection(Cycle(False))
     every = {new, served, working}
-    connections.sweep(every, 100)
-    connections.sweep(every, 110)
+    sweeper.sweep(every, 100)
+    sweeper.sweep(every, 110)
     assert states(new, served, working) == ["open"] * 3
-    connections.sweep(every, 111)
+    sweeper.sweep(every, 111)
     assert states(new, served, working) == ["closed", "open", "open"]
-    connections.sweep(every, 116)
+    sweeper.sweep(every, 116)
     assert states(served, working) == ["closed", "open"]
-    connections.sweep({working}, 1000)
+    sweeper.sweep({working}, 1000)
     assert states(working) == ["open"]
 
 
-def test_a_wait_begins_anew_after_each_request() -> None:
-    connections = Connections(header_seconds=10, keep_alive_seconds=5, limit=9)
+def test_a_wait_starts_again_after_each_request() -> None:
+    sweeper = ConnectionSweeper(header_seconds=10, keep_alive_seconds=5, limit=9)
     connection = Connection()
     for now in range(0, 100, 9):
-        connections.sweep({connection}, now)
+        sweeper.sweep({connection}, now)
         connection.cycle = Cycle(True)  # a whole request between two looks
     assert states(connection) == ["open"]
 
 
 def test_who_does_not_read_the_answer_is_cut_off() -> None:
-    connections = Connections(header_seconds=10, keep_alive_seconds=5, limit=9)
+    sweeper = ConnectionSweeper(header_seconds=10, keep_alive_seconds=5, limit=9)
     slow = Connection(Cycle(True), Transport("closed"))
-    connections.sweep({slow}, 0)
-    connections.sweep({slow}, 16)
+    sweeper.sweep({slow}, 0)
+    sweeper.sweep({slow}, 16)
     assert states(slow) == ["aborted"]
 
 
 def test_of_too_many_connections_those_that_wait_longest_are_closed() -> None:
-    connections = Connections(header_seconds=10, keep_alive_seconds=5, limit=3)
+    sweeper = ConnectionSweeper(header_seconds=10, keep_alive_seconds=5, limit=3)
     first, second, third, working = Connection(), Connection(), Connection(), Connection(Cycle(False))
-    connections.sweep([working, first], 0)
-    connections.sweep([working, first, second], 1)
-    connections.sweep([working, third, second, first], 2)
+    sweeper.sweep([working, first], 0)
+    sweeper.sweep([working, first, second], 1)
+    sweeper.sweep([working, third, second, first], 2)
     assert states(first, second, third, working) == ["closed", "open", "open", "open"]
 
 

@@ -1,9 +1,13 @@
-"""HTTP/1.1 as uvicorn speaks it with httptools, with what uvicorn leaves to be mended in framing."""
+"""HTTP/1.1 as uvicorn speaks it with httptools, with stricter framing and limits on idle connections.
+
+All that relies on uvicorn's internals stands here. `pyproject.toml` therefore has an upper bound on uvicorn: run
+`tests/serve/process` with a new version before raising it.
+"""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextvars import copy_context
-from typing import Any
+from typing import Any, NamedTuple
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -14,11 +18,11 @@ from serve.metrics import Metrics
 from serve.request_context import ID_HEADER, begin
 
 LINGER_SECONDS = 2.0
-"""How long the rest of a request is read after its answer has ended the connection; the client closes it before."""
+"""Time for which the rest of a request is read after an answer that ends the connection, in seconds."""
 
 
 class _Transport:
-    """A connection's transport that closes in another way, after which nothing more is written."""
+    """A transport with another way to close, after which nothing more is written."""
 
     def __init__(self, transport: asyncio.Transport, close: Callable[[], None], closed: Callable[[], bool]) -> None:
         self._transport = transport
@@ -37,7 +41,7 @@ class _RefusedError(Exception):
     """Stops the parser within a request that was refused."""
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class StrictHttpProtocol(HttpToolsProtocol):
     """Ends every request where RFC 9112 says that it ends, and refuses what does not.
 
     Beyond uvicorn:
@@ -190,3 +194,56 @@ class BoundedProtocol(HttpToolsProtocol):
         # Its method may be what is wrong with it; and nothing was done for it that takes time.
         scope = {"method": "", "path": path, "client": self.client}
         report(self._metrics, scope, context, seconds=0, bytes_in=0, bytes_out=len(answer.body))
+
+
+class _Wait(NamedTuple):
+    request: Any
+    """The last one, or None; another one means that the wait ended in between."""
+    since: float
+
+
+class ConnectionSweeper:
+    """Closes connections that wait too long for the head of a request, or read their answer too slowly.
+
+    uvicorn closes those that are silent after an answer, but neither new ones nor those that send a head, or what is
+    left of a refused body, byte by byte.
+
+    Arguments:
+        header_seconds: for a head to arrive.
+        keep_alive_seconds: after an answer, before the next head begins.
+        limit: of connections; of more, those that have waited longest are closed at once.
+    """
+
+    def __init__(self, header_seconds: float, keep_alive_seconds: float, limit: int) -> None:
+        self._header_seconds = header_seconds
+        self._keep_alive_seconds = keep_alive_seconds
+        self._limit = limit
+        self._waits: dict[Any, _Wait] = {}
+
+    def sweep(self, connections: Collection[Any], now: float) -> None:
+        """Close the connections that exceed their limits; to be called about every second.
+
+        Arguments:
+            connections: uvicorn's protocols, in `Server.server_state`.
+            now: in seconds.
+        """
+        waits: dict[Any, _Wait] = {}
+        for connection in connections:
+            request = connection.cycle
+            if request is None or request.response_complete:
+                before = self._waits.get(connection)
+                waits[connection] = before if before and before.request is request else _Wait(request, now)
+        self._waits = waits
+        excess = len(connections) - self._limit
+        for connection, wait in sorted(waits.items(), key=lambda item: item[1].since):
+            allowed = self._header_seconds + (self._keep_alive_seconds if wait.request else 0)
+            if excess > 0 or now - wait.since > allowed:
+                excess -= 1
+                _close(connection.transport)
+
+
+def _close(transport: Any) -> None:
+    if transport.is_closing():
+        transport.abort()  # it still waits for its client to read the rest of the answer
+    else:
+        transport.close()
