@@ -11,17 +11,30 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 
-from serve.http.middleware.prefix import redirect_without_slash
-from serve.http.middleware.stack import add_middleware
-from serve.http.openapi import problems
+from serve.http.auth import ApiKeys, AuthMiddleware, RateLimiter
+from serve.http.middleware import (
+    ErrorMiddleware,
+    HeaderLimitMiddleware,
+    HeadMiddleware,
+    OverloadMiddleware,
+    PrefixMiddleware,
+    RequestLogMiddleware,
+    redirect_without_slash,
+)
+from serve.http.openapi import declare_keys, problems
 from serve.http.pages import add_docs, add_page
 from serve.http.problems import problem, problem_of
-from serve.http.query import refuse_query
+from serve.http.request import refuse_query
 from serve.http.routes import add_routes
+from serve.inference.admission import Admission
 from serve.inference.service import Service
+from serve.metrics import Metrics
 from serve.open_inference.routes import router as open_inference
+from serve.settings import Settings
+from serve.shared import Shared
 from zoo.errors import ZooError
 
 _log = logging.getLogger(__name__)
@@ -91,3 +104,34 @@ async def _http_error(request: Request, error: Exception) -> Response:
 async def _client_disconnected(request: Request, error: Exception) -> Response:
     # Nobody reads it; the status, which nginx introduced, keeps these apart from the server's faults in the metrics.
     return Response(status_code=499)
+
+
+def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, admission: Admission, shared: Shared) -> None:
+    """Add all layers, from the outermost: proxy prefix, request id and log, HEAD as GET, CORS, errors, header limits,
+    overload, keys and rates. Where keys are needed, the OpenAPI document says so.
+
+    Raises:
+        InputError: the API keys cannot be read.
+    """
+    # The last one added is the first one passed.
+    keys = ApiKeys(settings.api_keys, settings.api_keys_file)
+    rate = RateLimiter(settings.rate_limit, settings.rate_burst, shared.buckets) if settings.rate_limit else None
+    if keys or rate:
+        app.add_middleware(AuthMiddleware, keys=keys, rate=rate)
+    if keys:
+        declare_keys(app)
+    app.add_middleware(OverloadMiddleware, admission=admission)
+    app.add_middleware(HeaderLimitMiddleware, max_bytes=settings.max_head_bytes)
+    app.add_middleware(ErrorMiddleware)
+    if settings.cors_origin:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origin,
+            allow_methods=("GET", "HEAD", "POST"),
+            allow_headers=("*",),
+            expose_headers=("X-Request-Id", "X-Boxes", "Retry-After"),
+        )
+    app.add_middleware(HeadMiddleware)
+    app.add_middleware(RequestLogMiddleware, metrics=metrics)
+    if settings.root_path:
+        app.add_middleware(PrefixMiddleware, prefix=settings.root_path)

@@ -7,9 +7,16 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from hashlib import sha256
+from ipaddress import IPv6Address, ip_network
 from pathlib import Path
 
+from starlette.types import ASGIApp, Scope
+
+from serve.errors import RateLimitError, UnauthorizedError
+from serve.http.middleware import CheckMiddleware, route_path
+from serve.request_context import current
 from serve.shared import SharedTimes
 from zoo.errors import InputError
 from zoo.files import expand_path
@@ -122,6 +129,38 @@ class RateLimiter:
         return 0.0
 
 
+class AuthMiddleware(CheckMiddleware):
+    """Requires an API key, and limits the rate of each key's name, or of each address where there are no keys.
+
+    Arguments:
+        keys: if it is empty, no key is needed.
+        rate: None for no limit.
+    """
+
+    def __init__(self, app: ASGIApp, keys: ApiKeys, rate: RateLimiter | None) -> None:
+        super().__init__(app)
+        self._keys = keys
+        self._rate = rate
+
+    def check(self, scope: Scope) -> None:
+        if is_public(route_path(scope)):
+            return
+        name = None
+        if self._keys:
+            key = _key(scope)
+            if key is None:
+                raise UnauthorizedError("there is no API key; send one: Authorization: Bearer KEY, or X-API-Key: KEY")
+            name = self._keys.name(key)
+            if name is None:
+                raise UnauthorizedError("the API key is not one of this server; ask its operator for one")
+            current().key = name
+        if self._rate and (wait := self._rate.take(name or _client(scope))):
+            seconds = math.ceil(wait)
+            raise RateLimitError(
+                f"this is above the limit of {self._rate.rate:g} requests a second; try again in {seconds} s", seconds
+            )
+
+
 def _file_stamp(file: Path) -> tuple[int, ...] | None:
     """A value that changes when a file does; None if the file does not exist."""
     try:
@@ -172,3 +211,29 @@ def _read(lines: Iterable[str], source: str) -> dict[bytes, str]:
 def _digest(key: str) -> bytes:
     # Of one length, whatever a client sends.
     return sha256(key.encode("utf-8", "surrogatepass")).digest()
+
+
+def _key(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"x-api-key":
+            return str(value, "latin-1").strip()
+        if name == b"authorization":
+            scheme, _, key = str(value, "latin-1").partition(" ")
+            if scheme.lower() == "bearer":
+                return key.strip()
+    return None
+
+
+def _client(scope: Scope) -> str:
+    address: str = scope["client"][0] if scope.get("client") else ""
+    # All neighbours on a link have one network; their addresses end in its name, such as %eth0.
+    return _network(address) if ":" in address and "%" not in address else address
+
+
+@lru_cache(1024)
+def _network(address: str) -> str:
+    # A host usually has a whole network of 2^64 IPv6 addresses to choose from.
+    try:
+        return str(ip_network((IPv6Address(address), 64), strict=False))
+    except ValueError:
+        return address

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from serve.errors import BadUploadError, BodyTooLargeError, SlowUploadError, UnsupportedTypeError
 from serve.http.coding import body_decoder
 from serve.http.form import FormFiles, Upload
-from serve.http.query import ImageQuery
+from serve.http.request import ImageQuery
 from serve.inference.admission import Reservation
 from serve.settings import Settings
 from zoo.images.decode import FORMATS, is_image
@@ -71,7 +71,8 @@ async def _read(
 ) -> None:
     """Hand on a body as it arrives, decoded."""
     _check_length(request, settings)
-    decoder = body_decoder(",".join(request.headers.getlist("content-encoding")), settings.max_body_bytes)
+    coding = ",".join(request.headers.getlist("content-encoding"))
+    decoder = body_decoder(coding, settings.max_body_bytes) if coding else None
     received = 0
     try:
         async with asyncio.timeout(settings.upload_seconds):

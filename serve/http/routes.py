@@ -21,8 +21,7 @@ from serve.http import examples
 from serve.http.answers import classify_answer, model_description, patch_semantics_answer
 from serve.http.body import read_uploads
 from serve.http.openapi import JSON, Responses, declare_query_values, example, images_request, problems
-from serve.http.query import ImageQuery, read_query
-from serve.http.request import WhileConnected, client_deadline, deadline_of, negotiate
+from serve.http.request import ImageQuery, WhileConnected, client_deadline, deadline_of, negotiate, read_query
 from serve.inference.models import ServedModel
 from serve.inference.service import Result, Service
 from serve.schemas import ClassifyAnswer, ModelDescription, PatchSemanticsAnswer

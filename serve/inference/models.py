@@ -55,6 +55,7 @@ class ServedModel:
     """The load in progress."""
     declared: OnnxFile | None = None
     """Declarations of its ONNX file, once that was opened."""
+    name: str = field(init=False)
     entities: Entities | None = field(init=False)
     """Entities of its directory, of which answers name the nearest; None if it has none."""
     identity: dict[str, str] = field(init=False)
@@ -64,13 +65,10 @@ class ServedModel:
 
     def __post_init__(self) -> None:
         config = self.package.config
+        self.name = config.name
         self.entities = Entities.read(self.package)
         self.identity = config.identity()
         self.patch_source = info(config.variant).patch_source
-
-    @property
-    def name(self) -> str:
-        return self.package.config.name
 
 
 class Models(Mapping[str, ServedModel]):

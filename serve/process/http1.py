@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from serve.http.middleware.request_log import report
+from serve.http.middleware import report
 from serve.http.problems import problem
 from serve.metrics import Metrics
 from serve.request_context import ID_HEADER, begin

@@ -59,7 +59,7 @@ def test_json(lines: Callable[[], list[str]]) -> None:
     assert error["request_id"] == request["request_id"] == "my-id"
     assert error["exception"].startswith("Traceback")
     assert error["exception"].endswith("RuntimeError: /secret/path")
-    assert (request["logger"], request["message"]) == ("serve.http.middleware.request_log", "request")
+    assert (request["logger"], request["message"]) == ("serve.http.middleware", "request")
     assert (request["route"], request["status"], request["reason"]) == ("/fail", 500, "internal")
 
 

@@ -6,7 +6,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.testclient import TestClient
 
 from serve.errors import UnknownParameterError
-from serve.http.query import ImageQuery, read_query
+from serve.http.request import ImageQuery, read_query
 from serve.http.routes import LeanRoute
 from zoo.errors import InputError
 

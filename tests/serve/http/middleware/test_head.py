@@ -27,7 +27,7 @@ def test_it_is_reported_as_what_it_is(
     make_client: MakeClient, predictor: GatedPredictor, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = make_client(predictor)
-    with caplog.at_level(logging.INFO, "serve.http.middleware.request_log"):
+    with caplog.at_level(logging.INFO, "serve.http.middleware"):
         client.head("/models")
     [fields] = [record.fields for record in caplog.records if hasattr(record, "fields")]
     assert (fields["method"], fields["route"], fields["status"], fields["bytes_out"]) == ("HEAD", "/models", 200, 0)

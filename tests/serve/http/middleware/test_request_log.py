@@ -9,7 +9,7 @@ from serve.shared import Shared
 
 
 def report(caplog: pytest.LogCaptureFixture) -> dict[str, object]:
-    [record] = [record for record in caplog.records if record.name == "serve.http.middleware.request_log"]
+    [record] = [record for record in caplog.records if record.name == "serve.http.middleware"]
     fields: dict[str, object] = record.__dict__["fields"]
     return fields | {"level": record.levelname}
 

@@ -8,7 +8,7 @@ from starlette.responses import StreamingResponse
 from starlette.testclient import TestClient
 from support.small_app import small_app
 
-from serve.http.middleware.header_limit import MAX_HEADERS
+from serve.http.middleware import MAX_HEADERS
 from serve.inference.admission import Admission
 from serve.metrics import Metrics
 from serve.shared import Shared

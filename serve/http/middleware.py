@@ -1,0 +1,240 @@
+"""The layers that a request passes before its route, the outermost first; all are plain ASGI."""
+
+import asyncio
+import logging
+import time
+from abc import ABC, abstractmethod
+
+from starlette.responses import RedirectResponse
+from starlette.routing import Match, Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serve.errors import HeadersTooLargeError, RequestError, UrlTooLongError
+from serve.http.problems import problem_of
+from serve.inference.admission import Admission
+from serve.metrics import Metrics
+from serve.request_context import ID_HEADER, RequestContext, begin, current
+
+DEBUG_ROUTES = frozenset({"/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
+"""Routes that are polled every few seconds; they are logged as `debug`."""
+
+MAX_HEADERS = 100
+
+_log = logging.getLogger(__name__)
+
+
+class PrefixMiddleware:
+    """Handles both kinds of proxies: those that strip the prefix, and those that keep it.
+
+    Behind it `path` begins with `root_path`, as ASGI says, and `route_path` is what remains.
+    """
+
+    def __init__(self, app: ASGIApp, prefix: str) -> None:
+        self._app = app
+        self._prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path = scope["path"]
+            if path == self._prefix:
+                # The page refers to its files from below the prefix.
+                return await _redirect(f"{path.rpartition('/')[2]}/", scope)(scope, receive, send)
+            if not path.startswith(f"{self._prefix}/"):
+                path = self._prefix + path
+            scope = {**scope, "path": path, "root_path": self._prefix}
+        return await self._app(scope, receive, send)
+
+
+def route_path(scope: Scope) -> str:
+    """The path of a request without the prefix of a proxy."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
+
+
+def redirect_without_slash(scope: Scope, router: Router) -> RedirectResponse | None:
+    """A redirection for a path that is a route but for a trailing slash; None for other paths.
+
+    The redirection is relative, so that it keeps scheme, host and prefix whatever a proxy makes of them.
+    """
+    shorter, raw = scope["path"].removesuffix("/"), scope["raw_path"].decode("latin-1")
+    # In `/docs%2F` the slash is none that relative references count.
+    if not raw.endswith("/") or shorter.endswith("/") or not route_path({**scope, "path": shorter}):
+        return None
+    if all(route.matches({**scope, "path": shorter})[0] is Match.NONE for route in router.routes):
+        return None
+    return _redirect(f"../{raw[:-1].rpartition('/')[2]}", scope)
+
+
+def _redirect(location: str, scope: Scope) -> RedirectResponse:
+    query = scope["query_string"].decode("latin-1")
+    return RedirectResponse(f"{location}?{query}" if query else location)
+
+
+class RequestLogMiddleware:
+    """Gives each request an id, and reports its outcome to the log and to `Metrics`; plain ASGI."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        started = time.perf_counter()
+        context = begin(scope["path"], scope["headers"])
+        bytes_in = bytes_out = 0
+
+        async def observed_receive() -> Message:
+            nonlocal bytes_in
+            message = await receive()
+            bytes_in += len(message.get("body", b""))
+            return message
+
+        async def observed_send(message: Message) -> None:
+            nonlocal bytes_out
+            if message["type"] == "http.response.start":
+                context.status = message["status"]
+                headers = [*message.get("headers", ()), (ID_HEADER, context.id.encode())]
+                message = {**message, "headers": headers}
+            else:
+                bytes_out += len(message.get("body", b""))
+            await send(message)
+
+        try:
+            await self._app(scope, observed_receive, observed_send)
+        finally:
+            report(self._metrics, scope, context, time.perf_counter() - started, bytes_in, bytes_out)
+
+
+def report(
+    metrics: Metrics, scope: Scope, context: RequestContext, seconds: float, bytes_in: int, bytes_out: int
+) -> None:
+    """Count an answer, and log it.
+
+    Arguments:
+        metrics: that count it.
+        scope: of the request: its `method`, `path` and `client`, and its `route` if there is one.
+        context: what else is known of it.
+        seconds: that it took.
+        bytes_in, bytes_out: of the bodies.
+    """
+    # The matched route's pattern, never the raw path: clients must not be able to make new time series.
+    route = getattr(scope.get("route"), "path", "other")
+    status = context.status or 500
+    metrics.request(route, status, context.model, seconds, context.reason)
+    level = logging.DEBUG if route in DEBUG_ROUTES else logging.ERROR if status >= 500 else logging.INFO
+    if not _log.isEnabledFor(level):
+        return
+    client = scope["client"][0] if scope.get("client") else ""
+    fields = {
+        "client": client,
+        "method": scope["method"],
+        "path": scope["path"][:200],
+        "route": route,
+        "status": status,
+        "ms": round(1000 * seconds, 3),
+        "bytes_in": bytes_in,
+        "bytes_out": bytes_out,
+        "model": context.model,
+        "key": context.key,
+        "reason": context.reason,
+    }
+    _log.log(level, "request", extra={"fields": fields})
+
+
+class HeadMiddleware:
+    """Answers HEAD with the status and headers of GET, without the body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            return await self._app(scope, receive, send)
+
+        async def send_head(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        # A copy: the server reads the method of its own one to know whether a body follows.
+        inner = {**scope, "method": "GET"}
+        try:
+            await self._app(inner, receive, send_head)
+        finally:
+            scope["route"] = inner.get("route")
+
+
+class ErrorMiddleware:
+    """Turns whatever the application raises into an answer, which outer layers treat as any other."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        try:
+            await self._app(scope, receive, send)
+        except (Exception, asyncio.CancelledError) as error:
+            answer = problem_of(error)
+            if current().status:
+                raise  # the answer has begun, and can only be broken off
+            await answer(scope, receive, send)
+
+
+class CheckMiddleware(ABC):
+    """Base of the layers that refuse requests: answers for the application where `check` raises an error."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            try:
+                self.check(scope)
+            except RequestError as error:
+                return await problem_of(error)(scope, receive, send)
+        return await self._app(scope, receive, send)
+
+    @abstractmethod
+    def check(self, scope: Scope) -> None:
+        """Raise a `RequestError` if the request is refused."""
+
+
+class HeaderLimitMiddleware(CheckMiddleware):
+    """Refuses requests whose URL or headers are longer than `max_bytes`, or that have too many headers."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        super().__init__(app)
+        self._max_bytes = max_bytes
+
+    def check(self, scope: Scope) -> None:
+        url = len(scope["path"]) + len(scope["query_string"])
+        if url > self._max_bytes:
+            raise UrlTooLongError(
+                f"a URL of {url} characters is above the limit of {self._max_bytes}; use a shorter one"
+            )
+        headers = scope["headers"]
+        size = sum([len(name) + len(value) for name, value in headers])
+        if size > self._max_bytes or len(headers) > MAX_HEADERS:
+            raise HeadersTooLargeError(
+                f"{len(headers)} headers of {size} bytes are above the limit of {MAX_HEADERS} headers or "
+                f"{self._max_bytes} bytes; send fewer or shorter ones"
+            )
+
+
+class OverloadMiddleware(CheckMiddleware):
+    """Answers 429 to every POST while there is no room for another image.
+
+    Under overload most requests are refused, and what that costs is taken from those that are answered. So it happens
+    here, and not where they enter (`Admission.enter`), which FastAPI reaches after all its own steps.
+    """
+
+    def __init__(self, app: ASGIApp, admission: Admission) -> None:
+        super().__init__(app)
+        self._admission = admission
+
+    def check(self, scope: Scope) -> None:
+        if scope["method"] == "POST":
+            self._admission.check(1, 0)

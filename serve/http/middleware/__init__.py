@@ -1,1 +1,0 @@
-"""The layers that every request passes, one per file; `stack` has their order."""
