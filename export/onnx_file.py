@@ -104,7 +104,7 @@ def export_network(
     if precision == "int8":
         if pixels is None:
             raise InputError("8 bits take training pictures, for the scales of the features; name them with --data")
-        check_pixels(pixels, config, config.name)
+        check_pixels(pixels, config)
         quantized = quantize(to_onnx(with_scaled_channels(folded), folded.outputs, config.input_size), pixels, progress)
         model = quantized.model
         metadata |= {"quantization": json.dumps(quantized.record())}

@@ -84,7 +84,7 @@ def measure_parity(
         PackageError: a file is missing, damaged or of another model.
         DeviceError: the device is not there.
     """
-    check_pixels(pixels, package.config, package.config.name)
+    check_pixels(pixels, package.config)
     asked = {"atol": atol, "rtol": rtol, "min_agreement": agreement}
     changes = {name: value for name, value in asked.items() if value is not None}
     for limits in LIMITS.values():

@@ -1,4 +1,5 @@
-"""The server's log: one line per record on standard error, as text or JSON, for this program and uvicorn alike.
+"""The server's log: one line per record on standard error, as text or JSON, for this program and uvicorn alike; and the
+context of the request that a record is about.
 
 A thread of its own writes it, so that a request never waits for a pipe that nobody reads or a slow disk. It writes what
 came meanwhile at once, since to wake it for every line would take longer than to write it.
@@ -6,19 +7,24 @@ came meanwhile at once, since to wake it for every line would take longer than t
 
 import json
 import logging
+import random
+import re
 import sys
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from queue import SimpleQueue
 from typing import Literal, TextIO
 
-from serve.request_context import current
-
 LogFormat = Literal["text", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+
+ID_HEADER = b"x-request-id"
+"""Header with a client's own id, which the answer and the log repeat; without one, an id is made."""
 
 MAX_PENDING = 10_000
 """Upper bound of records that wait to be written; those beyond are lost, and counted."""
@@ -27,11 +33,51 @@ WRITE_INTERVAL_SECONDS = 0.03
 FLUSH_SECONDS = 2.0
 """Time that the end of the program waits for what is not yet written."""
 
+_SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _LOST = "%d log records are lost: they could not be written in time"
 _PROGRAMS = ("serve", "zoo", "uvicorn.error")
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class RequestContext:
+    """What is known about a request; each layer adds what it learns."""
+
+    id: str = ""
+    path: str = ""
+    model: str = ""
+    """The model that answers."""
+    key: str = ""
+    """The name of the API key."""
+    reason: str = ""
+    """The code of the error that it ended with."""
+    status: int = 0
+    """Status of its answer, once that has begun."""
+
+
+_current: ContextVar[RequestContext] = ContextVar("request")
+
+
+def begin(path: str, headers: Iterable[tuple[bytes, bytes]]) -> RequestContext:
+    """Start the context of a new request; it is current in its task and in tasks started from there."""
+    context = RequestContext(_id(headers), path)
+    _current.set(context)
+    return context
+
+
+def current() -> RequestContext:
+    """The context of the current request; outside of one, a throw-away context."""
+    return _current.get(None) or RequestContext()
+
+
+def _id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    for name, value in headers:
+        if name == ID_HEADER and _SANE_ID.fullmatch(value):
+            return value.decode()
+    # 64 random bits: no other request has them. They are no secret.
+    return f"{random.getrandbits(64):016x}"
 
 
 def configure_logging(log_format: LogFormat, level: LogLevel) -> None:

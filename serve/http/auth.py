@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Scope
 
 from serve.errors import RateLimitError, UnauthorizedError
 from serve.http.middleware import CheckMiddleware, route_path
-from serve.request_context import current
+from serve.logs import current
 from serve.shared import SharedTimes
 from zoo.errors import InputError
 from zoo.files import expand_path

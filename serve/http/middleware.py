@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serve.errors import HeadersTooLargeError, RequestError, UrlTooLongError
 from serve.http.problems import problem_of
 from serve.inference.admission import Admission
+from serve.logs import ID_HEADER, RequestContext, begin, current
 from serve.metrics import Metrics
-from serve.request_context import ID_HEADER, RequestContext, begin, current
 
 DEBUG_ROUTES = frozenset({"/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
 """Routes that are polled every few seconds; they are logged as `debug`."""

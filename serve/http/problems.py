@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from starlette.responses import JSONResponse
 
 from serve.errors import RequestError, ShuttingDownError, code_of, error_body, status_of
-from serve.request_context import current
+from serve.logs import current
 from zoo.errors import ZooError
 
 _log = logging.getLogger(__name__)

@@ -7,10 +7,16 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from serve.http.form import Upload
 from zoo.errors import ImageError
 from zoo.images.decode import decode, decode_pixels
 from zoo.images.preprocess import Box, Pixels
+
+
+class Upload(NamedTuple):
+    """An uploaded file."""
+
+    name: str
+    data: bytes
 
 
 class DecodedImage(NamedTuple):

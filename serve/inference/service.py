@@ -11,13 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from serve.errors import DeadlineError, ShuttingDownError
-from serve.http.form import Upload
 from serve.inference.admission import Admission, Reservation
 from serve.inference.batcher import Answer, Promise, Timing
-from serve.inference.decoding import DecodedImage, Decoding
+from serve.inference.decoding import DecodedImage, Decoding, Upload
 from serve.inference.models import Models, OpenPredictor, ServedModel
+from serve.logs import current
 from serve.metrics import Metrics
-from serve.request_context import current
 from serve.settings import Settings
 from serve.shared import FairThreads, Shared
 from zoo.hub import open_model

@@ -14,8 +14,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from serve.http.middleware import report
 from serve.http.problems import problem
+from serve.logs import ID_HEADER, begin
 from serve.metrics import Metrics
-from serve.request_context import ID_HEADER, begin
 
 LINGER_SECONDS = 2.0
 """Time for which the rest of a request is read after an answer that ends the connection, in seconds."""

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from support.small_app import small_client
 
-from serve.logs import JsonFormatter, TextFormatter, ThreadedHandler, configure_logging
-from serve.request_context import begin
+from serve.logs import JsonFormatter, TextFormatter, ThreadedHandler, begin, configure_logging
 
 TESTS = Path(__file__).parents[1]
 

@@ -3,7 +3,7 @@ import re
 import pytest
 from support.small_app import small_client
 
-from serve.request_context import current
+from serve.logs import current
 
 
 @pytest.mark.parametrize("own", ["a", "Order-12.3_x", "x" * 64])

@@ -11,10 +11,10 @@ from starlette.testclient import TestClient
 
 from serve.http.app import add_middleware
 from serve.inference.admission import Admission
+from serve.logs import current
 from serve.metrics import Metrics
 from serve.process.http1 import ConnectionSweeper
 from serve.process.server import uvicorn_config
-from serve.request_context import current
 from serve.settings import Settings
 from serve.shared import Shared
 

@@ -1,7 +1,6 @@
 """Predictors: pixels in, arrays out, whatever computes between them. Nothing here imports torch."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -88,10 +87,11 @@ def predict_in_parts(predict: Callable[[Pixels], Prediction], pixels: Pixels, si
     return parts[0] if len(parts) == 1 else Prediction.join(parts)
 
 
-def check_pixels(pixels: Pixels, config: ModelConfig, where: str | Path) -> None:
+def check_pixels(pixels: Pixels, config: ModelConfig) -> None:
     """Raise `InputError` unless pixels are uint8 [N, 3, S, S] for a model's input size S."""
     size = config.input_size
     if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != (3, size, size) or not len(pixels):
         raise InputError(
-            f"{where} takes uint8 pixels [N, 3, {size}, {size}] with N >= 1, got {pixels.dtype} {list(pixels.shape)}"
+            f"{config.name} takes uint8 pixels [N, 3, {size}, {size}] with N >= 1, got {pixels.dtype} "
+            f"{list(pixels.shape)}"
         )

@@ -141,7 +141,7 @@ class OnnxPredictor:
         return f"ONNX Runtime on {'CUDA' if self.on_cuda else 'the CPU'}"
 
     def __call__(self, pixels: Pixels) -> Prediction:
-        check_pixels(pixels, self.config, self.config.name)
+        check_pixels(pixels, self.config)
         if self._bound:
             if self._forked:
                 raise DeviceError(
@@ -155,6 +155,8 @@ class OnnxPredictor:
     def _compute(self, pixels: Pixels, threads: int) -> Prediction:
         """The answer, computed by so many threads."""
         all_threads = threads >= self._threads
+        if len(pixels) == 1:
+            return run(self._session_with(self._threads if all_threads else 1), self.declared.outputs, pixels)
         # Where others compute too, threads that wait for each other would wait long: each has parts of its own.
         streams = self.runtime.streams if all_threads else min(threads, len(pixels))
         parts = list(_split(pixels, replace(self.runtime, streams=streams).parts(len(pixels), threads)))

@@ -39,7 +39,7 @@ class TorchPredictor:
 
     @torch.inference_mode()
     def __call__(self, pixels: Pixels) -> Prediction:
-        check_pixels(pixels, self.config, self.config.name)
+        check_pixels(pixels, self.config)
         return predict(self.network, torch.from_numpy(pixels).to(next(self.network.parameters()).device))
 
 

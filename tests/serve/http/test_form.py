@@ -4,7 +4,8 @@ from random import Random
 import pytest
 
 from serve.errors import BadUploadError, RequestError, TooManyFilesError, UnknownParameterError
-from serve.http.form import FormFiles, Upload
+from serve.http.body import FormFiles
+from serve.inference.decoding import Upload
 
 EDGE = "multipart/form-data; boundary=edge"
 END = b"--edge--\r\n"

@@ -5,7 +5,7 @@ import pytest
 
 from serve.errors import QueueFullError
 from serve.http.problems import problem_of
-from serve.request_context import begin
+from serve.logs import begin
 from zoo.errors import ImageError, PackageError, UnknownNameError
 
 

@@ -6,8 +6,7 @@ import pytest
 from PIL import Image
 from support.serving import encoded
 
-from serve.http.form import Upload
-from serve.inference.decoding import Decoding
+from serve.inference.decoding import Decoding, Upload
 from zoo.errors import ImageTooLargeError, UnsupportedImageError
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from support.small_app import small_server
 
+from serve.logs import current
 from serve.metrics import Metrics
-from serve.request_context import current
 from serve.shared import Shared
 
 HEAD = b"POST /count HTTP/1.1\r\nHost: a\r\n"

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from serve.http.form import FormFiles, Upload
+from serve.http.body import FormFiles
+from serve.inference.decoding import Upload
 from serve.process.memory import spare_what_is_loaded
 
 
