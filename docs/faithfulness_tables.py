@@ -80,19 +80,19 @@ def _models() -> Iterable[tuple[str, Mapping[str, Any]]]:
 
 
 def _interval(one: Mapping[str, float]) -> str:
-    return f"{one['mean']:.3f} ({one['low']:.3f} to {one['high']:.3f})"
+    return f"{one['value']:.3f} ({one['low']:.3f} to {one['high']:.3f})"
 
 
 def _difference(measure: str, one: Mapping[str, float]) -> str:
     side = _side(measure, one)
-    return f"{one['mean']:+z.3f} ({one['low']:+z.3f} to {one['high']:+z.3f}) {side}".strip()
+    return f"{one['value']:+z.3f} ({one['low']:+z.3f} to {one['high']:+z.3f}) {side}".strip()
 
 
 def _side(measure: str, one: Mapping[str, float]) -> str:
     """Whether the semantic map is better or worse; empty where the interval holds 0."""
     if one["low"] <= 0 <= one["high"]:
         return ""
-    return "better" if (one["mean"] > 0) == (MEASURES[measure] == "more") else "worse"
+    return "better" if (one["value"] > 0) == (MEASURES[measure] == "more") else "worse"
 
 
 def _listed(names: list[str]) -> str:

@@ -11,14 +11,17 @@ from torch import Tensor
 
 from explain.attributions import SEMANTIC_MAP, Attribution, attributions_for
 from explain.faithfulness.curves import STEPS, Areas, areas, subject
-from explain.faithfulness.intervals import mean_interval
 from explain.faithfulness.pointing import QUADRANTS, Hits, build_mosaics, check_side, hits
+from explain.stats import mean_estimate
 from training.data.images import LabelledImages
 from zoo.networks.network import Network
 from zoo.registry import SemanticSource
 
 BATCH = 32
-"""Pictures computed together."""
+"""Images computed together."""
+
+RESAMPLES = 10_000
+"""More than the reports draw: the verdicts ask on which side of 0 an interval ends."""
 
 Values = dict[str, NDArray[np.float32]]
 """A method's values by measure: of deletion and insertion one an image, of mass and hit one a mosaic."""
@@ -78,9 +81,9 @@ def measure(
         "image_size": images.size,
         "mosaic_size": 2 * images.size,
         "grid": grid,
-        "methods": {name: _intervals(own) for name, own in values.items()},
+        "methods": {name: _estimates(own) for name, own in values.items()},
         "differences": {
-            name: _intervals({measure: ours[measure] - own[measure] for measure in own} if ours else {})
+            name: _estimates({measure: ours[measure] - own[measure] for measure in own} if ours else {})
             for name, own in others.items()
         },
     }
@@ -157,9 +160,9 @@ def _grid(network: Network, pixels: Tensor) -> torch.Size:
     return network.semantics(pixels[:1]).patch_logits.shape[2:]
 
 
-def _intervals(values: Mapping[str, NDArray[np.float32]]) -> dict[str, dict[str, float]]:
-    """Rounded, since more figures than the interval's width are noise."""
+def _estimates(values: Mapping[str, NDArray[np.float32]]) -> dict[str, dict[str, float]]:
+    """Means by measure, rounded: more digits than the interval's width are noise."""
     return {
-        name: {key: round(value, 5) for key, value in mean_interval(own)._asdict().items()}
+        name: {key: round(number, 5) for key, number in mean_estimate(own, 0, RESAMPLES)._asdict().items()}
         for name, own in values.items()
     }

@@ -31,6 +31,6 @@ def faithfulness_table(name: str, record: Mapping[str, Any]) -> Table:
         if measure in measured:
             table.add_column(heading, justify="right")
     for method, measures in record["methods"].items():
-        cells = (f"{one['mean']:.3f} ({one['low']:.3f} to {one['high']:.3f})" for one in measures.values())
+        cells = (f"{one['value']:.3f} ({one['low']:.3f} to {one['high']:.3f})" for one in measures.values())
         table.add_row(method, *cells)
     return table

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from explain.bootstrap import Estimate, Floats, bootstrap
+from explain.stats import Estimate, Floats, bootstrap
 from explain.tapping import class_vectors, tap
 from training.data.images import LabelledImages
 from zoo.errors import InputError

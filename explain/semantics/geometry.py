@@ -8,8 +8,8 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_samples
 from sklearn.neighbors import KNeighborsClassifier
 
-from explain.bootstrap import Estimate, Floats, bootstrap
 from explain.semantics.collect import Sample
+from explain.stats import Estimate, Floats, bootstrap
 from explain.tapping import Space
 from zoo.predictors import Array
 

@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from explain.bootstrap import Estimate, Floats, bootstrap
 from explain.semantics.entities import assign
 from explain.semantics.index import PatchIndex
 from explain.similar.nearest import Match, nearest
+from explain.stats import Estimate, Floats, bootstrap
 from zoo.package.entities import Entities
 
 

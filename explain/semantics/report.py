@@ -9,7 +9,6 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from explain.bootstrap import Estimate
 from explain.cutouts import cut_out, data_url
 from explain.semantics.class_vectors import Separation
 from explain.semantics.entities_picture import draw_entities
@@ -18,6 +17,7 @@ from explain.semantics.study import Assigned, Study
 from explain.semantics.summary import SUMMARY_FILE, not_possible, searched, summary
 from explain.semantics.tables import write_tables
 from explain.similar.nearest import Match
+from explain.stats import Estimate
 from zoo.answers import NONE
 from zoo.files import png_bytes
 from zoo.package import write_atomically, write_json

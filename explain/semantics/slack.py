@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from explain.bootstrap import Estimate, Floats, bootstrap
 from explain.semantics.index import PatchIndex
 from explain.similar.nearest import Match
+from explain.stats import Estimate, Floats, bootstrap
 from zoo.predictors import Array
 
 THRESHOLDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)

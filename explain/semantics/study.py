@@ -7,7 +7,6 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from explain.bootstrap import Estimate, bootstrap
 from explain.expected import GROUPS
 from explain.receptive_field import surroundings
 from explain.semantics.class_vectors import Hierarchy, Separation, class_means, hierarchy, separation
@@ -18,6 +17,7 @@ from explain.semantics.index import Origin
 from explain.semantics.occurrences import Occurrences, find_occurrences
 from explain.semantics.patch_map import PatchMap, draw_map
 from explain.semantics.slack import Slack, measure_slack
+from explain.stats import Estimate, bootstrap
 from explain.tapping import Space, class_vectors
 from training.data.model_split import ModelData
 from zoo.errors import InputError

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from explain.bootstrap import LEVEL, RESAMPLES, Estimate
 from explain.expected import PAIRS
 from explain.semantics.geometry import Quality
 from explain.semantics.study import Assigned, Study
+from explain.stats import LEVEL, RESAMPLES, Estimate
 
 SUMMARY_FILE = "summary.json"
 
