@@ -1,4 +1,4 @@
-"""Why a network answered as it did for one picture: every map of a page as an array."""
+"""Why a network answered as it did for one image: every map of a page as an array."""
 
 from dataclasses import dataclass
 
@@ -24,8 +24,8 @@ STRONGEST = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
-    """The class activation map of another network, for the class that the first one answers."""
+class BaselineMap:
+    """The class activation map of the baseline, for the class that the explained network answers."""
 
     name: str
     answer: ClassShare
@@ -35,7 +35,7 @@ class Beside:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One picture's answer and maps; C classes on an h x w patch grid."""
+    """One image's answer and maps; C classes on an h x w patch grid."""
 
     classes: tuple[str, ...]
     source: SemanticSource
@@ -55,7 +55,7 @@ class Explanation:
     """[h, w], how far the logit falls when the patch is covered."""
     grad_cam: Array
     """[h, w], from 0 to 1."""
-    beside: Beside | None
+    baseline: BaselineMap | None
 
     @property
     def has_none(self) -> bool:
@@ -76,14 +76,13 @@ class Explanation:
         return list(zip(rows.tolist(), columns.tolist(), strict=True))
 
 
-def explain(network: Network, pixels: Tensor, plain: tuple[str, Network, Tensor] | None) -> Explanation:
-    """Explain a network's answer for one picture.
+def explain_image(network: Network, pixels: Tensor, baseline: tuple[str, Network, Tensor] | None) -> Explanation:
+    """Explain a network's answer for one image.
 
     Arguments:
         network: with the identity of its weights, in evaluation mode.
         pixels: [1, 3, S, S].
-        plain: to set beside it, another network's name, the network, with the same classes, and the picture at its
-            input size.
+        baseline: name of a network with the same classes, the network, and the image at its input size.
 
     Raises:
         InputError: the network has no identity.
@@ -108,7 +107,7 @@ def explain(network: Network, pixels: Tensor, plain: tuple[str, Network, Tensor]
         parts=array(parts)[0, index],
         occlusion=array(occlusion(network, pixels, winner))[0],
         grad_cam=array(grad_cam(network, pixels, winner))[0],
-        beside=_beside(*plain, names, winner) if plain else None,
+        baseline=_baseline_map(*baseline, names, winner) if baseline else None,
     )
 
 
@@ -116,7 +115,7 @@ def array(tensor: Tensor) -> Array:
     return tensor.detach().float().cpu().numpy()
 
 
-def _beside(name: str, network: Network, pixels: Tensor, names: tuple[str, ...], winner: Tensor) -> Beside:
+def _baseline_map(name: str, network: Network, pixels: Tensor, names: tuple[str, ...], winner: Tensor) -> BaselineMap:
     with torch.inference_mode():
         [answer] = top_classes(array(network(pixels))[0], names, 1)
-    return Beside(name, answer, array(class_activation_map(network, pixels, winner))[0])
+    return BaselineMap(name, answer, array(class_activation_map(network, pixels, winner))[0])

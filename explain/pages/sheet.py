@@ -1,4 +1,4 @@
-"""A page as one picture."""
+"""A page as one image."""
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -26,8 +26,8 @@ def draw_sheet(title: str, subtitle: str, sections: tuple[Section, ...]) -> Imag
 
 
 def _tile(tile: Tile) -> Image.Image:
-    width = tile.picture.width
-    return _stack([_text(tile.title, BODY, width, INK), tile.picture, _text(tile.note, NOTE, width, QUIET)], GAP // 3)
+    width = tile.image.width
+    return _stack([_text(tile.title, BODY, width, INK), tile.image, _text(tile.note, NOTE, width, QUIET)], GAP // 3)
 
 
 def _stack(parts: list[Image.Image], gap: int) -> Image.Image:

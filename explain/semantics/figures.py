@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from scipy.cluster.hierarchy import dendrogram
 
-from explain.cutouts import cut_out
+from explain.cutouts import cut_out_pixels
 from explain.semantics.class_vectors import Hierarchy
 from explain.semantics.geometry import Geometry, Quality
 from explain.semantics.slack import Slack
@@ -103,12 +103,12 @@ def map_figure(study: Study) -> bytes:
             axes.scatter(places[:, 0], places[:, 1], s=5, c=colours, linewidths=0)
             for point in shown.tolist():
                 patch = chosen[point]
-                row, column = divmod(int(sample.cell[patch]), columns)
-                picture = cut_out(pixels[sample.image[patch]], study.measured.grid, row, column, 1, 22, frame=False)
+                place = divmod(int(sample.cell[patch]), columns)
+                cut = cut_out_pixels(pixels[sample.image[patch]], study.measured.grid, place, 1, 22, frame=False)
                 x, y = places[point].tolist()
                 edge = {"edgecolor": colours[point], "linewidth": 1.2}
                 axes.add_artist(
-                    AnnotationBbox(OffsetImage(np.asarray(picture), zoom=0.6), (x, y), pad=0.08, bboxprops=edge)
+                    AnnotationBbox(OffsetImage(np.asarray(cut), zoom=0.6), (x, y), pad=0.08, bboxprops=edge)
                 )
             axes.set(xticks=[], yticks=[])
             axes.set_title(SPACES[space])

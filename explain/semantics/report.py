@@ -1,30 +1,28 @@
 """A study as a page that needs nothing else."""
 
-import base64
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from explain.cutouts import cut_out, data_url
+from explain.cutouts import cut_out_pixels
+from explain.html import image_uri, png_uri, render
 from explain.semantics.class_vectors import Separation
-from explain.semantics.entities_picture import draw_entities
+from explain.semantics.entities_sheet import draw_entities
 from explain.semantics.figures import MEASURES, SPACES, hierarchy_figure, map_figure, quality_figure, slack_figure
 from explain.semantics.study import Assigned, Study
 from explain.semantics.summary import SUMMARY_FILE, not_possible, searched, summary
 from explain.semantics.tables import write_tables
 from explain.similar.nearest import Match
-from explain.stats import Estimate
 from zoo.answers import NONE
 from zoo.files import png_bytes
 from zoo.package import write_atomically, write_json
 from zoo.semantic_map import class_colour
 
 REPORT_FILE = "report.html"
-ENTITIES_PICTURE = "entities.png"
+ENTITIES_SHEET = "entities.png"
 SMALLEST_SHARE = 0.02
 """Shown in an entity's bar; smaller ones are summed up."""
 KINDS = {
@@ -39,11 +37,8 @@ def write_report(study: Study, folder: Path) -> Path:
     """Write the page, the tables and the summary of a study into a folder; returns the page."""
     tables = write_tables(study, folder)
     write_json(folder / SUMMARY_FILE, summary(study))
-    environment = Environment(
-        loader=PackageLoader("explain.semantics", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    environment.filters |= {"percent": percent, "number": number}
-    page = environment.get_template("semantics.html").render(
+    page = render(
+        "semantics.html",
         study=study,
         images=len(study.measured.images.labels),
         limits=not_possible(study),
@@ -51,29 +46,16 @@ def write_report(study: Study, folder: Path) -> Path:
         measures=MEASURES,
         spaces=SPACES,
         quality=Markup(quality_figure(study.geometry)),
-        map=f"data:image/png;base64,{base64.b64encode(map_figure(study)).decode()}",
+        map=png_uri(map_figure(study)),
         legend=[(name, class_colour(index)) for index, name in enumerate(study.config.classes[:12])],
-        files=[SUMMARY_FILE, *tables, *([ENTITIES_PICTURE] if study.assigned else [])],
+        files=[SUMMARY_FILE, *tables, *([ENTITIES_SHEET] if study.assigned else [])],
         **(_assigned(study, study.assigned) if study.assigned else {"assigned": None}),
     )
     if study.assigned:
-        write_atomically(folder / ENTITIES_PICTURE, png_bytes(draw_entities(study, study.assigned)))
+        write_atomically(folder / ENTITIES_SHEET, png_bytes(draw_entities(study, study.assigned)))
     file = folder / REPORT_FILE
     write_atomically(file, page.encode())
     return file
-
-
-def percent(estimate: Estimate | float, digits: int = 1) -> str:
-    """`91.2% (90.6 to 91.7)`, or without the interval."""
-    if isinstance(estimate, Estimate):
-        value, low, high = (100 * one for one in estimate)
-        return f"{value:.{digits}f}% ({low:.{digits}f} to {high:.{digits}f})"
-    return f"{100 * estimate:.{digits}f}%"
-
-
-def number(estimate: Estimate, digits: int = 3) -> str:
-    """As `percent`, of what is no share."""
-    return f"{estimate.value:.{digits}f} ({estimate.low:.{digits}f} to {estimate.high:.{digits}f})"
 
 
 def _separations(study: Study) -> dict[str, Separation]:
@@ -92,7 +74,7 @@ def _assigned(study: Study, assigned: Assigned) -> dict[str, Any]:
             "frequency": assigned.occurrences.frequency[index],
             "bar": _bar(entity.mixture, classes),
             "classes": _share_of_classes(assigned.occurrences.by_class[index], classes),
-            "examples": _pictures(study, assigned.occurrences.examples[index]),
+            "examples": _cutouts(study, assigned.occurrences.examples[index]),
         }
         for index, entity in enumerate(assigned.entities.entities)
     ]
@@ -108,7 +90,7 @@ def _assigned(study: Study, assigned: Assigned) -> dict[str, Any]:
         "by_cell": slack.by_cell,
         "most_in_a_cell": float(slack.by_cell.max()) or 1,
         "slack_figure": Markup(slack_figure(slack)),
-        "highest": _pictures(study, slack.highest),
+        "highest": _cutouts(study, slack.highest),
     }
 
 
@@ -131,11 +113,11 @@ def _share_of_classes(counts: np.ndarray, classes: Sequence[str]) -> list[tuple[
     return [(classes[index], counts[index] / max(counts.sum(), 1)) for index in order if counts[index]]
 
 
-def _pictures(study: Study, matches: Sequence[Match]) -> list[dict[str, str]]:
+def _cutouts(study: Study, matches: Sequence[Match]) -> list[dict[str, str]]:
     images, labels = study.measured.images.images.numpy(), study.measured.images.labels
     return [
         {
-            "url": data_url(cut_out(images[m.image], study.measured.grid, m.row, m.column, study.around)),
+            "url": image_uri(cut_out_pixels(images[m.image], study.measured.grid, m.place, study.around)),
             "title": f"{study.config.classes[int(labels[m.image])]}, image {m.image}, row {m.row}, column {m.column}, "
             f"distance {m.distance:.3f}",
         }

@@ -17,6 +17,10 @@ class Match(NamedTuple):
     distance: float
     """Hellinger's, 0 (the same shares) to 1 (no class in common)."""
 
+    @property
+    def place(self) -> tuple[int, int]:
+        return self.row, self.column
+
 
 def nearest(index: PatchIndex, queries: Array, count: int) -> list[list[Match]]:
     """The `count` nearest patches for each query, nearest first, at most one of an image.

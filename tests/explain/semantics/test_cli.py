@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from explain.semantics.entities import tell
-from explain.semantics.entities_picture import MARGIN, ROW, TEXT_WIDTH
+from explain.semantics.entities_sheet import MARGIN, ROW, TEXT_WIDTH
 from zoo.hub import open_model
 from zoo.package import ENTITIES_FILE, Package
 from zoo.package.entities import Entities

@@ -1,11 +1,11 @@
-"""A picture of a model's most telling entities: of one class, the pairs that were looked for, of many classes."""
+"""An image of the entities that tell most about a model: of one class, the pairs looked for, and of many classes."""
 
 from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from explain.cutouts import SIDE, cut_out
+from explain.cutouts import SIDE, cut_out_pixels
 from explain.semantics.study import Assigned, Study
 from explain.semantics.summary import searched
 from zoo.package.entities import Entity
@@ -32,9 +32,9 @@ def draw_entities(study: Study, assigned: Assigned) -> Image.Image:
         entity = assigned.entities.entities[index]
         _describe(page, entity, assigned.occurrences.frequency[index].value, study.config.classes, top)
         for place, match in enumerate(assigned.occurrences.examples[index][:EXAMPLES]):
-            picture = cut_out(images[match.image], grid, match.row, match.column, study.around)
-            picture = picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-            page.paste(picture, (MARGIN + TEXT_WIDTH + place * (SIDE + GAP), top))
+            cut = cut_out_pixels(images[match.image], grid, match.place, study.around)
+            cut = cut.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+            page.paste(cut, (MARGIN + TEXT_WIDTH + place * (SIDE + GAP), top))
     return page
 
 
