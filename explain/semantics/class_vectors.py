@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -9,9 +10,18 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist, squareform
 
+from explain.stats import Floats
 from zoo.predictors import Array
 
-Floats = NDArray[np.float64]
+CLASS_GROUPS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "cifar10": {
+            "animals": ("bird", "cat", "deer", "dog", "frog", "horse"),
+            "vehicles": ("airplane", "automobile", "ship", "truck"),
+        }
+    }
+)
+"""Two groups of classes that the paper says separate, by data set."""
 
 
 class Separation(NamedTuple):

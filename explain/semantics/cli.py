@@ -37,6 +37,7 @@ def semantics(
     require_explaining()
     from explain.semantics.report import write_report
     from explain.semantics.study import Question, study
+    from explain.similar.index import report_folder
     from training.data.model_split import ModelData
     from training.data.pictures import data_set_name
     from training.progress import progress_bar
@@ -76,8 +77,3 @@ def semantics(
     for note in images_of.notes:
         console.print(note)
     console.print(f"{page}: {len(found.measured.predicted)} {split} images of {name}, {package.config.name}")
-
-
-def report_folder(variant: str, data: str, split: str) -> Path:
-    """Where the report on a model goes by default."""
-    return Path("runs") / "semantics" / f"{variant}.{data}.{split}"

@@ -1,4 +1,4 @@
-"""Finding the entities of a model: recurring mixtures of classes among its patches."""
+"""The entities of a model, recurring mixtures of classes among its patches, and where they occur in a split."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import MiniBatchKMeans
 
-from explain.semantics.index import PatchIndex
+from explain.similar.index import PatchIndex
+from explain.similar.nearest import Match, nearest
+from explain.stats import Estimate, Floats, bootstrap
 from zoo.answers import NONE
 from zoo.package.entities import Entities, Entity, FoundOn, Kind
 from zoo.predictors import Array
@@ -57,6 +59,19 @@ def tell(mixture: Array) -> Told:
     return Told("generic", tuple(order[:GENERIC_NAMES]))
 
 
+class Occurrences(NamedTuple):
+    """Of K entities in a split of N images."""
+
+    nearest: NDArray[np.int16]
+    """[N, h * w], the entity of each patch."""
+    frequency: tuple[Estimate, ...]
+    """[K], share of the patches whose nearest entity it is."""
+    by_class: NDArray[np.int64]
+    """[K, C], patches by the class of their image."""
+    examples: tuple[tuple[Match, ...], ...]
+    """[K], the patches nearest to each mixture, one of an image."""
+
+
 def find_entities(index: PatchIndex, seed: int, clusters: int = CLUSTERS) -> Entities:
     """Cluster the patches of training images; clusters of one kind with the same classes are one entity.
 
@@ -102,6 +117,22 @@ def assign(index: PatchIndex, entities: Entities) -> NDArray[np.int16]:
     """The nearest entity of every patch, [N, h * w]."""
     nearest = [entities.nearest(shares.transpose(2, 0, 1)) for _, shares in index.chunks()]
     return np.concatenate(nearest).astype(np.int16)
+
+
+def find_occurrences(index: PatchIndex, entities: Entities, seed: int, examples: int) -> Occurrences:
+    """Look for every entity in every patch."""
+    assigned = assign(index, entities)
+    of_image = np.array([np.bincount(row, minlength=len(entities)) for row in assigned], np.float64)
+
+    def statistic(counts: Floats) -> Floats:
+        total: Floats = counts @ of_image
+        return total / total.sum()
+
+    frequency = bootstrap(statistic, len(index), seed)
+    by_class = np.zeros((len(index.origin.classes), len(entities)), np.int64)
+    np.add.at(by_class, index.labels, of_image.astype(np.int64))
+    found = nearest(index, entities.mixtures, examples)
+    return Occurrences(assigned, tuple(frequency), by_class.T, tuple(map(tuple, found)))
 
 
 def _patches(index: PatchIndex, seed: int) -> Array:

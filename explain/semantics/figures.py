@@ -97,9 +97,9 @@ def map_figure(study: Study) -> bytes:
     shown = np.random.default_rng(study.seed).choice(len(chosen), min(THUMBNAILS, len(chosen)), replace=False)
     pixels, columns = study.measured.images.images.numpy(), study.measured.grid[1]
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(6 * len(study.patch_map.places), 6), layout="constrained")
-        for number, (space, places) in enumerate(study.patch_map.places.items(), start=1):
-            axes = figure.add_subplot(1, len(study.patch_map.places), number)
+        figure = Figure(figsize=(6 * len(study.patch_map.positions), 6), layout="constrained")
+        for number, (space, places) in enumerate(study.patch_map.positions.items(), start=1):
+            axes = figure.add_subplot(1, len(study.patch_map.positions), number)
             axes.scatter(places[:, 0], places[:, 1], s=5, c=colours, linewidths=0)
             for point in shown.tolist():
                 patch = chosen[point]

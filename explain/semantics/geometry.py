@@ -1,14 +1,16 @@
-"""How well patches of one class lie together, before and after the block."""
+"""How well patches of one class lie together, before and after the block, and a map of them."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from openTSNE import TSNE
 from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
 from sklearn.metrics import silhouette_samples
 from sklearn.neighbors import KNeighborsClassifier
 
-from explain.semantics.collect import Sample
+from explain.similar.collect import Sample
 from explain.stats import Estimate, Floats, bootstrap
 from explain.tapping import Space
 from zoo.predictors import Array
@@ -16,6 +18,10 @@ from zoo.predictors import Array
 NEIGHBOURS = 10
 SILHOUETTE_PATCHES = 4000
 """A seeded choice: the silhouette takes every pair of patches."""
+MAP_PATCHES = 2000
+"""A seeded choice: the exact neighbours of each patch are looked for."""
+MAP_COMPONENTS = 50
+PERPLEXITY = 30
 
 
 class Quality(NamedTuple):
@@ -33,6 +39,15 @@ class Geometry(NamedTuple):
     qualities: dict[Space, Quality]
     changes: dict[Space, Quality]
     """Each space less `before`, image by image; no entry for `before`."""
+
+
+class PatchMap(NamedTuple):
+    """Some patches on one plane for each space."""
+
+    chosen: NDArray[np.int64]
+    """[P], of the sample's patches, by index."""
+    positions: dict[Space, Array]
+    """[P, 2]"""
 
 
 class _Scores(NamedTuple):
@@ -75,6 +90,19 @@ def measure_geometry(train: Sample, sample: Sample, images: int, classes: int, s
     found, changed = ({space: _quality(row) for space, row in zip(spaces, part, strict=True)} for part in numbers)
     changed.pop(spaces[0])
     return Geometry(found, changed)
+
+
+def layout_patches(train: Sample, sample: Sample, spaces: tuple[Space, ...], seed: int) -> PatchMap:
+    """Lay patches out by t-SNE (L. van der Maaten, G. Hinton, 2008) of their 50 principal components."""
+    count = min(MAP_PATCHES, len(sample.label))
+    chosen = np.sort(np.random.default_rng(seed).choice(len(sample.label), count, replace=False))
+    positions = {}
+    for space in spaces:
+        _, features = standardise(train.spaces[space], sample.spaces[space][chosen])
+        kept = PCA(min(MAP_COMPONENTS, *features.shape), random_state=seed).fit_transform(features)
+        tsne = TSNE(perplexity=min(PERPLEXITY, (count - 1) / 3), random_state=seed, n_jobs=1, neighbors="exact")
+        positions[space] = np.asarray(tsne.fit(kept), dtype=np.float32)
+    return PatchMap(chosen, positions)
 
 
 def standardise(train: Array, features: Array) -> tuple[Array, Array]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from explain.semantics.index import PatchIndex
+from explain.similar.index import PatchIndex
 from explain.similar.nearest import Match
 from explain.stats import Estimate, Floats, bootstrap
 from zoo.predictors import Array

@@ -7,16 +7,13 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from explain.expected import GROUPS
 from explain.receptive_field import surroundings
-from explain.semantics.class_vectors import Hierarchy, Separation, class_means, hierarchy, separation
-from explain.semantics.collect import Collected, collect
-from explain.semantics.entities import find_entities
-from explain.semantics.geometry import Geometry, measure_geometry, standardise
-from explain.semantics.index import Origin
-from explain.semantics.occurrences import Occurrences, find_occurrences
-from explain.semantics.patch_map import PatchMap, draw_map
+from explain.semantics.class_vectors import CLASS_GROUPS, Hierarchy, Separation, class_means, hierarchy, separation
+from explain.semantics.entities import Occurrences, find_entities, find_occurrences
+from explain.semantics.geometry import Geometry, PatchMap, layout_patches, measure_geometry, standardise
 from explain.semantics.slack import Slack, measure_slack
+from explain.similar.collect import Collected, collect
+from explain.similar.index import INDEX_FOLDER, Origin
 from explain.stats import Estimate, bootstrap
 from explain.tapping import Space, class_vectors
 from training.data.model_split import ModelData
@@ -28,7 +25,6 @@ from zoo.predictors.torch import TorchPredictor
 TRAINING_IMAGES = 5000
 EXAMPLES = 12
 """Patches shown of each entity, and of those with the most slack."""
-INDEX_FOLDER = "index"
 
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how far it is, and how far it goes."""
@@ -126,7 +122,7 @@ def study(
     geometry = measure_geometry(train.sample, measured.sample, len(labels), len(measured.images.classes), seed)
     progress("map", 2, 5)
     spaces = tuple(space for space in ("before", "after") if space in measured.sample.spaces)
-    patch_map = draw_map(train.sample, measured.sample, spaces, seed)
+    patch_map = layout_patches(train.sample, measured.sample, spaces, seed)
     assigned = None
     if entities is not None and measured.index is not None:
         progress("occurrences of the entities", 3, 5)
@@ -135,7 +131,7 @@ def study(
         slack = measure_slack(measured.index, seed, EXAMPLES)
         vectors = class_vectors(network)
         assert vectors is not None
-        tree, groups = hierarchy(vectors), GROUPS.get(package.config.data)
+        tree, groups = hierarchy(vectors), CLASS_GROUPS.get(package.config.data)
         parted = separation(tree, package.config.classes, groups) if groups else None
         assigned = Assigned(entities, occurrences, slack, tree, parted)
     return Study(
@@ -155,7 +151,7 @@ def study(
 
 
 def _separations(train: Collected, measured: Collected, config: ModelConfig) -> dict[Space, Separation]:
-    groups, found = GROUPS.get(config.data), {}
+    groups, found = CLASS_GROUPS.get(config.data), {}
     for space, features in measured.sample.spaces.items():
         _, standard = standardise(train.sample.spaces[space], features)
         means = class_means(standard, measured.sample.label, len(config.classes))

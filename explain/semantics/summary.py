@@ -1,13 +1,19 @@
 """The headline numbers of a study, with their intervals, as JSON."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
-from explain.expected import PAIRS
 from explain.semantics.geometry import Quality
 from explain.semantics.study import Assigned, Study
 from explain.stats import LEVEL, RESAMPLES, Estimate
 
 SUMMARY_FILE = "summary.json"
+
+EXPECTED_PAIRS: Mapping[str, Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {"cifar10": {"wing": ("bird", "airplane"), "tyre": ("automobile", "truck")}}
+)
+"""Parts that two classes share by the paper, by data set."""
 
 
 def summary(study: Study) -> dict[str, Any]:
@@ -48,7 +54,7 @@ def searched(assigned: Assigned, data: str) -> dict[str, dict[str, Any]]:
     """The pairs that the paper names for a data set, each with the entity that it is, if it was found."""
     pairs = {}
     classes = assigned.entities.classes
-    for part, pair in PAIRS.get(data, {}).items():
+    for part, pair in EXPECTED_PAIRS.get(data, {}).items():
         pairs[part] = {"classes": list(pair), "found": False}
         for index, entity in enumerate(assigned.entities.entities):
             strongest = sorted(range(len(classes)), key=lambda c: -entity.mixture[c])[:2]

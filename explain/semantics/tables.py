@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from explain.semantics.index import PatchIndex
 from explain.semantics.study import Assigned, Study
+from explain.similar.index import PatchIndex
 from zoo.package import write_atomically
 
 
@@ -46,7 +46,7 @@ def _map(study: Study) -> Mapping[str, Any]:
     rows, columns = np.divmod(sample.cell[chosen], study.measured.grid[1])
     names = np.array(study.measured.images.classes)
     found = {"image": sample.image[chosen], "row": rows, "column": columns, "class": names[sample.label[chosen]]}
-    for space, places in study.patch_map.places.items():
+    for space, places in study.patch_map.positions.items():
         found |= {f"x_{space}": places[:, 0], f"y_{space}": places[:, 1]}
     return found
 

@@ -38,9 +38,7 @@ def similar(
     require_explaining()
     from rich.table import Table
 
-    from explain.semantics.cli import report_folder
-    from explain.semantics.index import PatchIndex
-    from explain.semantics.study import INDEX_FOLDER
+    from explain.similar.index import INDEX_FOLDER, PatchIndex, report_folder
     from explain.similar.search import draw_similar, find_similar, open_index, require_block, to_json
     from training.data.model_split import ModelData
     from training.progress import progress_bar

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from explain.semantics.index import PatchIndex
+from explain.similar.index import PatchIndex
 from zoo.predictors import Array
 
 

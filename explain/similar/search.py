@@ -8,8 +8,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from explain.cutouts import cut_out_pixels
 from explain.receptive_field import surroundings
-from explain.semantics.collect import collect, one_patch
-from explain.semantics.index import Origin, PatchIndex
+from explain.similar.collect import collect, one_patch
+from explain.similar.index import Origin, PatchIndex
 from explain.similar.nearest import Match, nearest
 from training.data.model_split import ModelData
 from zoo.errors import InputError

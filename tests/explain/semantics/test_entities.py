@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from support.patches import CLASSES, mixed
 
-from explain.semantics.entities import find_entities, tell
-from explain.semantics.index import PatchIndex
-from explain.semantics.occurrences import find_occurrences
+from explain.semantics.entities import find_entities, find_occurrences, tell
+from explain.similar.index import PatchIndex
 from zoo.predictors import Array
 
 MakeIndex = Callable[..., PatchIndex]

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from explain.semantics.collect import Sample
 from explain.semantics.geometry import measure_geometry, mutual_information
+from explain.similar.collect import Sample
 
 
 def sample(images: int, seed: int) -> Sample:

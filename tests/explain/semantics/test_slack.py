@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from support.patches import mixed
 
-from explain.semantics.index import PatchIndex
 from explain.semantics.slack import THRESHOLDS, measure_slack
+from explain.similar.index import PatchIndex
 
 MakeIndex = Callable[..., PatchIndex]
 

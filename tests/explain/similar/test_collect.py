@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from explain.semantics.collect import PATCHES_AN_IMAGE, Collected, collect, one_patch
-from explain.semantics.index import Origin
+from explain.similar.collect import PATCHES_AN_IMAGE, Collected, collect, one_patch
+from explain.similar.index import Origin
 from explain.tapping import tap
 from training.data.images import LabelledImages
 from training.data.prepare import load_split

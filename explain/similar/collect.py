@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from explain.semantics.index import Origin, PatchIndex
+from explain.similar.index import Origin, PatchIndex
 from explain.tapping import Space, Tapped, tap
 from training.data.images import LabelledImages
 from zoo.images.preprocess import Pixels

@@ -1,6 +1,6 @@
-"""The patches of one split on disk, by their assignment: what entities, slack and retrieval read.
+"""The patches of one split on disk, by their assignment; entities, slack and search read it.
 
-A folder with `index.json` (what it was made of), `shares.npy` [N, h, w, C + 1] in half precision, `pixels.npy`
+A folder with `index.json` (what it was made from), `shares.npy` [N, h, w, C + 1] in half precision, `pixels.npy`
 [N, 3, S, S] and `labels.npy` [N]; the arrays are memory maps.
 """
 
@@ -20,6 +20,8 @@ from zoo.package import ModelConfig, write_json
 from zoo.predictors import Array
 
 INDEX_FILE = "index.json"
+INDEX_FOLDER = "index"
+"""Folder of the index within that of a report."""
 CHUNK = 500
 """Images whose shares are in memory at once."""
 
@@ -29,7 +31,7 @@ Half = NDArray[np.float16]
 @with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What an index was made of."""
+    """What an index was made from."""
 
     model: str
     weights_sha256: str
@@ -115,6 +117,11 @@ class PatchIndex:
         if data_digest is not None:
             _refuse_other("images", origin.data_digest, data_digest, folder, remedy)
         return index
+
+
+def report_folder(variant: str, data: str, split: str) -> Path:
+    """Default folder of the report that `zoo semantics` writes, and so of the index that `zoo similar` searches."""
+    return Path("runs") / "semantics" / f"{variant}.{data}.{split}"
 
 
 def _fixed(folder: Path) -> tuple[Any, Any]:
