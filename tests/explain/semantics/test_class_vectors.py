@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from explain.semantics.class_vectors import CLASS_GROUPS, class_means, hierarchy, separation
+from explain.semantics.class_vectors import CLASS_GROUPS, build_hierarchy, class_means, measure_separation
 from explain.semantics.summary import EXPECTED_PAIRS
 from explain.tapping import class_vectors
 from zoo.hub import open_model
@@ -20,7 +20,7 @@ def test_two_groups_that_separate() -> None:
     groups = CLASS_GROUPS["cifar10"]
     own = np.eye(12)[:10]
     own[:, 10:] = [[3, 0] if name in groups["animals"] else [0, 3] for name in CIFAR10]
-    found = separation(hierarchy(own), CIFAR10, groups)
+    found = measure_separation(build_hierarchy(own), CIFAR10, groups)
     assert found.groupings == 210
     assert found.p == pytest.approx(1 / 210)
     assert found.first_split
@@ -29,7 +29,9 @@ def test_two_groups_that_separate() -> None:
 
 
 def test_vectors_at_random_do_not_separate() -> None:
-    found = separation(hierarchy(np.random.default_rng(0).normal(size=(10, 64))), CIFAR10, CLASS_GROUPS["cifar10"])
+    found = measure_separation(
+        build_hierarchy(np.random.default_rng(0).normal(size=(10, 64))), CIFAR10, CLASS_GROUPS["cifar10"]
+    )
     assert found.p > 0.05
     assert not found.first_split
 
