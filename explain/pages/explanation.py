@@ -17,7 +17,7 @@ from zoo.predictors import Array, Prediction
 from zoo.registry import SemanticSource
 
 MAPS = 3
-"""Classes whose own maps are shown."""
+"""Classes whose maps are shown."""
 TOP_K = 5
 STRONGEST = 6
 """Patches that are cut out."""
@@ -41,8 +41,8 @@ class Explanation:
     source: SemanticSource
     answers: tuple[ClassShare, ...]
     """The most probable classes, best first."""
-    winner: int
-    """Index of the first."""
+    predicted: int
+    """Index of the most probable class."""
     logit: float
     """Its class logit."""
     bias: float
@@ -52,7 +52,7 @@ class Explanation:
     parts: Array
     """[h, w], what each location of the last grid adds to the logit: with the bias they sum to it."""
     occlusion: Array
-    """[h, w], how far the logit falls when the patch is covered."""
+    """[h, w], decrease of the logit when the patch is covered."""
     grad_cam: Array
     """[h, w], from 0 to 1."""
     baseline: BaselineMap | None
@@ -66,11 +66,11 @@ class Explanation:
     def shown_classes(self) -> tuple[int, ...]:
         """The answer, then the other classes with the largest mean shares."""
         order = np.argsort(-self.shares[:-1].mean(axis=(1, 2)), kind="stable").tolist()
-        return (self.winner, *(index for index in order if index != self.winner))[:MAPS]
+        return (self.predicted, *(index for index in order if index != self.predicted))[:MAPS]
 
     def strongest_patches(self) -> list[tuple[int, int]]:
         """Row and column of the patches with the largest share of the answer, largest first."""
-        own = self.shares[self.winner]
+        own = self.shares[self.predicted]
         order = np.argsort(-own, axis=None, kind="stable")[:STRONGEST]
         rows, columns = np.unravel_index(order, own.shape)
         return list(zip(rows.tolist(), columns.tolist(), strict=True))
@@ -92,30 +92,32 @@ def explain_image(network: Network, pixels: Tensor, baseline: tuple[str, Network
     with torch.inference_mode():
         semantics = network.semantics(pixels)
         parts, bias = head_parts(network, pixels)
-    winner = semantics.logits.argmax(dim=1)
-    index, names = int(winner), network.config.classes
-    assignment = None if semantics.assignment is None else array(semantics.assignment)
-    prediction = Prediction(array(semantics.logits), array(semantics.patch_logits), assignment)
+    predicted = semantics.logits.argmax(dim=1)
+    index, names = int(predicted), network.config.classes
+    assignment = None if semantics.assignment is None else to_array(semantics.assignment)
+    prediction = Prediction(to_array(semantics.logits), to_array(semantics.patch_logits), assignment)
     return Explanation(
         classes=names,
         source=semantics.source,
         answers=top_classes(prediction.logits[0], names, min(TOP_K, len(names))),
-        winner=index,
+        predicted=index,
         logit=float(semantics.logits[0, index]),
         bias=float(bias[index].detach()),
         shares=patch_shares(prediction)[0],
-        parts=array(parts)[0, index],
-        occlusion=array(occlusion(network, pixels, winner))[0],
-        grad_cam=array(grad_cam(network, pixels, winner))[0],
-        baseline=_baseline_map(*baseline, names, winner) if baseline else None,
+        parts=to_array(parts)[0, index],
+        occlusion=to_array(occlusion(network, pixels, predicted))[0],
+        grad_cam=to_array(grad_cam(network, pixels, predicted))[0],
+        baseline=_baseline_map(*baseline, names, predicted) if baseline else None,
     )
 
 
-def array(tensor: Tensor) -> Array:
+def to_array(tensor: Tensor) -> Array:
     return tensor.detach().float().cpu().numpy()
 
 
-def _baseline_map(name: str, network: Network, pixels: Tensor, names: tuple[str, ...], winner: Tensor) -> BaselineMap:
+def _baseline_map(
+    name: str, network: Network, pixels: Tensor, names: tuple[str, ...], predicted: Tensor
+) -> BaselineMap:
     with torch.inference_mode():
-        [answer] = top_classes(array(network(pixels))[0], names, 1)
-    return BaselineMap(name, answer, array(class_activation_map(network, pixels, winner))[0])
+        [answer] = top_classes(to_array(network(pixels))[0], names, 1)
+    return BaselineMap(name, answer, to_array(class_activation_map(network, pixels, predicted))[0])

@@ -43,7 +43,7 @@ _SHARES = {
 }
 
 
-def sections(image: InputImage, explanation: Explanation, baseline_note: str) -> tuple[Section, ...]:
+def build_sections(image: InputImage, explanation: Explanation, baseline_note: str) -> tuple[Section, ...]:
     """The sections of an image's page.
 
     Arguments:
@@ -116,7 +116,7 @@ def _effects(image: InputImage, explanation: Explanation) -> Section:
 
 
 def _patches(image: InputImage, explanation: Explanation) -> Section:
-    shares = explanation.shares[explanation.winner]
+    shares = explanation.shares[explanation.predicted]
     tiles = tuple(
         Tile(
             f"{number}. row {place[0]}, column {place[1]}",
@@ -150,7 +150,7 @@ def _comparison(image: InputImage, explanation: Explanation, baseline_note: str)
 
 
 def _answer(explanation: Explanation) -> str:
-    return explanation.classes[explanation.winner]
+    return explanation.classes[explanation.predicted]
 
 
 def _largest(values: Array) -> float:

@@ -11,7 +11,7 @@ from explain.html import render
 from explain.pages.baseline import Baseline
 from explain.pages.explanation import Explanation, explain_image
 from explain.pages.image import InputImage, read_image
-from explain.pages.sections import sections
+from explain.pages.sections import build_sections
 from explain.pages.sheet import draw_sheet
 from zoo.answers import ClassShare
 from zoo.errors import ImageError
@@ -36,7 +36,7 @@ class IndexEntry(NamedTuple):
     thumbnail: Image.Image
 
 
-class Written(NamedTuple):
+class WrittenPages(NamedTuple):
     """What was written, and what could not be."""
 
     pages: tuple[Path, ...]
@@ -52,7 +52,7 @@ def write_pages(
     files: list[Path],
     folder: Path,
     progress: Callable[[str], None] = lambda file: None,
-) -> Written:
+) -> WrittenPages:
     """Explain images, one page each as `NAME.html` and `NAME.png`; an unreadable image does not stop the others.
 
     Raises:
@@ -85,7 +85,7 @@ def write_pages(
             pages.append(folder / f"{INDEX}.html")
             index = render("index.html", model=config.name, entries=entries, failures=failures)
             write_atomically(pages[-1], index.encode())
-    return Written(tuple(pages), tuple(failures))
+    return WrittenPages(tuple(pages), tuple(failures))
 
 
 def page_names(files: Iterable[Path]) -> list[str]:
@@ -103,7 +103,7 @@ def page_names(files: Iterable[Path]) -> list[str]:
 
 def _write_page(path: Path, model: str, image: InputImage, explanation: Explanation, baseline_note: str) -> None:
     name, answers = printable(image.file.name), explanation.answers
-    shown = sections(image, explanation, baseline_note)
+    shown = build_sections(image, explanation, baseline_note)
     numbers = (
         ("Exact parts of the logit", explanation.parts.tolist()),
         ("Decrease of the logit when the patch is covered", explanation.occlusion.tolist()),

@@ -37,8 +37,8 @@ def arguments_of(command: str, model: str, image: Path) -> tuple[object, ...]:
     [
         ("semantics", "explain.semantics.study.collect"),
         ("similar", "explain.similar.search.collect"),
-        ("faithfulness", "explain.faithfulness.run.measure"),
-        ("probe", "explain.probe.measure.probe"),
+        ("faithfulness", "explain.faithfulness.measure.measure_faithfulness"),
+        ("probe", "explain.probe.measure.probe_block"),
     ],
 )
 def test_held_out_images_by_default(

@@ -9,9 +9,8 @@ from PIL import Image
 
 import zoo
 from explain.attributions import ATTRIBUTIONS
-from explain.faithfulness.measure import Protocol
-from explain.faithfulness.measure import measure as measure_network
-from explain.faithfulness.record import MEASURES
+from explain.faithfulness.measure import MeasurementProtocol, measure_faithfulness
+from explain.faithfulness.record import BETTER_DIRECTION
 from training.data.images import LabelledImages
 from zoo.package import Package
 from zoo.registry import info
@@ -45,8 +44,8 @@ def test_a_record_has_every_method_and_the_differences_of_our_map(measure: Run, 
     assert list(record["methods"]) == list(FAST)
     ours = record["methods"]["semantic map"]
     for name, own in record["differences"].items():
-        assert list(own) == list(MEASURES)
-        for key in MEASURES:
+        assert list(own) == list(BETTER_DIRECTION)
+        for key in BETTER_DIRECTION:
             gap = ours[key]["value"] - record["methods"][name][key]["value"]
             assert own[key]["value"] == pytest.approx(gap, abs=2e-5)
             assert own[key]["low"] <= own[key]["value"] + 1e-5 <= own[key]["high"] + 2e-5
@@ -113,6 +112,6 @@ def test_too_few_correct_images_for_a_mosaic(classes: int, size: int, monkeypatc
     images = torch.zeros(3, 3, size, size, dtype=torch.uint8)
     labelled = LabelledImages(images, torch.arange(3), tuple("abcde"[:classes]))
     network = zoo.create("wrn16", num_classes=classes).eval()
-    found = measure_network(network, info("wrn16").patch_source, labelled, Protocol(3, 0, 5))
+    found = measure_faithfulness(network, info("wrn16").patch_source, labelled, MeasurementProtocol(3, 0, 5))
     assert found["mosaics"] == 0
     assert {tuple(one) for one in found["methods"].values()} == {("deletion", "insertion")}
