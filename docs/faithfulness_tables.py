@@ -6,7 +6,7 @@ from typing import Any
 
 from table import markdown
 
-from explain.faithfulness.record import MEASURES, read_record
+from explain.faithfulness.record import BETTER_DIRECTION, read_measurements
 
 RESULTS = Path(__file__).resolve().parents[1] / "benchmarks/results/faithfulness.json"
 NOT_MEASURED = "Not measured yet: `zoo faithfulness --data cifar10 -o benchmarks/results/faithfulness.json`."
@@ -30,18 +30,18 @@ def measured_on() -> str:
 def methods() -> str:
     """Every method of every model."""
     rows = (
-        [f"`{name}`", method, *(_interval(measures[measure]) for measure in MEASURES)]
+        [f"`{name}`", method, *(_interval(measures[measure]) for measure in BETTER_DIRECTION)]
         for name, record in _models()
         for method, measures in record["methods"].items()
     )
-    headings = [f"{HEADINGS[measure]}, {better} is better" for measure, better in MEASURES.items()]
+    headings = [f"{HEADINGS[measure]}, {better} is better" for measure, better in BETTER_DIRECTION.items()]
     return _table(["model", "method", *headings], "llrrrr", rows)
 
 
 def differences() -> str:
     """The semantic map less each other method, with a verdict where the interval leaves 0 out."""
     rows = (
-        [f"`{name}`", method, *(_difference(measure, measures[measure]) for measure in MEASURES)]
+        [f"`{name}`", method, *(_difference(measure, measures[measure]) for measure in BETTER_DIRECTION)]
         for name, record in _models()
         for method, measures in record["differences"].items()
     )
@@ -76,23 +76,23 @@ FAITHFULNESS: dict[str, Callable[[], str]] = {
 
 
 def _models() -> Iterable[tuple[str, Mapping[str, Any]]]:
-    return sorted(read_record(RESULTS).items())
+    return sorted(read_measurements(RESULTS).items())
 
 
 def _interval(one: Mapping[str, float]) -> str:
-    return f"{one['mean']:.3f} ({one['low']:.3f} to {one['high']:.3f})"
+    return f"{one['value']:.3f} ({one['low']:.3f} to {one['high']:.3f})"
 
 
 def _difference(measure: str, one: Mapping[str, float]) -> str:
     side = _side(measure, one)
-    return f"{one['mean']:+z.3f} ({one['low']:+z.3f} to {one['high']:+z.3f}) {side}".strip()
+    return f"{one['value']:+z.3f} ({one['low']:+z.3f} to {one['high']:+z.3f}) {side}".strip()
 
 
 def _side(measure: str, one: Mapping[str, float]) -> str:
     """Whether the semantic map is better or worse; empty where the interval holds 0."""
     if one["low"] <= 0 <= one["high"]:
         return ""
-    return "better" if (one["mean"] > 0) == (MEASURES[measure] == "more") else "worse"
+    return "better" if (one["value"] > 0) == (BETTER_DIRECTION[measure] == "more") else "worse"
 
 
 def _listed(names: list[str]) -> str:

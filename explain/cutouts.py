@@ -1,64 +1,92 @@
-"""Patches cut out with their surroundings, as small pictures."""
-
-import base64
-import io
+"""Patches cut out with their surroundings: of the pixels that a network sees, or of the whole image."""
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from zoo.images.preprocess import Pixels
+from zoo.images.preprocess import Box, Pixels
+from zoo.semantic_map import INK, PAPER
 
 SIDE = 84
-"""About how many pixels a cut-out's side has."""
-FRAME, EDGE = "#ffffff", "#000000"
-"""Of the patch; two colours, so that it is seen on any picture."""
+"""Side in pixels, approximately, of a patch that is cut out of pixels."""
+CUT = 160
+"""Side in pixels of a patch that is cut out of an image."""
+
+Place = tuple[int, int]
+"""Row and column of a patch, from 0."""
 
 
-def cut_out(
+def cut_out_pixels(
     pixels: Pixels,
     grid: tuple[int, int],
-    row: int,
-    column: int,
-    around: int,
+    place: Place,
+    radius: int,
     side: int = SIDE,
     *,
     frame: bool = True,
 ) -> Image.Image:
-    """One patch, framed, in a square of `2 around + 1` cells, or of the whole picture if that is smaller.
+    """A patch in a square of `2 radius + 1` cells, or in the whole image if that is smaller; no pixel is blended.
 
     Arguments:
         pixels: [3, S, S].
         grid: rows and columns of the patches.
-        row, column: of the patch.
-        around: cells on each side; near the picture's edge there are more on the other one.
-        side: about how many pixels the cut-out shall have.
+        place: of the patch.
+        radius: cells on each side; near an edge of the image there are more on the opposite side.
+        side: approximate side of the result in pixels.
         frame: whether the patch is framed.
     """
     height, width = (length / cells for length, cells in zip(pixels.shape[1:], grid, strict=True))
-    first, last = _window(row, around, grid[0])
-    left, right = _window(column, around, grid[1])
+    (first, last), (left, right) = (_window(at, radius, cells) for at, cells in zip(place, grid, strict=True))
     part = pixels[:, round(first * height) : round(last * height), round(left * width) : round(right * width)]
     scale = max(round(side / max(part.shape)), 1)
-    picture = Image.fromarray(np.ascontiguousarray(part.transpose(1, 2, 0)))
-    picture = picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
+    cut = Image.fromarray(np.ascontiguousarray(part.transpose(1, 2, 0)))
+    cut = cut.resize((cut.width * scale, cut.height * scale), Image.Resampling.NEAREST)
     if frame:
-        x, y = round((column - left) * width) * scale, round((row - first) * height) * scale
+        x, y = round((place[1] - left) * width) * scale, round((place[0] - first) * height) * scale
         right_edge, bottom = x + round(width) * scale - 1, y + round(height) * scale - 1
-        pen = ImageDraw.Draw(picture)
-        pen.rectangle((x, y, right_edge, bottom), outline=FRAME)
-        pen.rectangle((x - 1, y - 1, right_edge + 1, bottom + 1), outline=EDGE)
-    return picture
+        pen = ImageDraw.Draw(cut)
+        # Two colours, so that the frame is visible on any image.
+        pen.rectangle((x, y, right_edge, bottom), outline="#ffffff")
+        pen.rectangle((x - 1, y - 1, right_edge + 1, bottom + 1), outline="#000000")
+    return cut
 
 
-def _window(place: int, around: int, cells: int) -> tuple[int, int]:
-    """The first cell about a place, and the one after the last."""
-    length = min(2 * around + 1, cells)
-    first = min(max(place - around, 0), cells - length)
+def cut_out_image(image: Image.Image, box: Box, grid: tuple[int, int], place: Place) -> Image.Image:
+    """A patch, framed, with the patches next to it, at the image's own resolution: `CUT` x `CUT` pixels.
+
+    Arguments:
+        image: as large as it is.
+        box: the part of it that the network sees.
+        grid: rows and columns of the patches.
+        place: of the patch.
+    """
+    (first, last), (left, right) = (_window(at, 1, cells) for at, cells in zip(place, grid, strict=True))
+    start, end = patch_box(box, grid, (first, left)), patch_box(box, grid, (last - 1, right - 1))
+    # Rounding must not lead out of the image.
+    part = Box(start.left, start.top, min(end.right, box.right), min(end.bottom, box.bottom))
+    across, down = CUT / (part.right - part.left), CUT / (part.bottom - part.top)
+    cut = image.resize((CUT, CUT), Image.Resampling.NEAREST if across > 2 else Image.Resampling.BICUBIC, box=part)
+    patch = patch_box(box, grid, place)
+    x, y = (patch.left - part.left) * across, (patch.top - part.top) * down
+    width, height = (patch.right - patch.left) * across, (patch.bottom - patch.top) * down
+    draw_frame(ImageDraw.Draw(cut), Box(x, y, x + width, y + height))
+    return cut
+
+
+def patch_box(box: Box, grid: tuple[int, int], place: Place) -> Box:
+    """The part of a box that a patch of the grid covers."""
+    height, width = (box.bottom - box.top) / grid[0], (box.right - box.left) / grid[1]
+    left, top = box.left + place[1] * width, box.top + place[0] * height
+    return Box(left, top, left + width, top + height)
+
+
+def draw_frame(pen: ImageDraw.ImageDraw, box: Box) -> None:
+    """Draw a frame inside a box, light on dark, to be visible on both."""
+    pen.rectangle(tuple(box), outline=INK, width=3)
+    pen.rectangle((box.left + 1, box.top + 1, box.right - 1, box.bottom - 1), outline=PAPER, width=1)
+
+
+def _window(place: int, radius: int, cells: int) -> tuple[int, int]:
+    """The first cell around a place, and the one after the last."""
+    length = min(2 * radius + 1, cells)
+    first = min(max(place - radius, 0), cells - length)
     return first, first + length
-
-
-def data_url(picture: Image.Image) -> str:
-    """A picture within a page."""
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

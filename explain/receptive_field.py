@@ -1,6 +1,6 @@
-"""How much of a picture a patch's answer depends on.
+"""How much of an image the answer for a patch depends on.
 
-The theoretical receptive field of these networks' patches is as large as the picture; most of it hardly matters (W. Luo
+The theoretical receptive field of these networks' patches is as large as the image; most of it hardly matters (W. Luo
 et al., *Understanding the Effective Receptive Field in Deep Convolutional Neural Networks*, 2016).
 """
 
@@ -11,15 +11,15 @@ from zoo.images.preprocess import Pixels
 from zoo.networks.network import Network
 
 ENERGY = 0.9
-"""Share of the gradient's energy that the field holds."""
+"""Share of the gradient's energy within the effective receptive field."""
 IMAGES = 32
 BATCH = 8
 
 
-def surroundings(network: Network, pixels: Pixels) -> int:
-    """Cells on each side of a patch that belong to its effective receptive field.
+def receptive_radius(network: Network, pixels: Pixels) -> int:
+    """Number of cells on each side of a patch that belong to its effective receptive field.
 
-    The smallest square of cells about the middle cell that holds 90% of the squared gradient of the patch's strongest
+    The smallest square of cells around the middle cell with 90% of the squared gradient of the patch's strongest
     logit by the normalised pixels, over the first images.
 
     Arguments:

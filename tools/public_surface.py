@@ -62,7 +62,9 @@ def documented_imports() -> Iterator[str]:
     found = set()
     for file in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))):
         for code in re.findall(r"```(?:python|py)\n(.*?)```", file.read_text(), re.DOTALL):
-            for module, names in re.findall(r"^from ((?:zoo|serve|training|export|explain)[\w.]*) import (.+)$", code, re.M):
+            for module, names in re.findall(
+                r"^from ((?:zoo|serve|training|export|explain)[\w.]*) import (.+)$", code, re.M
+            ):
                 found |= {(module, name.strip().split(" as ")[0]) for name in names.strip("()").split(",")}
             found |= {(module, "") for module in re.findall(r"^import ((?:zoo|serve|training)[\w.]*)", code, re.M)}
     for module, name in sorted(found):

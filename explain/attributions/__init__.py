@@ -10,7 +10,7 @@ from torch import Tensor
 from explain.attributions.grad_cam import grad_cam
 from explain.attributions.head import head_parts
 from explain.attributions.occlusion import occlusion
-from explain.attributions.patches import on_patches
+from explain.attributions.patches import select_class
 from zoo.errors import InputError
 from zoo.networks.network import Network
 from zoo.registry import SemanticSource
@@ -18,7 +18,7 @@ from zoo.registry import SemanticSource
 Attribution = Callable[[Network, Tensor, Tensor], Tensor]
 """A network in evaluation mode, pixels [N, 3, H, W] and class indices [N] to the importance of each patch [N, h, w].
 
-More is more important; only within a picture do the values compare.
+A larger value is more important; values compare only within an image.
 """
 
 SEMANTIC_MAP = "semantic map"
@@ -33,27 +33,27 @@ def semantic_map(network: Network, pixels: Tensor, classes: Tensor) -> Tensor:
     """
     assignment = network.semantics(pixels).assignment
     if assignment is None:
-        raise InputError("the network has no semantic block, so no semantic map; take a variant with the block")
-    return on_patches(assignment, classes)
+        raise InputError("the network has no semantic block, so no semantic map; choose a variant with the block")
+    return select_class(assignment, classes)
 
 
 @torch.inference_mode()
 def patch_logits(network: Network, pixels: Tensor, classes: Tensor) -> Tensor:
     """The similarity of each patch to the class's template."""
-    return on_patches(network.semantics(pixels).patch_logits, classes)
+    return select_class(network.semantics(pixels).patch_logits, classes)
 
 
 @torch.inference_mode()
 def class_activation_map(network: Network, pixels: Tensor, classes: Tensor) -> Tensor:
     """What each location adds to the class logit; see `explain.attributions.head`."""
-    return on_patches(head_parts(network, pixels).parts, classes)
+    return select_class(head_parts(network, pixels).parts, classes)
 
 
 @torch.inference_mode()
-def random(network: Network, pixels: Tensor, classes: Tensor) -> Tensor:
-    """Values that know nothing, the same ones for the same picture."""
+def random_values(network: Network, pixels: Tensor, classes: Tensor) -> Tensor:
+    """Random values as a baseline, the same ones for the same image."""
     shape = network.semantics(pixels[:1]).patch_logits.shape[2:]
-    seeds = [zlib.crc32(picture.cpu().numpy().tobytes()) for picture in pixels]
+    seeds = [zlib.crc32(image.cpu().numpy().tobytes()) for image in pixels]
     return torch.stack([torch.rand(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]).to(
         pixels.device
     )
@@ -66,13 +66,13 @@ ATTRIBUTIONS: Mapping[str, Attribution] = MappingProxyType(
         "class activation map": class_activation_map,
         "Grad-CAM": grad_cam,
         "occlusion": occlusion,
-        "random": random,
+        "random": random_values,
     }
 )
 
 
 def attributions_for(source: SemanticSource) -> dict[str, Attribution]:
-    """Those that a variant has, by where its patch logits come from; a plain one's are its class activation map."""
+    """The methods that a variant has, by where its patch logits come from; a plain one has its class activation map."""
     lacking = {
         "semantic block": set[str](),
         "auxiliary head": {SEMANTIC_MAP},

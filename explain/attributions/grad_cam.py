@@ -33,7 +33,7 @@ def grad_cam(network: Network, pixels: Tensor, classes: Tensor) -> Tensor:
         classes: class indices [N].
 
     Returns:
-        [N, h, w], each picture's from 0 to 1, as the package scales them.
+        [N, h, w], each image's from 0 to 1, as the package scales them.
     """
     with torch.enable_grad(), _GridCam(network, [getattr(network, LAYER)]) as cam:
         maps = cam(as_float(pixels), [ClassifierOutputTarget(label) for label in classes.tolist()])

@@ -7,11 +7,11 @@ from explain.attributions.patches import as_float, mean_colour, pixel_mask
 from zoo.networks.network import Network
 
 BATCH = 64
-"""Covered pictures computed together."""
+"""Covered images computed together."""
 
 
 def occlusion(network: Network, pixels: Tensor, classes: Tensor) -> Tensor:
-    """The logit of a class less that with a patch replaced by the picture's mean colour, patch by patch.
+    """The logit of a class less that with a patch replaced by the image's mean colour, patch by patch.
 
     M. Zeiler and R. Fergus, *Visualizing and Understanding Convolutional Networks* (ECCV 2014), on the patch grid.
 
@@ -29,13 +29,13 @@ def occlusion(network: Network, pixels: Tensor, classes: Tensor) -> Tensor:
         cells = torch.eye(rows * columns, dtype=torch.bool, device=pixels.device).reshape(-1, rows, columns)
         masks = pixel_mask(cells, *pixels.shape[2:])
         falls = [
-            logits[label] - _covered(network, picture, masks)[:, label]
-            for picture, label, logits in zip(as_float(pixels), classes.tolist(), whole.logits, strict=True)
+            logits[label] - _occluded_logits(network, image, masks)[:, label]
+            for image, label, logits in zip(as_float(pixels), classes.tolist(), whole.logits, strict=True)
         ]
     return torch.stack(falls).reshape(-1, rows, columns)
 
 
-def _covered(network: Network, picture: Tensor, masks: Tensor) -> Tensor:
-    """Class logits [P, C] of a picture [3, H, W] under each of the masks [P, 1, H, W]."""
-    colour = mean_colour(picture[None])
-    return torch.cat([network(torch.where(part, colour, picture)) for part in torch.split(masks, BATCH)])
+def _occluded_logits(network: Network, image: Tensor, masks: Tensor) -> Tensor:
+    """Class logits [P, C] of an image [3, H, W] under each of the masks [P, 1, H, W]."""
+    colour = mean_colour(image[None])
+    return torch.cat([network(torch.where(part, colour, image)) for part in torch.split(masks, BATCH)])

@@ -1,4 +1,4 @@
-"""The pixels of patches: a choice of cells of the patch grid as a mask over a picture, and what replaces them."""
+"""The pixels of patches: a choice of cells of the patch grid as a mask over an image, and what replaces them."""
 
 import torch
 from torch import Tensor
@@ -24,10 +24,10 @@ def pixel_mask(cells: Tensor, height: int, width: int) -> Tensor:
 
 
 def mean_colour(pixels: Tensor) -> Tensor:
-    """The mean colour of each picture [N, 3, H, W], in 0..1: [N, 3, 1, 1]."""
+    """The mean colour of each image [N, 3, H, W], in 0..1: [N, 3, 1, 1]."""
     return as_float(pixels).mean(dim=(2, 3), keepdim=True)
 
 
-def on_patches(values: Tensor, classes: Tensor) -> Tensor:
-    """Of values [N, C, h, w] those of each picture's class: [N, h, w] for class indices [N]."""
+def select_class(values: Tensor, classes: Tensor) -> Tensor:
+    """The values [N, h, w] of each image's class, from values [N, C, h, w] and class indices [N]."""
     return values[torch.arange(len(classes), device=values.device), classes]

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from explain.bootstrap import RESAMPLES
 from explain.claims.catalogue import CLAIMS, Claim
 from explain.claims.finding import Finding
+from explain.stats import RESAMPLES
 from training.markdown import markdown
 
 DOCUMENT = "claims.md"

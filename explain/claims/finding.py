@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from explain.bootstrap import Estimate
+from explain.stats import Estimate
 from training.markdown import Column
 from zoo.errors import ZooError
 from zoo.package import write_atomically

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from explain.bootstrap import Estimate
 from explain.claims.agreement import MEASURES, Floats, agreement, effective_templates, fit
 from explain.claims.finding import Finding, Number
 from explain.claims.intervals import mean_estimates
@@ -26,6 +25,7 @@ from explain.claims.maximiser_text import finding_text, layers_table, means_tabl
 from explain.claims.maximiser_verdict import BARE, CONTENDERS, EQUAL, FITTED, LIMITS, RULE, verdict
 from explain.claims.responses import LayerResponses, sample_responses
 from explain.claims.study import Study
+from explain.stats import Estimate
 from zoo.networks.load import load_package
 from zoo.soft_maximiser import Assigned, soft_maximiser
 

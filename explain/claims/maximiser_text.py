@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from explain.bootstrap import Estimate
 from explain.claims.agreement import MEASURES
 from explain.claims.finding import Table
 from explain.claims.maximiser_verdict import BARE, CONTENDERS, EQUAL, FITTED, LIMITS, above
+from explain.stats import Estimate
 
 Facts = dict[str, Any]
 """Of a layer, as `explain.claims.maximiser` makes them."""

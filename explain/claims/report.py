@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from explain.bootstrap import Estimate
 from explain.claims.finding import ClaimsError
 from explain.semantics.summary import SUMMARY_FILE
+from explain.stats import Estimate
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 from dataclasses import asdict
 
-from explain.bootstrap import Estimate
 from explain.claims.finding import Finding, Number, Table, Verdict
 from explain.claims.report import Report, read_reports
 from explain.claims.study import Study
+from explain.stats import Estimate
 
 MEASURES = {"knn_accuracy": "accuracy of the nearest patches", "silhouette": "silhouette", "nmi": "mutual information"}
 """Of `zoo semantics`, with their names for people."""

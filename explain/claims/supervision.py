@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from explain.bootstrap import Estimate
 from explain.claims.finding import Finding, Number, Table, Verdict
 from explain.claims.intervals import mean_estimate
 from explain.claims.study import Study
+from explain.stats import Estimate
 from training.data.images import LabelledImages
 from training.records import Record, mean_and_deviation, read_records
 from zoo.package import Package

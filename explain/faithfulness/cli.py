@@ -1,7 +1,7 @@
 """The command `zoo faithfulness`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,11 @@ from zoo.hub import DEFAULT_MODEL
 from zoo.options import Data, path_option
 from zoo.package import NETWORK_FILES
 from zoo.package.metrics import DEFAULT_SPLIT
+
+if TYPE_CHECKING:
+    from explain.faithfulness.measure import MeasurementProtocol
+    from training.data.model_split import ModelData
+    from zoo.package import Package
 
 
 def faithfulness(
@@ -23,39 +28,71 @@ def faithfulness(
         typer.Option(help="Split to measure, any but train.", show_default=DEFAULT_SPLIT),
     ] = None,
     images: Annotated[int, typer.Option(min=1, help="Number of images, chosen at random.")] = 1000,
-    mosaics: Annotated[int, typer.Option(min=1, help="Mosaics of four images for the pointing game, at most.")] = 100,
-    seed: Annotated[int, typer.Option(help="Of the choice of images and of the mosaics.")] = 0,
+    mosaics: Annotated[int, typer.Option(min=1, help="Most mosaics of four images for the pointing game.")] = 100,
+    seed: Annotated[int, typer.Option(help="Seed of the choice of images and of the mosaics.")] = 0,
     output: Annotated[
-        Path, path_option("-o", "--output", help="The JSON record; models in it that were measured alike are kept.")
+        Path,
+        path_option("-o", "--output", help="The JSON record; models measured with the same settings are kept."),
     ] = Path("faithfulness.json"),
 ) -> None:
-    """How well maps tell what the answers depend on: curves of removed patches, and the grid pointing game."""
+    """Measure whether maps show what answers depend on: curves of removed patches, and the grid pointing game."""
     require_explaining()
-    from explain.faithfulness.measure import Protocol, about, same_measurement
-    from explain.faithfulness.record import read_record, write_record
-    from explain.faithfulness.run import measure_package
-    from explain.faithfulness.table import faithfulness_table
+    from explain.faithfulness.measure import MeasurementProtocol, is_same_measurement, measurement_key
+    from explain.faithfulness.record import measurement_table, read_measurements, write_measurements
     from training.data.model_split import ModelData
     from zoo.hub import open_model
     from zoo.terminal import Terminal
 
     packages = [open_model(name, NETWORK_FILES) for name in models or [DEFAULT_MODEL]]
-    protocol = Protocol(images, seed, mosaics)
-    record = read_record(output)
+    protocol = MeasurementProtocol(images, seed, mosaics)
+    record = read_measurements(output)
     console = Terminal()
     for package in packages:
         config, own = package.config, ModelData(package, data)
         chosen = own.choose(split)
         if chosen == "train":
-            raise InputError("--split train: answers to images of the training are not like others; name another split")
+            raise InputError("--split train: answers for training images are not like others; name another split")
         what = (config.identity(), own.name, chosen, protocol)
-        if same_measurement(record.get(config.name, {}), *what):
+        if is_same_measurement(record.get(config.name, {}), *what):
             console.print(f"{config.name}: measured already, kept in {output}")
             continue
-        found = measure_package(package, own, chosen, protocol)
-        record[config.name] = about(*what) | found
-        write_record(output, record)
+        found = _measure(package, own, chosen, protocol)
+        record[config.name] = measurement_key(*what) | found
+        write_measurements(output, record)
         for note in own.notes:
             console.print(note)
     for package in packages:
-        Terminal(folded=True).print(faithfulness_table(package.config.name, record[package.config.name]))
+        Terminal(folded=True).print(measurement_table(package.config.name, record[package.config.name]))
+
+
+def _measure(package: "Package", data: "ModelData", split: str, protocol: "MeasurementProtocol") -> dict[str, Any]:
+    """One model's record, measured under a progress bar."""
+    from explain.faithfulness.measure import measure_faithfulness
+    from explain.faithfulness.pointing import QUADRANTS
+    from training.progress import progress_bar
+    from zoo.predictors.torch import TorchPredictor
+    from zoo.registry import info
+    from zoo.terminal import Terminal
+
+    config = package.config
+    console = Terminal(stderr=True)
+    if few := len(config.classes) < QUADRANTS:
+        console.print(
+            f"{config.name}: no pointing game, only curves: it needs {QUADRANTS} classes, and the model has "
+            f"{len(config.classes)}"
+        )
+    images = data.load(split, protocol.images, protocol.seed)
+    network = TorchPredictor.open(package).network
+    with progress_bar() as bar:
+        task = bar.add_task(config.name, total=None, status="")
+
+        def show(what: str, done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, status=what)
+
+        found = measure_faithfulness(network, info(config.variant).patch_source, images, protocol, show)
+    if not found["mosaics"] and not few:
+        console.print(
+            f"{config.name}: no pointing game, only curves: it needs images of {QUADRANTS} classes that are classified "
+            "correctly; take more --images"
+        )
+    return found

@@ -13,11 +13,11 @@ from explain.attributions.patches import as_float, mean_colour, pixel_mask
 from zoo.networks.network import Network
 
 STEPS = 8
-"""Parts in which a curve removes or adds the patches, most important first."""
+"""Steps in which a curve removes or adds the patches, most important first."""
 
 
-class Subject(NamedTuple):
-    """Pictures, what takes the place of their patches, and the probabilities at the ends of all their curves."""
+class CurveInputs(NamedTuple):
+    """Images, what replaces their patches, and the probabilities at the ends of their curves."""
 
     pixels: Tensor
     """[N, 3, H, W], in 0..1"""
@@ -28,25 +28,25 @@ class Subject(NamedTuple):
     blurred: Tensor
     """[N, 3, H, W]"""
     whole: Tensor
-    """[N], probability of the picture."""
+    """[N], probability for the image."""
     deleted: Tensor
-    """[N], of its mean colour."""
+    """[N], probability for its mean colour alone."""
     uninserted: Tensor
-    """[N], of the blurred picture."""
+    """[N], probability for the blurred image."""
 
 
-class Areas(NamedTuple):
-    """Areas under the curves of N pictures, in 0..1."""
+class CurveAreas(NamedTuple):
+    """Areas under the curves of N images, in 0..1."""
 
     deletion: Tensor
-    """[N]; less is better: without its most important patches the answer is lost soon."""
+    """[N]; less is better: the answer is soon lost without the most important patches."""
     insertion: Tensor
-    """[N]; more is better: with its most important patches alone it is there soon."""
+    """[N]; more is better: the most important patches alone soon give the answer."""
 
 
 @torch.inference_mode()
-def subject(network: Network, pixels: Tensor, rows: int) -> Subject:
-    """What the curves of pixels [N, 3, H, W] need; the blur's standard deviation is a patch's side, H / rows."""
+def prepare_curves(network: Network, pixels: Tensor, rows: int) -> CurveInputs:
+    """What all curves of pixels [N, 3, H, W] share; the blur's standard deviation is a patch's side, H / rows."""
     pixels = as_float(pixels)
     sigma = pixels.shape[2] / rows
     # Two standard deviations to each side.
@@ -54,29 +54,33 @@ def subject(network: Network, pixels: Tensor, rows: int) -> Subject:
     colour = mean_colour(pixels)
     logits = network(pixels)
     classes = logits.argmax(dim=1)
-    whole = _of_classes(logits, classes)
-    deleted = _of_classes(network(colour.expand_as(pixels)), classes)
-    return Subject(pixels, classes, colour, blurred, whole, deleted, _of_classes(network(blurred), classes))
+    whole = _class_probabilities(logits, classes)
+    deleted = _class_probabilities(network(colour.expand_as(pixels)), classes)
+    return CurveInputs(
+        pixels, classes, colour, blurred, whole, deleted, _class_probabilities(network(blurred), classes)
+    )
 
 
 @torch.inference_mode()
-def areas(network: Network, subject: Subject, importance: Tensor, steps: int = STEPS) -> Areas:
+def curve_areas(network: Network, inputs: CurveInputs, importance: Tensor, steps: int = STEPS) -> CurveAreas:
     """Areas under the deletion and insertion curves of patches in order of importance [N, h, w].
 
     Equally important patches go in reading order.
     """
     order = importance.flatten(1).argsort(dim=1, descending=True, stable=True)
     rank = order.argsort(dim=1).reshape(importance.shape)
-    deletion, insertion = [subject.whole], [subject.uninserted]
+    deletion, insertion = [inputs.whole], [inputs.uninserted]
     for step in range(1, steps):
         chosen = rank < round(step * rank[0].numel() / steps)
-        mask = pixel_mask(chosen, *subject.pixels.shape[2:])
-        deletion.append(_of_classes(network(torch.where(mask, subject.colour, subject.pixels)), subject.classes))
-        insertion.append(_of_classes(network(torch.where(mask, subject.pixels, subject.blurred)), subject.classes))
-    deletion.append(subject.deleted)
-    insertion.append(subject.whole)
-    return Areas(*(torch.trapezoid(torch.stack(curve), dim=0) / steps for curve in (deletion, insertion)))
+        mask = pixel_mask(chosen, *inputs.pixels.shape[2:])
+        deletion.append(_class_probabilities(network(torch.where(mask, inputs.colour, inputs.pixels)), inputs.classes))
+        insertion.append(
+            _class_probabilities(network(torch.where(mask, inputs.pixels, inputs.blurred)), inputs.classes)
+        )
+    deletion.append(inputs.deleted)
+    insertion.append(inputs.whole)
+    return CurveAreas(*(torch.trapezoid(torch.stack(curve), dim=0) / steps for curve in (deletion, insertion)))
 
 
-def _of_classes(logits: Tensor, classes: Tensor) -> Tensor:
+def _class_probabilities(logits: Tensor, classes: Tensor) -> Tensor:
     return logits.softmax(dim=1).gather(1, classes[:, None])[:, 0]

@@ -1,4 +1,4 @@
-"""How far attributions tell what a model's answers depend on: curves and the pointing game, for one model."""
+"""How faithful a model's attributions are: insertion and deletion curves and the pointing game."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -10,36 +10,39 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from explain.attributions import SEMANTIC_MAP, Attribution, attributions_for
-from explain.faithfulness.curves import STEPS, Areas, areas, subject
-from explain.faithfulness.intervals import mean_interval
-from explain.faithfulness.pointing import QUADRANTS, Hits, build_mosaics, check_side, hits
+from explain.faithfulness.curves import STEPS, CurveAreas, curve_areas, prepare_curves
+from explain.faithfulness.pointing import QUADRANTS, PointingScores, build_mosaics, pointing_scores, require_divisible
+from explain.stats import mean_estimate
 from training.data.images import LabelledImages
 from zoo.networks.network import Network
 from zoo.registry import SemanticSource
 
 BATCH = 32
-"""Pictures computed together."""
+"""Images computed together."""
+
+RESAMPLES = 10_000
+"""More than the reports draw: the verdicts ask on which side of 0 an interval ends."""
 
 Values = dict[str, NDArray[np.float32]]
-"""A method's values by measure: of deletion and insertion one an image, of mass and hit one a mosaic."""
+"""A method's values by measure: deletion and insertion for each image, mass and hit for each mosaic."""
 
 
 @dataclass(frozen=True, slots=True)
-class Protocol:
-    """What decides a measurement beside the model and the images."""
+class MeasurementProtocol:
+    """The settings of a measurement."""
 
     images: int
     seed: int
     mosaics: int
-    """At most so many; only of images that the model classifies correctly."""
+    """Most mosaics; they consist of images that the model classifies correctly."""
     steps: int = STEPS
 
 
-def measure(
+def measure_faithfulness(
     network: Network,
     source: SemanticSource,
     images: LabelledImages,
-    protocol: Protocol,
+    protocol: MeasurementProtocol,
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> dict[str, Any]:
     """Measure every attribution that a network has.
@@ -47,8 +50,8 @@ def measure(
     Arguments:
         network: in evaluation mode.
         source: where its patch logits come from.
-        images: of a split that was not trained on.
-        protocol: the settings; `images` are taken already.
+        images: of a split that was not trained on, already as many as the protocol says.
+        protocol: the settings.
         progress: called with what is measured, how much of it is done, and how much there is.
 
     Returns:
@@ -61,7 +64,7 @@ def measure(
         InputError: the model has four classes, and the image size is no multiple of 4.
     """
     if len(images.classes) >= QUADRANTS:
-        check_side(images.size)
+        require_divisible(images.size)
     methods = attributions_for(source)
     values, correct, grid = _curves(network, methods, images, protocol.steps, progress)
     count = 0
@@ -78,23 +81,25 @@ def measure(
         "image_size": images.size,
         "mosaic_size": 2 * images.size,
         "grid": grid,
-        "methods": {name: _intervals(own) for name, own in values.items()},
+        "methods": {name: _estimates(own) for name, own in values.items()},
         "differences": {
-            name: _intervals({measure: ours[measure] - own[measure] for measure in own} if ours else {})
+            name: _estimates({measure: ours[measure] - own[measure] for measure in own} if ours else {})
             for name, own in others.items()
         },
     }
 
 
-def same_measurement(
-    record: Mapping[str, Any], identity: Mapping[str, str], data: str, split: str, protocol: Protocol
+def is_same_measurement(
+    record: Mapping[str, Any], identity: Mapping[str, str], data: str, split: str, protocol: MeasurementProtocol
 ) -> bool:
     """Whether a model's record was made with these weights, data and settings."""
-    return all(record.get(key) == value for key, value in about(identity, data, split, protocol).items())
+    return all(record.get(key) == value for key, value in measurement_key(identity, data, split, protocol).items())
 
 
-def about(identity: Mapping[str, str], data: str, split: str, protocol: Protocol) -> dict[str, Any]:
-    """What a record says of how it was made."""
+def measurement_key(
+    identity: Mapping[str, str], data: str, split: str, protocol: MeasurementProtocol
+) -> dict[str, Any]:
+    """The part of a record that says how it was measured."""
     return {"model": dict(identity), "data": data, "split": split, "protocol": asdict(protocol)}
 
 
@@ -107,14 +112,14 @@ def _curves(
 ) -> tuple[dict[str, Values], Tensor, list[int]]:
     """Areas by method, which images are classified correctly [N], and the patch grid's rows and columns."""
     device = network.classifier.weight.device
-    found: dict[str, list[Areas]] = {name: [] for name in methods}
+    found: dict[str, list[CurveAreas]] = {name: [] for name in methods}
     correct, grid = [], [0, 0]
     for pixels, labels in zip(torch.split(images.images, BATCH), torch.split(images.labels, BATCH), strict=True):
         pixels = pixels.to(device)
         grid = grid if all(grid) else list(_grid(network, pixels))
-        batch = subject(network, pixels, grid[0])
+        batch = prepare_curves(network, pixels, grid[0])
         for name, method in methods.items():
-            found[name].append(areas(network, batch, method(network, batch.pixels, batch.classes), steps))
+            found[name].append(curve_areas(network, batch, method(network, batch.pixels, batch.classes), steps))
         correct.append(batch.classes.cpu() == labels)
         progress("curves", sum(map(len, correct)), len(images.labels))
     values = {
@@ -136,12 +141,12 @@ def _pointing(
     progress: Callable[[str, int, int], None],
 ) -> dict[str, Values]:
     device = network.classifier.weight.device
-    found: dict[str, list[Hits]] = {name: [] for name in methods}
+    found: dict[str, list[PointingScores]] = {name: [] for name in methods}
     part_size = BATCH // 4
     parts = zip(*(torch.split(tensor.to(device), part_size) for tensor in (pixels, classes, quadrants)), strict=True)
     for done, (some, labels, where) in enumerate(parts, start=1):
         for name, method in methods.items():
-            found[name].append(hits(method(network, some, labels), where))
+            found[name].append(pointing_scores(method(network, some, labels), where))
         progress("mosaics", min(done * part_size, len(pixels)), len(pixels))
     return {
         name: {
@@ -157,9 +162,9 @@ def _grid(network: Network, pixels: Tensor) -> torch.Size:
     return network.semantics(pixels[:1]).patch_logits.shape[2:]
 
 
-def _intervals(values: Mapping[str, NDArray[np.float32]]) -> dict[str, dict[str, float]]:
-    """Rounded, since more figures than the interval's width are noise."""
+def _estimates(values: Mapping[str, NDArray[np.float32]]) -> dict[str, dict[str, float]]:
+    """Means by measure, rounded: more digits than the interval's width are noise."""
     return {
-        name: {key: round(value, 5) for key, value in mean_interval(own)._asdict().items()}
+        name: {key: round(number, 5) for key, number in mean_estimate(own, 0, RESAMPLES)._asdict().items()}
         for name, own in values.items()
     }

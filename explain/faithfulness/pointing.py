@@ -1,4 +1,4 @@
-"""The grid pointing game: of four pictures in one, does a class's map lie on its own?
+"""The grid pointing game: in an image of four images, does a class's map lie on its own?
 
 M. Böhle et al., *Convolutional Dynamic Alignment Networks for Interpretable Classifications* (CVPR 2021).
 """
@@ -12,7 +12,7 @@ from zoo.errors import InputError
 
 
 class Mosaics(NamedTuple):
-    """Pictures of 2 x 2 pictures of four different classes, and the quadrant that is asked for."""
+    """Images of 2 x 2 images of four different classes, and the quadrant that a map is asked for."""
 
     pixels: Tensor
     """[M, 3, 2 S, 2 S]"""
@@ -22,19 +22,19 @@ class Mosaics(NamedTuple):
     """[M], in reading order."""
 
 
-class Hits(NamedTuple):
-    """How well maps of mosaics point."""
+class PointingScores(NamedTuple):
+    """How well maps of mosaics point to their quadrant."""
 
     mass: Tensor
-    """[M], share of the positive importance that lies on the quadrant; 0 where there is none. By chance 0.25."""
+    """[M], share of the positive importance that lies on the quadrant; 0 where there is none; by chance 0.25."""
     hit: Tensor
-    """[M], 1 where the most important patch lies on it, else 0. By chance 0.25."""
+    """[M], 1 where the most important patch lies on it, else 0; by chance 0.25."""
 
 
 QUADRANTS = 4
 
 
-def check_side(side: int) -> None:
+def require_divisible(side: int) -> None:
     """Raise `InputError` unless mosaics of images of this side have patch grids that part into quadrants."""
     if side % 4:
         raise InputError(
@@ -70,7 +70,7 @@ def build_mosaics(images: Tensor, labels: Tensor, count: int, seed: int) -> Mosa
     return Mosaics(torch.cat(rows, dim=2), labels[chosen.gather(1, quadrants[:, None])[:, 0]], quadrants)
 
 
-def hits(importance: Tensor, quadrants: Tensor) -> Hits:
+def pointing_scores(importance: Tensor, quadrants: Tensor) -> PointingScores:
     """How well importance [M, h, w] points to quadrants [M]; h and w are even."""
     rows, columns = importance.shape[1:]
     # [M, 2, 2, h/2 * w/2]
@@ -78,4 +78,4 @@ def hits(importance: Tensor, quadrants: Tensor) -> Hits:
     index = torch.arange(len(parts), device=parts.device)
     positive = parts.clamp(min=0).sum(dim=2)
     mass = positive[index, quadrants] / positive.sum(dim=1).clamp(min=torch.finfo(positive.dtype).tiny)
-    return Hits(mass, (parts.amax(dim=2).argmax(dim=1) == quadrants).to(mass.dtype))
+    return PointingScores(mass, (parts.amax(dim=2).argmax(dim=1) == quadrants).to(mass.dtype))

@@ -1,4 +1,4 @@
-"""The file of `zoo faithfulness`: a record a model."""
+"""What `zoo faithfulness` writes and prints: a record for each model."""
 
 import json
 from collections.abc import Mapping
@@ -6,19 +6,32 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from rich.table import Table
+
 from zoo.errors import InputError
 from zoo.files import writing
 from zoo.package import write_json
 
-MEASURES: Mapping[str, str] = MappingProxyType({"deletion": "less", "insertion": "more", "mass": "more", "hit": "more"})
-"""What is measured, and whether less of it is better, or more."""
+BETTER_DIRECTION: Mapping[str, str] = MappingProxyType(
+    {"deletion": "less", "insertion": "more", "mass": "more", "hit": "more"}
+)
+"""The measures, and whether less or more is better."""
+
+HEADINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "deletion": "deletion, less is better",
+        "insertion": "insertion, more",
+        "mass": "mass on its quadrant, more",
+        "hit": "maximum on it, more",
+    }
+)
 
 
-def read_record(file: Path) -> dict[str, Any]:
-    """The models' records by name; empty if there is no file yet.
+def read_measurements(file: Path) -> dict[str, Any]:
+    """Read the models' records by name; empty if there is no file yet.
 
     Raises:
-        InputError: the file cannot be read, or is something else.
+        InputError: the file cannot be read, or is not such a record.
     """
     if not file.exists():
         return {}
@@ -34,7 +47,7 @@ def read_record(file: Path) -> dict[str, Any]:
     raise InputError(f"{file} is not a record of `zoo faithfulness`; move it away, or choose another file with -o")
 
 
-def write_record(file: Path, models: dict[str, Any]) -> None:
+def write_measurements(file: Path, models: dict[str, Any]) -> None:
     """Write the models' records.
 
     Raises:
@@ -42,3 +55,23 @@ def write_record(file: Path, models: dict[str, Any]) -> None:
     """
     with writing(file):
         write_json(file, {"models": models})
+
+
+def measurement_table(name: str, record: Mapping[str, Any]) -> Table:
+    """The means with their intervals, one row per method."""
+    side, mosaic_side = record["image_size"], record["mosaic_size"]
+    title = (
+        f"{record['images']} {record['split']} images of {record['data']} at {side} x {side}, seed "
+        f"{record['protocol']['seed']}"
+    )
+    if record["mosaics"]:
+        title += f"; {record['mosaics']} mosaics at {mosaic_side} x {mosaic_side}"
+    table = Table("method", title=f"{name}: {title}", caption="95% bootstrap intervals")
+    measured = next(iter(record["methods"].values()))
+    for measure, heading in HEADINGS.items():
+        if measure in measured:
+            table.add_column(heading, justify="right")
+    for method, measures in record["methods"].items():
+        cells = (f"{one['value']:.3f} ({one['low']:.3f} to {one['high']:.3f})" for one in measures.values())
+        table.add_row(method, *cells)
+    return table

@@ -1,4 +1,4 @@
-"""The plain network that stands beside another."""
+"""The network that an explained one is compared with: its plain variant, unless another one is chosen."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from zoo.registry import info, list_models
 
 
 @dataclass(frozen=True, slots=True)
-class Plain:
-    """A network to set beside another, or why there is none."""
+class Baseline:
+    """A network to compare with, or why there is none."""
 
     network: Network | None
     note: str = ""
@@ -31,13 +31,15 @@ def plain_variant(variant: str) -> str:
     )
 
 
-def open_plain(config: ModelConfig, chosen: str | None, here: Callable[[], list[str]] = local_models) -> Plain:
-    """The network to set beside a model: the one chosen, or its plain variant if its weights are here.
+def open_baseline(
+    config: ModelConfig, chosen: str | None, available: Callable[[], list[str]] = local_models
+) -> Baseline:
+    """The network to compare a model with: the one chosen, or its plain variant if its weights are here.
 
     Arguments:
         config: of the model.
         chosen: a reference, as for `zoo.hub.open_model`.
-        here: names of the models whose weights are here.
+        available: names of the models whose weights are here.
 
     Raises:
         InputError: the chosen model has other classes.
@@ -45,16 +47,16 @@ def open_plain(config: ModelConfig, chosen: str | None, here: Callable[[], list[
     """
     plain = plain_variant(config.variant)
     if chosen is None and plain == config.variant:
-        return Plain(None, "The model is itself the plain variant: its own map is a class activation map.")
+        return Baseline(None, "The model is itself the plain variant: its own map is a class activation map.")
     name = chosen or f"{plain}.{config.data}"
-    if chosen is None and name not in here():
-        return Plain(None, f"The plain variant {name} is not here; --beside MODEL sets another one here.")
+    if chosen is None and name not in available():
+        return Baseline(None, f"The plain variant {name} is not here; --baseline MODEL compares with another model.")
     package = open_model(name, NETWORK_FILES)
     if package.config.classes == config.classes:
-        return Plain(TorchPredictor.open(package).network)
+        return Baseline(TorchPredictor.open(package).network)
     if chosen is None:
-        return Plain(None, f"The plain variant {name} knows other classes.")
+        return Baseline(None, f"The plain variant {name} has other classes.")
     raise InputError(
-        f"--beside {chosen}: it knows other classes than {config.name}: {', '.join(package.config.classes)}; "
+        f"--baseline {chosen}: it has other classes than {config.name}: {', '.join(package.config.classes)}; "
         "choose a model of the same classes"
     )

@@ -14,19 +14,20 @@ from zoo.package import NETWORK_FILES
 def explain(
     images: Images,
     model: Model = DEFAULT_MODEL,
-    beside: Annotated[
+    baseline: Annotated[
         str | None,
         typer.Option(
-            help="A model whose class activation map is set beside.", show_default="the plain variant, if it is here"
+            help="Model whose class activation map is shown for comparison.",
+            show_default="the plain variant, if it is here",
         ),
     ] = None,
-    output: Annotated[Path, path_option("-o", "--output", help="The folder of the pages.")] = Path("explained"),
+    output: Annotated[Path, path_option("-o", "--output", help="Folder for the pages.")] = Path("explained"),
 ) -> None:
-    """Why a model answers as it does: a page a picture, as HTML and as PNG, with maps, patches and what moved it."""
+    """Explain answers: one page per image, as HTML and PNG, with maps, patches and what moved the answer."""
     require_explaining()
     from rich.text import Text
 
-    from explain.pages.baseline import open_plain
+    from explain.pages.baseline import open_baseline
     from explain.pages.write import write_pages
     from zoo.hub import open_model
     from zoo.predictors.torch import TorchPredictor
@@ -34,11 +35,11 @@ def explain(
 
     package = open_model(model, NETWORK_FILES)
     network = TorchPredictor.open(package).network
-    plain = open_plain(package.config, beside)
+    compared = open_baseline(package.config, baseline)
     console = Terminal()
     with console.status("explaining") as status:
         written = write_pages(
-            network, package.config, plain, images, output, lambda file: status.update(Text(f"explaining {file}"))
+            network, package.config, compared, images, output, lambda file: status.update(Text(f"explaining {file}"))
         )
     for page in written.pages:
         console.print(page)

@@ -1,4 +1,4 @@
-"""Why a network answered as it did for one picture: every map of a page as an array."""
+"""Why a network answered as it did for one image: every map of a page as an array."""
 
 from dataclasses import dataclass
 
@@ -18,15 +18,15 @@ from zoo.predictors.torch import predict
 from zoo.registry import SemanticSource, info
 
 MAPS = 3
-"""Classes whose own maps are shown."""
+"""Classes whose maps are shown."""
 TOP_K = 5
 STRONGEST = 6
 """Patches that are cut out."""
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
-    """The class activation map of another network, for the class that the first one answers."""
+class BaselineMap:
+    """The class activation map of the baseline, for the class that the explained network answers."""
 
     name: str
     answer: ClassShare
@@ -36,14 +36,14 @@ class Beside:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One picture's answer and maps; C classes on an h x w patch grid."""
+    """One image's answer and maps; C classes on an h x w patch grid."""
 
     classes: tuple[str, ...]
     source: SemanticSource
     answers: tuple[ClassShare, ...]
     """The most probable classes, best first."""
-    winner: int
-    """Index of the first."""
+    predicted: int
+    """Index of the most probable class."""
     logit: float
     """Its class logit."""
     bias: float
@@ -53,10 +53,10 @@ class Explanation:
     parts: Array
     """[h, w], what each location of the last grid adds to the logit: with the bias they sum to it."""
     occlusion: Array
-    """[h, w], how far the logit falls when the patch is covered."""
+    """[h, w], decrease of the logit when the patch is covered."""
     grad_cam: Array
     """[h, w], from 0 to 1."""
-    beside: Beside | None
+    baseline: BaselineMap | None
 
     @property
     def has_none(self) -> bool:
@@ -67,24 +67,23 @@ class Explanation:
     def shown_classes(self) -> tuple[int, ...]:
         """The answer, then the other classes with the largest mean shares."""
         order = np.argsort(-self.shares[:-1].mean(axis=(1, 2)), kind="stable").tolist()
-        return (self.winner, *(index for index in order if index != self.winner))[:MAPS]
+        return (self.predicted, *(index for index in order if index != self.predicted))[:MAPS]
 
     def strongest_patches(self) -> list[tuple[int, int]]:
         """Row and column of the patches with the largest share of the answer, largest first."""
-        own = self.shares[self.winner]
+        own = self.shares[self.predicted]
         order = np.argsort(-own, axis=None, kind="stable")[:STRONGEST]
         rows, columns = np.unravel_index(order, own.shape)
         return list(zip(rows.tolist(), columns.tolist(), strict=True))
 
 
-def explain(network: Network, pixels: Tensor, plain: tuple[str, Network, Tensor] | None) -> Explanation:
-    """Explain a network's answer for one picture.
+def explain_image(network: Network, pixels: Tensor, baseline: tuple[str, Network, Tensor] | None) -> Explanation:
+    """Explain a network's answer for one image.
 
     Arguments:
         network: with the identity of its weights, in evaluation mode.
         pixels: [1, 3, S, S].
-        plain: to set beside it, another network's name, the network, with the same classes, and the picture at its
-            input size.
+        baseline: name of a network with the same classes, the network, and the image at its input size.
 
     Raises:
         InputError: the network has no identity.
@@ -94,28 +93,30 @@ def explain(network: Network, pixels: Tensor, plain: tuple[str, Network, Tensor]
     with torch.inference_mode():
         prediction = predict(network, pixels)
         parts, bias = head_parts(network, pixels)
-    winner = torch.from_numpy(prediction.logits).argmax(dim=1).to(pixels.device)
-    index, names = int(winner), network.config.classes
+    predicted = torch.from_numpy(prediction.logits).argmax(dim=1).to(pixels.device)
+    index, names = int(predicted), network.config.classes
     return Explanation(
         classes=names,
         source=info(network.config.variant).patch_source,
         answers=top_classes(prediction.logits[0], names, min(TOP_K, len(names))),
-        winner=index,
+        predicted=index,
         logit=float(prediction.logits[0, index]),
         bias=float(bias[index].detach()),
         shares=patch_shares(prediction)[0],
-        parts=array(parts)[0, index],
-        occlusion=array(occlusion(network, pixels, winner))[0],
-        grad_cam=array(grad_cam(network, pixels, winner))[0],
-        beside=_beside(*plain, names, winner) if plain else None,
+        parts=to_array(parts)[0, index],
+        occlusion=to_array(occlusion(network, pixels, predicted))[0],
+        grad_cam=to_array(grad_cam(network, pixels, predicted))[0],
+        baseline=_baseline_map(*baseline, names, predicted) if baseline else None,
     )
 
 
-def array(tensor: Tensor) -> Array:
+def to_array(tensor: Tensor) -> Array:
     return tensor.detach().float().cpu().numpy()
 
 
-def _beside(name: str, network: Network, pixels: Tensor, names: tuple[str, ...], winner: Tensor) -> Beside:
+def _baseline_map(
+    name: str, network: Network, pixels: Tensor, names: tuple[str, ...], predicted: Tensor
+) -> BaselineMap:
     with torch.inference_mode():
-        [answer] = top_classes(array(network(pixels))[0], names, 1)
-    return Beside(name, answer, array(class_activation_map(network, pixels, winner))[0])
+        [answer] = top_classes(to_array(network(pixels))[0], names, 1)
+    return BaselineMap(name, answer, to_array(class_activation_map(network, pixels, predicted))[0])

@@ -6,9 +6,10 @@ import numpy as np
 from PIL import Image
 
 from explain.attributions.grad_cam import LAYER
-from explain.pages.drawing import cut_out, heat, map_over, numbered
+from explain.cutouts import cut_out_image
+from explain.pages.drawing import draw_heatmap, draw_map, draw_numbered_patches
 from explain.pages.explanation import Explanation
-from explain.pages.seen import Seen
+from explain.pages.image import InputImage
 from zoo.outputs import NONE
 from zoo.predictors import Array
 from zoo.semantic_map import LegendRow, legend_rows
@@ -19,7 +20,7 @@ class Tile(NamedTuple):
 
     title: str
     note: str
-    picture: Image.Image
+    image: Image.Image
 
 
 class Section(NamedTuple):
@@ -42,34 +43,34 @@ _SHARES = {
 }
 
 
-def sections(seen: Seen, explanation: Explanation, plain_note: str) -> tuple[Section, ...]:
-    """The sections of a picture's page.
+def build_sections(image: InputImage, explanation: Explanation, baseline_note: str) -> tuple[Section, ...]:
+    """The sections of an image's page.
 
     Arguments:
-        seen: the picture.
+        image: the one explained.
         explanation: of the network's answer.
-        plain_note: why no other network stands beside it; for where none does.
+        baseline_note: why there is no baseline, if there is none.
     """
     return (
-        _overview(seen, explanation),
-        _class_maps(seen, explanation),
-        _effects(seen, explanation),
-        _patches(seen, explanation),
-        _comparison(seen, explanation, plain_note),
+        _overview(image, explanation),
+        _class_maps(image, explanation),
+        _effects(image, explanation),
+        _patches(image, explanation),
+        _comparison(image, explanation, baseline_note),
     )
 
 
-def _overview(seen: Seen, explanation: Explanation) -> Section:
-    width, height = seen.picture.size
-    side = seen.pixels.shape[-1]
+def _overview(image: InputImage, explanation: Explanation) -> Section:
+    width, height = image.original.size
+    side = image.pixels.shape[-1]
     rows, columns = explanation.parts.shape
     patches = explanation.strongest_patches()
     tiles = (
-        Tile("Picture", f"the centred square of {width} x {height} pixels; the network sees it at {side} x {side}",
-             seen.square),
-        Tile("What each patch looks like", f"{rows} x {columns} patches", map_over(seen, explanation.shares)),
+        Tile("Image", f"the centred square of {width} x {height} pixels; the network sees it at {side} x {side}",
+             image.square),
+        Tile("What each patch looks like", f"{rows} x {columns} patches", draw_map(image, explanation.shares)),
         Tile("Strongest patches", f"largest shares of {_answer(explanation)}; cut out below",
-             numbered(seen, (rows, columns), patches)),
+             draw_numbered_patches(image, (rows, columns), patches)),
     )  # fmt: skip
     legend = legend_rows(explanation.shares, explanation.classes)
     shown = legend if explanation.has_none else legend[:-1]
@@ -77,11 +78,11 @@ def _overview(seen: Seen, explanation: Explanation) -> Section:
     return Section("What the network sees", f"{_SHARES[explanation.source]} {around}", tiles, tuple(shown))
 
 
-def _class_maps(seen: Seen, explanation: Explanation) -> Section:
+def _class_maps(image: InputImage, explanation: Explanation) -> Section:
     names = [*explanation.classes, NONE]
     shown = [*explanation.shown_classes, len(explanation.classes)][: None if explanation.has_none else -1]
     tiles = tuple(
-        Tile(names[index], f"mean share {share.mean():.0%}, at most {share.max():.0%}", heat(seen, share, 1.0))
+        Tile(names[index], f"mean share {share.mean():.0%}, at most {share.max():.0%}", draw_heatmap(image, share, 1.0))
         for index, share in ((index, explanation.shares[index]) for index in shown)
     )
     none = (
@@ -93,7 +94,7 @@ def _class_maps(seen: Seen, explanation: Explanation) -> Section:
     return Section("Class by class", f"{text} {none}", tiles)
 
 
-def _effects(seen: Seen, explanation: Explanation) -> Section:
+def _effects(image: InputImage, explanation: Explanation) -> Section:
     answer, parts, falls = _answer(explanation), explanation.parts, explanation.occlusion
     text = (
         f"The network answers {answer} because that class's score, its logit, is the highest: {explanation.logit:.2f}. "
@@ -105,23 +106,23 @@ def _effects(seen: Seen, explanation: Explanation) -> Section:
         f"it. From {parts.min():+z.2f} to {parts.max():+z.2f}."
     )
     covered = (
-        "An experiment: each patch in turn is covered with the picture's mean colour. Orange where the logit falls, "
+        "An experiment: each patch in turn is covered with the image's mean colour. Orange where the logit falls, "
         f"blue where it rises. These do not sum to anything. From {falls.min():+z.2f} to {falls.max():+z.2f}."
     )
     return Section("What moved the answer", text, (
-        Tile("Exact parts of the logit", exact, heat(seen, parts, _largest(parts))),
-        Tile("Covering each patch", covered, heat(seen, falls, _largest(falls))),
+        Tile("Exact parts of the logit", exact, draw_heatmap(image, parts, _largest(parts))),
+        Tile("Covering each patch", covered, draw_heatmap(image, falls, _largest(falls))),
     ))  # fmt: skip
 
 
-def _patches(seen: Seen, explanation: Explanation) -> Section:
-    shares = explanation.shares[explanation.winner]
+def _patches(image: InputImage, explanation: Explanation) -> Section:
+    shares = explanation.shares[explanation.predicted]
     tiles = tuple(
         Tile(
             f"{number}. row {place[0]}, column {place[1]}",
             f"share {shares[place]:.0%}; adds {explanation.parts[place]:+z.2f}; "
             f"covered, the logit changes by {-explanation.occlusion[place]:+z.2f}",
-            cut_out(seen, shares.shape, place),
+            cut_out_image(image.original, image.box, shares.shape, place),
         )
         for number, place in enumerate(explanation.strongest_patches(), start=1)
     )
@@ -132,24 +133,24 @@ def _patches(seen: Seen, explanation: Explanation) -> Section:
     return Section("The strongest patches", text, tiles)
 
 
-def _comparison(seen: Seen, explanation: Explanation, plain_note: str) -> Section:
-    answer, beside = _answer(explanation), explanation.beside
+def _comparison(image: InputImage, explanation: Explanation, baseline_note: str) -> Section:
+    answer, baseline = _answer(explanation), explanation.baseline
     grad = (
         f"The features of {LAYER}, the last convolutions before the head, weighted by the logit's gradients; scaled "
         "to the largest."
     )
-    tiles = [Tile("Grad-CAM of the same network", grad, heat(seen, explanation.grad_cam, 1.0))]
-    if beside is not None:
-        said = f"It answers {beside.answer.label} ({beside.answer.probability:.0%})."
+    tiles = [Tile("Grad-CAM of the same network", grad, draw_heatmap(image, explanation.grad_cam, 1.0))]
+    if baseline is not None:
+        said = f"It answers {baseline.answer.label} ({baseline.answer.probability:.0%})."
         note = f"What each location adds to its logit of {answer}. {said}"
-        title = f"Class activation map of {beside.name}"
-        tiles.insert(0, Tile(title, note, heat(seen, beside.parts, _largest(beside.parts))))
+        title = f"Class activation map of {baseline.name}"
+        tiles.insert(0, Tile(title, note, draw_heatmap(image, baseline.parts, _largest(baseline.parts))))
     text = f"Other ways to ask which places matter for {answer}, for comparison."
-    return Section("For comparison", text if beside else f"{text} {plain_note}", tuple(tiles))
+    return Section("For comparison", text if baseline else f"{text} {baseline_note}", tuple(tiles))
 
 
 def _answer(explanation: Explanation) -> str:
-    return explanation.classes[explanation.winner]
+    return explanation.classes[explanation.predicted]
 
 
 def _largest(values: Array) -> float:

@@ -1,4 +1,4 @@
-"""A page as one picture."""
+"""A page as one image."""
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -16,7 +16,7 @@ def draw_sheet(title: str, subtitle: str, sections: tuple[Section, ...]) -> Imag
     for section in sections:
         rows += [_text(section.title, HEADING, WIDTH - 2 * MARGIN, INK), _text(section.text, BODY, 1000, QUIET)]
         tiles = [_tile(tile) for tile in section.tiles]
-        rows += _in_rows([*tiles, draw_legend(list(section.legend), "mean share")] if section.legend else tiles)
+        rows += _arrange([*tiles, draw_legend(list(section.legend), "mean share")] if section.legend else tiles)
     sheet = Image.new("RGB", (WIDTH, sum(row.height + GAP for row in rows) + 2 * MARGIN), PAPER)
     top = MARGIN
     for row in rows:
@@ -26,8 +26,8 @@ def draw_sheet(title: str, subtitle: str, sections: tuple[Section, ...]) -> Imag
 
 
 def _tile(tile: Tile) -> Image.Image:
-    width = tile.picture.width
-    return _stack([_text(tile.title, BODY, width, INK), tile.picture, _text(tile.note, NOTE, width, QUIET)], GAP // 3)
+    width = tile.image.width
+    return _stack([_text(tile.title, BODY, width, INK), tile.image, _text(tile.note, NOTE, width, QUIET)], GAP // 3)
 
 
 def _stack(parts: list[Image.Image], gap: int) -> Image.Image:
@@ -39,7 +39,7 @@ def _stack(parts: list[Image.Image], gap: int) -> Image.Image:
     return page
 
 
-def _in_rows(tiles: list[Image.Image]) -> list[Image.Image]:
+def _arrange(tiles: list[Image.Image]) -> list[Image.Image]:
     """Tiles side by side, in as many rows as they need."""
     rows: list[list[Image.Image]] = [[]]
     for tile in tiles:
@@ -62,7 +62,7 @@ def _text(text: str, size: int, width: int, colour: str) -> Image.Image:
     """Text in lines no wider than `width` pixels."""
     font = ImageFont.load_default(size)
     lines = [""]
-    for word in _pieces(text, font, width):
+    for word in _break_words(text, font, width):
         longer = f"{lines[-1]} {word}".strip()
         if font.getlength(longer) > width and lines[-1]:
             lines.append(word)
@@ -75,7 +75,7 @@ def _text(text: str, size: int, width: int, colour: str) -> Image.Image:
     return page
 
 
-def _pieces(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
+def _break_words(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
     """The words; of a word wider than a line, such as a long file name, its parts."""
     pieces = []
     for word in text.split():

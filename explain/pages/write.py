@@ -1,16 +1,19 @@
-"""From picture files to a folder of pages."""
+"""From image files to a folder of pages."""
 
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from explain.page import THUMBNAIL, Entry, index_page, picture_page
-from explain.pages.baseline import Plain
-from explain.pages.explanation import Explanation, explain
-from explain.pages.sections import sections
-from explain.pages.seen import Seen, read_picture
+from PIL import Image
+
+from explain.html import render
+from explain.pages.baseline import Baseline
+from explain.pages.explanation import Explanation, explain_image
+from explain.pages.image import InputImage, read_image
+from explain.pages.sections import build_sections
 from explain.pages.sheet import draw_sheet
+from zoo.answers import ClassShare
 from zoo.errors import ImageError
 from zoo.files import png_bytes, refuse_inputs, writing
 from zoo.networks.network import Network
@@ -18,29 +21,42 @@ from zoo.package import ModelConfig, write_atomically
 from zoo.printable import printable
 
 INDEX = "index"
+THUMBNAIL = 160
+"""Side in pixels of an image in the index."""
 
 
-class Written(NamedTuple):
+class IndexEntry(NamedTuple):
+    """An image in the index."""
+
+    name: str
+    """Name of its file."""
+    page: str
+    """File name of its page."""
+    answer: ClassShare
+    thumbnail: Image.Image
+
+
+class WrittenPages(NamedTuple):
     """What was written, and what could not be."""
 
     pages: tuple[Path, ...]
-    """The pages of pictures, in their order, and the index if there are several pictures."""
+    """The pages, in the order of the images, and the index if there are several images."""
     failures: tuple[str, ...]
-    """Messages on the pictures without a page."""
+    """Messages on the images without a page."""
 
 
 def write_pages(
     network: Network,
     config: ModelConfig,
-    plain: Plain,
+    baseline: Baseline,
     files: list[Path],
     folder: Path,
     progress: Callable[[str], None] = lambda file: None,
-) -> Written:
-    """Explain pictures, a page each as `NAME.html` and `NAME.png`; a bad picture does not keep the others from theirs.
+) -> WrittenPages:
+    """Explain images, one page each as `NAME.html` and `NAME.png`; an unreadable image does not stop the others.
 
     Raises:
-        InputError: the folder cannot be written, or a page would replace one of the pictures.
+        InputError: the folder cannot be written, or a page would replace one of the images.
     """
     names = page_names(files)
     for name in names:
@@ -52,30 +68,31 @@ def write_pages(
         for file, name in zip(files, names, strict=True):
             progress(printable(file.name))
             try:
-                seen = read_picture(file, config.input_size)
+                image = read_image(file, config.input_size)
             except ImageError as error:
                 failures.append(printable(error))
                 continue
-            beside = None
-            if plain.network is not None and plain.network.config is not None:
-                other = plain.network.config
-                beside = (other.name, plain.network, read_picture(file, other.input_size).pixels.to(device))
-            explanation = explain(network, seen.pixels.to(device), beside)
-            _write_page(folder / name, config.name, seen, explanation, plain.note)
-            square = seen.square.resize((THUMBNAIL, THUMBNAIL))
-            entries.append(Entry(printable(file.name), f"{name}.html", explanation.answers[0], square))
+            compared = None
+            if baseline.network is not None and baseline.network.config is not None:
+                other = baseline.network.config
+                compared = (other.name, baseline.network, read_image(file, other.input_size).pixels.to(device))
+            explanation = explain_image(network, image.pixels.to(device), compared)
+            _write_page(folder / name, config.name, image, explanation, baseline.note)
+            thumbnail = image.square.resize((THUMBNAIL, THUMBNAIL))
+            entries.append(IndexEntry(printable(file.name), f"{name}.html", explanation.answers[0], thumbnail))
         pages = [folder / entry.page for entry in entries]
         if len(files) > 1:
             pages.append(folder / f"{INDEX}.html")
-            write_atomically(pages[-1], index_page(config.name, entries, failures).encode())
-    return Written(tuple(pages), tuple(failures))
+            index = render("index.html", model=config.name, entries=entries, failures=failures)
+            write_atomically(pages[-1], index.encode())
+    return WrittenPages(tuple(pages), tuple(failures))
 
 
 def page_names(files: Iterable[Path]) -> list[str]:
     """A name for each file's page, without its suffix: only letters, digits, `_` and `-`, and no name twice."""
     taken, names = {INDEX}, []
     for file in files:
-        stem = re.sub(r"[^\w-]+", "-", printable(file.stem)).strip("-")[:80] or "picture"
+        stem = re.sub(r"[^\w-]+", "-", printable(file.stem)).strip("-")[:80] or "image"
         name, number = stem, 2
         while name.casefold() in taken:
             name, number = f"{stem}-{number}", number + 1
@@ -84,10 +101,15 @@ def page_names(files: Iterable[Path]) -> list[str]:
     return names
 
 
-def _write_page(path: Path, model: str, seen: Seen, explanation: Explanation, plain_note: str) -> None:
-    name, best = printable(seen.file.name), explanation.answers
-    shown = sections(seen, explanation, plain_note)
-    write_atomically(path.with_suffix(".html"), picture_page(name, model, explanation, shown).encode())
-    answers = ", ".join(f"{share.label} {share.probability:.1%}" for share in best)
-    sheet = draw_sheet(f"{name}: {best[0].label}", f"Why the model {model} answers so: {answers}", shown)
+def _write_page(path: Path, model: str, image: InputImage, explanation: Explanation, baseline_note: str) -> None:
+    name, answers = printable(image.file.name), explanation.answers
+    shown = build_sections(image, explanation, baseline_note)
+    numbers = (
+        ("Exact parts of the logit", explanation.parts.tolist()),
+        ("Decrease of the logit when the patch is covered", explanation.occlusion.tolist()),
+    )
+    page = render("image.html", name=name, model=model, answers=answers, sections=shown, numbers=numbers)
+    write_atomically(path.with_suffix(".html"), page.encode())
+    listed = ", ".join(f"{share.label} {share.probability:.1%}" for share in answers)
+    sheet = draw_sheet(f"{name}: {answers[0].label}", f"Why the model {model} answers so: {listed}", shown)
     write_atomically(path.with_suffix(".png"), png_bytes(sheet))

@@ -1,7 +1,7 @@
 """The command `zoo probe`."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,12 +11,7 @@ from zoo.options import Data, ModelArgument
 from zoo.package.metrics import HELD_OUT_FIRST, ONNX
 
 MIN_RECORDED = 5000
-"""Images that a recorded probe is of at least, where the split has so many."""
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from zoo.package.probe import Probe
+"""Fewest images of a recorded probe, unless the split has fewer."""
 
 
 def probe(
@@ -26,17 +21,19 @@ def probe(
         str | None,
         typer.Option(help="Split to measure on.", show_default=", else ".join(HELD_OUT_FIRST)),
     ] = None,
-    through: Annotated[str, typer.Option(help=f"What answers: torch, {', '.join(ONNX)}.")] = "torch",
+    through: Annotated[str, typer.Option(help=f"What to probe: torch, {', '.join(ONNX)}.")] = "torch",
     images: Annotated[
         int | None, typer.Option(min=2, help="Number of images, chosen at random.", show_default="all")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of every random choice.")] = 0,
     record: Annotated[bool, typer.Option("--record", help="Write the result into the model directory.")] = False,
 ) -> None:
-    """Measure whether a network uses its semantic block: what its answers become when the assignment is replaced."""
+    """Measure whether a network uses its semantic block: how its answers change when the assignment is replaced."""
     require_explaining()
     from explain.probe import measure as probing
-    from explain.probe.onnx import OnnxAnswers
+    from explain.probe.diagnostics import cosine_to_start, mixture_strength
+    from explain.probe.models import BlockModel, OnnxBlockModel, TorchBlockModel
+    from explain.probe.report import probe_lines, probe_table
     from training.data.model_split import ModelData
     from training.data.pictures import data_set_name
     from training.progress import progress_bar
@@ -65,74 +62,37 @@ def probe(
     console = Terminal()
     for note in images_of.notes:
         console.print(note)
-    answers: probing.Answers
+    probed: BlockModel
     if through in ONNX:
         require("onnx", "onnxruntime", extra="export")
         file = package.onnx(ONNX[through])
         if file is None:
             raise InputError(f"{package.path} has no {ONNX[through]} ONNX file; write it with `zoo export`")
-        answers, digest = OnnxAnswers.open(file), sha256(file)
+        probed, digest = OnnxBlockModel.open(file), sha256(file)
     else:
         network = TorchPredictor.open(package).network
-        answers, digest = probing.TorchAnswers(network), config.weights_sha256
-    origin = probing.Origin(data_set_name(data), split, seed, digest)
+        probed, digest = TorchBlockModel(network), config.weights_sha256
+    settings = probing.ProbeSettings(data_set_name(data), split, seed, digest)
     with progress_bar() as progress:
         task = progress.add_task(
             f"{config.name} through {through}", total=probing.PASSES * len(loaded.labels), status=""
         )
-        found = probing.probe(
-            answers,
+        found = probing.probe_block(
+            probed,
             loaded,
-            origin,
+            settings,
             shares_sum_to_1=config.assignment != "bn_relu",
             progress=lambda done: progress.update(task, completed=done),
         )
     if through == "torch":
         found = replace(
             found,
-            strength=probing.strength(network, loaded),
-            cosine_to_start=probing.cosine_to_start(package, network),
+            strength=mixture_strength(network, loaded),
+            cosine_to_start=cosine_to_start(package, network),
         )
     if record:
         write_probe(package, through, found)
         write_card(package)
-    console.print(_table(config.name, through, found))
-    console.print(_maps(found))
+    console.print(probe_table(config.name, through, found))
+    console.print(probe_lines(found))
     console.print(found.verdict)
-
-
-def _table(name: str, through: str, found: "Probe") -> "Table":
-    from rich.table import Table
-
-    from zoo.package.probe import INTERVENTIONS
-
-    table = Table(title=f"{name} through {through}: {found.images:,} {found.split} images of {found.data}")
-    for heading in ("assignment", "accuracy, %", "difference, points", "answers changed, %"):
-        table.add_column(heading, justify="left" if heading == "assignment" else "right")
-    table.add_row("the block's own", f"{found.accuracy:.2f}", "", "")
-    for intervention, text in INTERVENTIONS.items():
-        effect = found.effects[intervention]
-        (value, low, high), (changed, least, most) = effect.difference, effect.changed
-        table.add_row(
-            text,
-            f"{effect.accuracy:.2f}",
-            f"{value:+.2f} [{low:+.2f}, {high:+.2f}]",
-            f"{changed:.2f} [{least:.2f}, {most:.2f}]",
-        )
-    return table
-
-
-def _maps(found: "Probe") -> str:
-    """What is known beside the table, a line each."""
-    none = found.none
-    lines = [
-        f"`none`: from {none['lowest']:.3f} to {none['highest']:.3f}, median {none['median']:.3f}, "
-        f"mean {none['mean']:.3f}",
-        f"variance of the assignment between images: {100 * found.between_images:.0f}%; images with one class on all "
-        f"patches: {found.one_class:.1f}%",
-    ]
-    if found.strength is not None:
-        lines.append(f"mixture: {found.strength:.2f} times as strong as the features it joins")
-    if found.cosine_to_start is not None:
-        lines.append(f"class vectors: cosine {found.cosine_to_start:.3f} to their random start")
-    return "\n".join(lines)

@@ -1,7 +1,8 @@
-"""The hierarchy of vectors of classes, and whether two groups of classes separate in it."""
+"""The hierarchy of class vectors, and whether two groups of classes separate in it."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -9,36 +10,45 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist, squareform
 
+from explain.stats import Floats
 from zoo.predictors import Array
 
-Floats = NDArray[np.float64]
+CLASS_GROUPS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "cifar10": {
+            "animals": ("bird", "cat", "deer", "dog", "frog", "horse"),
+            "vehicles": ("airplane", "automobile", "ship", "truck"),
+        }
+    }
+)
+"""Two groups of classes that separate, according to the paper, by data set."""
 
 
 class Separation(NamedTuple):
-    """Two groups of classes in the distances of their vectors."""
+    """How well two groups of classes separate in the distances of their vectors."""
 
     groups: Mapping[str, tuple[str, ...]]
     within: float
-    """Mean cosine distance of two classes of one group."""
+    """Mean cosine distance between classes of one group."""
     between: float
-    """The same of two classes of different groups."""
+    """Mean cosine distance between classes of different groups."""
     groupings: int
-    """Ways to part the classes into groups of these sizes."""
+    """Number of ways to split the classes into groups of these sizes."""
     p: float
-    """Share of them whose `between - within` is at least this one's, itself included."""
+    """Share of these whose `between - within` is at least as large, this one included."""
     first_split: bool
-    """Whether the last join of the hierarchy is exactly of these two groups."""
+    """Whether the top split of the hierarchy is exactly these two groups."""
 
 
 class Hierarchy(NamedTuple):
     distances: Floats
     """[C, C], cosine distances."""
-    joins: Floats
-    """[C - 1, 4], by average linkage, as `scipy.cluster.hierarchy.linkage` gives them."""
+    linkage: Floats
+    """[C - 1, 4], average linkage in the form of `scipy.cluster.hierarchy.linkage`."""
 
 
-def hierarchy(vectors: Floats) -> Hierarchy:
-    """Of vectors [C, d], such as the semantic vectors."""
+def build_hierarchy(vectors: Floats) -> Hierarchy:
+    """Cluster vectors [C, d], such as the class vectors."""
     distances = pdist(vectors, "cosine")
     return Hierarchy(squareform(distances), linkage(distances, "average"))
 
@@ -53,23 +63,23 @@ def class_means(features: Array, labels: NDArray[np.int64], classes: int) -> Flo
     return sums / counts[:, None]
 
 
-def separation(tree: Hierarchy, classes: Sequence[str], groups: Mapping[str, tuple[str, ...]]) -> Separation:
+def measure_separation(tree: Hierarchy, classes: Sequence[str], groups: Mapping[str, tuple[str, ...]]) -> Separation:
     """Whether two groups, which together are all classes, separate: an exact permutation test over all groupings."""
     [first, _] = groups.values()
     chosen = np.isin(classes, first)
-    within, between = _means(tree.distances, chosen)
+    within, between = _mean_distances(tree.distances, chosen)
     gaps = []
     for members in combinations(range(len(classes)), len(first)):
-        other = _means(tree.distances, np.isin(range(len(classes)), members))
+        other = _mean_distances(tree.distances, np.isin(range(len(classes)), members))
         gaps.append(other[1] - other[0])
     p = float(np.mean(np.array(gaps) >= between - within - 1e-12))
-    halves = fcluster(tree.joins, 2, "maxclust") == 1
+    halves = fcluster(tree.linkage, 2, "maxclust") == 1
     return Separation(
         groups, within, between, len(gaps), p, bool((halves == chosen).all() or (halves == ~chosen).all())
     )
 
 
-def _means(distances: Floats, chosen: NDArray[np.bool_]) -> tuple[float, float]:
+def _mean_distances(distances: Floats, chosen: NDArray[np.bool_]) -> tuple[float, float]:
     upper = np.triu(np.ones_like(distances, dtype=bool), 1)
     same = chosen[:, None] == chosen[None]
     return float(distances[upper & same].mean()), float(distances[upper & ~same].mean())

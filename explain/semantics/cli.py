@@ -20,23 +20,28 @@ def semantics(
     ] = None,
     output: Annotated[
         Path | None,
-        path_option("-o", "--output", help="Folder of the report.", show_default="runs/semantics/VARIANT.DATA.SPLIT"),
+        path_option("-o", "--output", help="Folder for the report.", show_default="runs/semantics/VARIANT.DATA.SPLIT"),
     ] = None,
     images: Annotated[
-        int | None, typer.Option(min=1, help="Of the split, chosen at random.", show_default="all")
+        int | None, typer.Option(min=1, help="Number of images of the split, chosen at random.", show_default="all")
     ] = None,
     training_images: Annotated[
-        int, typer.Option(min=2, help="At most, chosen at random: entities, neighbours and clusters are found on them.")
+        int,
+        typer.Option(
+            min=2,
+            help="Most training images to use, chosen at random; entities, neighbours and clusters are found on them.",
+        ),
     ] = 5000,
-    seed: Annotated[int, typer.Option(min=0, help="Of every choice at random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of every random choice.")] = 0,
     record: Annotated[
-        bool, typer.Option("--record", help="Write the entities into the model directory, for answers to name.")
+        bool, typer.Option("--record", help="Write the entities into the model directory, so that answers name them.")
     ] = False,
 ) -> None:
-    """What a model's patches mean, over a whole split: a report with its figures, its numbers and an index."""
+    """Describe a model's patches over a whole split: a report with figures, numbers and an index."""
     require_explaining()
     from explain.semantics.report import write_report
-    from explain.semantics.study import Question, study
+    from explain.semantics.study import StudySettings, run_study
+    from explain.similar.index import report_folder
     from training.data.model_split import ModelData
     from training.data.pictures import data_set_name
     from training.progress import progress_bar
@@ -53,31 +58,26 @@ def semantics(
         raise InputError(f"--record: {package.config.variant} has no semantic block, and so no entities")
     images_of = ModelData(package, data)
     split = images_of.choose(split)
-    question = Question(images_of, split, images, training_images, seed)
+    settings = StudySettings(images_of, split, images, training_images, seed)
     folder = output or report_folder(package.config.variant, name, split)
     console = Terminal()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with progress_bar() as bar:
             task = bar.add_task(package.config.name, total=1, status="")
-            found = study(
+            found = run_study(
                 package,
-                question,
+                settings,
                 folder,
                 lambda what, done, total: bar.update(task, description=what, completed=done, total=total),
             )
             bar.update(task, description="report", completed=5, total=5)
             page = write_report(found, folder)
-        if record and found.assigned is not None:
-            found.assigned.entities.write(package)
-            console.print(f"{package.path / ENTITIES_FILE}: {len(found.assigned.entities)} entities")
+        if record and found.assignment is not None:
+            found.assignment.entities.write(package)
+            console.print(f"{package.path / ENTITIES_FILE}: {len(found.assignment.entities)} entities")
     except OSError as error:
         raise InputError(f"cannot write {error.filename or folder}: {error.strerror or error}") from None
     for note in images_of.notes:
         console.print(note)
     console.print(f"{page}: {len(found.measured.predicted)} {split} images of {name}, {package.config.name}")
-
-
-def report_folder(variant: str, data: str, split: str) -> Path:
-    """Where the report on a model goes by default."""
-    return Path("runs") / "semantics" / f"{variant}.{data}.{split}"

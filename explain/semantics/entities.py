@@ -1,40 +1,47 @@
-"""Finding the entities of a model: recurring mixtures of classes among its patches."""
+"""The entities of a model, recurring mixtures of classes among its patches, and where they occur in a split."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import MiniBatchKMeans
 
-from explain.semantics.index import PatchIndex
+from explain.similar.index import PatchIndex
+from explain.similar.nearest import Match, nearest
+from explain.stats import Estimate, Floats, bootstrap
 from zoo.outputs import NONE
 from zoo.package.entities import Entities, Entity, FoundOn, Kind
 from zoo.predictors import Array
 
 CLUSTERS = 64
-"""Chosen on training images: enough that the rarer mixtures have a cluster each."""
+"""Chosen on training images: enough for the rarer mixtures to have a cluster each."""
 
 MAX_PATCHES = 200_000
-"""Patches that are clustered, a seeded choice: in memory at once they would else take what a split takes."""
+"""Most patches that are clustered, a seeded choice; all patches of a split would not fit in memory."""
 
 NONE_SHARE = 0.5
-"""Of the slack, from which on a mixture is `none`; the other limits are of what is left without it."""
+"""Least share of the slack in a mixture of kind `none`; the other limits are shares of what is left without it."""
 PURE_SHARE = 0.7
-"""Of one class, from which on a mixture is `pure`."""
+"""Least share of one class in a `pure` mixture."""
 PAIR_SHARE, SECOND_SHARE = 0.75, 0.15
-"""Of two classes together, and of the second of them, from which on a mixture is a `pair`; others are `generic`."""
+"""Least share of two classes together, and of the second of them, in a `pair`; other mixtures are `generic`."""
 
 GENERIC_NAMES = 3
 """Classes in the name of a generic entity."""
 
+KIND_LABELS: Mapping[Kind, str] = MappingProxyType(
+    {"pure": "one class", "pair": "two classes", "generic": "many classes", "none": "no class"}
+)
 
-class Told(NamedTuple):
-    """What a mixture is."""
+
+class MixtureKind(NamedTuple):
+    """The kind of a mixture and the classes that name it."""
 
     kind: Kind
     classes: tuple[int, ...]
-    """That it is named by, the largest share first."""
+    """The largest share first."""
 
     def name(self, classes: Sequence[str]) -> str:
         names = [classes[index] for index in self.classes]
@@ -43,18 +50,31 @@ class Told(NamedTuple):
         return " + ".join(names) or NONE
 
 
-def tell(mixture: Array) -> Told:
-    """The kind of a mixture [C + 1], `none` last, by fixed limits."""
+def classify_mixture(mixture: Array) -> MixtureKind:
+    """Classify a mixture [C + 1], `none` last, by fixed limits."""
     *shares, none = mixture.tolist()
     if none >= NONE_SHARE:
-        return Told("none", ())
+        return MixtureKind("none", ())
     order = np.argsort(-np.array(shares), kind="stable").tolist()
     first, second = (shares[index] / (1 - none) for index in order[:2])
     if first >= PURE_SHARE:
-        return Told("pure", (order[0],))
+        return MixtureKind("pure", (order[0],))
     if first + second >= PAIR_SHARE and second >= SECOND_SHARE:
-        return Told("pair", (order[0], order[1]))
-    return Told("generic", tuple(order[:GENERIC_NAMES]))
+        return MixtureKind("pair", (order[0], order[1]))
+    return MixtureKind("generic", tuple(order[:GENERIC_NAMES]))
+
+
+class Occurrences(NamedTuple):
+    """Where K entities occur in a split of N images."""
+
+    nearest_entity: NDArray[np.int16]
+    """[N, h * w], the entity of each patch."""
+    frequency: tuple[Estimate, ...]
+    """[K], share of the patches nearest to the entity."""
+    by_class: NDArray[np.int64]
+    """[K, C], number of patches by the class of their image."""
+    examples: tuple[tuple[Match, ...], ...]
+    """[K], the patches nearest to each mixture, at most one per image."""
 
 
 def find_entities(index: PatchIndex, seed: int, clusters: int = CLUSTERS) -> Entities:
@@ -68,22 +88,22 @@ def find_entities(index: PatchIndex, seed: int, clusters: int = CLUSTERS) -> Ent
     members = means.fit_predict(np.sqrt(patches))
     groups: dict[tuple[Kind, frozenset[int]], list[int]] = {}
     for cluster in np.unique(members).tolist():
-        told = tell(patches[members == cluster].mean(axis=0))
-        groups.setdefault((told.kind, frozenset(told.classes)), []).append(cluster)
-    # A mean of mixtures within the limits is within them, so that a merged entity is of its clusters' kind.
+        found = classify_mixture(patches[members == cluster].mean(axis=0))
+        groups.setdefault((found.kind, frozenset(found.classes)), []).append(cluster)
+    # A mean of mixtures within the limits is within them, so a merged entity has the kind of its clusters.
     mixtures = np.array([patches[np.isin(members, own)].mean(axis=0) for own in groups.values()])
-    named = [_named(kind, chosen, mixture) for (kind, chosen), mixture in zip(groups, mixtures, strict=True)]
-    names = [told.name(index.origin.classes) for told in named]
-    found = FoundOn(index.origin.data, len(index), index.labels.size * int(np.prod(index.grid)), clusters, seed)
-    return _by_frequency(index, names, [told.kind for told in named], mixtures, found)
+    kinds = [_mixture_kind(kind, chosen, mixture) for (kind, chosen), mixture in zip(groups, mixtures, strict=True)]
+    names = [one.name(index.origin.classes) for one in kinds]
+    found_on = FoundOn(index.origin.data, len(index), index.labels.size * int(np.prod(index.grid)), clusters, seed)
+    return _by_frequency(index, names, [one.kind for one in kinds], mixtures, found_on)
 
 
-def _named(kind: Kind, classes: frozenset[int], mixture: Array) -> Told:
-    return Told(kind, tuple(sorted(classes, key=lambda index: -mixture[index])))
+def _mixture_kind(kind: Kind, classes: frozenset[int], mixture: Array) -> MixtureKind:
+    return MixtureKind(kind, tuple(sorted(classes, key=lambda index: -mixture[index])))
 
 
 def _by_frequency(
-    index: PatchIndex, names: Sequence[str], kinds: Sequence[Kind], mixtures: Array, found: FoundOn
+    index: PatchIndex, names: Sequence[str], kinds: Sequence[Kind], mixtures: Array, found_on: FoundOn
 ) -> Entities:
     def entities(frequencies: Sequence[float]) -> Entities:
         made = [
@@ -91,17 +111,33 @@ def _by_frequency(
             for name, kind, frequency, mixture in zip(names, kinds, frequencies, mixtures, strict=True)
         ]
         made.sort(key=lambda entity: -entity.frequency)
-        return Entities(index.origin.weights_sha256, index.origin.classes, found, tuple(made))
+        return Entities(index.origin.weights_sha256, index.origin.classes, found_on, tuple(made))
 
     unordered = entities([0.0] * len(names))
-    counts = np.bincount(assign(index, unordered).ravel(), minlength=len(names))
+    counts = np.bincount(assign_entities(index, unordered).ravel(), minlength=len(names))
     return entities((counts / counts.sum()).tolist())
 
 
-def assign(index: PatchIndex, entities: Entities) -> NDArray[np.int16]:
+def assign_entities(index: PatchIndex, entities: Entities) -> NDArray[np.int16]:
     """The nearest entity of every patch, [N, h * w]."""
-    nearest = [entities.nearest(shares.transpose(2, 0, 1)) for _, shares in index.chunks()]
-    return np.concatenate(nearest).astype(np.int16)
+    chunks = [entities.nearest(shares.transpose(2, 0, 1)) for _, shares in index.chunks()]
+    return np.concatenate(chunks).astype(np.int16)
+
+
+def find_occurrences(index: PatchIndex, entities: Entities, seed: int, examples: int) -> Occurrences:
+    """Find the nearest entity of every patch, and the nearest patches of every entity."""
+    nearest_entity = assign_entities(index, entities)
+    of_image = np.array([np.bincount(row, minlength=len(entities)) for row in nearest_entity], np.float64)
+
+    def statistic(counts: Floats) -> Floats:
+        total: Floats = counts @ of_image
+        return total / total.sum()
+
+    frequency = bootstrap(statistic, len(index), seed)
+    by_class = np.zeros((len(index.origin.classes), len(entities)), np.int64)
+    np.add.at(by_class, index.labels, of_image.astype(np.int64))
+    found = nearest(index, entities.mixtures, examples)
+    return Occurrences(nearest_entity, tuple(frequency), by_class.T, tuple(map(tuple, found)))
 
 
 def _patches(index: PatchIndex, seed: int) -> Array:

@@ -10,31 +10,31 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from scipy.cluster.hierarchy import dendrogram
 
-from explain.cutouts import cut_out
+from explain.cutouts import cut_out_pixels
 from explain.semantics.class_vectors import Hierarchy
-from explain.semantics.geometry import Geometry, Quality
+from explain.semantics.geometry import Geometry, SpaceQuality
 from explain.semantics.slack import Slack
-from explain.semantics.study import Study
+from explain.semantics.study import PatchStudy
 from training.plot import STYLE
 from zoo.semantic_map import class_colour
 
-INK = "#010101"
-"""What becomes the colour of the text around; no other part of a figure is of this colour."""
+TEXT_COLOUR = "#010101"
+"""Replaced by the colour of the surrounding text; no other part of a figure has this colour."""
 RULE = "#80808066"
 BLUE, ORANGE = class_colour(0), class_colour(1)
 
-MEASURES = {"knn_accuracy": "kNN accuracy", "silhouette": "silhouette", "nmi": "mutual information"}
-SPACES = {"before": "before the block", "after": "after the block", "mixture": "mixture of class vectors"}
+QUALITY_LABELS = {"knn_accuracy": "kNN accuracy", "silhouette": "silhouette", "nmi": "mutual information"}
+SPACE_LABELS = {"before": "before the block", "after": "after the block", "mixture": "mixture of class vectors"}
 
 THUMBNAILS = 90
-"""On the map, a seeded choice."""
+"""Patches shown on the map, a seeded choice."""
 
 _STYLE = STYLE | {
-    "text.color": INK,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
+    "text.color": TEXT_COLOUR,
+    "axes.edgecolor": TEXT_COLOUR,
+    "axes.labelcolor": TEXT_COLOUR,
+    "xtick.color": TEXT_COLOUR,
+    "ytick.color": TEXT_COLOUR,
     "grid.color": RULE,
     "axes.facecolor": "none",
     "figure.facecolor": "none",
@@ -42,19 +42,19 @@ _STYLE = STYLE | {
 
 
 def quality_figure(geometry: Geometry) -> str:
-    """A panel a measure, a point a space, with intervals."""
+    """A panel for each measure, a point for each space, with intervals."""
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(8, 1.9), layout="constrained")
         spaces = list(geometry.qualities)
-        for number, measure in enumerate(Quality._fields, start=1):
+        for number, measure in enumerate(SpaceQuality._fields, start=1):
             axes = figure.add_subplot(1, 3, number)
             found = [getattr(geometry.qualities[space], measure) for space in spaces]
             heights = range(len(spaces))
             axes.hlines(heights, [one.low for one in found], [one.high for one in found], color=BLUE, linewidth=2)
             axes.plot([one.value for one in found], heights, "o", color=BLUE, markersize=5)
-            axes.set_yticks(heights, [SPACES[space] for space in spaces] if number == 1 else [""] * len(spaces))
+            axes.set_yticks(heights, [SPACE_LABELS[space] for space in spaces] if number == 1 else [""] * len(spaces))
             axes.set(ylim=(len(spaces) - 0.5, -0.5), xlim=(min(0, *(one.low for one in found)), 1))
-            axes.set_title(MEASURES[measure], fontsize=9)
+            axes.set_title(QUALITY_LABELS[measure], fontsize=9)
         return _svg(figure)
 
 
@@ -64,7 +64,7 @@ def hierarchy_figure(tree: Hierarchy, classes: Sequence[str]) -> str:
         figure = Figure(figsize=(7, 0.9 + 0.22 * len(classes)), layout="constrained")
         axes = figure.add_subplot()
         dendrogram(
-            tree.joins, orientation="left", labels=list(classes), ax=axes, color_threshold=0,
+            tree.linkage, orientation="left", labels=list(classes), ax=axes, color_threshold=0,
             above_threshold_color=BLUE, leaf_font_size=9,
         )  # fmt: skip
         axes.grid(visible=False, axis="y")
@@ -78,10 +78,16 @@ def slack_figure(slack: Slack) -> str:
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(7, 2.8), layout="constrained")
         axes = figure.add_subplot()
-        places = [one.threshold for one in slack.without]
-        accuracy = np.array([one.accuracy for one in slack.without]) * 100
+        places = [one.threshold for one in slack.filtered_votes]
+        accuracy = np.array([one.accuracy for one in slack.filtered_votes]) * 100
         _band(axes, places, accuracy, BLUE, "without patches above the threshold")
-        _band(axes, [places[0], places[-1]], np.array([slack.votes, slack.votes]) * 100, ORANGE, "all patches")
+        _band(
+            axes,
+            [places[0], places[-1]],
+            np.array([slack.vote_accuracy, slack.vote_accuracy]) * 100,
+            ORANGE,
+            "all patches",
+        )
         axes.set(xlabel="threshold of none", ylabel="accuracy of the vote, %", xscale="log")
         axes.set_xticks(places, [f"{place:g}" for place in places])
         axes.set_xticks([], minor=True)
@@ -89,29 +95,29 @@ def slack_figure(slack: Slack) -> str:
         return _svg(figure)
 
 
-def map_figure(study: Study) -> bytes:
-    """A PNG: a panel a space, a point a patch in the colour of its image's class, and some patches as thumbnails."""
+def map_figure(study: PatchStudy) -> bytes:
+    """A PNG: a panel for each space, a point for each patch in the colour of its class, and some thumbnails."""
     sample, chosen = study.measured.sample, study.patch_map.chosen
     labels = sample.label[chosen]
     colours = [class_colour(label) for label in labels.tolist()]
     shown = np.random.default_rng(study.seed).choice(len(chosen), min(THUMBNAILS, len(chosen)), replace=False)
     pixels, columns = study.measured.images.images.numpy(), study.measured.grid[1]
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(6 * len(study.patch_map.places), 6), layout="constrained")
-        for number, (space, places) in enumerate(study.patch_map.places.items(), start=1):
-            axes = figure.add_subplot(1, len(study.patch_map.places), number)
+        figure = Figure(figsize=(6 * len(study.patch_map.positions), 6), layout="constrained")
+        for number, (space, places) in enumerate(study.patch_map.positions.items(), start=1):
+            axes = figure.add_subplot(1, len(study.patch_map.positions), number)
             axes.scatter(places[:, 0], places[:, 1], s=5, c=colours, linewidths=0)
             for point in shown.tolist():
                 patch = chosen[point]
-                row, column = divmod(int(sample.cell[patch]), columns)
-                picture = cut_out(pixels[sample.image[patch]], study.measured.grid, row, column, 1, 22, frame=False)
+                place = divmod(int(sample.cell[patch]), columns)
+                cut = cut_out_pixels(pixels[sample.image[patch]], study.measured.grid, place, 1, 22, frame=False)
                 x, y = places[point].tolist()
                 edge = {"edgecolor": colours[point], "linewidth": 1.2}
                 axes.add_artist(
-                    AnnotationBbox(OffsetImage(np.asarray(picture), zoom=0.6), (x, y), pad=0.08, bboxprops=edge)
+                    AnnotationBbox(OffsetImage(np.asarray(cut), zoom=0.6), (x, y), pad=0.08, bboxprops=edge)
                 )
             axes.set(xticks=[], yticks=[])
-            axes.set_title(SPACES[space])
+            axes.set_title(SPACE_LABELS[space])
             axes.axis("off")
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=100, facecolor="#ffffff", metadata={"Software": None})
@@ -127,4 +133,4 @@ def _svg(figure: Figure) -> str:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
-    return text[text.index("<svg") :].replace(INK, "currentColor")
+    return text[text.index("<svg") :].replace(TEXT_COLOUR, "currentColor")

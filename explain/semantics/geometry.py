@@ -1,28 +1,34 @@
-"""How well patches of one class lie together, before and after the block."""
+"""How well patches of one class lie together, before and after the block, and a map of them."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from openTSNE import TSNE
 from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
 from sklearn.metrics import silhouette_samples
 from sklearn.neighbors import KNeighborsClassifier
 
-from explain.bootstrap import Estimate, Floats, bootstrap
-from explain.semantics.collect import Sample
+from explain.similar.collect import PatchSample
+from explain.stats import Estimate, Floats, bootstrap
 from explain.tapping import Space
 from zoo.predictors import Array
 
 NEIGHBOURS = 10
 SILHOUETTE_PATCHES = 4000
 """A seeded choice: the silhouette takes every pair of patches."""
+MAP_PATCHES = 2000
+"""A seeded choice: the exact neighbours of each patch are looked for."""
+MAP_COMPONENTS = 50
+PERPLEXITY = 30
 
 
-class Quality(NamedTuple):
-    """How well a space keeps classes apart; a patch's class is its image's. 1 is best."""
+class SpaceQuality(NamedTuple):
+    """How well a space separates classes; a patch's class is its image's. 1 is best."""
 
     knn_accuracy: Estimate
-    """Of the 10 nearest patches of training images."""
+    """Accuracy of the majority of the 10 nearest patches of training images."""
     silhouette: Estimate
     """Mean of P. Rousseeuw's index (1987) with the classes as clusters, -1 to 1."""
     nmi: Estimate
@@ -30,13 +36,22 @@ class Quality(NamedTuple):
 
 
 class Geometry(NamedTuple):
-    qualities: dict[Space, Quality]
-    changes: dict[Space, Quality]
-    """Each space less `before`, image by image; no entry for `before`."""
+    qualities: dict[Space, SpaceQuality]
+    changes: dict[Space, SpaceQuality]
+    """Each space less `before`, paired by image; no entry for `before`."""
 
 
-class _Scores(NamedTuple):
-    """Of patches [M] in one space."""
+class PatchMap(NamedTuple):
+    """Some patches on a plane, one for each space."""
+
+    chosen: NDArray[np.int64]
+    """[P], indices of patches of the sample."""
+    positions: dict[Space, Array]
+    """[P, 2]"""
+
+
+class _SpaceScores(NamedTuple):
+    """Scores of patches [M] in one space."""
 
     hits: NDArray[np.bool_]
     silhouette: Floats
@@ -44,7 +59,7 @@ class _Scores(NamedTuple):
     cluster: NDArray[np.int64]
 
 
-def measure_geometry(train: Sample, sample: Sample, images: int, classes: int, seed: int) -> Geometry:
+def measure_geometry(train: PatchSample, sample: PatchSample, images: int, classes: int, seed: int) -> Geometry:
     """The quality of each space, with intervals over images.
 
     Features are standardised channel by channel with mean and deviation on training patches, as the batch normalisation
@@ -60,15 +75,15 @@ def measure_geometry(train: Sample, sample: Sample, images: int, classes: int, s
     generator = np.random.default_rng(seed)
     count = min(SILHOUETTE_PATCHES, len(sample.label))
     chosen = np.sort(generator.choice(len(sample.label), count, replace=False))
-    scores: dict[Space, _Scores] = {}
+    scores: dict[Space, _SpaceScores] = {}
     for space, features in sample.spaces.items():
-        fitted, asked = standardise(train.spaces[space], features)
-        scores[space] = _score(fitted, train.label, asked, sample.label, chosen, classes, seed)
+        fitted, measured = standardise(train.spaces[space], features)
+        scores[space] = _score(fitted, train.label, measured, sample.label, chosen, classes, seed)
     spaces = list(scores)
-    picked = _Picked(sample, chosen, classes)
+    sampled = _SampledPatches(sample, chosen, classes)
 
     def statistic(counts: Floats) -> Floats:
-        values = np.array([picked.qualities(scores[space], counts) for space in spaces])
+        values = np.array([sampled.qualities(scores[space], counts) for space in spaces])
         return np.concatenate([values, values - values[0]]).ravel()
 
     numbers = np.array(bootstrap(statistic, images, seed)).reshape(2, len(spaces), 3, 3)
@@ -77,8 +92,21 @@ def measure_geometry(train: Sample, sample: Sample, images: int, classes: int, s
     return Geometry(found, changed)
 
 
+def layout_patches(train: PatchSample, sample: PatchSample, spaces: tuple[Space, ...], seed: int) -> PatchMap:
+    """Lay patches out by t-SNE (L. van der Maaten, G. Hinton, 2008) of their 50 principal components."""
+    count = min(MAP_PATCHES, len(sample.label))
+    chosen = np.sort(np.random.default_rng(seed).choice(len(sample.label), count, replace=False))
+    positions = {}
+    for space in spaces:
+        _, features = standardise(train.spaces[space], sample.spaces[space][chosen])
+        kept = PCA(min(MAP_COMPONENTS, *features.shape), random_state=seed).fit_transform(features)
+        tsne = TSNE(perplexity=min(PERPLEXITY, (count - 1) / 3), random_state=seed, n_jobs=1, neighbors="exact")
+        positions[space] = np.asarray(tsne.fit(kept), dtype=np.float32)
+    return PatchMap(chosen, positions)
+
+
 def standardise(train: Array, features: Array) -> tuple[Array, Array]:
-    """Both with the mean and deviation of each channel of the first, [M, d]."""
+    """Both arrays [M, d], standardised by the mean and deviation of each channel of the first."""
     mean, deviation = train.mean(axis=0), np.maximum(train.std(axis=0), 1e-6)
     return (train - mean) / deviation, (features - mean) / deviation
 
@@ -92,14 +120,14 @@ def mutual_information(table: Floats) -> float:
     return (entropy[0] + entropy[1] - entropy[2]) / mean if mean > 0 else 1.0
 
 
-class _Picked:
-    """The patches of a split, for statistics that weigh images."""
+class _SampledPatches:
+    """The sampled patches of a split, for statistics that weight images."""
 
-    def __init__(self, sample: Sample, chosen: NDArray[np.int64], classes: int) -> None:
+    def __init__(self, sample: PatchSample, chosen: NDArray[np.int64], classes: int) -> None:
         self._image, self._chosen_image = sample.image, sample.image[chosen]
         self._label, self._classes = sample.label, classes
 
-    def qualities(self, scores: _Scores, counts: Floats) -> list[float]:
+    def qualities(self, scores: _SpaceScores, counts: Floats) -> list[float]:
         weights, chosen = counts[self._image], counts[self._chosen_image]
         cells = self._label * self._classes + scores.cluster
         table = np.bincount(cells, weights, minlength=self._classes**2).reshape(self._classes, -1).astype(np.float64)
@@ -110,21 +138,21 @@ class _Picked:
 def _score(
     fitted: Array,
     fitted_labels: NDArray[np.int64],
-    asked: Array,
+    features: Array,
     labels: NDArray[np.int64],
     chosen: NDArray[np.int64],
     classes: int,
     seed: int,
-) -> _Scores:
+) -> _SpaceScores:
     neighbours = KNeighborsClassifier(min(NEIGHBOURS, len(fitted)), algorithm="brute").fit(fitted, fitted_labels)
     means = KMeans(min(classes, len(fitted)), n_init=4, random_state=seed).fit(fitted)
     several = 1 < len(np.unique(labels[chosen])) < len(chosen)
-    silhouette = silhouette_samples(asked[chosen], labels[chosen]) if several else np.zeros(len(chosen))
-    return _Scores(neighbours.predict(asked) == labels, silhouette, means.predict(asked).astype(np.int64))
+    silhouette = silhouette_samples(features[chosen], labels[chosen]) if several else np.zeros(len(chosen))
+    return _SpaceScores(neighbours.predict(features) == labels, silhouette, means.predict(features).astype(np.int64))
 
 
-def _quality(numbers: Floats) -> Quality:
-    return Quality(*(Estimate(*map(float, row)) for row in numbers))
+def _quality(numbers: Floats) -> SpaceQuality:
+    return SpaceQuality(*(Estimate(*map(float, row)) for row in numbers))
 
 
 def _entropy(shares: Floats) -> float:

@@ -1,21 +1,27 @@
-"""A study as a page that needs nothing else."""
+"""A study as an HTML page with its tables and images."""
 
-import base64
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from explain.bootstrap import Estimate
-from explain.cutouts import cut_out, data_url
+from explain.cutouts import cut_out_pixels
+from explain.html import image_uri, png_uri, render
 from explain.semantics.class_vectors import Separation
-from explain.semantics.entities_picture import draw_entities
-from explain.semantics.figures import MEASURES, SPACES, hierarchy_figure, map_figure, quality_figure, slack_figure
-from explain.semantics.study import Assigned, Study
-from explain.semantics.summary import SUMMARY_FILE, not_possible, searched, summary
+from explain.semantics.entities import KIND_LABELS
+from explain.semantics.entities_sheet import draw_entities
+from explain.semantics.figures import (
+    QUALITY_LABELS,
+    SPACE_LABELS,
+    hierarchy_figure,
+    map_figure,
+    quality_figure,
+    slack_figure,
+)
+from explain.semantics.study import AssignmentStudy, PatchStudy
+from explain.semantics.summary import SUMMARY_FILE, find_expected_pairs, limitations, summary
 from explain.semantics.tables import write_tables
 from explain.similar.nearest import Match
 from zoo.files import png_bytes
@@ -24,96 +30,74 @@ from zoo.package import write_atomically, write_json
 from zoo.semantic_map import class_colour
 
 REPORT_FILE = "report.html"
-ENTITIES_PICTURE = "entities.png"
+ENTITIES_SHEET = "entities.png"
 SMALLEST_SHARE = 0.02
-"""Shown in an entity's bar; smaller ones are summed up."""
-KINDS = {
-    "pure": "One class",
-    "pair": "Two classes",
-    "generic": "Many classes",
-    "none": "No class",
-}
+"""Smallest share shown in an entity's bar; smaller ones are summed up."""
 
 
-def write_report(study: Study, folder: Path) -> Path:
+def write_report(study: PatchStudy, folder: Path) -> Path:
     """Write the page, the tables and the summary of a study into a folder; returns the page."""
     tables = write_tables(study, folder)
     write_json(folder / SUMMARY_FILE, summary(study))
-    environment = Environment(
-        loader=PackageLoader("explain.semantics", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    environment.filters |= {"percent": percent, "number": number}
-    page = environment.get_template("semantics.html").render(
+    page = render(
+        "semantics.html",
         study=study,
         images=len(study.measured.images.labels),
-        limits=not_possible(study),
+        limits=limitations(study),
         separations=_separations(study),
-        measures=MEASURES,
-        spaces=SPACES,
+        measures=QUALITY_LABELS,
+        spaces=SPACE_LABELS,
         quality=Markup(quality_figure(study.geometry)),
-        map=f"data:image/png;base64,{base64.b64encode(map_figure(study)).decode()}",
+        map=png_uri(map_figure(study)),
         legend=[(name, class_colour(index)) for index, name in enumerate(study.config.classes[:12])],
-        files=[SUMMARY_FILE, *tables, *([ENTITIES_PICTURE] if study.assigned else [])],
-        **(_assigned(study, study.assigned) if study.assigned else {"assigned": None}),
+        files=[SUMMARY_FILE, *tables, *([ENTITIES_SHEET] if study.assignment else [])],
+        **(_assignment_values(study, study.assignment) if study.assignment else {"assignment": None}),
     )
-    if study.assigned:
-        write_atomically(folder / ENTITIES_PICTURE, png_bytes(draw_entities(study, study.assigned)))
+    if study.assignment:
+        write_atomically(folder / ENTITIES_SHEET, png_bytes(draw_entities(study, study.assignment)))
     file = folder / REPORT_FILE
     write_atomically(file, page.encode())
     return file
 
 
-def percent(estimate: Estimate | float, digits: int = 1) -> str:
-    """`91.2% (90.6 to 91.7)`, or without the interval."""
-    if isinstance(estimate, Estimate):
-        value, low, high = (100 * one for one in estimate)
-        return f"{value:.{digits}f}% ({low:.{digits}f} to {high:.{digits}f})"
-    return f"{100 * estimate:.{digits}f}%"
-
-
-def number(estimate: Estimate, digits: int = 3) -> str:
-    """As `percent`, of what is no share."""
-    return f"{estimate.value:.{digits}f} ({estimate.low:.{digits}f} to {estimate.high:.{digits}f})"
-
-
-def _separations(study: Study) -> dict[str, Separation]:
-    """By the name of what separates or does not."""
-    found = {f"class means, {SPACES[space]}": one for space, one in study.separations.items()}
-    if study.assigned is not None and study.assigned.separation is not None:
-        return {"class vectors": study.assigned.separation, **found}
+def _separations(study: PatchStudy) -> dict[str, Separation]:
+    """The separations by the name of the vectors compared."""
+    found = {f"class means, {SPACE_LABELS[space]}": one for space, one in study.separations.items()}
+    if study.assignment is not None and study.assignment.separation is not None:
+        return {"class vectors": study.assignment.separation, **found}
     return found
 
 
-def _assigned(study: Study, assigned: Assigned) -> dict[str, Any]:
-    classes, slack = study.config.classes, assigned.slack
+def _assignment_values(study: PatchStudy, assignment: AssignmentStudy) -> dict[str, Any]:
+    classes, slack = study.config.classes, assignment.slack
     entities = [
         {
             "entity": entity,
-            "frequency": assigned.occurrences.frequency[index],
+            "frequency": assignment.occurrences.frequency[index],
             "bar": _bar(entity.mixture, classes),
-            "classes": _share_of_classes(assigned.occurrences.by_class[index], classes),
-            "examples": _pictures(study, assigned.occurrences.examples[index]),
+            "classes": _most_frequent_classes(assignment.occurrences.by_class[index], classes),
+            "examples": _cutouts(study, assignment.occurrences.examples[index]),
         }
-        for index, entity in enumerate(assigned.entities.entities)
+        for index, entity in enumerate(assignment.entities.entities)
     ]
-    found = {entity.kind for entity in assigned.entities.entities}
+    found = {entity.kind for entity in assignment.entities.entities}
     most = max((one.value for one in slack.by_class), default=0) or 1
     return {
-        "assigned": assigned,
+        "assignment": assignment,
         "entities": entities,
-        "kinds": {kind: title for kind, title in KINDS.items() if kind in found},
-        "searched": searched(assigned, study.data),
-        "hierarchy": Markup(hierarchy_figure(assigned.vectors, classes)),
+        "kinds": {kind: label.capitalize() for kind, label in KIND_LABELS.items() if kind in found},
+        "searched": find_expected_pairs(assignment, study.data),
+        "hierarchy": Markup(hierarchy_figure(assignment.vectors, classes)),
         "none_by_class": [(n, one, one.value / most) for n, one in zip(classes, slack.by_class, strict=True)],
         "by_cell": slack.by_cell,
         "most_in_a_cell": float(slack.by_cell.max()) or 1,
         "slack_figure": Markup(slack_figure(slack)),
-        "highest": _pictures(study, slack.highest),
+        "highest": _cutouts(study, slack.highest),
     }
 
 
 def _bar(mixture: Sequence[float], classes: Sequence[str]) -> list[tuple[str, float, str]]:
-    """Name, share and colour of the parts of a mixture, the largest first, `none` and what is too small last."""
+    """Name, share and colour of the parts of a mixture, the largest first; then `none`, then the small ones."""
     *shares, none = mixture
     order = [
         index for index in np.argsort(-np.array(shares), kind="stable").tolist() if shares[index] >= SMALLEST_SHARE
@@ -125,17 +109,17 @@ def _bar(mixture: Sequence[float], classes: Sequence[str]) -> list[tuple[str, fl
     return parts + ([("others", rest, "#80808055")] if rest >= SMALLEST_SHARE / 2 else [])
 
 
-def _share_of_classes(counts: np.ndarray, classes: Sequence[str]) -> list[tuple[str, float]]:
-    """The three classes in whose images an entity is most."""
+def _most_frequent_classes(counts: np.ndarray, classes: Sequence[str]) -> list[tuple[str, float]]:
+    """The three classes in whose images an entity occurs most, with their shares of it."""
     order = np.argsort(-counts, kind="stable")[:3].tolist()
     return [(classes[index], counts[index] / max(counts.sum(), 1)) for index in order if counts[index]]
 
 
-def _pictures(study: Study, matches: Sequence[Match]) -> list[dict[str, str]]:
+def _cutouts(study: PatchStudy, matches: Sequence[Match]) -> list[dict[str, str]]:
     images, labels = study.measured.images.images.numpy(), study.measured.images.labels
     return [
         {
-            "url": data_url(cut_out(images[m.image], study.measured.grid, m.row, m.column, study.around)),
+            "url": image_uri(cut_out_pixels(images[m.image], study.measured.grid, m.place, study.radius)),
             "title": f"{study.config.classes[int(labels[m.image])]}, image {m.image}, row {m.row}, column {m.column}, "
             f"distance {m.distance:.3f}",
         }

@@ -1,32 +1,32 @@
-"""Where the slack goes: what matches no class, and what becomes of answers without the patches that have much of it."""
+"""Where the slack is, and how the vote of the patches changes without those that have much of it."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from explain.bootstrap import Estimate, Floats, bootstrap
-from explain.semantics.index import PatchIndex
+from explain.similar.index import PatchIndex
 from explain.similar.nearest import Match
+from explain.stats import Estimate, Floats, bootstrap
 from zoo.predictors import Array
 
 THRESHOLDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
-"""Of `none`, above which a patch is ignored; fixed, all are reported."""
+"""Shares of `none` above which a patch is ignored; fixed in advance, all are reported."""
 
 
-class Ignored(NamedTuple):
+class FilteredVote(NamedTuple):
     """A vote of the patches of each image, without those above a threshold."""
 
     threshold: float
     accuracy: Estimate
-    """Share of the images whose largest sum of shares is that of their label. An image of which no patch is left is
-    decided by all of them."""
+    """Share of the images whose largest sum of shares is that of their label. All patches decide for an image without
+    any patch left."""
     change: Estimate
-    """Of the accuracy, against all patches, image by image."""
+    """Accuracy less that of all patches, paired by image."""
     ignored: float
-    """Share of the patches that are ignored."""
+    """Share of the patches."""
     undecided: int
-    """Images of which no patch is left."""
+    """Number of images without any patch left."""
 
 
 class Slack(NamedTuple):
@@ -36,15 +36,15 @@ class Slack(NamedTuple):
     """The same over the images of each class, [C]; 0 for a class without images."""
     by_cell: Floats
     """[h, w], the mean share of `none` at each place of the grid."""
-    votes: Estimate
+    vote_accuracy: Estimate
     """Accuracy of the vote of all patches."""
-    without: tuple[Ignored, ...]
+    filtered_votes: tuple[FilteredVote, ...]
     highest: tuple[Match, ...]
-    """The patches with the most `none`, one of an image; their distance is 1 - none."""
+    """The patches with the most `none`, one per image; their distance is 1 - none."""
 
 
 def measure_slack(index: PatchIndex, seed: int, highest: int) -> Slack:
-    """Read the shares of a split once, in parts."""
+    """Measure the slack in one pass over the shares of a split."""
     votes: list[NDArray[np.bool_]] = []
     nones: list[Array] = []
     ignored, empty = [], []
@@ -73,12 +73,12 @@ def measure_slack(index: PatchIndex, seed: int, highest: int) -> Slack:
     tried = len(THRESHOLDS) + 1
     shares_ignored = np.sum(ignored, axis=0) / none.size
     undecided = np.sum(empty, axis=0)
-    without = [
-        Ignored(threshold, accuracies[t], accuracies[tried + t], float(shares_ignored[t]), int(undecided[t]))
+    filtered = [
+        FilteredVote(threshold, accuracies[t], accuracies[tried + t], float(shares_ignored[t]), int(undecided[t]))
         for t, threshold in enumerate(THRESHOLDS, start=1)
     ]
     by_cell = none.mean(axis=0, dtype=np.float64).reshape(index.grid)
-    return Slack(mean, tuple(by_class), by_cell, accuracies[0], tuple(without), _highest(index, none, highest))
+    return Slack(mean, tuple(by_class), by_cell, accuracies[0], tuple(filtered), _highest(index, none, highest))
 
 
 def _highest(index: PatchIndex, none: Array, count: int) -> tuple[Match, ...]:

@@ -1,4 +1,4 @@
-"""What the patches of a model mean, over a whole split: entities, geometry, slack, and an index to search."""
+"""What the patches of a model mean over a whole split: entities, geometry, slack, and an index to search."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,17 +7,21 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from explain.bootstrap import Estimate, bootstrap
-from explain.expected import GROUPS
-from explain.receptive_field import surroundings
-from explain.semantics.class_vectors import Hierarchy, Separation, class_means, hierarchy, separation
-from explain.semantics.collect import Collected, collect
-from explain.semantics.entities import find_entities
-from explain.semantics.geometry import Geometry, measure_geometry, standardise
-from explain.semantics.index import Origin
-from explain.semantics.occurrences import Occurrences, find_occurrences
-from explain.semantics.patch_map import PatchMap, draw_map
+from explain.receptive_field import receptive_radius
+from explain.semantics.class_vectors import (
+    CLASS_GROUPS,
+    Hierarchy,
+    Separation,
+    build_hierarchy,
+    class_means,
+    measure_separation,
+)
+from explain.semantics.entities import Occurrences, find_entities, find_occurrences
+from explain.semantics.geometry import Geometry, PatchMap, layout_patches, measure_geometry, standardise
 from explain.semantics.slack import Slack, measure_slack
+from explain.similar.collect import Collected, collect
+from explain.similar.index import INDEX_FOLDER, Origin
+from explain.stats import Estimate, bootstrap
 from explain.tapping import Space, class_vectors
 from training.data.model_split import ModelData
 from zoo.errors import InputError
@@ -27,16 +31,15 @@ from zoo.predictors.torch import TorchPredictor
 
 TRAINING_IMAGES = 5000
 EXAMPLES = 12
-"""Patches shown of each entity, and of those with the most slack."""
-INDEX_FOLDER = "index"
+"""Patches shown for each entity, and for the most slack."""
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is done, how far it is, and how far it goes."""
+"""Called with the step, how much of it is done, and how much there is."""
 
 
 @dataclass(frozen=True, slots=True)
-class Assigned:
-    """What only a variant with an assignment has."""
+class AssignmentStudy:
+    """Results that only a variant with an assignment has."""
 
     entities: Entities
     occurrences: Occurrences
@@ -47,8 +50,8 @@ class Assigned:
 
 
 @dataclass(frozen=True, slots=True)
-class Study:
-    """All that was found of one model on one split."""
+class PatchStudy:
+    """All results of one model on one split."""
 
     config: ModelConfig
     data: str
@@ -57,27 +60,27 @@ class Study:
     training_images: int
     measured: Collected
     accuracy: Estimate
-    """Of the network itself, share of the images."""
-    around: int
+    """The network's own, as a share of the images."""
+    radius: int
     """Cells on each side of a patch that its answer depends on."""
     geometry: Geometry
     separations: dict[Space, Separation]
     """By the mean features of each class; empty for a data set without stated groups."""
     patch_map: PatchMap
-    assigned: Assigned | None
+    assignment: AssignmentStudy | None
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What to study."""
+class StudySettings:
+    """On what to study a model."""
 
     data: ModelData
     split: str
     """Any but the training split."""
     images: int | None = None
-    """Of the split, chosen at random; None for all."""
+    """Number of images of the split, chosen at random; None for all."""
     training_images: int = TRAINING_IMAGES
-    """Of the training split, at most, chosen at random: entities, neighbours and clusters are found on them."""
+    """Most training images to use, chosen at random; entities, neighbours and clusters are found on them."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -87,38 +90,38 @@ class Question:
             )
 
 
-def study(
-    package: Package, question: Question, folder: Path, progress: Progress = lambda what, done, total: None
-) -> Study:
+def run_study(
+    package: Package, settings: StudySettings, folder: Path, progress: Progress = lambda what, done, total: None
+) -> PatchStudy:
     """Study the patches of a model.
 
     Arguments:
         package: the model.
-        question: on which data.
+        settings: the data.
         folder: where the index goes, into `index/`.
-        progress: told of each step.
+        progress: called at each step.
 
     Raises:
         DataError: a split is not there.
     """
     predictor = TorchPredictor.open(package)
-    network, seed = predictor.network, question.seed
+    network, seed = predictor.network, settings.seed
 
     def run(split: str, limit: int | None, where: Path) -> Collected:
         progress(f"reading {split} images", 0, 1)
-        images = question.data.load(split, limit)
-        origin = Origin.of(package.config, images, question.data.name, split)
+        images = settings.data.load(split, limit)
+        origin = Origin.of(package.config, images, settings.data.name, split)
         count = len(images.labels)
         return collect(network, images, origin, where, seed, lambda done: progress(f"{split} images", done, count))
 
     with TemporaryDirectory(dir=folder, prefix=".training.", ignore_cleanup_errors=True) as temporary:
-        train = run("train", question.training_images, Path(temporary))
-        around = surroundings(network, train.images.images.numpy())
+        train = run("train", settings.training_images, Path(temporary))
+        radius = receptive_radius(network, train.images.images.numpy())
         entities = None
         if train.index is not None:
             progress("entities", 0, 5)
             entities = find_entities(train.index, seed)
-    measured = run(question.split, question.images, folder / INDEX_FOLDER)
+    measured = run(settings.split, settings.images, folder / INDEX_FOLDER)
     labels = measured.images.labels.numpy()
     right = (measured.predicted == labels).astype(np.float64)
     [accuracy] = bootstrap(lambda counts: [counts @ right / counts.sum()], len(labels), seed)
@@ -126,8 +129,8 @@ def study(
     geometry = measure_geometry(train.sample, measured.sample, len(labels), len(measured.images.classes), seed)
     progress("map", 2, 5)
     spaces = tuple(space for space in ("before", "after") if space in measured.sample.spaces)
-    patch_map = draw_map(train.sample, measured.sample, spaces, seed)
-    assigned = None
+    patch_map = layout_patches(train.sample, measured.sample, spaces, seed)
+    assignment = None
     if entities is not None and measured.index is not None:
         progress("occurrences of the entities", 3, 5)
         occurrences = find_occurrences(measured.index, entities, seed, EXAMPLES)
@@ -135,30 +138,30 @@ def study(
         slack = measure_slack(measured.index, seed, EXAMPLES)
         vectors = class_vectors(network)
         assert vectors is not None
-        tree, groups = hierarchy(vectors), GROUPS.get(package.config.data)
-        parted = separation(tree, package.config.classes, groups) if groups else None
-        assigned = Assigned(entities, occurrences, slack, tree, parted)
-    return Study(
+        tree, groups = build_hierarchy(vectors), CLASS_GROUPS.get(package.config.data)
+        parted = measure_separation(tree, package.config.classes, groups) if groups else None
+        assignment = AssignmentStudy(entities, occurrences, slack, tree, parted)
+    return PatchStudy(
         config=package.config,
-        data=question.data.name,
-        split=question.split,
+        data=settings.data.name,
+        split=settings.split,
         seed=seed,
         training_images=len(train.images.labels),
         measured=measured,
         accuracy=accuracy,
-        around=around,
+        radius=radius,
         geometry=geometry,
         separations=_separations(train, measured, package.config),
         patch_map=patch_map,
-        assigned=assigned,
+        assignment=assignment,
     )
 
 
 def _separations(train: Collected, measured: Collected, config: ModelConfig) -> dict[Space, Separation]:
-    groups, found = GROUPS.get(config.data), {}
+    groups, found = CLASS_GROUPS.get(config.data), {}
     for space, features in measured.sample.spaces.items():
         _, standard = standardise(train.sample.spaces[space], features)
         means = class_means(standard, measured.sample.label, len(config.classes))
         if groups and means is not None:
-            found[space] = separation(hierarchy(means), config.classes, groups)
+            found[space] = measure_separation(build_hierarchy(means), config.classes, groups)
     return found

@@ -1,16 +1,22 @@
 """The headline numbers of a study, with their intervals, as JSON."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
-from explain.bootstrap import LEVEL, RESAMPLES, Estimate
-from explain.expected import PAIRS
-from explain.semantics.geometry import Quality
-from explain.semantics.study import Assigned, Study
+from explain.semantics.geometry import SpaceQuality
+from explain.semantics.study import AssignmentStudy, PatchStudy
+from explain.stats import LEVEL, RESAMPLES, Estimate
 
 SUMMARY_FILE = "summary.json"
 
+EXPECTED_PAIRS: Mapping[str, Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {"cifar10": {"wing": ("bird", "airplane"), "tyre": ("automobile", "truck")}}
+)
+"""Parts of objects that two classes share, according to the paper, by data set."""
 
-def summary(study: Study) -> dict[str, Any]:
+
+def summary(study: PatchStudy) -> dict[str, Any]:
     """Shares are 0 to 1; an estimate is `{value, low, high}` with a 95% bootstrap interval over images."""
     rows, columns = study.measured.grid
     found: dict[str, Any] = {
@@ -23,18 +29,18 @@ def summary(study: Study) -> dict[str, Any]:
         "seed": study.seed,
         "intervals": {"level": LEVEL, "unit": "image", "resamples": RESAMPLES},
         "accuracy": _estimate(study.accuracy),
-        "surroundings": {"cells": study.around},
+        "surroundings": {"cells": study.radius},
         "geometry": {space: _quality(quality) for space, quality in study.geometry.qualities.items()},
         "geometry_change": {space: _quality(quality) for space, quality in study.geometry.changes.items()},
         "class_means": {space: one._asdict() for space, one in study.separations.items()},
-        "not_possible": not_possible(study),
+        "not_possible": limitations(study),
     }
-    return found if study.assigned is None else found | _assigned(study.assigned, study.data)
+    return found if study.assignment is None else found | _assignment_summary(study.assignment, study.data)
 
 
-def not_possible(study: Study) -> list[str]:
-    """What cannot be said of a variant without an assignment, a sentence each."""
-    if study.assigned is not None:
+def limitations(study: PatchStudy) -> list[str]:
+    """What a variant without an assignment has no results for, in sentences."""
+    if study.assignment is not None:
         return []
     name = study.config.variant
     return [
@@ -44,30 +50,30 @@ def not_possible(study: Study) -> list[str]:
     ]
 
 
-def searched(assigned: Assigned, data: str) -> dict[str, dict[str, Any]]:
-    """The pairs that the paper names for a data set, each with the entity that it is, if it was found."""
+def find_expected_pairs(assignment: AssignmentStudy, data: str) -> dict[str, dict[str, Any]]:
+    """The pairs that the paper names for a data set, each with its entity if it was found."""
     pairs = {}
-    classes = assigned.entities.classes
-    for part, pair in PAIRS.get(data, {}).items():
+    classes = assignment.entities.classes
+    for part, pair in EXPECTED_PAIRS.get(data, {}).items():
         pairs[part] = {"classes": list(pair), "found": False}
-        for index, entity in enumerate(assigned.entities.entities):
+        for index, entity in enumerate(assignment.entities.entities):
             strongest = sorted(range(len(classes)), key=lambda c: -entity.mixture[c])[:2]
             if entity.kind == "pair" and {classes[c] for c in strongest} == set(pair):
-                own = assigned.occurrences.by_class[index]
+                own = assignment.occurrences.by_class[index]
                 inside = sum(int(own[classes.index(name)]) for name in pair) / max(int(own.sum()), 1)
                 pairs[part] |= {
                     "found": True,
                     "name": entity.name,
                     "training_frequency": entity.frequency,
-                    "frequency": _estimate(assigned.occurrences.frequency[index]),
+                    "frequency": _estimate(assignment.occurrences.frequency[index]),
                     "in_images_of_the_two": inside,
                 }
     return pairs
 
 
-def _assigned(assigned: Assigned, data: str) -> dict[str, Any]:
-    entities, slack = assigned.entities.entities, assigned.slack
-    frequencies = assigned.occurrences.frequency
+def _assignment_summary(assignment: AssignmentStudy, data: str) -> dict[str, Any]:
+    entities, slack = assignment.entities.entities, assignment.slack
+    frequencies = assignment.occurrences.frequency
     kinds: dict[str, Any] = {}
     for entity, frequency in zip(entities, frequencies, strict=True):
         kind = kinds.setdefault(entity.kind, {"entities": 0, "frequency": 0.0})
@@ -80,28 +86,28 @@ def _assigned(assigned: Assigned, data: str) -> dict[str, Any]:
     ]
     without = [
         one._asdict() | {name: _estimate(getattr(one, name)) for name in ("accuracy", "change")}
-        for one in slack.without
+        for one in slack.filtered_votes
     ]
     return {
         "entities": {
-            "clusters": assigned.entities.found_on.clusters,
+            "clusters": assignment.entities.found_on.clusters,
             "kinds": kinds,
-            "searched": searched(assigned, data),
+            "searched": find_expected_pairs(assignment, data),
             "all": named,
         },
-        "class_vectors": None if assigned.separation is None else assigned.separation._asdict(),
+        "class_vectors": None if assignment.separation is None else assignment.separation._asdict(),
         "slack": {
             "none": _estimate(slack.mean),
             "none_by_class": {
-                name: _estimate(one) for name, one in zip(assigned.entities.classes, slack.by_class, strict=True)
+                name: _estimate(one) for name, one in zip(assignment.entities.classes, slack.by_class, strict=True)
             },
-            "vote_accuracy": _estimate(slack.votes),
+            "vote_accuracy": _estimate(slack.vote_accuracy),
             "without": without,
         },
     }
 
 
-def _quality(quality: Quality) -> dict[str, Any]:
+def _quality(quality: SpaceQuality) -> dict[str, Any]:
     return {name: _estimate(estimate) for name, estimate in quality._asdict().items()}
 
 

@@ -1,1 +1,1 @@
-"""The patches most like a given one: `zoo similar`."""
+"""The patches of a split by their assignment: an index on disk, and the search in it, `zoo similar`."""

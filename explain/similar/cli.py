@@ -26,21 +26,19 @@ def similar(
         path_option(help="Folder of the index.", show_default="index/ of the report of `zoo semantics`"),
     ] = None,
     count: Annotated[int, typer.Option("-n", "--count", min=1, help="Patches to find.")] = 14,
-    output: Annotated[Path, path_option("-o", "--output", help="Where the picture goes, a .png file.")] = Path(
+    output: Annotated[Path, path_option("-o", "--output", help="The image to write, a .png file.")] = Path(
         "similar.png"
     ),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """The patches of a data set most like one patch of a picture, by what they look like to the model."""
+    """The patches of a data set most like one patch of an image, by what they look like to the model."""
     row, column = _parse(patch)
     if output.suffix.lower() != ".png":
         raise InputError(f"-o {output}: the name must end in .png")
     require_explaining()
     from rich.table import Table
 
-    from explain.semantics.cli import report_folder
-    from explain.semantics.index import PatchIndex
-    from explain.semantics.study import INDEX_FOLDER
+    from explain.similar.index import INDEX_FOLDER, PatchIndex, report_folder
     from explain.similar.search import draw_similar, find_similar, open_index, require_block, to_json
     from training.data.model_split import ModelData
     from training.progress import progress_bar

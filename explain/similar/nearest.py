@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from explain.semantics.index import PatchIndex
+from explain.similar.index import PatchIndex
 from zoo.predictors import Array
 
 
@@ -17,17 +17,21 @@ class Match(NamedTuple):
     distance: float
     """Hellinger's, 0 (the same shares) to 1 (no class in common)."""
 
+    @property
+    def place(self) -> tuple[int, int]:
+        return self.row, self.column
+
 
 def nearest(index: PatchIndex, queries: Array, count: int) -> list[list[Match]]:
-    """The `count` nearest patches for each query, nearest first, at most one of an image.
+    """The `count` nearest patches for each query, nearest first, at most one per image.
 
     Arguments:
-        index: memory-mapped, read once in parts.
+        index: read once, in parts.
         queries: shares [Q, C + 1].
-        count: of patches; fewer where the index has fewer images.
+        count: number of patches; the index may have fewer images.
     """
     roots = np.sqrt(queries / queries.sum(axis=1, keepdims=True)).astype(np.float32)
-    # Of each image the best patch for each query.
+    # The best patch of each image for each query.
     best = np.empty((len(index), len(queries)), np.float32)
     cells = np.empty((len(index), len(queries)), np.int32)
     for start, shares in index.chunks():

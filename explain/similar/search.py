@@ -1,4 +1,4 @@
-"""The patches of a data set that are most like one patch of a picture, by assignment."""
+"""The patches of a data set that are most like one patch of an image, by assignment."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
-from explain.cutouts import cut_out
-from explain.receptive_field import surroundings
-from explain.semantics.collect import collect, one_patch
-from explain.semantics.index import Origin, PatchIndex
+from explain.cutouts import cut_out_pixels
+from explain.receptive_field import receptive_radius
+from explain.similar.collect import collect, patch_assignment
+from explain.similar.index import Origin, PatchIndex
 from explain.similar.nearest import Match, nearest
 from training.data.model_split import ModelData
 from zoo.errors import InputError
@@ -23,17 +23,17 @@ SIDE, MARGIN, LINE = 144, 12, 18
 COLUMNS = 5
 
 
-class Similar(NamedTuple):
+class SimilarPatches(NamedTuple):
     """A patch and those most like it."""
 
     pixels: Pixels
-    """[3, S, S], of the picture."""
+    """[3, S, S], of the image."""
     row: int
     column: int
     matches: Sequence[Match]
     labels: Sequence[str]
     """The class of each match's image."""
-    around: int
+    radius: int
     """Cells on each side of a patch that its answer depends on."""
 
 
@@ -72,43 +72,45 @@ def require_block(package: Package) -> None:
         )
 
 
-def find_similar(network: Network, index: PatchIndex, pixels: Pixels, row: int, column: int, count: int) -> Similar:
-    """The `count` patches of an index that are nearest to one patch of a picture [3, S, S].
+def find_similar(
+    network: Network, index: PatchIndex, pixels: Pixels, row: int, column: int, count: int
+) -> SimilarPatches:
+    """The `count` patches of an index that are nearest to one patch of an image [3, S, S].
 
     Raises:
-        InputError: the picture has no such patch.
+        InputError: the image has no such patch.
     """
     rows, columns = index.grid
     if not (0 <= row < rows and 0 <= column < columns):
         raise InputError(
             f"--patch {row},{column}: the grid has {rows} rows and {columns} columns, counted from 0 at the top left"
         )
-    [matches] = nearest(index, one_patch(network, pixels, row, column)[None], count)
+    [matches] = nearest(index, patch_assignment(network, pixels, row, column)[None], count)
     labels = [index.origin.classes[int(index.labels[match.image])] for match in matches]
-    return Similar(pixels, row, column, matches, labels, surroundings(network, index.pixels))
+    return SimilarPatches(pixels, row, column, matches, labels, receptive_radius(network, index.pixels))
 
 
-def draw_similar(found: Similar, index: PatchIndex) -> Image.Image:
+def draw_similar(found: SimilarPatches, index: PatchIndex) -> Image.Image:
     """The patch and those most like it, each with its surroundings, its class and its distance."""
     font = ImageFont.load_default(13)
-    query = cut_out(found.pixels, index.grid, found.row, found.column, found.around, SIDE)
+    query = cut_out_pixels(found.pixels, index.grid, (found.row, found.column), found.radius, SIDE)
     tiles = [("the patch", f"row {found.row}, column {found.column}", query)]
     for match, label in zip(found.matches, found.labels, strict=True):
-        cut = cut_out(index.pixels[match.image], index.grid, match.row, match.column, found.around, SIDE)
+        cut = cut_out_pixels(index.pixels[match.image], index.grid, match.place, found.radius, SIDE)
         tiles.append((label, f"distance {match.distance:.3f}", cut))
     width, height = query.width + MARGIN, query.height + 2 * LINE + MARGIN
     rows = -(-len(tiles) // COLUMNS)
     page = Image.new("RGB", (COLUMNS * width + MARGIN, rows * height + MARGIN), PAPER)
     pen = ImageDraw.Draw(page)
-    for place, (title, note, picture) in enumerate(tiles):
+    for place, (title, note, cut) in enumerate(tiles):
         x, y = MARGIN + place % COLUMNS * width, MARGIN + place // COLUMNS * height
-        page.paste(picture, (x, y))
-        pen.text((x, y + picture.height + 2), title, fill=INK, font=font)
-        pen.text((x, y + picture.height + 2 + LINE - 3), note, fill="#5a626c", font=font)
+        page.paste(cut, (x, y))
+        pen.text((x, y + cut.height + 2), title, fill=INK, font=font)
+        pen.text((x, y + cut.height + 2 + LINE - 3), note, fill="#5a626c", font=font)
     return page
 
 
-def to_json(found: Similar, index: PatchIndex) -> dict[str, Any]:
+def to_json(found: SimilarPatches, index: PatchIndex) -> dict[str, Any]:
     """What was found, for programs."""
     origin = index.origin
     return {

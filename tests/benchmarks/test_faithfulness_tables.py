@@ -6,13 +6,13 @@ from typing import Any
 import faithfulness_tables
 import pytest
 
-from explain.faithfulness.record import MEASURES, write_record
+from explain.faithfulness.record import BETTER_DIRECTION, write_measurements
 
 NAMES = ("patch logits", "Grad-CAM", "random")
 
 
-def interval(mean: float) -> dict[str, float]:
-    return {"mean": mean, "low": mean - 0.05, "high": mean + 0.05}
+def estimate(value: float) -> dict[str, float]:
+    return {"value": value, "low": value - 0.05, "high": value + 0.05}
 
 
 @pytest.fixture
@@ -22,11 +22,11 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     model: dict[str, Any] = {
         "data": "cifar10", "split": "test", "protocol": {"seed": 3},
         "images": 1000, "correct": 900, "mosaics": 100, "image_size": 32, "mosaic_size": 64, "grid": [8, 8],
-        "methods": {"semantic map": {measure: interval(0.5) for measure in MEASURES}},
-        "differences": {name: {measure: interval(gap) for measure in MEASURES} for name, gap in gaps.items()},
+        "methods": {"semantic map": {measure: estimate(0.5) for measure in BETTER_DIRECTION}},
+        "differences": {name: {measure: estimate(gap) for measure in BETTER_DIRECTION} for name, gap in gaps.items()},
     }  # fmt: skip
     file = tmp_path / "faithfulness.json"
-    write_record(file, {"rn26-ours.cifar10": model, "rn26.cifar10": model | {"differences": {}}})
+    write_measurements(file, {"rn26-ours.cifar10": model, "rn26.cifar10": model | {"differences": {}}})
     monkeypatch.setattr(faithfulness_tables, "RESULTS", file)
     return file
 

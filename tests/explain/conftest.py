@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from support.patches import write_index
 
-from explain.semantics.index import PatchIndex
+from explain.similar.index import PatchIndex
 
 
 @pytest.fixture

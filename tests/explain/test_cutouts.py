@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from explain.cutouts import cut_out, data_url
+from explain.cutouts import cut_out_pixels
+from explain.html import image_uri
 from zoo.images.preprocess import Pixels
 
 
@@ -13,29 +14,29 @@ def cells() -> Pixels:
 
 
 @pytest.mark.parametrize(
-    ("place", "around", "shown"),
+    ("place", "radius", "shown"),
     [
         ((4, 3), 1, [[26, 27, 28], [34, 35, 36], [42, 43, 44]]),
-        ((0, 7), 1, [[5, 6, 7], [13, 14, 15], [21, 22, 23]]),  # the square stays within the picture
+        ((0, 7), 1, [[5, 6, 7], [13, 14, 15], [21, 22, 23]]),  # the square stays within the image
         ((5, 5), 0, [[45]]),
     ],
 )
-def test_the_cells_about_a_patch(cells: Pixels, place: tuple[int, int], around: int, shown: list[list[int]]) -> None:
-    picture = cut_out(cells, (8, 8), *place, around, 36, frame=False)
-    scale = picture.width // len(shown)
-    assert np.asarray(picture)[scale // 2 :: scale, scale // 2 :: scale, 0].tolist() == shown
+def test_the_cells_about_a_patch(cells: Pixels, place: tuple[int, int], radius: int, shown: list[list[int]]) -> None:
+    cut = cut_out_pixels(cells, (8, 8), place, radius, 36, frame=False)
+    scale = cut.width // len(shown)
+    assert np.asarray(cut)[scale // 2 :: scale, scale // 2 :: scale, 0].tolist() == shown
 
 
-def test_a_large_surrounding_is_the_whole_picture(cells: Pixels) -> None:
-    assert cut_out(cells, (8, 8), 1, 1, 20, 32, frame=False).size == (32, 32)
+def test_a_large_surrounding_is_the_whole_image(cells: Pixels) -> None:
+    assert cut_out_pixels(cells, (8, 8), (1, 1), 20, 32, frame=False).size == (32, 32)
 
 
 def test_the_patch_is_framed(cells: Pixels) -> None:
-    drawn = np.asarray(cut_out(cells, (8, 8), 0, 7, 1, 36))[..., 0]
+    drawn = np.asarray(cut_out_pixels(cells, (8, 8), (0, 7), 1, 36))[..., 0]
     top, left = np.argwhere(drawn == 255).min(axis=0)
     bottom, right = np.argwhere(drawn == 255).max(axis=0)
     assert (top, left, bottom, right) == (0, 24, 11, 35)
 
 
 def test_within_a_page(cells: Pixels) -> None:
-    assert data_url(cut_out(cells, (8, 8), 1, 1, 1)).startswith("data:image/png;base64,iVBOR")
+    assert image_uri(cut_out_pixels(cells, (8, 8), (1, 1), 1)).startswith("data:image/png;base64,iVBOR")

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from explain.receptive_field import surroundings
+from explain.receptive_field import receptive_radius
 from zoo.images.preprocess import CIFAR10_NORMALIZATION
 from zoo.networks.blocks import AuxiliaryHead
 from zoo.networks.network import Network
@@ -12,7 +12,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (9, 3, 32, 32)).astype(np.uin
 
 
 class Mean(nn.Module):
-    """The mean of a square of cells about each cell, by the reach of its middle."""
+    """The mean of a square of cells around each cell."""
 
     def __init__(self, reach: int) -> None:
         super().__init__()
@@ -34,4 +34,4 @@ def test_the_reach_of_a_known_network(reach: int) -> None:
         num_classes=2,
         normalization=CIFAR10_NORMALIZATION,
     )
-    assert surroundings(network.eval(), PIXELS) == reach
+    assert receptive_radius(network.eval(), PIXELS) == reach

@@ -28,8 +28,8 @@ def model(make_package: Callable[..., Package], plain: Path) -> str:
     return f"local-dir:{say_trained_on(make_package(classes=CLASSES, data='photos'), plain).path}"
 
 
-def arguments_of(command: str, model: str, picture: Path) -> tuple[object, ...]:
-    return ("similar", picture, "--patch", "0,0", "-m", model) if command == "similar" else (command, model)
+def arguments_of(command: str, model: str, image: Path) -> tuple[object, ...]:
+    return ("similar", image, "--patch", "0,0", "-m", model) if command == "similar" else (command, model)
 
 
 @pytest.mark.parametrize(
@@ -37,8 +37,8 @@ def arguments_of(command: str, model: str, picture: Path) -> tuple[object, ...]:
     [
         ("semantics", "explain.semantics.study.collect"),
         ("similar", "explain.similar.search.collect"),
-        ("faithfulness", "explain.faithfulness.run.measure"),
-        ("probe", "explain.probe.measure.probe"),
+        ("faithfulness", "explain.faithfulness.measure.measure_faithfulness"),
+        ("probe", "explain.probe.measure.probe_block"),
     ],
 )
 def test_held_out_images_by_default(

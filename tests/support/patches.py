@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from explain.semantics.index import Origin, PatchIndex
+from explain.similar.index import Origin, PatchIndex
 from training.data.images import LabelledImages
 from zoo.predictors import Array
 

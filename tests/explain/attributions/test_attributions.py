@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 import zoo
-from explain.attributions import ATTRIBUTIONS, attributions_for, class_activation_map, random, semantic_map
+from explain.attributions import ATTRIBUTIONS, attributions_for, class_activation_map, random_values, semantic_map
 from explain.attributions.occlusion import occlusion
 from explain.attributions.patches import as_float
 from zoo.errors import InputError
@@ -32,7 +32,7 @@ def test_each_method_keeps_to_the_common_form(name: str, network: Network, pixel
     together = method(network, pixels, CLASSES)
     assert together.shape == (3, 8, 8)
     assert together.isfinite().all()
-    # One picture's importance depends neither on the others nor on how the pixels are written.
+    # One image's importance depends neither on the others nor on how the pixels are written.
     alone = method(network, as_float(pixels[1:2]), CLASSES[1:2])
     if name != "random":
         torch.testing.assert_close(together[1:2], alone, atol=1e-4, rtol=1e-3)
@@ -53,18 +53,18 @@ def test_the_methods_leave_the_network_as_it_was(network: Network, pixels: Tenso
 
 
 def test_covering_is_the_fall_of_the_logit(network: Network, pixels: Tensor) -> None:
-    picture = as_float(pixels[:1])
-    covered = picture.clone()
-    covered[:, :, 8:12, 20:24] = picture.mean(dim=(2, 3), keepdim=True)
+    image = as_float(pixels[:1])
+    covered = image.clone()
+    covered[:, :, 8:12, 20:24] = image.mean(dim=(2, 3), keepdim=True)
     with torch.inference_mode():
-        fall = network(picture)[0, 3] - network(covered)[0, 3]
+        fall = network(image)[0, 3] - network(covered)[0, 3]
     torch.testing.assert_close(occlusion(network, pixels[:1], CLASSES[:1])[0, 2, 5], fall, atol=1e-4, rtol=1e-3)
 
 
-def test_random_values_are_those_of_the_picture(network: Network, pixels: Tensor) -> None:
-    first, second, _ = random(network, pixels, CLASSES)
+def test_random_values_are_those_of_the_image(network: Network, pixels: Tensor) -> None:
+    first, second, _ = random_values(network, pixels, CLASSES)
     assert not torch.equal(first, second)
-    assert torch.equal(random(network, pixels.flip(0), CLASSES)[2], first)
+    assert torch.equal(random_values(network, pixels.flip(0), CLASSES)[2], first)
 
 
 def test_without_the_block_there_is_no_semantic_map(pixels: Tensor) -> None:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from explain.attributions.patches import as_float, mean_colour, on_patches, pixel_mask
+from explain.attributions.patches import as_float, mean_colour, pixel_mask, select_class
 from zoo.errors import InputError
 
 
@@ -31,6 +31,6 @@ def test_integers_and_floating_point_pixels_mean_the_same() -> None:
     torch.testing.assert_close(mean_colour(pixels).flatten(), torch.tensor([0.5, 0.2, 1.0]))
 
 
-def test_the_values_of_each_picture_are_those_of_its_class() -> None:
+def test_the_values_of_each_image_are_those_of_its_class() -> None:
     values = torch.arange(2 * 3 * 4.0).reshape(2, 3, 2, 2)
-    assert torch.equal(on_patches(values, torch.tensor([2, 0])), torch.stack([values[0, 2], values[1, 0]]))
+    assert torch.equal(select_class(values, torch.tensor([2, 0])), torch.stack([values[0, 2], values[1, 0]]))

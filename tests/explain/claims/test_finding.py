@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from explain.bootstrap import Estimate
 from explain.claims.finding import ClaimsError, Finding, Number, Table, read_findings, write_findings
+from explain.stats import Estimate
 
 FINDING = Finding(
     verdict="holds in part",

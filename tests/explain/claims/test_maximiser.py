@@ -4,13 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explain.bootstrap import Estimate
 from explain.claims import maximiser
 from explain.claims.agreement import MEASURES
 from explain.claims.finding import Finding
 from explain.claims.maximiser_plot import draw
 from explain.claims.maximiser_verdict import BARE, CONTENDERS, EQUAL, FITTED, LIMITS, verdict
 from explain.claims.study import Study
+from explain.stats import Estimate
 
 
 @pytest.fixture(scope="module")

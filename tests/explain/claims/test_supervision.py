@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explain.bootstrap import Estimate
 from explain.claims import supervision
 from explain.claims.study import Study
 from explain.claims.supervision_plot import draw
+from explain.stats import Estimate
 from zoo.hub import open_model
 
 RECORD = Path(__file__).parents[3] / "docs/results/rn26.cifar10.fast.seed0.json"

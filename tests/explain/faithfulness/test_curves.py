@@ -6,7 +6,7 @@ from torch import Tensor
 
 import zoo
 from explain.attributions.occlusion import occlusion
-from explain.faithfulness.curves import areas, subject
+from explain.faithfulness.curves import curve_areas, prepare_curves
 from training.data.prepare import load_split
 from zoo.networks.network import Network
 
@@ -17,26 +17,26 @@ def network() -> Network:
 
 
 @pytest.fixture(scope="module")
-def pictures(cifar: Path) -> Tensor:
+def images(cifar: Path) -> Tensor:
     return load_split(str(cifar), "test", limit=8).images
 
 
-def test_the_curves_end_where_they_must(network: Network, pictures: Tensor) -> None:
-    batch = subject(network, pictures, 8)
+def test_the_curves_end_where_they_must(network: Network, images: Tensor) -> None:
+    batch = prepare_curves(network, images, 8)
     with torch.inference_mode():
-        probabilities = network(pictures).softmax(dim=1)
+        probabilities = network(images).softmax(dim=1)
     torch.testing.assert_close(batch.whole, probabilities.amax(dim=1), atol=1e-5, rtol=1e-4)
     assert torch.equal(batch.classes, probabilities.argmax(dim=1))
     # One step: nothing between the ends.
-    deletion, insertion = areas(network, batch, torch.rand(8, 8, 8), steps=1)
+    deletion, insertion = curve_areas(network, batch, torch.rand(8, 8, 8), steps=1)
     torch.testing.assert_close(deletion, (batch.whole + batch.deleted) / 2)
     torch.testing.assert_close(insertion, (batch.whole + batch.uninserted) / 2)
 
 
-def test_half_the_patches_are_replaced_in_the_middle(network: Network, pictures: Tensor) -> None:
-    batch = subject(network, pictures, 8)
+def test_half_the_patches_are_replaced_in_the_middle(network: Network, images: Tensor) -> None:
+    batch = prepare_curves(network, images, 8)
     importance = torch.linspace(1, 0, 64).reshape(1, 8, 8).expand(8, 8, 8)
-    deletion, _ = areas(network, batch, importance, steps=2)
+    deletion, _ = curve_areas(network, batch, importance, steps=2)
     halves = batch.pixels.clone()
     halves[:, :, :16] = batch.colour
     with torch.inference_mode():
@@ -44,9 +44,9 @@ def test_half_the_patches_are_replaced_in_the_middle(network: Network, pictures:
     torch.testing.assert_close(deletion, (batch.whole + 2 * middle + batch.deleted) / 4, atol=1e-5, rtol=1e-4)
 
 
-def test_what_matters_is_lost_sooner_than_what_does_not(network: Network, pictures: Tensor) -> None:
-    batch = subject(network, pictures, 8)
+def test_what_matters_is_lost_sooner_than_what_does_not(network: Network, images: Tensor) -> None:
+    batch = prepare_curves(network, images, 8)
     importance = occlusion(network, batch.pixels, batch.classes)
-    good, bad = (areas(network, batch, values, steps=4) for values in (importance, -importance))
+    good, bad = (curve_areas(network, batch, values, steps=4) for values in (importance, -importance))
     assert good.deletion.mean() < bad.deletion.mean()
     assert good.insertion.mean() > bad.insertion.mean()

@@ -9,9 +9,8 @@ from PIL import Image
 
 import zoo
 from explain.attributions import ATTRIBUTIONS
-from explain.faithfulness.measure import Protocol
-from explain.faithfulness.measure import measure as measure_network
-from explain.faithfulness.record import MEASURES
+from explain.faithfulness.measure import MeasurementProtocol, measure_faithfulness
+from explain.faithfulness.record import BETTER_DIRECTION
 from training.data.images import LabelledImages
 from zoo.package import Package
 from zoo.registry import info
@@ -26,7 +25,7 @@ FAST = {name: method for name, method in ATTRIBUTIONS.items() if name != "occlus
 def measure(run_zoo: Run, cifar: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `zoo faithfulness`, without the slow method and with few resamples."""
     monkeypatch.setattr("explain.attributions.ATTRIBUTIONS", FAST)
-    monkeypatch.setattr("explain.faithfulness.intervals.RESAMPLES", 100)
+    monkeypatch.setattr("explain.faithfulness.measure.RESAMPLES", 100)
     file = tmp_path / "faithfulness.json"
 
     def run(*models: str, images: int = 12) -> CompletedProcess[str]:
@@ -45,11 +44,11 @@ def test_a_record_has_every_method_and_the_differences_of_our_map(measure: Run, 
     assert list(record["methods"]) == list(FAST)
     ours = record["methods"]["semantic map"]
     for name, own in record["differences"].items():
-        assert list(own) == list(MEASURES)
-        for key in MEASURES:
-            gap = ours[key]["mean"] - record["methods"][name][key]["mean"]
-            assert own[key]["mean"] == pytest.approx(gap, abs=2e-5)
-            assert own[key]["low"] <= own[key]["mean"] + 1e-5 <= own[key]["high"] + 2e-5
+        assert list(own) == list(BETTER_DIRECTION)
+        for key in BETTER_DIRECTION:
+            gap = ours[key]["value"] - record["methods"][name][key]["value"]
+            assert own[key]["value"] == pytest.approx(gap, abs=2e-5)
+            assert own[key]["low"] <= own[key]["value"] + 1e-5 <= own[key]["high"] + 2e-5
 
     # The same command measures nothing anew, and another model joins the file.
     before = (tmp_path / "faithfulness.json").read_bytes()
@@ -88,7 +87,7 @@ def test_a_model_of_fewer_than_four_classes_has_curves_only(
     run_zoo: Run, make_package: Callable[..., Package], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("explain.attributions.ATTRIBUTIONS", FAST)
-    monkeypatch.setattr("explain.faithfulness.intervals.RESAMPLES", 100)
+    monkeypatch.setattr("explain.faithfulness.measure.RESAMPLES", 100)
     for shade, name in enumerate(("cold", "warm")):
         (tmp_path / "pair" / "test" / name).mkdir(parents=True)
         for index in range(2):
@@ -109,10 +108,10 @@ def test_a_model_of_fewer_than_four_classes_has_curves_only(
 @pytest.mark.parametrize(("classes", "size"), [(3, 34), (5, 32)])
 def test_too_few_correct_images_for_a_mosaic(classes: int, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("explain.attributions.ATTRIBUTIONS", FAST)
-    monkeypatch.setattr("explain.faithfulness.intervals.RESAMPLES", 100)
+    monkeypatch.setattr("explain.faithfulness.measure.RESAMPLES", 100)
     images = torch.zeros(3, 3, size, size, dtype=torch.uint8)
     labelled = LabelledImages(images, torch.arange(3), tuple("abcde"[:classes]))
     network = zoo.create("wrn16", num_classes=classes).eval()
-    found = measure_network(network, info("wrn16").patch_source, labelled, Protocol(3, 0, 5))
+    found = measure_faithfulness(network, info("wrn16").patch_source, labelled, MeasurementProtocol(3, 0, 5))
     assert found["mosaics"] == 0
     assert {tuple(one) for one in found["methods"].values()} == {("deletion", "insertion")}

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from explain.faithfulness.pointing import build_mosaics, check_side, hits
+from explain.faithfulness.pointing import build_mosaics, pointing_scores, require_divisible
 from zoo.errors import InputError
 
 
@@ -34,9 +34,9 @@ def test_too_few_classes_are_refused() -> None:
 
 
 def test_a_side_whose_patches_would_lie_on_two_quadrants_is_refused() -> None:
-    check_side(84)
+    require_divisible(84)
     with pytest.raises(InputError, match="input size 34"):
-        check_side(34)
+        require_divisible(34)
 
 
 def test_mass_and_hit() -> None:
@@ -45,6 +45,6 @@ def test_mass_and_hit() -> None:
     importance[1] = 1.0
     importance[2] = -1.0
     importance[3, 3, 0], importance[3, 0, 0], importance[3, 1, 1] = 2.0, 1.5, 1.5  # bottom left has the largest
-    mass, hit = hits(importance, torch.tensor([1, 3, 0, 2]))
+    mass, hit = pointing_scores(importance, torch.tensor([1, 3, 0, 2]))
     torch.testing.assert_close(mass, torch.tensor([1.0, 0.25, 0.0, 0.4]))
     assert hit[[0, 3]].tolist() == [1, 1]

@@ -17,8 +17,8 @@ HOSTILE = "<script>alert(1)<.script> \"'&\n{{ 7 * 7 }}.png"
 
 
 @pytest.fixture
-def pictures(tmp_path: Path, photo_file: Path) -> list[Path]:
-    """A photograph, and a picture smaller than the network's input under a hostile name."""
+def images(tmp_path: Path, photo_file: Path) -> list[Path]:
+    """A photograph, and an image smaller than the network's input under a hostile name."""
     small = tmp_path / HOSTILE
     Image.radial_gradient("L").resize((40, 24)).convert("RGB").save(small)
     return [photo_file, small]
@@ -41,15 +41,15 @@ def addresses(page: str) -> tuple[list[str], set[str]]:
     return parser.found, parser.tags
 
 
-def test_pages_of_several_pictures(run_zoo: Run, pictures: list[Path], tmp_path: Path) -> None:
+def test_pages_of_several_images(run_zoo: Run, images: list[Path], tmp_path: Path) -> None:
     missing, damaged = tmp_path / "missing.jpg", tmp_path / "damaged.jpg"
-    damaged.write_bytes(pictures[0].read_bytes()[:2000])
+    damaged.write_bytes(images[0].read_bytes()[:2000])
     out = tmp_path / "out"
-    done = run_zoo("explain", missing, pictures[0], damaged, tmp_path, pictures[1], "-m", "wrn16-ours", "-o", out)
+    done = run_zoo("explain", missing, images[0], damaged, tmp_path, images[1], "-m", "wrn16-ours", "-o", out)
     assert done.returncode == 1
     assert "missing.jpg: No such file or directory" in done.stderr
     assert "damaged.jpg: the picture is truncated or damaged" in done.stderr
-    assert "it is a folder; name its pictures" in done.stderr
+    assert "it is a folder; name its images" in done.stderr
     names = sorted(path.name for path in out.iterdir())
     [hostile] = [name for name in names if name.startswith("script") and name.endswith(".html")]
     assert names == sorted(["cat.html", "cat.png", "index.html", hostile, hostile.replace(".html", ".png")])
@@ -78,11 +78,11 @@ def test_pages_of_several_pictures(run_zoo: Run, pictures: list[Path], tmp_path:
         assert sheet.height > 2000
 
 
-def test_a_page_does_not_replace_a_picture(run_zoo: Run, tmp_path: Path) -> None:
-    picture = tmp_path / "cat.png"
-    Image.new("RGB", (40, 40)).save(picture)
-    before = picture.read_bytes()
-    done = run_zoo("explain", picture, "-m", "rn26", "-o", tmp_path)
+def test_a_page_does_not_replace_an_image(run_zoo: Run, tmp_path: Path) -> None:
+    image = tmp_path / "cat.png"
+    Image.new("RGB", (40, 40)).save(image)
+    before = image.read_bytes()
+    done = run_zoo("explain", image, "-m", "rn26", "-o", tmp_path)
     assert done.returncode == 1
     assert "cat.png: it is a file that is read, and would be lost" in done.stderr
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [before]
@@ -96,9 +96,9 @@ def test_a_page_does_not_replace_a_picture(run_zoo: Run, tmp_path: Path) -> None
     ],
 )
 def test_without_a_block_the_page_says_what_is_missing(
-    run_zoo: Run, pictures: list[Path], tmp_path: Path, model: str, said: tuple[str, ...]
+    run_zoo: Run, images: list[Path], tmp_path: Path, model: str, said: tuple[str, ...]
 ) -> None:
-    done = run_zoo("explain", pictures[0], "-m", model, "-o", tmp_path / "out")
+    done = run_zoo("explain", images[0], "-m", model, "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "out/cat.html").read_text()
     assert all(words in page for words in said)
@@ -107,30 +107,30 @@ def test_without_a_block_the_page_says_what_is_missing(
     assert not (tmp_path / "out/index.html").exists()
 
 
-def test_a_model_of_other_size_stands_beside(
-    run_zoo: Run, pictures: list[Path], tmp_path: Path, make_package: Callable[..., Package]
+def test_a_baseline_of_another_size(
+    run_zoo: Run, images: list[Path], tmp_path: Path, make_package: Callable[..., Package]
 ) -> None:
     classes = open_model("wrn16").config.classes
     larger = make_package("wrn16", classes=classes, size=40)
-    options = ("-m", "wrn16-ours", "--beside", f"local-dir:{larger.path}", "-o", tmp_path / "out")
-    done = run_zoo("explain", pictures[0], *options)
+    options = ("-m", "wrn16-ours", "--baseline", f"local-dir:{larger.path}", "-o", tmp_path / "out")
+    done = run_zoo("explain", images[0], *options)
     assert done.returncode == 0, done.stderr
     assert "Class activation map of wrn16.cifar10" in (tmp_path / "out/cat.html").read_text()
 
 
 def test_a_model_without_weights_is_refused(
-    run_zoo: Run, pictures: list[Path], tmp_path: Path, make_package: Callable[..., Package]
+    run_zoo: Run, images: list[Path], tmp_path: Path, make_package: Callable[..., Package]
 ) -> None:
     package = make_package()
     (package.path / WEIGHTS_FILE).unlink()
-    done = run_zoo("explain", pictures[0], "-m", f"local-dir:{package.path}", "-o", tmp_path / "out")
+    done = run_zoo("explain", images[0], "-m", f"local-dir:{package.path}", "-o", tmp_path / "out")
     assert done.returncode == 1
     assert f"has no {WEIGHTS_FILE}" in done.stderr
 
 
-def test_a_folder_that_cannot_be_written_is_named(run_zoo: Run, pictures: list[Path], tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_named(run_zoo: Run, images: list[Path], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    done = run_zoo("explain", pictures[0], "-m", "wrn16", "-o", tmp_path / "file")
+    done = run_zoo("explain", images[0], "-m", "wrn16", "-o", tmp_path / "file")
     assert done.returncode == 1
     assert "cannot write into" in done.stderr
 
@@ -138,6 +138,6 @@ def test_a_folder_that_cannot_be_written_is_named(run_zoo: Run, pictures: list[P
 def test_names_of_pages_are_safe_and_each_is_one_pages() -> None:
     files = ["a/cat.jpg", "b/cat.png", "CAT.webp", "index.png", "../..", "日本.jpg", "x" * 300 + ".jpg", "\udcff.png"]
     names = page_names(map(Path, files))
-    assert names[:6] == ["cat", "cat-2", "CAT-3", "index-2", "picture", "日本"]
+    assert names[:6] == ["cat", "cat-2", "CAT-3", "index-2", "image", "日本"]
     assert len(names[6]) == 80
     assert len({name.casefold() for name in names}) == len(files)

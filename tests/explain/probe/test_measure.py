@@ -5,8 +5,9 @@ import pytest
 import torch
 from support.closeness import assert_alike
 
-from explain.probe.measure import Origin, TorchAnswers, probe, strength
-from explain.probe.onnx import OnnxAnswers
+from explain.probe.diagnostics import mixture_strength
+from explain.probe.measure import ProbeSettings, probe_block
+from explain.probe.models import OnnxBlockModel, TorchBlockModel
 from training.data.images import LabelledImages
 from zoo.errors import InputError, PackageError
 from zoo.hub import DEFAULT_MODEL, open_model
@@ -15,7 +16,7 @@ from zoo.networks.load import load_package
 from zoo.predictors import Array
 
 CLASSES, COUNT = 4, 40
-ORIGIN = Origin("made", "held-out", 0, "of nothing")
+SETTINGS = ProbeSettings("made", "held-out", 0, "of nothing")
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ class Made:
 
 
 def test_a_network_that_listens(images: LabelledImages) -> None:
-    found = probe(Made(listens=True), images, ORIGIN)
+    found = probe_block(Made(listens=True), images, SETTINGS)
     assert found.accuracy == 80
     assert found.used
     assert found.errors_removed[0] == 100
@@ -57,14 +58,14 @@ def test_a_network_that_listens(images: LabelledImages) -> None:
 
 
 def test_a_network_that_does_not_listen(images: LabelledImages) -> None:
-    found = probe(Made(listens=False), images, ORIGIN)
+    found = probe_block(Made(listens=False), images, SETTINGS)
     assert not found.used
     assert found.errors_removed == (0, 0, 0)
     assert all(effect.changed == (0, 0, 0) for effect in found.effects.values())
 
 
 def test_what_the_maps_say(images: LabelledImages) -> None:
-    found = probe(Made(listens=True), images, ORIGIN)
+    found = probe_block(Made(listens=True), images, SETTINGS)
     assert found.none == {"lowest": 0.25, "median": 0.25, "mean": 0.25, "highest": 0.25}
     assert found.between_images == 1
     assert found.one_class == 100
@@ -73,19 +74,19 @@ def test_what_the_maps_say(images: LabelledImages) -> None:
 def test_without_errors_none_can_go(images: LabelledImages) -> None:
     right = LabelledImages(images.images[1:4], images.labels[1:4], images.classes)
     with pytest.raises(InputError, match="probe on others"):
-        probe(Made(listens=True), right, ORIGIN)
+        probe_block(Made(listens=True), right, SETTINGS)
 
 
 def test_one_image_cannot_be_swapped(images: LabelledImages) -> None:
     one = LabelledImages(images.images[:1], images.labels[:1], images.classes)
     with pytest.raises(InputError, match="more images"):
-        probe(Made(listens=True), one, ORIGIN)
+        probe_block(Made(listens=True), one, SETTINGS)
 
 
 def test_the_onnx_file_cut_open_answers_as_the_network() -> None:
     package = open_model(DEFAULT_MODEL)
-    network = TorchAnswers(load_package(package))
-    onnx = OnnxAnswers.open(package.path / "model.onnx")
+    network = TorchBlockModel(load_package(package))
+    onnx = OnnxBlockModel.open(package.path / "model.onnx")
     generator = np.random.default_rng(0)
     pixels = generator.integers(0, 256, (3, 3, 32, 32), dtype=np.uint8)
     given = generator.dirichlet(np.ones(11), (3, 8, 8)).transpose(0, 3, 1, 2).astype(np.float32)
@@ -105,14 +106,14 @@ def test_a_file_without_an_assignment_cannot_be_cut_open(tmp_path_factory: pytes
     file = tmp_path_factory.mktemp("onnx") / "model.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), file)
     with pytest.raises(PackageError, match="semantic block"):
-        OnnxAnswers.open(file)
+        OnnxBlockModel.open(file)
 
 
 def test_the_strength_is_that_of_the_mixture(images: LabelledImages, monkeypatch: pytest.MonkeyPatch) -> None:
     network = load_package(open_model(DEFAULT_MODEL))
-    before, vectors = strength(network, images), network.block.class_vectors()
+    before, vectors = mixture_strength(network, images), network.block.class_vectors()
     with torch.no_grad():
         network.block.values.weight.mul_(2)
-    assert strength(network, images) == pytest.approx(before, rel=1e-2)
+    assert mixture_strength(network, images) == pytest.approx(before, rel=1e-2)
     monkeypatch.setattr(network.block, "class_vectors", lambda: 2 * vectors)
-    assert strength(network, images) == pytest.approx(2 * before, rel=1e-2)
+    assert mixture_strength(network, images) == pytest.approx(2 * before, rel=1e-2)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from explain.expected import GROUPS, PAIRS
-from explain.semantics.class_vectors import class_means, hierarchy, separation
+from explain.semantics.class_vectors import CLASS_GROUPS, build_hierarchy, class_means, measure_separation
+from explain.semantics.summary import EXPECTED_PAIRS
 from explain.tapping import class_vectors
 from zoo.hub import open_model
 from zoo.networks.load import create, load_package
@@ -11,16 +11,16 @@ CIFAR10 = open_model("wrn16-ours").config.classes
 
 
 def test_stated_groups_are_of_the_classes() -> None:
-    groups = GROUPS["cifar10"]
+    groups = CLASS_GROUPS["cifar10"]
     assert sorted(name for group in groups.values() for name in group) == sorted(CIFAR10)
-    assert {name for pair in PAIRS["cifar10"].values() for name in pair} <= set(CIFAR10)
+    assert {name for pair in EXPECTED_PAIRS["cifar10"].values() for name in pair} <= set(CIFAR10)
 
 
 def test_two_groups_that_separate() -> None:
-    groups = GROUPS["cifar10"]
+    groups = CLASS_GROUPS["cifar10"]
     own = np.eye(12)[:10]
     own[:, 10:] = [[3, 0] if name in groups["animals"] else [0, 3] for name in CIFAR10]
-    found = separation(hierarchy(own), CIFAR10, groups)
+    found = measure_separation(build_hierarchy(own), CIFAR10, groups)
     assert found.groupings == 210
     assert found.p == pytest.approx(1 / 210)
     assert found.first_split
@@ -29,7 +29,9 @@ def test_two_groups_that_separate() -> None:
 
 
 def test_vectors_at_random_do_not_separate() -> None:
-    found = separation(hierarchy(np.random.default_rng(0).normal(size=(10, 64))), CIFAR10, GROUPS["cifar10"])
+    found = measure_separation(
+        build_hierarchy(np.random.default_rng(0).normal(size=(10, 64))), CIFAR10, CLASS_GROUPS["cifar10"]
+    )
     assert found.p > 0.05
     assert not found.first_split
 

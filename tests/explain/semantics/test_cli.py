@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from explain.semantics.entities import tell
-from explain.semantics.entities_picture import MARGIN, ROW, TEXT_WIDTH
+from explain.semantics.entities import classify_mixture
+from explain.semantics.entities_sheet import MARGIN, ROW, TEXT_WIDTH
 from zoo.hub import open_model
 from zoo.package import ENTITIES_FILE, Package
 from zoo.package.entities import Entities
@@ -53,14 +53,14 @@ def test_the_page_needs_nothing_else(report: Path) -> None:
         assert f">{heading}</h" in page
 
 
-def test_the_picture_has_a_row_for_each_kind(report: Path) -> None:
+def test_the_sheet_has_a_row_for_each_kind(report: Path) -> None:
     summary = json.loads((report / "summary.json").read_text())
     kinds = summary["entities"]["kinds"]
     found = sum(one["found"] for one in summary["entities"]["searched"].values())
     rows = min(kinds.get("pure", {"entities": 0})["entities"], 1) + found
     rows += min(kinds.get("generic", {"entities": 0})["entities"], 2)
-    with Image.open(report / "entities.png") as picture:
-        pixels = np.asarray(picture.convert("RGB"))
+    with Image.open(report / "entities.png") as sheet:
+        pixels = np.asarray(sheet.convert("RGB"))
     assert rows > 1
     assert len(pixels) == 2 * MARGIN + rows * ROW
     for row in range(rows):
@@ -105,7 +105,7 @@ def test_recorded_entities_are_of_their_kinds(report: Path, model: Package) -> N
     assert "pure" in {entity.kind for entity in entities.entities}
     for mixture, entity in zip(entities.mixtures, entities.entities, strict=True):
         if entity.kind in ("pure", "pair"):
-            assert tell(mixture).name(entities.classes) == entity.name
+            assert classify_mixture(mixture).name(entities.classes) == entity.name
 
 
 def test_a_plain_variant_says_what_cannot_be_said(

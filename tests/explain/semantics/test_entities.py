@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from support.patches import CLASSES, mixed
 
-from explain.semantics.entities import find_entities, tell
-from explain.semantics.index import PatchIndex
-from explain.semantics.occurrences import find_occurrences
+from explain.semantics.entities import classify_mixture, find_entities, find_occurrences
+from explain.similar.index import PatchIndex
 from zoo.predictors import Array
 
 MakeIndex = Callable[..., PatchIndex]
@@ -24,8 +23,8 @@ MakeIndex = Callable[..., PatchIndex]
     ],
 )
 def test_kinds_by_fixed_limits(mixture: Array, kind: str, name: str) -> None:
-    told = tell(mixture)
-    assert (told.kind, told.name(CLASSES)) == (kind, name)
+    found = classify_mixture(mixture)
+    assert (found.kind, found.name(CLASSES)) == (kind, name)
 
 
 PLANTED = {

@@ -1,18 +1,18 @@
 import numpy as np
 import pytest
 
-from explain.semantics.collect import Sample
 from explain.semantics.geometry import measure_geometry, mutual_information
+from explain.similar.collect import PatchSample
 
 
-def sample(images: int, seed: int) -> Sample:
+def sample(images: int, seed: int) -> PatchSample:
     """Two patches an image of three classes: noise `before`, three far clusters `after`."""
     generator = np.random.default_rng(seed)
     label = np.repeat(np.arange(images) % 3, 2)
     noise = generator.normal(size=(2 * images, 8)).astype(np.float32)
     centres = 9 * np.eye(3, 8, dtype=np.float32)
     image = np.repeat(np.arange(images), 2)
-    return Sample(image, image % 4, label, {"before": noise, "after": noise + centres[label]})
+    return PatchSample(image, image % 4, label, {"before": noise, "after": noise + centres[label]})
 
 
 def test_clusters_are_told_from_noise() -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from support.patches import mixed
 
-from explain.semantics.index import PatchIndex
 from explain.semantics.slack import THRESHOLDS, measure_slack
+from explain.similar.index import PatchIndex
 
 MakeIndex = Callable[..., PatchIndex]
 
@@ -18,9 +18,9 @@ def test_ignoring_misleading_patches_helps(make_index: MakeIndex) -> None:
     """Two of four patches vote for another class, and have much slack."""
     shares = np.tile(np.array([[RIGHT, RIGHT], [MISLEADING, MISLEADING]]), (20, 1, 1, 1))
     slack = measure_slack(make_index(shares), seed=0, highest=3)
-    without = {one.threshold: one for one in slack.without}
+    without = {one.threshold: one for one in slack.filtered_votes}
     assert tuple(without) == THRESHOLDS
-    assert slack.votes.value == 0
+    assert slack.vote_accuracy.value == 0
     assert without[0.2].accuracy.value == 1
     assert without[0.2].change == (1, 1, 1)
     assert without[0.2].ignored == pytest.approx(0.5)
@@ -30,10 +30,10 @@ def test_ignoring_misleading_patches_helps(make_index: MakeIndex) -> None:
 
 def test_an_image_without_patches_left_is_decided_by_all(make_index: MakeIndex) -> None:
     slack = measure_slack(make_index(np.tile(EMPTY, (8, 2, 2, 1))), seed=0, highest=3)
-    last = slack.without[-1]
+    last = slack.filtered_votes[-1]
     assert last.undecided == 8
     assert last.ignored == 1
-    assert last.accuracy.value == slack.votes.value == 1
+    assert last.accuracy.value == slack.vote_accuracy.value == 1
 
 
 def test_where_the_slack_is(make_index: MakeIndex) -> None:

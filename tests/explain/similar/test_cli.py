@@ -19,21 +19,21 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def picture(cifar: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def image(cifar: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The seventh test image."""
-    file = tmp_path_factory.mktemp("picture") / "seventh.png"
+    file = tmp_path_factory.mktemp("image") / "seventh.png"
     pixels = load_split(str(cifar), "test").images[7]
     Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(file)
     return file
 
 
 @pytest.fixture
-def ask(run_zoo: RunZoo, picture: Path, cifar: Path, index: Path, tmp_path: Path) -> RunZoo:
+def ask(run_zoo: RunZoo, image: Path, cifar: Path, index: Path, tmp_path: Path) -> RunZoo:
     """`zoo similar` for a patch of the seventh test image; the index is made once."""
 
     def ask(*arguments: object, patch: str = "3,5", data: object = cifar) -> CompletedProcess[str]:
         out = ("-o", tmp_path / "out.png")
-        return run_zoo("similar", picture, "--patch", patch, *MODEL, "--index", index, "--data", data, *out, *arguments)
+        return run_zoo("similar", image, "--patch", patch, *MODEL, "--index", index, "--data", data, *out, *arguments)
 
     return ask
 
@@ -48,24 +48,24 @@ def test_a_patch_of_the_data_set_is_found(ask: RunZoo, tmp_path: Path) -> None:
     assert len(others) == 4
     distances = [match["distance"] for match in found["matches"]]
     assert distances == sorted(distances)
-    with Image.open(tmp_path / "out.png") as picture:
-        assert picture.width > 500
+    with Image.open(tmp_path / "out.png") as drawn:
+        assert drawn.width > 500
 
 
 def test_an_index_is_used_again_without_the_data(
-    ask: RunZoo, run_zoo: RunZoo, picture: Path, index: Path, tmp_path: Path
+    ask: RunZoo, run_zoo: RunZoo, image: Path, index: Path, tmp_path: Path
 ) -> None:
     assert ask().returncode == 0
     before = (index / "shares.npy").stat().st_mtime_ns
-    ended = run_zoo("similar", picture, "--patch", "0,0", *MODEL, "--index", index, "-o", tmp_path / "out.png")
+    ended = run_zoo("similar", image, "--patch", "0,0", *MODEL, "--index", index, "-o", tmp_path / "out.png")
     assert ended.returncode == 0, ended.stderr
     assert "256 images of cifar10 searched" in ended.stdout
     assert (index / "shares.npy").stat().st_mtime_ns == before
 
 
-def test_a_stale_index_is_refused(ask: RunZoo, run_zoo: RunZoo, picture: Path, cifar: Path, index: Path) -> None:
+def test_a_stale_index_is_refused(ask: RunZoo, run_zoo: RunZoo, image: Path, cifar: Path, index: Path) -> None:
     assert ask().returncode == 0
-    other_model = run_zoo("similar", picture, "--patch", "0,0", "-m", "rn26-ours", "--index", index)
+    other_model = run_zoo("similar", image, "--patch", "0,0", "-m", "rn26-ours", "--index", index)
     assert other_model.returncode == 1
     assert "is stale: it was made from other weights" in other_model.stderr
     other_images = ask("--split", "train")
@@ -87,13 +87,13 @@ def test_patches_that_are_not_there(patch: str, message: str, ask: RunZoo) -> No
     assert message in ended.stderr
 
 
-def test_what_is_missing_is_named(run_zoo: RunZoo, picture: Path, tmp_path: Path) -> None:
+def test_what_is_missing_is_named(run_zoo: RunZoo, image: Path, tmp_path: Path) -> None:
     for arguments, message in (
         ((*MODEL, "--index", tmp_path / "none"), "there is no index of patches in .*none; name a data set with --data"),
         (("-m", "wrn16"), "wrn16 has no semantic block"),
         ((*MODEL, "-o", "similar.jpg"), "must end in .png"),
     ):
-        ended = run_zoo("similar", picture, "--patch", "0,0", *arguments)
+        ended = run_zoo("similar", image, "--patch", "0,0", *arguments)
         assert ended.returncode == 1
         assert re.search(message, ended.stderr), ended.stderr
     ended = run_zoo("similar", tmp_path / "missing.png", "--patch", "0,0", *MODEL)

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from explain.semantics.index import PatchIndex
+from explain.similar.index import PatchIndex
 from explain.similar.nearest import nearest
 
 MakeIndex = Callable[..., PatchIndex]
@@ -13,7 +13,7 @@ QUERIES = np.random.default_rng(1).dirichlet(np.ones(5), 2).astype(np.float32)
 
 
 def test_the_search_is_exact(make_index: MakeIndex, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("explain.semantics.index.CHUNK", 7)
+    monkeypatch.setattr("explain.similar.index.CHUNK", 7)
     index = make_index(SHARES)
     stored = index.shares.astype(np.float64)
     stored /= stored.sum(axis=-1, keepdims=True)

@@ -1,6 +1,6 @@
-"""The patches of one split on disk, by their assignment: what entities, slack and retrieval read.
+"""The patches of one split on disk, by their assignment; entities, slack and search read it.
 
-A folder with `index.json` (what it was made of), `shares.npy` [N, h, w, C + 1] in half precision, `pixels.npy`
+A folder with `index.json` (what it was made from), `shares.npy` [N, h, w, C + 1] in half precision, `pixels.npy`
 [N, 3, S, S] and `labels.npy` [N]; the arrays are memory maps.
 """
 
@@ -20,6 +20,8 @@ from zoo.package import ModelConfig, write_json
 from zoo.predictors import Array
 
 INDEX_FILE = "index.json"
+INDEX_FOLDER = "index"
+"""Folder of the index within that of a report."""
 CHUNK = 500
 """Images whose shares are in memory at once."""
 
@@ -29,7 +31,7 @@ Half = NDArray[np.float16]
 @with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What an index was made of."""
+    """What an index was made from."""
 
     model: str
     weights_sha256: str
@@ -46,7 +48,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class PatchIndex:
-    """An index that is complete."""
+    """A complete index."""
 
     folder: Path
     origin: Origin
@@ -74,14 +76,14 @@ class PatchIndex:
 
     @staticmethod
     def create(folder: Path, origin: Origin, images: LabelledImages, grid: tuple[int, int]) -> "PatchIndex":
-        """An index whose shares are still to be written; `finish` makes it valid."""
+        """Start an index; it is valid after the shares are written and `finish` is called."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / INDEX_FILE).unlink(missing_ok=True)
         np.save(folder / "pixels.npy", images.images.numpy())
         np.save(folder / "labels.npy", images.labels.numpy())
         shape = (len(images.labels), *grid, len(images.classes) + 1)
         shares = open_memmap(folder / "shares.npy", mode="w+", dtype=np.float16, shape=shape)
-        return PatchIndex(folder, origin, shares, *_fixed(folder))
+        return PatchIndex(folder, origin, shares, *_load_images(folder))
 
     def finish(self) -> None:
         assert isinstance(self.shares, np.memmap)
@@ -99,29 +101,34 @@ class PatchIndex:
         Arguments:
             folder: of the index.
             config: of the model that asks.
-            data_digest: of the images that are meant; None for whichever they are.
+            data_digest: of the images to be searched; None for any.
 
         Raises:
             InputError: there is no complete index, or it was made from other weights or other images.
         """
-        remedy = f"remove {folder}, and run the command again with --data to make it anew"
+        remedy = f"remove {folder}, and run the command again with --data to make a new one"
         try:
             origin = _adapter.validate_json((folder / INDEX_FILE).read_bytes())
             shares = np.load(folder / "shares.npy", mmap_mode="r")
-            index = PatchIndex(folder, origin, shares, *_fixed(folder))
+            index = PatchIndex(folder, origin, shares, *_load_images(folder))
         except (OSError, ValueError, ValidationError) as error:
             raise InputError(f"{folder} holds no index of patches ({_reason(error)}); {remedy}") from None
-        _refuse_other("weights", origin.weights_sha256, config.weights_sha256, folder, remedy)
+        _require_same("weights", origin.weights_sha256, config.weights_sha256, folder, remedy)
         if data_digest is not None:
-            _refuse_other("images", origin.data_digest, data_digest, folder, remedy)
+            _require_same("images", origin.data_digest, data_digest, folder, remedy)
         return index
 
 
-def _fixed(folder: Path) -> tuple[Any, Any]:
+def report_folder(variant: str, data: str, split: str) -> Path:
+    """Default folder of the report that `zoo semantics` writes, and so of the index that `zoo similar` searches."""
+    return Path("runs") / "semantics" / f"{variant}.{data}.{split}"
+
+
+def _load_images(folder: Path) -> tuple[Any, Any]:
     return np.load(folder / "pixels.npy", mmap_mode="r"), np.load(folder / "labels.npy")
 
 
-def _refuse_other(what: str, has: str, wanted: str, folder: Path, remedy: str) -> None:
+def _require_same(what: str, has: str, wanted: str, folder: Path, remedy: str) -> None:
     if has != wanted:
         raise InputError(
             f"{folder} is stale: it was made from other {what} (digest {has[:16]}, now it is {wanted[:16]}); {remedy}"

@@ -1,52 +1,82 @@
-"""An ONNX file whose assignment can be replaced, for `explain.probe.measure`."""
+"""Models whose assignment can be replaced: a network, or an ONNX file."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+import torch
 
 from zoo.errors import PackageError
 from zoo.images.preprocess import Pixels
+from zoo.networks.network import Network
 from zoo.predictors import Array
 
 REPLACED = "replaced_assignment"
-"""Name of the input that the opened graph gets."""
+"""Name of the input that replaces the assignment."""
+
+
+class BlockModel(Protocol):
+    """A model whose assignment can be replaced."""
+
+    def __call__(self, pixels: Pixels, assignment: Array | None = None) -> tuple[Array, Array]:
+        """Class logits [N, C] and assignment [N, C + 1, h, w] of pixels [N, 3, S, S].
+
+        Arguments:
+            pixels: the images.
+            assignment: replaces the block's own; None keeps that.
+        """
 
 
 @dataclass(frozen=True, slots=True)
-class OnnxAnswers:
+class TorchBlockModel:
+    """A network with a semantic block, in evaluation mode."""
+
+    network: Network
+
+    @torch.inference_mode()
+    def __call__(self, pixels: Pixels, assignment: Array | None = None) -> tuple[Array, Array]:
+        device = next(self.network.parameters()).device
+        given = None if assignment is None else torch.from_numpy(assignment).to(device)
+        semantics = self.network.semantics(torch.from_numpy(pixels).to(device), given)
+        assert semantics.assignment is not None
+        return semantics.logits.cpu().numpy(), semantics.assignment.cpu().numpy()
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxBlockModel:
     """An ONNX file of a variant with the semantic block, on the CPU."""
 
-    whole: Any
+    original: Any
     """An `onnxruntime.InferenceSession` of the file."""
-    opened: Any
-    """One of the same graph, cut open behind the assignment."""
+    replaceable: Any
+    """A session of the same graph with the assignment as an input."""
 
     @staticmethod
-    def open(file: Path) -> "OnnxAnswers":
-        """The answers of a file.
+    def open(file: Path) -> "OnnxBlockModel":
+        """Open a file.
 
         Raises:
-            PackageError: its graph has no assignment that anything else is computed from.
+            PackageError: its graph computes nothing from an assignment.
         """
         import onnx
         import onnxruntime
 
         model = onnx.load(file)
         providers = ["CPUExecutionProvider"]
-        whole = onnxruntime.InferenceSession(model.SerializeToString(), providers=providers)
-        _cut_open(model.graph, file)
-        return OnnxAnswers(whole, onnxruntime.InferenceSession(model.SerializeToString(), providers=providers))
+        original = onnxruntime.InferenceSession(model.SerializeToString(), providers=providers)
+        _add_assignment_input(model.graph, file)
+        return OnnxBlockModel(original, onnxruntime.InferenceSession(model.SerializeToString(), providers=providers))
 
     def __call__(self, pixels: Pixels, assignment: Array | None = None) -> tuple[Array, Array]:
         if assignment is None:
-            logits, shares = self.whole.run(["logits", "assignment"], {"image": pixels})
+            logits, shares = self.original.run(["logits", "assignment"], {"image": pixels})
         else:
-            logits, shares = self.opened.run(["logits", "assignment"], {"image": pixels, REPLACED: assignment})
+            logits, shares = self.replaceable.run(["logits", "assignment"], {"image": pixels, REPLACED: assignment})
         return logits, shares
 
 
-def _cut_open(graph: Any, file: Path) -> None:
-    """Let what is computed from the assignment be computed from another input instead."""
+def _add_assignment_input(graph: Any, file: Path) -> None:
+    """Change a graph to compute from another input what it computed from its assignment."""
     from onnx import TensorProto, helper
 
     outputs = {output.name: output for output in graph.output}

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from explain.semantics.collect import PATCHES_AN_IMAGE, Collected, collect, one_patch
-from explain.semantics.index import Origin
+from explain.similar.collect import PATCHES_PER_IMAGE, Collected, collect, patch_assignment
+from explain.similar.index import Origin
 from explain.tapping import tap
 from training.data.images import LabelledImages
 from training.data.prepare import load_split
@@ -39,7 +39,7 @@ def test_a_split_is_what_the_network_says_of_it(network: Network, images: Labell
     assert found.predicted.tolist() == semantics.logits.argmax(dim=1).tolist()
     np.testing.assert_allclose(found.index.shares, semantics.assignment.permute(0, 2, 3, 1), atol=1e-3)
     assert seen == [16, 20]
-    assert found.sample.image.tolist() == sorted([*range(20)] * PATCHES_AN_IMAGE)
+    assert found.sample.image.tolist() == sorted([*range(20)] * PATCHES_PER_IMAGE)
     assert found.sample.label.tolist() == images.labels[found.sample.image].tolist()
 
 
@@ -70,4 +70,4 @@ def test_one_patch(network: Network, images: LabelledImages) -> None:
     pixels = images.images.numpy()
     shares = tap(network, pixels[:3]).shares
     assert shares is not None
-    np.testing.assert_allclose(one_patch(network, pixels[2], 1, 6), shares[2, 1, 6], atol=1e-5)
+    np.testing.assert_allclose(patch_assignment(network, pixels[2], 1, 6), shares[2, 1, 6], atol=1e-5)

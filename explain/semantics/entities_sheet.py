@@ -1,49 +1,49 @@
-"""A picture of a model's most telling entities: of one class, the pairs that were looked for, of many classes."""
+"""An image of a model's most informative entities: of one class, the expected pairs, and of many classes."""
 
 from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from explain.cutouts import SIDE, cut_out
-from explain.semantics.study import Assigned, Study
-from explain.semantics.summary import searched
+from explain.cutouts import SIDE, cut_out_pixels
+from explain.semantics.entities import KIND_LABELS
+from explain.semantics.study import AssignmentStudy, PatchStudy
+from explain.semantics.summary import find_expected_pairs
 from zoo.package.entities import Entity
 from zoo.semantic_map import INK, PAPER, class_colour
 
 EXAMPLES = 9
-"""Patches of each entity."""
+"""Patches shown of each entity."""
 MARGIN, GAP, TEXT_WIDTH = 16, 4, 250
 ROW = SIDE + 2 * GAP + 6
 MUTED = "#5f6368"
 PARTS = 3
-"""Classes of a mixture that are named."""
-TITLES = {"pure": "one class", "pair": "two classes", "generic": "many classes", "none": "no class"}
+"""Most classes of a mixture that are named."""
 
 
-def draw_entities(study: Study, assigned: Assigned) -> Image.Image:
-    """Draw a row for each entity: its name, its mixture as a bar, and its nearest patches with their surroundings."""
-    chosen = list(_chosen(study, assigned))
+def draw_entities(study: PatchStudy, assignment: AssignmentStudy) -> Image.Image:
+    """Draw one row per entity: its name, its mixture as a bar, and its nearest patches with their surroundings."""
+    chosen = list(_chosen(study, assignment))
     width = MARGIN + TEXT_WIDTH + EXAMPLES * (SIDE + GAP) + MARGIN
     page = Image.new("RGB", (width, 2 * MARGIN + ROW * len(chosen)), PAPER)
     images, grid = study.measured.images.images.numpy(), study.measured.grid
     for number, index in enumerate(chosen):
         top = MARGIN + number * ROW
-        entity = assigned.entities.entities[index]
-        _describe(page, entity, assigned.occurrences.frequency[index].value, study.config.classes, top)
-        for place, match in enumerate(assigned.occurrences.examples[index][:EXAMPLES]):
-            picture = cut_out(images[match.image], grid, match.row, match.column, study.around)
-            picture = picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-            page.paste(picture, (MARGIN + TEXT_WIDTH + place * (SIDE + GAP), top))
+        entity = assignment.entities.entities[index]
+        _describe(page, entity, assignment.occurrences.frequency[index].value, study.config.classes, top)
+        for place, match in enumerate(assignment.occurrences.examples[index][:EXAMPLES]):
+            cut = cut_out_pixels(images[match.image], grid, match.place, study.radius)
+            cut = cut.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+            page.paste(cut, (MARGIN + TEXT_WIDTH + place * (SIDE + GAP), top))
     return page
 
 
-def _chosen(study: Study, assigned: Assigned) -> Iterator[int]:
-    """The most frequent entity of one class, the pairs that were looked for and found, the most frequent of many."""
-    entities = assigned.entities.entities
-    frequent = np.argsort([-one.value for one in assigned.occurrences.frequency], kind="stable").tolist()
+def _chosen(study: PatchStudy, assignment: AssignmentStudy) -> Iterator[int]:
+    """The most frequent entity of one class, the expected pairs that were found, the two most frequent of many."""
+    entities = assignment.entities.entities
+    frequent = np.argsort([-one.value for one in assignment.occurrences.frequency], kind="stable").tolist()
     yield from [index for index in frequent if entities[index].kind == "pure"][:1]
-    named = {found["name"] for found in searched(assigned, study.data).values() if found["found"]}
+    named = {found["name"] for found in find_expected_pairs(assignment, study.data).values() if found["found"]}
     yield from [index for index in frequent if entities[index].name in named]
     yield from [index for index in frequent if entities[index].kind == "generic"][:2]
 
@@ -52,8 +52,8 @@ def _describe(page: Image.Image, entity: Entity, frequency: float, classes: tupl
     pen = ImageDraw.Draw(page)
     name = entity.name.removeprefix("generic: ")
     pen.text((MARGIN, top), name, fill=INK, font=ImageFont.load_default(19))
-    said = f"{TITLES[entity.kind]}, {frequency:.1%} of the patches"
-    pen.text((MARGIN, top + 25), said, fill=MUTED, font=ImageFont.load_default(13))
+    note = f"{KIND_LABELS[entity.kind]}, {frequency:.1%} of the patches"
+    pen.text((MARGIN, top + 25), note, fill=MUTED, font=ImageFont.load_default(13))
     left, width = float(MARGIN), TEXT_WIDTH - 2 * MARGIN
     shares = entity.mixture[:-1]
     order = np.argsort(-np.array(shares), kind="stable").tolist()

@@ -1,4 +1,4 @@
-"""One pass of a network over a split: shares of all patches to disk, features of some patches of each image."""
+"""One pass of a network over a split: shares of all patches go to disk, features of some are kept."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from explain.semantics.index import Origin, PatchIndex
+from explain.similar.index import Origin, PatchIndex
 from explain.tapping import Space, Tapped, tap
 from training.data.images import LabelledImages
 from zoo.images.preprocess import Pixels
@@ -15,36 +15,36 @@ from zoo.networks.network import Network
 from zoo.predictors import Array
 
 BATCH = 16
-"""Images computed at once: the features of a few stay in a processor's cache."""
+"""Images computed together: the features of a few stay in a processor's cache."""
 
-PATCHES_AN_IMAGE = 2
-"""Whose features are kept: neighbours in one image say much the same."""
+PATCHES_PER_IMAGE = 2
+"""Patches whose features are kept; more of one image would be much alike."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class PatchSample:
     """Some patches of each image, with their features."""
 
     image: NDArray[np.int64]
     """[M], ascending."""
     cell: NDArray[np.int64]
-    """[M], row by row."""
+    """[M], in reading order."""
     label: NDArray[np.int64]
-    """[M], of the image."""
+    """[M], class of the image."""
     spaces: dict[Space, Array]
     """[M, d], by the name of the space."""
 
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What a network computes of a split of N images."""
+    """What a network computes for a split of N images."""
 
     images: LabelledImages
     grid: tuple[int, int]
     """Rows and columns of the patches."""
     predicted: NDArray[np.intp]
     """[N], the most probable class."""
-    sample: Sample
+    sample: PatchSample
     index: PatchIndex | None
     """All patches; None where the variant has no assignment."""
 
@@ -62,8 +62,8 @@ def collect(
     Arguments:
         network: in evaluation mode.
         images: the split.
-        origin: of the index.
-        folder: where the index goes.
+        origin: what the index is made from.
+        folder: for the index.
         seed: of the patches whose features are kept.
         progress: called with the number of images done.
     """
@@ -86,11 +86,11 @@ def collect(
         index.finish()
     image = np.repeat(np.arange(count), cells.shape[1])
     flat = {name: values.reshape(len(image), -1) for name, values in kept.items()}
-    sample = Sample(image, cells.ravel(), labels[image], flat)
+    sample = PatchSample(image, cells.ravel(), labels[image], flat)
     return Collected(images, (rows, columns), predicted, sample, index)
 
 
-def one_patch(network: Network, pixels: Pixels, row: int, column: int) -> Array:
+def patch_assignment(network: Network, pixels: Pixels, row: int, column: int) -> Array:
     """The shares [C + 1] of one patch of an image [3, S, S] of a network with the block."""
     shares = tap(network, pixels[None]).shares
     assert shares is not None
@@ -100,7 +100,7 @@ def one_patch(network: Network, pixels: Pixels, row: int, column: int) -> Array:
 def _choose_cells(images: int, cells: int, seed: int) -> NDArray[np.int64]:
     """Different cells of each image, [N, m]."""
     generator = np.random.default_rng(seed)
-    return np.array([generator.choice(cells, min(PATCHES_AN_IMAGE, cells), replace=False) for _ in range(images)])
+    return np.array([generator.choice(cells, min(PATCHES_PER_IMAGE, cells), replace=False) for _ in range(images)])
 
 
 def _keep(tapped: Tapped, cells: NDArray[np.int64], kept: dict[Space, Array]) -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from explain.bootstrap import bootstrap
+from explain.stats import bootstrap, mean_estimate, mean_estimates
 
 VALUES = np.random.default_rng(1).normal(5, 2, 400)
 
@@ -32,3 +32,24 @@ def test_the_seed_decides() -> None:
 
     assert bootstrap(mean, 400, seed=0) == bootstrap(mean, 400, seed=0)
     assert bootstrap(mean, 400, seed=0)[0].low != bootstrap(mean, 400, seed=1)[0].low
+
+
+def test_a_mean_has_the_interval_of_the_normal_approximation() -> None:
+    mean, low, high = mean_estimate(VALUES, seed=0, resamples=10_000)
+    error = 1.96 * VALUES.std() / 20
+    assert mean == pytest.approx(VALUES.mean())
+    assert low == pytest.approx(mean - error, abs=0.02)
+    assert high == pytest.approx(mean + error, abs=0.02)
+
+
+def test_equal_values_leave_no_doubt() -> None:
+    assert mean_estimate(np.full(10, 0.5), seed=0) == pytest.approx((0.5, 0.5, 0.5))
+
+
+def test_an_image_without_a_value_is_left_out() -> None:
+    values = np.array([[1.0, 2.0], [np.nan, 4.0], [3.0, 6.0], [1.0, np.nan]])
+    first, second = mean_estimates(values, seed=0)
+    assert first.value == pytest.approx(5 / 3)
+    assert second.value == pytest.approx(4)
+    assert first.low >= 1
+    assert first.high <= 3

@@ -1,4 +1,4 @@
-"""A picture file as a person sees it and as a network does."""
+"""An image file as a person sees it and as a network does."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,37 +17,37 @@ TILE = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A picture and what a network sees of it."""
+class InputImage:
+    """An image and the part of it that a network sees."""
 
     file: Path
-    picture: Image.Image
-    """RGB, upright, as large as it is."""
+    original: Image.Image
+    """RGB, upright, at its full size."""
     box: Box
-    """The part of the picture that the network sees."""
+    """The part that the network sees."""
     pixels: Tensor
     """[1, 3, S, S], uint8"""
 
     @property
     def square(self) -> Image.Image:
-        """The part that the network sees, `TILE` pixels wide; the pixels of a small picture stay visible."""
+        """The part that the network sees, `TILE` pixels wide; the pixels of a small image stay visible."""
         if self.box.right - self.box.left < TILE:
-            return self.picture.resize((TILE, TILE), Image.Resampling.NEAREST, box=self.box)
-        return scale_box(self.picture, self.box, TILE)
+            return self.original.resize((TILE, TILE), Image.Resampling.NEAREST, box=self.box)
+        return scale_box(self.original, self.box, TILE)
 
 
-def read_picture(file: Path, size: int) -> Seen:
-    """Read a picture for a network with input of side `size`.
+def read_image(file: Path, size: int) -> InputImage:
+    """Read an image for a network with input of side `size`.
 
     Raises:
-        ImageError: it cannot be read, or is no picture; the message begins with the file.
+        ImageError: it cannot be read, or is not an image; the message begins with the file.
     """
     if file.is_dir():
-        raise ImageError(f"{file}: it is a folder; name its pictures, as in {file}/*.jpg")
+        raise ImageError(f"{file}: it is a folder; name its images, as in {file}/*.jpg")
     try:
         data = read_bounded(file)
         square = decode_pixels(data, size)
-        return Seen(file, decode(data), square.box, torch.from_numpy(square.pixels)[None])
+        return InputImage(file, decode(data), square.box, torch.from_numpy(square.pixels)[None])
     except (OSError, ImageError, ValueError) as error:  # a ValueError: a name with a null character
         reason = (isinstance(error, OSError) and error.strerror) or error
         raise ImageError(f"{file}: {reason}") from None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.patches import CLASSES, labelled
 
-from explain.semantics.index import INDEX_FILE, PatchIndex
+from explain.similar.index import INDEX_FILE, PatchIndex
 from zoo.errors import InputError
 from zoo.images.preprocess import CIFAR10_NORMALIZATION
 from zoo.package import ModelConfig
@@ -31,7 +31,7 @@ def test_what_was_written_is_read(make_index: MakeIndex) -> None:
 
 
 def test_parts_are_the_whole(make_index: MakeIndex, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("explain.semantics.index.CHUNK", 3)
+    monkeypatch.setattr("explain.similar.index.CHUNK", 3)
     index = make_index(SHARES)
     parts = list(index.chunks())
     assert [start for start, _ in parts] == [0, 3, 6]

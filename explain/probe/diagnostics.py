@@ -1,0 +1,54 @@
+"""What a probe measures beside the interventions: the block's maps, its mixture and its class vectors."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from explain.tapping import class_vectors, tap
+from training.data.images import LabelledImages
+from zoo.networks.load import create
+from zoo.networks.network import Network
+from zoo.package import Package
+from zoo.package.metrics import own_metrics
+from zoo.predictors import Array
+
+STRENGTH_IMAGES = 1000
+"""Most images on which the strength of the mixture is measured."""
+
+
+def between_images(shares: Array) -> float:
+    """Share of the variance of the assignment that lies between images, summed over the classes."""
+    classes = shares[:, :-1]
+    of_images = classes.mean(axis=(2, 3), dtype=np.float64)
+    total = classes.var(axis=(0, 2, 3), dtype=np.float64).sum()
+    return round(float(of_images.var(axis=0).sum() / total), 4) if total else 1.0
+
+
+def one_class(shares: Array) -> NDArray[np.bool_]:
+    """Which images have the same strongest class, `none` aside, at every patch: [N]."""
+    strongest = shares[:, :-1].argmax(axis=1).reshape(len(shares), -1)
+    return (strongest == strongest[:, :1]).all(axis=1)
+
+
+def mixture_strength(network: Network, images: LabelledImages) -> float:
+    """Standard deviation of the mixture divided by that of the features that enter the block, on some of the images."""
+    spaces = tap(network, images.images[:STRENGTH_IMAGES].numpy()).spaces
+    return round(float(spaces["mixture"].std(dtype=np.float64) / spaces["before"].std(dtype=np.float64)), 4)
+
+
+def cosine_to_start(package: Package, network: Network) -> float | None:
+    """Cosine of the class vectors with those that the training started from; None if that did not start at random."""
+    training = own_metrics(package).training
+    if training is None or training.recipe.get("start_from") or "seed" not in training.recipe:
+        return None
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(training.recipe["seed"])
+        config = package.config
+        start = create(config.variant, num_classes=len(config.classes), assignment=config.assignment)
+    before, now = class_vectors(start), class_vectors(network)
+    assert before is not None
+    assert now is not None
+    return round(
+        float(F.cosine_similarity(torch.from_numpy(before).flatten(), torch.from_numpy(now).flatten(), dim=0)), 4
+    )

@@ -1,0 +1,39 @@
+"""What `zoo probe` prints."""
+
+from rich.table import Table
+
+from zoo.package.probe import INTERVENTIONS, Probe
+
+
+def probe_table(name: str, through: str, found: Probe) -> Table:
+    """The effect of each intervention, one row each."""
+    table = Table(title=f"{name} through {through}: {found.images:,} {found.split} images of {found.data}")
+    for heading in ("assignment", "accuracy, %", "difference, points", "answers changed, %"):
+        table.add_column(heading, justify="left" if heading == "assignment" else "right")
+    table.add_row("the block's own", f"{found.accuracy:.2f}", "", "")
+    for intervention, text in INTERVENTIONS.items():
+        effect = found.effects[intervention]
+        (value, low, high), (changed, least, most) = effect.difference, effect.changed
+        table.add_row(
+            text,
+            f"{effect.accuracy:.2f}",
+            f"{value:+.2f} [{low:+.2f}, {high:+.2f}]",
+            f"{changed:.2f} [{least:.2f}, {most:.2f}]",
+        )
+    return table
+
+
+def probe_lines(found: Probe) -> str:
+    """The other results, one line each."""
+    none = found.none
+    lines = [
+        f"`none`: from {none['lowest']:.3f} to {none['highest']:.3f}, median {none['median']:.3f}, "
+        f"mean {none['mean']:.3f}",
+        f"variance of the assignment between images: {100 * found.between_images:.0f}%; images with one class on all "
+        f"patches: {found.one_class:.1f}%",
+    ]
+    if found.strength is not None:
+        lines.append(f"mixture: {found.strength:.2f} times as strong as the features it joins")
+    if found.cosine_to_start is not None:
+        lines.append(f"class vectors: cosine {found.cosine_to_start:.3f} to their random start")
+    return "\n".join(lines)

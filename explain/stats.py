@@ -1,0 +1,68 @@
+"""Bootstrap intervals over images: the patches of one image are alike, so images are what is resampled."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+RESAMPLES = 1000
+LEVEL = 0.95
+
+
+class Estimate(NamedTuple):
+    """A number with its 95% bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def bootstrap(
+    statistic: Callable[[Floats], ArrayLike], images: int, seed: int, resamples: int = RESAMPLES
+) -> list[Estimate]:
+    """Percentile intervals of a statistic over images (B. Efron, *Bootstrap Methods*, 1979).
+
+    Arguments:
+        statistic: K numbers, given how often each image counts, [N].
+        images: N.
+        seed: the same one draws the same images, so that the numbers of one statistic are paired.
+        resamples: number of times N images are drawn.
+
+    Returns:
+        K estimates.
+    """
+    generator = np.random.default_rng(seed)
+    drawn = (np.bincount(generator.integers(images, size=images), minlength=images) for _ in range(resamples))
+    values = np.array([statistic(counts.astype(np.float64)) for counts in drawn])
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    found = np.asarray(statistic(np.ones(images)), dtype=np.float64)
+    return [Estimate(*map(float, three)) for three in zip(found, low, high, strict=True)]
+
+
+def mean_estimates(values: NDArray[np.floating], seed: int, resamples: int = RESAMPLES) -> list[Estimate]:
+    """The means of M quantities over images, paired.
+
+    Arguments:
+        values: [N, M], a row for each image; NaN where an image has no value. Every quantity needs one value.
+        seed: of the resamples.
+        resamples: number of times N images are drawn.
+    """
+    present = np.isfinite(values).astype(np.float64)
+    filled = np.nan_to_num(values).astype(np.float64)
+    means = filled.sum(axis=0) / present.sum(axis=0)
+
+    def statistic(counts: Floats) -> Floats:
+        images = counts @ present
+        # A resample without any image that has a value says nothing new.
+        return np.where(images > 0, (counts @ filled) / np.maximum(images, 1), means)
+
+    return bootstrap(statistic, len(values), seed, resamples)
+
+
+def mean_estimate(values: NDArray[np.floating], seed: int, resamples: int = RESAMPLES) -> Estimate:
+    """The mean of one quantity [N] over images; see `mean_estimates`."""
+    [estimate] = mean_estimates(values[:, None], seed, resamples)
+    return estimate
