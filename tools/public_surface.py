@@ -17,6 +17,7 @@ import click
 import typer
 
 ROOT = Path.cwd()
+PACKAGES = "(?:zoo|serve|training|export|explain|reproduction)"
 sys.path.insert(0, str(ROOT))
 
 
@@ -63,10 +64,15 @@ def documented_imports() -> Iterator[str]:
     for file in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))):
         for code in re.findall(r"```(?:python|py)\n(.*?)```", file.read_text(), re.DOTALL):
             for module, names in re.findall(
-                r"^from ((?:zoo|serve|training|export|explain)[\w.]*) import (.+)$", code, re.M
+                r"^from ((?:zoo|serve|training|export|explain|reproduction)[\w.]*) import (.+)$", code, re.M
             ):
                 found |= {(module, name.strip().split(" as ")[0]) for name in names.strip("()").split(",")}
-            found |= {(module, "") for module in re.findall(r"^import ((?:zoo|serve|training)[\w.]*)", code, re.M)}
+            found |= {
+                (module, "")
+                for module in re.findall(
+                    r"^import ((?:zoo|serve|training|export|explain|reproduction)[\w.]*)", code, re.M
+                )
+            }
     for module, name in sorted(found):
         imported = importlib.import_module(module)
         works = not name or hasattr(imported, name)
