@@ -17,7 +17,6 @@ import click
 import typer
 
 ROOT = Path.cwd()
-PACKAGES = "(?:zoo|serve|training|export|explain|reproduction)"
 sys.path.insert(0, str(ROOT))
 
 
