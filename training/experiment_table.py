@@ -5,20 +5,21 @@ import statistics
 from collections.abc import Iterable, Sequence
 
 from training.experiments import EXPERIMENTS, Arm, Experiment
-from training.markdown import Column, markdown
 from training.records import Group, Record, linked_logs, shown_mean
+from zoo.reporting import markdown
 
-COLUMNS: Sequence[Column] = (
-    ("arm", "l"),
-    ("accuracy, %", "r"),
-    ("seeds", "r"),
-    ("patches, %", "r"),
-    ("difference [95% interval]", "r"),
-    ("errors removed by the true class, %", "r"),
-    ("answers changed by another image's assignment, %", "r"),
-    ("minutes", "r"),
-    ("logs, by seed", "l"),
+HEADINGS = (
+    "arm",
+    "accuracy, %",
+    "seeds",
+    "patches, %",
+    "difference [95% interval]",
+    "errors removed by the true class, %",
+    "answers changed by another image's assignment, %",
+    "minutes",
+    "logs, by seed",
 )
+ALIGNMENT = "lrrrrrrrl"
 
 T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 """Student's t at 97.5% for 1, 2, ... degrees of freedom; 1.96 is taken beyond."""
@@ -43,7 +44,7 @@ def _section(name: str, experiment: Experiment, records: dict[str, Record]) -> l
         f"arm *{experiment.against}*, the mean of the differences seed by seed with the 95% interval of Student's t."
     )
     rows = [_row(arm, by_arm[arm.title], by_arm[experiment.against]) for arm in experiment.arms]
-    return [f"### {experiment.title}", about, markdown(COLUMNS, rows)]
+    return [f"### {experiment.title}", about, markdown(HEADINGS, ALIGNMENT, rows)]
 
 
 def _of_arm(experiment: Experiment, arm: Arm, records: dict[str, Record]) -> dict[int, Record]:
@@ -54,7 +55,7 @@ def _of_arm(experiment: Experiment, arm: Arm, records: dict[str, Record]) -> dic
 
 def _row(arm: Arm, own: dict[int, Record], against: dict[int, Record]) -> list[str]:
     if not own:
-        return [arm.title, *[""] * (len(COLUMNS) - 1)]
+        return [arm.title, *[""] * (len(HEADINGS) - 1)]
     differences = [own[seed].score.accuracy - against[seed].score.accuracy for seed in own if seed in against]
     probes = [record.probe for record in own.values() if record.probe]
     return [

@@ -1,6 +1,5 @@
 """Pictures of the records of runs: ours against the paper's, and accuracy by epoch. matplotlib is imported late."""
 
-import io
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,26 +11,11 @@ import numpy as np
 from training.records import Group, Record, grouped, mean_and_deviation
 from zoo.package import write_atomically
 from zoo.registry import DATA_SETS, info, list_models
+from zoo.reporting import COLORS, STYLE, svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-STYLE: dict[Any, Any] = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#e4e4e4",
-    "grid.linewidth": 0.6,
-    # Text stays text, and the same records make the same bytes.
-    "svg.fonttype": "none",
-    "svg.hashsalt": "template-zoo",
-}
-
-COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Of data sets, and of families of networks; people with colour blindness tell them apart (Okabe and Ito)."""
 
 LINES = {"plain": ":", "aux": "--", "residual": "-", "concat": "-."}
 """How the curve of a variant is drawn, by mechanism."""
@@ -80,18 +64,9 @@ def write_pictures(folder: Path, records: Iterable[Record]) -> list[Picture]:
     written = []
     for picture, figure in ((COMPARISON, draw_comparison(groups)), (CURVES, draw_curves(groups))):
         if figure is not None:
-            write_atomically(folder / picture.file, svg(figure))
+            write_atomically(folder / picture.file, svg(figure, "zoo reproduce"))
             written.append(picture)
     return written
-
-
-def svg(figure: "Figure", creator: str = "zoo reproduce") -> bytes:
-    """A figure as an SVG file, which does not tell when it was made."""
-    import matplotlib
-
-    with matplotlib.rc_context(STYLE), io.BytesIO() as file:
-        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": creator})
-        return file.getvalue()
 
 
 def draw_comparison(groups: Sequence[Group]) -> "Figure | None":

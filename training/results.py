@@ -11,27 +11,18 @@ from types import MappingProxyType
 from typing import Any
 
 from training.experiment_table import experiment_sections
-from training.markdown import Column, markdown
 from training.plot import Picture
 from training.recipe import Recipe
 from training.records import Group, Record, grouped, linked_logs, shown, shown_mean
 from zoo.package import write_atomically
 from zoo.registry import DATA_SETS, info, list_models
+from zoo.reporting import markdown
 
 RESULTS_FILE = "results.md"
 
-NUMBERS: Sequence[Column] = (("accuracy, %", "r"), ("seeds", "r"), ("patches, %", "r"))
-PAPER: Sequence[Column] = (("paper, %", "r"), ("difference", "r"))
-TRAINING: Sequence[Column] = (
-    ("measured on", "r"),
-    ("training images", "r"),
-    ("recipe", "l"),
-    ("epochs", "r"),
-    ("pixels", "l"),
-    ("minutes", "r"),
-    ("device", "l"),
-    ("logs, by seed", "l"),
-)
+NUMBERS = ("accuracy, %", "seeds", "patches, %")
+PAPER = ("paper, %", "difference")
+TRAINING = ("measured on", "training images", "recipe", "epochs", "pixels", "minutes", "device", "logs, by seed")
 
 FAMILIES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {"rn26": ("rn26", "rn26-aux", "rn26-ours"), "wrn16": ("wrn16", "wrn16-aux", "wrn16-ours")}
@@ -96,15 +87,13 @@ def _table_of(data: str, groups: Sequence[Group]) -> str:
             rows.append([f"`{variant}`", *_numbers(group), cell, difference, *_training(group)])
         if not found:
             rows.append([f"`{variant}`", *_empty(NUMBERS), cell, "", *_empty(TRAINING)])
-    return markdown([("variant", "l"), *NUMBERS, *PAPER, *TRAINING], rows)
+    return markdown(["variant", *NUMBERS, *PAPER, *TRAINING], "lrrrrrrrlrlrll", rows)
 
 
 def _compared_variants(groups: Iterable[Group]) -> str:
     """A table of plain, aux and ours at equal training, over the seeds that all of them have."""
-    differences: list[Column] = [("aux - plain", "r"), ("ours - aux", "r"), ("ours - plain", "r")]
-    accuracies: list[Column] = [("plain, %", "r"), ("aux, %", "r"), ("ours, %", "r")]
-    columns = [("network", "l"), ("data set", "l"), ("recipe", "l"), ("epochs", "r"), ("seeds", "r")]
-    columns += [*accuracies, *differences]
+    headings = ["network", "data set", "recipe", "epochs", "seeds", "plain, %", "aux, %", "ours, %"]
+    headings += ["aux - plain", "ours - aux", "ours - plain"]
     trainings: dict[str, dict[str, Group]] = {}
     for group in groups:
         trainings.setdefault(group.key(without=("variant",)), {})[group.first.variant] = group
@@ -117,12 +106,12 @@ def _compared_variants(groups: Iterable[Group]) -> str:
             if len(seeds) > 1 and (common := sorted(set.intersection(*seeds))):
                 rows.append([f"`{network}`", *_paired(compared, common)])
         if len(rows) == before:
-            rows.append([f"`{network}`", *_empty(columns[1:])])
+            rows.append([f"`{network}`", *_empty(headings[1:])])
     about = (
         "The paper's second claim is plain < aux < ours. These are the rows above, of the test split, over the seeds "
         "that all of a row's variants have; a difference is the mean of the differences seed by seed."
     )
-    return f"{about}\n\n{markdown(columns, rows)}"
+    return f"{about}\n\n{markdown(headings, 'lllrrrrrrrr', rows)}"
 
 
 def _paired(family: Sequence[Group | None], seeds: Sequence[int]) -> list[str]:
@@ -196,8 +185,8 @@ def _recipes(groups: Iterable[Group]) -> list[str]:
     settings_in_order = sorted(keys, key=lambda key: (order.index(key) if key in order else len(order), key))
     rows = [[f"`{key}`", *(shown(own[key]) if key in own else "" for _, own in recipes)] for key in settings_in_order]
     about = "The settings that the rows above do not show; what each means: `zoo train --help`."
-    return [about, markdown([("setting", "l"), *((name, "l") for name, _ in recipes)], rows)]
+    return [about, markdown(["setting", *(name for name, _ in recipes)], "l" * (1 + len(recipes)), rows)]
 
 
-def _empty(columns: Sequence[Column]) -> list[str]:
-    return [""] * len(columns)
+def _empty(headings: Sequence[str]) -> list[str]:
+    return [""] * len(headings)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from explain.bootstrap import RESAMPLES
 from explain.claims.catalogue import CLAIMS, Claim
 from explain.claims.finding import Finding
-from training.markdown import markdown
+from zoo.reporting import markdown
 
 DOCUMENT = "claims.md"
 PICTURES = "pictures"
@@ -38,7 +38,7 @@ def _overview(findings: Mapping[int, Finding]) -> str:
         verdict = finding.verdict if finding else "not measured yet"
         headlines = [f"{headline.what}: {headline.shown}" for headline in (finding.numbers if finding else ())[:1]]
         rows.append((str(number), claim.sentence, verdict, *(headlines or [""])))
-    return markdown([("", "r"), ("claim", "l"), ("verdict", "l"), ("number", "l")], rows)
+    return markdown(["", "claim", "verdict", "number"], "rlll", rows)
 
 
 def _section(claim: Claim, finding: Finding | None) -> list[str]:
@@ -51,9 +51,8 @@ def _section(claim: Claim, finding: Finding | None) -> list[str]:
         parts.append("\n".join(f"- {number.what}: {number.shown}" for number in finding.numbers))
     parts += [f"*The rule.* {finding.rule}", f"*Measured on* {finding.measured_on}."]
     for table in finding.tables:
-        parts.append(
-            f"<details><summary>{_html(table.title)}</summary>\n\n{markdown(table.columns, table.rows)}\n\n</details>"
-        )
+        cells = markdown(*zip(*table.columns, strict=True), table.rows)
+        parts.append(f"<details><summary>{_html(table.title)}</summary>\n\n{cells}\n\n</details>")
     return parts
 
 

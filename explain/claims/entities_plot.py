@@ -6,7 +6,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from explain.claims.entities import KINDS
-from training.plot import COLORS, STYLE
+from zoo.reporting import COLORS, STYLE
 
 
 def draw(raw: dict[str, Any]) -> Figure:

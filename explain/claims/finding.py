@@ -9,7 +9,6 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from explain.bootstrap import Estimate
-from training.markdown import Column
 from zoo.errors import ZooError
 from zoo.package import write_atomically
 
@@ -41,6 +40,10 @@ class Number:
         digits = self.decimals
         ends = "" if self.interval is None else f" [{self.interval[0]:,.{digits}f}, {self.interval[1]:,.{digits}f}]"
         return f"{self.value:,.{digits}f}{ends}{self.unit}"
+
+
+Column = tuple[str, str]
+"""Heading and alignment, `l` or `r`."""
 
 
 @dataclass(frozen=True, slots=True)

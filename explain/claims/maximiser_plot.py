@@ -6,7 +6,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from explain.claims.maximiser_verdict import BARE, EQUAL, FITTED
-from training.plot import COLORS, STYLE
+from zoo.reporting import COLORS, STYLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

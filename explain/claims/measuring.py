@@ -7,9 +7,9 @@ from explain.claims.catalogue import CLAIMS
 from explain.claims.document import DOCUMENT, PICTURES, claims_text
 from explain.claims.finding import Finding
 from explain.claims.study import Study
-from training.plot import svg
 from zoo.errors import InputError
 from zoo.package import write_atomically
+from zoo.reporting import svg
 
 
 def chosen_claims(only: str | None) -> tuple[int, ...]:

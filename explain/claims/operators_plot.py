@@ -6,7 +6,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from explain.claims.operators import PAIRS
-from training.plot import COLORS, STYLE
+from zoo.reporting import COLORS, STYLE
 
 BAR = 0.38
 

@@ -6,7 +6,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from explain.claims.separation import MEASURES
-from training.plot import COLORS, STYLE
+from zoo.reporting import COLORS, STYLE
 
 SPACES = {"before": "before", "after": "after", "mixture": "mixture\nalone"}
 

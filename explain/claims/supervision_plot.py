@@ -6,7 +6,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from explain.claims.supervision import FAMILIES
-from training.plot import COLORS, STYLE
+from zoo.reporting import COLORS, STYLE
 
 LABELS = ("plain", "auxiliary loss", "with the mechanism")
 
