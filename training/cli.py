@@ -1,4 +1,4 @@
-"""The commands `zoo train`, `zoo eval` and `zoo reproduce`."""
+"""The commands `zoo train` and `zoo eval`."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,20 +7,18 @@ from typing import Annotated, Any, Literal
 import typer
 
 from training import recipes
-from training.extras import require_training
 from training.recipe import Recipe
-from training.reproduce import reproduce
 from training.run_folder import MODEL_FOLDER
 from zoo.errors import InputError
+from zoo.extras import require
 from zoo.options import Data, ModelArgument, path_option, with_changes
 from zoo.package.metrics import DEFAULT_SPLIT
 
 
 def add_commands(app: typer.Typer) -> None:
-    """Add `train`, `eval` and `reproduce` to the program."""
+    """Add `train` and `eval` to the program."""
     app.command()(train)
     app.command("eval")(evaluate)
-    app.command()(reproduce)
 
 
 @with_changes(Recipe)
@@ -54,7 +52,7 @@ def train(
     The same command works under `torchrun`, on several GPUs and several machines.
     """
     chosen = replace(recipes.get(recipe), **changes)
-    require_training()
+    require("train")
     from training.data.pictures import data_set_name
     from training.job import Job, run_job
     from zoo.terminal import Terminal
@@ -94,7 +92,7 @@ def evaluate(
     record: Annotated[bool, typer.Option("--record", help="Write the result into the model directory.")] = False,
 ) -> None:
     """Measure a model's accuracy through PyTorch, ONNX Runtime or a running server."""
-    require_training()
+    require("train")
     from training.data.model_split import ModelData
     from training.data.pictures import data_set_name
     from training.evaluate import evaluate as measure

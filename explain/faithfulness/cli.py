@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from explain.extras import require_explaining
 from zoo.errors import InputError
+from zoo.extras import require
 from zoo.hub import DEFAULT_MODEL
 from zoo.options import Data, path_option
 from zoo.package import NETWORK_FILES
@@ -30,7 +30,7 @@ def faithfulness(
     ] = Path("faithfulness.json"),
 ) -> None:
     """How well maps tell what the answers depend on: curves of removed patches, and the grid pointing game."""
-    require_explaining()
+    require("explain")
     from explain.faithfulness.measure import Protocol, about, same_measurement
     from explain.faithfulness.record import read_record, write_record
     from explain.faithfulness.run import measure_package

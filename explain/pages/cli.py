@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from explain.extras import require_explaining
+from zoo.extras import require
 from zoo.hub import DEFAULT_MODEL
 from zoo.options import Images, Model, path_option
 from zoo.package import NETWORK_FILES
@@ -23,7 +23,7 @@ def explain(
     output: Annotated[Path, path_option("-o", "--output", help="The folder of the pages.")] = Path("explained"),
 ) -> None:
     """Why a model answers as it does: a page a picture, as HTML and as PNG, with maps, patches and what moved it."""
-    require_explaining()
+    require("explain")
     from rich.text import Text
 
     from explain.pages.baseline import open_plain

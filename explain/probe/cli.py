@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from explain.extras import require_explaining
 from zoo.errors import InputError
+from zoo.extras import require
 from zoo.options import Data, ModelArgument
 from zoo.package.metrics import HELD_OUT_FIRST, ONNX
 
@@ -34,13 +34,12 @@ def probe(
     record: Annotated[bool, typer.Option("--record", help="Write the result into the model directory.")] = False,
 ) -> None:
     """Measure whether a network uses its semantic block: what its answers become when the assignment is replaced."""
-    require_explaining()
+    require("explain")
     from explain.probe import measure as probing
     from explain.probe.onnx import OnnxAnswers
     from training.data.model_split import ModelData
     from training.data.pictures import data_set_name
     from training.progress import progress_bar
-    from zoo.extras import require
     from zoo.hub import open_model
     from zoo.package import sha256
     from zoo.package.card import write_card
@@ -67,7 +66,7 @@ def probe(
         console.print(note)
     answers: probing.Answers
     if through in ONNX:
-        require("onnx", "onnxruntime", extra="export")
+        require("export", "onnx", "onnxruntime")
         file = package.onnx(ONNX[through])
         if file is None:
             raise InputError(f"{package.path} has no {ONNX[through]} ONNX file; write it with `zoo export`")

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from explain.extras import require_explaining
 from zoo.errors import InputError
+from zoo.extras import require
 from zoo.options import Data, ModelArgument, path_option
 from zoo.package.metrics import DEFAULT_SPLIT
 
@@ -34,7 +34,7 @@ def semantics(
     ] = False,
 ) -> None:
     """What a model's patches mean, over a whole split: a report with its figures, its numbers and an index."""
-    require_explaining()
+    require("explain")
     from explain.semantics.report import write_report
     from explain.semantics.study import Question, study
     from training.data.model_split import ModelData

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from explain.extras import require_explaining
 from zoo.errors import InputError
+from zoo.extras import require
 from zoo.hub import DEFAULT_MODEL
 from zoo.options import Image, Model, data_option, path_option
 from zoo.package.metrics import DEFAULT_SPLIT
@@ -35,7 +35,7 @@ def similar(
     row, column = _parse(patch)
     if output.suffix.lower() != ".png":
         raise InputError(f"-o {output}: the name must end in .png")
-    require_explaining()
+    require("explain")
     from rich.table import Table
 
     from explain.semantics.cli import report_folder
