@@ -22,13 +22,13 @@ from training.feed import Batch, Feed
 from training.interrupt import stop_on_signal
 from training.log import Log
 from training.loss import balanced_weights, semantic_loss
-from training.memory import keep_freed_memory
 from training.norms import share_batch_norms
 from training.processes import largest_in_any
 from training.progress import progress_bar
 from training.recipe import Recipe
 from training.run_folder import CHECKPOINT_FILE
 from zoo.errors import InputError, ZooError
+from zoo.machine import keep_freed_memory
 from zoo.networks.blocks import SemanticBlock
 from zoo.networks.network import Network, Semantics
 
