@@ -13,8 +13,8 @@ from typing import IO, Literal
 
 from reproduction.plan import Run
 from reproduction.records import Record, parse_record, read_record, record_of, write_record
+from training.checkpoint import CHECKPOINT_FILE, MODEL_FOLDER
 from training.interrupt import stop_on_signal
-from training.run_folder import CHECKPOINT_FILE, MODEL_FOLDER
 from zoo.errors import InputError, ZooError
 from zoo.machine import cores
 from zoo.package import Package

@@ -8,7 +8,6 @@ import typer
 
 from training import recipes
 from training.recipe import Recipe
-from training.run_folder import MODEL_FOLDER
 from zoo.errors import InputError
 from zoo.extras import require
 from zoo.options import Data, ModelArgument, path_option, with_changes
@@ -53,6 +52,7 @@ def train(
     """
     chosen = replace(recipes.get(recipe), **changes)
     require("train")
+    from training.checkpoint import MODEL_FOLDER
     from training.data.pictures import data_set_name
     from training.job import Job, run_job
     from zoo.terminal import Terminal
@@ -97,10 +97,9 @@ def evaluate(
     from training.data.pictures import data_set_name
     from training.evaluate import evaluate as measure
     from training.evaluate import open_through
-    from training.progress import progress_bar
-    from training.save import record_evaluation
+    from training.model import record_evaluation
     from zoo.hub import open_model
-    from zoo.terminal import Terminal
+    from zoo.terminal import Terminal, progress_bar
 
     package = open_model(model)
     if record and (limit is not None or data_set_name(data) != package.config.data):

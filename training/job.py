@@ -10,6 +10,7 @@ import torch
 from lightning_fabric import Fabric
 from rich.progress import Progress
 
+from training.checkpoint import UNREADABLE_FILE
 from training.data.images import LabelledImages
 from training.data.pictures import (
     HELD_OUT,
@@ -26,12 +27,9 @@ from training.data.stream import StreamedImages
 from training.evaluate import evaluate
 from training.feed import Feed
 from training.loop import train
+from training.model import describe, record_evaluation, save_model, start_network
 from training.processes import join_processes, processes_here
-from training.progress import progress_bar
 from training.recipe import Recipe
-from training.run_folder import UNREADABLE_FILE
-from training.save import describe, record_evaluation, save_model
-from training.start import start_network
 from zoo.errors import DataError, InputError
 from zoo.files import require_writable
 from zoo.machine import cores, total_memory
@@ -41,6 +39,7 @@ from zoo.package.metrics import HELD_OUT_SHARE, Training
 from zoo.predictors.torch import TorchPredictor
 from zoo.printable import printable
 from zoo.registry import info
+from zoo.terminal import progress_bar
 
 SHOWN = 10
 """Classes, and unreadable files, named on the screen."""

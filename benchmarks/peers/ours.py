@@ -16,9 +16,9 @@ def train(task: Task, run: Path) -> None:
     from training.data.images import LabelledImages
     from training.feed import Feed
     from training.loop import train as train_network
+    from training.model import start_network
     from training.processes import join_processes
     from training.recipe import Recipe
-    from training.start import start_network
 
     images = LabelledImages(*task.images())
     recipe = Recipe(epochs=1, batch_size=task.batch_size, input_size=task.size)

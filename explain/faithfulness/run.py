@@ -5,11 +5,10 @@ from typing import Any
 from explain.faithfulness.measure import Protocol, measure
 from explain.faithfulness.pointing import QUADRANTS
 from training.data.model_split import ModelData
-from training.progress import progress_bar
 from zoo.package import Package
 from zoo.predictors.torch import TorchPredictor
 from zoo.registry import info
-from zoo.terminal import Terminal
+from zoo.terminal import Terminal, progress_bar
 
 
 def measure_package(package: Package, data: ModelData, split: str, protocol: Protocol) -> dict[str, Any]:

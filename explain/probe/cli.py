@@ -39,14 +39,13 @@ def probe(
     from explain.probe.onnx import OnnxAnswers
     from training.data.model_split import ModelData
     from training.data.pictures import data_set_name
-    from training.progress import progress_bar
     from zoo.hub import open_model
     from zoo.package import sha256
     from zoo.package.card import write_card
     from zoo.package.probe import write_probe
     from zoo.predictors.torch import TorchPredictor
     from zoo.registry import info
-    from zoo.terminal import Terminal
+    from zoo.terminal import Terminal, progress_bar
 
     package = open_model(model)
     config = package.config

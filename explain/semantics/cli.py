@@ -39,11 +39,10 @@ def semantics(
     from explain.semantics.study import Question, study
     from training.data.model_split import ModelData
     from training.data.pictures import data_set_name
-    from training.progress import progress_bar
     from zoo.hub import open_model
     from zoo.package import ENTITIES_FILE
     from zoo.registry import info
-    from zoo.terminal import Terminal
+    from zoo.terminal import Terminal, progress_bar
 
     package = open_model(model)
     name = data_set_name(data)

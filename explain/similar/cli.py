@@ -43,13 +43,12 @@ def similar(
     from explain.semantics.study import INDEX_FOLDER
     from explain.similar.search import draw_similar, find_similar, open_index, require_block, to_json
     from training.data.model_split import ModelData
-    from training.progress import progress_bar
     from zoo.files import check_output, png_bytes, write_output
     from zoo.hub import open_model
     from zoo.images.decode import read_pixels
     from zoo.package.metrics import MEASURED_SPLITS
     from zoo.predictors.torch import TorchPredictor
-    from zoo.terminal import Terminal, print_json
+    from zoo.terminal import Terminal, print_json, progress_bar
 
     check_output(output, [image])
     package = open_model(model)

@@ -7,9 +7,9 @@ from training import loop
 from training.data.images import LabelledImages
 from training.feed import Feed
 from training.loop import TrainedNetwork
+from training.model import start_network
 from training.processes import join_processes
 from training.recipe import Recipe
-from training.start import start_network
 
 
 def train(

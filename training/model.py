@@ -1,8 +1,8 @@
-"""What a training leaves: a model directory, to which evaluations are added."""
+"""The network that a training starts from, and the model directory that it leaves, to which evaluations are added."""
 
 import hashlib
 import platform
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,15 @@ from training.data.stream import StreamedImages
 from training.evaluate import Evaluation
 from training.loop import TrainedNetwork
 from training.recipe import Recipe
-from zoo.errors import PackageError
+from zoo.errors import InputError, PackageError
+from zoo.hub import open_model
 from zoo.images.preprocess import Normalization
+from zoo.networks.load import create, load_package
 from zoo.networks.network import Network
 from zoo.package import (
     CONFIG_FILE,
     METRICS_FILE,
+    NETWORK_FILES,
     WEIGHTS_FILE,
     ModelConfig,
     Package,
@@ -27,7 +30,57 @@ from zoo.package import (
     write_json,
 )
 from zoo.package.card import write_card
-from zoo.package.metrics import digest_field, read_metrics
+from zoo.package.metrics import Training, digest_field, own_metrics, read_metrics
+
+RELEASED = "released"
+"""A recipe's `start_from` that means the variant's own model of the default data set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A network to train."""
+
+    network: Network
+    normalization: Normalization
+    """Normalisation of the pixels: by the images, or by those that the model was trained on."""
+    weights: str = ""
+    """SHA-256 of the weights that it starts from; empty for random ones."""
+    trained_on: str = ""
+    """Short name of the data set that those were trained on."""
+    training: Training | None = None
+    """How those were trained, if it is recorded."""
+
+
+def start_network(variant: str, images: LabelledImages | StreamedImages, recipe: Recipe) -> Start:
+    """The variant's network for the classes of the images.
+
+    From a model of other classes, everything is kept but the tensors that belong to a class.
+
+    Raises:
+        UnknownNameError: no variant has this name.
+        InputError: the model that the recipe starts from is of another variant.
+        PackageError: it is not there, or is damaged.
+    """
+    torch.manual_seed(recipe.seed)
+    package = None
+    if recipe.start_from:
+        package = open_model(variant if recipe.start_from == RELEASED else recipe.start_from, NETWORK_FILES)
+        if package.config.variant != variant:
+            raise InputError(
+                f"start_from = {recipe.start_from!r} is a {package.config.variant}, and {variant} is to be trained"
+            )
+    normalization = images.normalization() if package is None else package.config.normalization
+    network = create(
+        variant, num_classes=len(images.classes), assignment=recipe.assignment, normalization=normalization
+    )
+    if package is None:
+        return Start(network, normalization)
+    weights = load_package(package).state_dict()
+    same = package.config.classes == images.classes and package.config.assignment == recipe.assignment
+    own = network.configured_tensors() | (set() if same else network.class_tensors())
+    network.load_state_dict({**network.state_dict(), **{n: w for n, w in weights.items() if n not in own}})
+    config, training = package.config, own_metrics(package).training
+    return Start(network, normalization, config.weights_sha256, config.data, training)
 
 
 def describe(
@@ -36,7 +89,7 @@ def describe(
     """The identity of a trained network.
 
     Arguments:
-        variant: that was trained.
+        variant: the variant that was trained.
         data: short name of the data set.
         classes: C names.
         normalization: of the pixels.
@@ -107,7 +160,7 @@ def save_model(
 
 
 def record_evaluation(package: Package, split: str, through: str, evaluation: Evaluation, digest: str) -> None:
-    """Add an evaluation on the model's own data set to its `metrics.json`, and write the card anew.
+    """Add an evaluation on the model's own data set to its `metrics.json`, and write the card again.
 
     Arguments:
         package: the model directory.
