@@ -43,7 +43,7 @@ def require_test_splits(runs: Sequence[Run]) -> None:
     Raises:
         InputError: a folder has none.
     """
-    from training.data.pictures import open_splits
+    from training.data.data_set import open_splits
 
     for source in sorted({run.source for run in runs if not run.hold_out and os.path.isdir(run.source)}):
         if open_splits(source).test is None:

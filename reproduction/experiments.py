@@ -162,7 +162,7 @@ def plan_experiments(names: list[str], seeds: int | None, sources: list[str]) ->
         UnknownNameError: there is no such experiment.
         InputError: a source is of no experiment, or the number of seeds is below 1.
     """
-    from training.data.pictures import data_set_name
+    from training.data.data_set import data_set_name
 
     chosen = [experiment(name) for name in names]
     by_name = {data_set_name(source): source for source in sources}

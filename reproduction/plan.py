@@ -34,7 +34,7 @@ class Run:
     @property
     def data(self) -> str:
         """Short name of the data set."""
-        from training.data.pictures import data_set_name
+        from training.data.data_set import data_set_name
 
         return data_set_name(self.source)
 
@@ -146,7 +146,7 @@ def _matching(patterns: Iterable[str]) -> list[str]:
 
 
 def _data_sets(sources: Iterable[str]) -> list[str]:
-    from training.data.pictures import data_set_name
+    from training.data.data_set import data_set_name
 
     known: dict[str, str] = {}
     for source in dict.fromkeys(sources):

@@ -31,7 +31,7 @@ def train(
         typer.Option(help="Share of the training images to measure on, such as 0.1; the test split stays unread."),
     ] = 0.0,
     unreadable: Annotated[
-        Literal["stop", "skip"], typer.Option(help="What to do about files that are no readable pictures.")
+        Literal["stop", "skip"], typer.Option(help="What to do with unreadable image files.")
     ] = "stop",
     run: Annotated[
         Path | None, path_option("--run-folder", help="Of checkpoint and log.", show_default="runs/VARIANT.DATA")
@@ -39,7 +39,7 @@ def train(
     out: Annotated[Path | None, path_option(help="The model directory to write.", show_default="RUN/model")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     workers: Annotated[
-        int | None, typer.Option(help="Processes that decode pictures too large to hold.", show_default="one a core")
+        int | None, typer.Option(help="Processes that decode images too large to hold.", show_default="one a core")
     ] = None,
     compiled: Annotated[
         bool, typer.Option("--compile", help="Use torch.compile: minutes at first, then faster on some machines.")
@@ -53,7 +53,7 @@ def train(
     chosen = replace(recipes.get(recipe), **changes)
     require("train")
     from training.checkpoint import MODEL_FOLDER
-    from training.data.pictures import data_set_name
+    from training.data.data_set import data_set_name
     from training.job import Job, run_job
     from zoo.terminal import Terminal
 
@@ -93,8 +93,8 @@ def evaluate(
 ) -> None:
     """Measure a model's accuracy through PyTorch, ONNX Runtime or a running server."""
     require("train")
+    from training.data.data_set import data_set_name
     from training.data.model_split import ModelData
-    from training.data.pictures import data_set_name
     from training.evaluate import evaluate as measure
     from training.evaluate import open_through
     from training.model import record_evaluation

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from training.checkpoint import CHECKPOINT_FILE, CheckpointError, load_checkpoint, save_checkpoint
-from training.feed import Batch, Feed
+from training.feed import Batch, BatchStream
 from training.interrupt import stop_on_signal
 from training.log import Log
 from training.loss import balanced_weights, semantic_loss
@@ -68,7 +68,7 @@ class TrainedNetwork:
 def train(
     fabric: Fabric,
     network: Network,
-    feed: Feed,
+    feed: BatchStream,
     run: Path,
     identity: dict[str, Any],
     *,

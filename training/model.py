@@ -133,7 +133,7 @@ def save_model(
         recipe_name: the named recipe that it was before changes.
         held_out: share of the training split that was kept away from training.
         limit: number of training images that were asked for.
-        data_digest: of the training split before anything was held out; see `training.data.pictures.data_digest`.
+        data_digest: of the training split before anything was held out; see `training.data.data_set.data_digest`.
     """
     kept = _evaluations_of(out, config)
     write_atomically(out / WEIGHTS_FILE, _weights_file(trained.network))

@@ -37,8 +37,8 @@ def probe(
     require("explain")
     from explain.probe import measure as probing
     from explain.probe.onnx import OnnxAnswers
+    from training.data.data_set import data_set_name
     from training.data.model_split import ModelData
-    from training.data.pictures import data_set_name
     from zoo.hub import open_model
     from zoo.package import sha256
     from zoo.package.card import write_card

@@ -37,8 +37,8 @@ def semantics(
     require("explain")
     from explain.semantics.report import write_report
     from explain.semantics.study import Question, study
+    from training.data.data_set import data_set_name
     from training.data.model_split import ModelData
-    from training.data.pictures import data_set_name
     from zoo.hub import open_model
     from zoo.package import ENTITIES_FILE
     from zoo.registry import info

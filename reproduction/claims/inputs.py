@@ -5,9 +5,9 @@ from functools import cache
 from pathlib import Path
 
 from reproduction.claims.finding import ClaimsError
+from training.data.data_set import data_set_name
 from training.data.images import LabelledImages
 from training.data.model_split import ModelData
-from training.data.pictures import data_set_name
 from training.data.prepare import load_split
 from zoo.errors import InputError
 from zoo.hub import open_model
@@ -23,7 +23,7 @@ class ClaimInputs:
     images: int
     """Test images whose patches are looked at, at most; accuracies are of the whole split."""
     seed: int
-    """Seed of locations and resamples; images are drawn by `training.data.pictures.sample`, the same ones each time."""
+    """Seed of locations and resamples; images are drawn by `training.data.data_set.sample`, the same ones each time."""
     records: Path
     """Folder of the records of runs."""
     reports: tuple[Path, ...] = ()

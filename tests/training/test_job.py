@@ -14,9 +14,9 @@ from support.pictures import coloured, write_files
 
 import zoo
 from training.checkpoint import CHECKPOINT_FILE, LOG_FILE, UNREADABLE_FILE
+from training.data.data_set import class_counts
 from training.data.images import LabelledImages
 from training.data.model_split import ModelData
-from training.data.pictures import class_counts
 from training.data.prepare import load_split
 from training.evaluate import Evaluation, evaluate
 from training.job import Job, run_job

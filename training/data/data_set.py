@@ -1,4 +1,4 @@
-"""Labelled pictures as files: one source, its splits, and a part of a split held out."""
+"""Labelled images as files: one source, its splits, and a part of a split held out."""
 
 import hashlib
 import os
@@ -28,8 +28,8 @@ from zoo.registry import list_models
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
-    """Encoded, labelled pictures of one split; decoded when asked."""
+class EncodedImages:
+    """Encoded, labelled images of one split; decoded when asked."""
 
     files: EncodedFiles
     labels: Tensor
@@ -39,13 +39,13 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def select(self, indices: Sequence[int] | Tensor) -> "Pictures":
-        """Those pictures, in that order."""
+    def select(self, indices: Sequence[int] | Tensor) -> "EncodedImages":
+        """Those images, in that order."""
         chosen = torch.as_tensor(indices, dtype=torch.int64)
-        return Pictures(_Selection.of(self.files, chosen.numpy()), self.labels[chosen], self.classes)
+        return EncodedImages(_Selection.of(self.files, chosen.numpy()), self.labels[chosen], self.classes)
 
-    def picture(self, index: int) -> Image.Image:
-        """One picture in RGB, upright, as large as it is.
+    def image(self, index: int) -> Image.Image:
+        """One image in RGB, upright, as large as it is.
 
         Raises:
             DataError: it cannot be read or decoded; the message begins with its place.
@@ -54,10 +54,10 @@ class Pictures:
             return decode(self.files.read(index))
 
     def pixels(self, index: int, size: int) -> Pixels:
-        """The centred square of one picture, as the server scales it: [3, size, size], uint8.
+        """The centred square of one image, as the server scales it: [3, size, size], uint8.
 
         Raises:
-            DataError: as for `picture`.
+            DataError: as for `image`.
         """
         with self._naming(index):
             return decode_pixels(self.files.read(index), size).pixels
@@ -101,43 +101,43 @@ class DataSet:
         """The name of a split that may be called as it is elsewhere, such as `val` for `validation`."""
         return split if split in self.splits else split_of(split) or split
 
-    def split(self, name: str) -> Pictures:
+    def split(self, name: str) -> EncodedImages:
         """One split; see `name_of`.
 
         Raises:
             DataError: there is no such split, or it has no images or no labels.
         """
-        pictures = self._read(name)
-        if missing := int((pictures.labels < 0).sum()):
+        encoded = self._read(name)
+        if missing := int((encoded.labels < 0).sum()):
             raise DataError(
-                f"{missing} of {len(pictures)} pictures in the {name} split of {self.name} have no label; remove them"
+                f"{missing} of {len(encoded)} images in the {name} split of {self.name} have no label; remove them"
             )
-        return pictures
+        return encoded
 
-    def find(self, name: str) -> Pictures | None:
+    def find(self, name: str) -> EncodedImages | None:
         """As `split`; None if there is no such split, or its labels are kept secret, as in a competition."""
         if name not in self.splits or bool((self._read(name).labels < 0).all()):
             return None
         return self.split(name)
 
-    def _read(self, name: str) -> Pictures:
+    def _read(self, name: str) -> EncodedImages:
         name = self.name_of(name)
         if name not in self.splits:
             raise DataError(f"{self.name} has no {name} split; it has {', '.join(self.splits)}")
         files, labels = self._source.open(name)
         if not len(labels):
             raise DataError(f"the {name} split of {self.name} is empty")
-        return Pictures(files, labels, self._source.classes)
+        return EncodedImages(files, labels, self._source.classes)
 
 
 @dataclass(frozen=True, slots=True)
 class Splits:
     """What a source has to train on, to choose by, and to measure on."""
 
-    train: Pictures
-    validation: Pictures | None
+    train: EncodedImages
+    validation: EncodedImages | None
     """None if the source has no labelled validation split."""
-    test: Pictures | None
+    test: EncodedImages | None
     """None if the source has no labelled test split."""
     notes: tuple[str, ...] = ()
     """Those of the data set."""
@@ -154,12 +154,12 @@ def open_splits(source: str) -> Splits:
     """
     data = DataSet(source)
     train, found = data.split("train"), {name: data.find(name) for name in ("validation", "test")}
-    secret = [name for name, pictures in found.items() if pictures is None and name in data.splits]
+    secret = [name for name, encoded in found.items() if encoded is None and name in data.splits]
     notes = tuple(f"the {name} split of {source} has no labels, and is not used" for name in secret)
     return Splits(train, found["validation"], found["test"], data.notes + notes)
 
 
-def open_split(source: str, split: str) -> Pictures:
+def open_split(source: str, split: str) -> EncodedImages:
     """One split of a source; see `DataSet`."""
     return DataSet(source).split(split)
 
@@ -171,68 +171,68 @@ DIGESTED = 16
 """Number of files, evenly spaced, that `data_digest` reads."""
 
 
-def hold_out(pictures: Pictures, share: float = HELD_OUT_SHARE) -> tuple[Pictures, Pictures]:
-    """Part the pictures into those to train on and those to measure on, class by class.
+def hold_out(encoded: EncodedImages, share: float = HELD_OUT_SHARE) -> tuple[EncodedImages, EncodedImages]:
+    """Part the images into those to train on and those to measure on, class by class.
 
-    Of each class about `share` is held out, at least one picture, and none of a class with one picture only. Which
+    Of each class about `share` is held out, at least one image, and none of a class with one image only. Which
     ones depends on the labels alone.
 
     Returns:
-        The pictures kept and those held out, each in their former order.
+        The images kept and those held out, each in their former order.
 
     Raises:
         InputError: the share is not between 0 and 1.
-        DataError: no class has two pictures.
+        DataError: no class has two images.
     """
     if not 0 < share < 1:
         raise InputError(f"share = {share}: it must be between 0 and 1")
     generator = torch.Generator().manual_seed(0)
-    held = torch.zeros(len(pictures), dtype=torch.bool)
-    for label in range(len(pictures.classes)):
-        members = torch.nonzero(pictures.labels == label).flatten()
+    held = torch.zeros(len(encoded), dtype=torch.bool)
+    for label in range(len(encoded.classes)):
+        members = torch.nonzero(encoded.labels == label).flatten()
         shuffled = members[torch.randperm(len(members), generator=generator)]
         held[shuffled[: min(max(round(share * len(members)), 1), len(members) - 1)]] = True
     if not held.any():
-        raise DataError("no class has two pictures, one to train on and one to measure on; add pictures")
-    return pictures.select(torch.nonzero(~held).flatten()), pictures.select(torch.nonzero(held).flatten())
+        raise DataError("no class has two images, one to train on and one to measure on; add images")
+    return encoded.select(torch.nonzero(~held).flatten()), encoded.select(torch.nonzero(held).flatten())
 
 
-def data_digest(pictures: Pictures) -> str:
+def data_digest(encoded: EncodedImages) -> str:
     """A short digest by which a split is known again, and with it what `hold_out` makes of it.
 
-    It is of the classes, and of label, name and size of every picture in their order; names begin below the split's
-    folder, which may be moved. Only a few pictures are read: another one of the same name and size may be overlooked.
+    It is of the classes, and of label, name and size of every image in their order; names begin below the split's
+    folder, which may be moved. Only a few images are read: another one of the same name and size may be overlooked.
     """
-    content = hashlib.sha256(ascii(pictures.classes).encode())
-    content.update(pictures.labels.numpy().data)
-    for index in range(len(pictures)):
-        content.update(ascii(pictures.files.entry(index)).encode())
-    for index in np.linspace(0, len(pictures) - 1, min(len(pictures), DIGESTED)).astype(int).tolist():
+    content = hashlib.sha256(ascii(encoded.classes).encode())
+    content.update(encoded.labels.numpy().data)
+    for index in range(len(encoded)):
+        content.update(ascii(encoded.files.entry(index)).encode())
+    for index in np.linspace(0, len(encoded) - 1, min(len(encoded), DIGESTED)).astype(int).tolist():
         try:
-            content.update(hashlib.sha256(pictures.files.read(index)).digest())
+            content.update(hashlib.sha256(encoded.files.read(index)).digest())
         except (OSError, ImageError):  # training says what is wrong with it
             content.update(bytes(32))
     return content.hexdigest()[:16]
 
 
-def sample(pictures: Pictures, count: int | None, seed: int = 0) -> Pictures:
-    """At most so many pictures at random, the same ones for a seed, in their former order; all of them for None.
+def sample(encoded: EncodedImages, count: int | None, seed: int = 0) -> EncodedImages:
+    """At most so many images at random, the same ones for a seed, in their former order; all of them for None.
 
-    Not the first ones: where the pictures lie class by class, they would be of one class.
+    Not the first ones: where the images lie class by class, they would be of one class.
 
     Raises:
         InputError: the number is not above 0.
     """
     if count is None:
-        return pictures
+        return encoded
     if count < 1:
         raise InputError(f"limit = {count}: it must be above 0")
-    chosen = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed))[:count]
-    return pictures.select(chosen.sort().values)
+    chosen = torch.randperm(len(encoded), generator=torch.Generator().manual_seed(seed))[:count]
+    return encoded.select(chosen.sort().values)
 
 
 class Labelled(Protocol):
-    """Pictures or images with labels, wherever they lie."""
+    """Images with labels, encoded or decoded."""
 
     @property
     def labels(self) -> Tensor:
@@ -243,7 +243,7 @@ class Labelled(Protocol):
 
 
 def class_counts(labelled: Labelled) -> dict[str, int]:
-    """How many pictures each class has, in the order of the classes."""
+    """How many images each class has, in the order of the classes."""
     counts = torch.bincount(labelled.labels, minlength=len(labelled.classes))
     return dict(zip(labelled.classes, counts.tolist(), strict=True))
 

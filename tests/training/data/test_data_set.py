@@ -9,8 +9,8 @@ from huggingface_hub.utils import validate_repo_id
 from support.pictures import coloured, make_rows, write_files, write_split
 
 import zoo
-from training.data.pictures import (
-    Pictures,
+from training.data.data_set import (
+    EncodedImages,
     class_counts,
     data_digest,
     data_set_name,
@@ -42,18 +42,18 @@ class NoFiles:
         return str(index)
 
 
-def labelled(*labels: int, classes: tuple[str, ...] = ("a", "b", "c")) -> Pictures:
-    return Pictures(NoFiles(len(labels)), torch.tensor(labels), classes)
+def labelled(*labels: int, classes: tuple[str, ...] = ("a", "b", "c")) -> EncodedImages:
+    return EncodedImages(NoFiles(len(labels)), torch.tensor(labels), classes)
 
 
-def places(pictures: Pictures) -> list[int]:
+def places(pictures: EncodedImages) -> list[int]:
     return [int(pictures.files.where(index)) for index in range(len(pictures))]
 
 
 def test_pixels_are_those_of_the_server(photo: bytes, tmp_path: Path) -> None:
     pictures = open_splits(write_files(tmp_path, {"a/1.jpg": photo, "b/1.jpg": coloured(1)})).train
     assert len(pictures) == 2
-    assert pictures.picture(0).size == (451, 300)
+    assert pictures.image(0).size == (451, 300)
     np.testing.assert_array_equal(pictures.pixels(0, 48), decode_pixels(photo, 48).pixels)
 
 
@@ -208,7 +208,7 @@ def test_an_unused_class_is_no_hindrance() -> None:
 
 
 def test_nothing_can_be_held_out_of_single_pictures() -> None:
-    with pytest.raises(DataError, match="no class has two pictures"):
+    with pytest.raises(DataError, match="no class has two images"):
         hold_out(labelled(0, 1, 2))
 
 
