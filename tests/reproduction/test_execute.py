@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from reproduction import cli
 from reproduction import execute as execution
 from reproduction.execute import UnfinishedError, execute, require_used_blocks, state
 from reproduction.plan import Run, plan
@@ -327,16 +326,6 @@ def test_the_command_says_what_is_wrong(
     assert ended.stderr.startswith("error: ")
     assert message in ended.stderr
     assert not (tmp_path / "docs").exists()
-
-
-def test_runs_share_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    import training.device
-
-    assert cli._at_once_on("cpu") == 1
-    monkeypatch.setattr(training.device, "choose_device", lambda name: (torch.device("cuda"), "it is here"))
-    assert cli._at_once_on("auto") == 4
 
 
 def test_a_network_with_a_block_is_probed(

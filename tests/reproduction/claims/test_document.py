@@ -1,12 +1,8 @@
 from pathlib import Path
 
-import pytest
-
 from reproduction.claims.catalogue import CLAIMS
 from reproduction.claims.document import DOCUMENT, PICTURES, claims_text
 from reproduction.claims.finding import Finding, FindingTable, Number, read_findings
-from reproduction.claims.runner import chosen_claims
-from zoo.errors import InputError
 
 ROOT = Path(__file__).parents[3]
 FINDING = Finding(
@@ -44,14 +40,3 @@ def test_a_claim_with_one_has_sentence_verdict_numbers_figure_and_tables() -> No
         "<summary>Of <code>rn26</code></summary>\n\n| network | overlap |\n| --- | --: |\n| `rn26` | 0.7 |" in section
     )
     assert f"| 2 | {CLAIMS[2].sentence} | does not hold | difference: -0.70 [-1.20, -0.20] points |" in text
-
-
-@pytest.mark.parametrize(("only", "numbers"), [(None, (1, 2, 3, 4, 5)), ("2", (2,)), ("5, 1,5", (1, 5))])
-def test_claims_are_chosen(only: str | None, numbers: tuple[int, ...]) -> None:
-    assert chosen_claims(only) == numbers
-
-
-@pytest.mark.parametrize("only", ["6", "", "1;2", "one"])
-def test_no_such_claim(only: str) -> None:
-    with pytest.raises(InputError, match="is no claim; they are 1, 2, 3, 4, 5, as in --only 1,2"):
-        chosen_claims(only)

@@ -10,6 +10,8 @@ from reproduction.claims import catalogue, operators, runner
 from reproduction.claims.catalogue import CLAIMS, Claim
 from reproduction.claims.finding import ClaimsError, Finding, read_findings
 from reproduction.claims.inputs import ClaimInputs
+from reproduction.claims.runner import chosen_claims
+from zoo.errors import InputError
 
 Zoo = Callable[..., CompletedProcess[str]]
 
@@ -99,3 +101,14 @@ def test_the_figures_are_written(run_zoo: Zoo, tmp_path: Path, change: Callable[
     assert b"zoo claims" in figure
     run_zoo("claims", "--only-write", "--docs", tmp_path, "--raw", tmp_path / "raw.json")
     assert (tmp_path / "pictures" / "claim5-operators.svg").read_bytes() == figure
+
+
+@pytest.mark.parametrize(("only", "numbers"), [(None, (1, 2, 3, 4, 5)), ("2", (2,)), ("5, 1,5", (1, 5))])
+def test_claims_are_chosen(only: str | None, numbers: tuple[int, ...]) -> None:
+    assert chosen_claims(only) == numbers
+
+
+@pytest.mark.parametrize("only", ["6", "", "1;2", "one"])
+def test_no_such_claim(only: str) -> None:
+    with pytest.raises(InputError, match="is no claim; they are 1, 2, 3, 4, 5, as in --only 1,2"):
+        chosen_claims(only)
