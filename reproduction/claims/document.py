@@ -50,7 +50,8 @@ def _section(claim: Claim, finding: Finding | None) -> list[str]:
         parts.append("\n".join(f"- {number.what}: {number.shown}" for number in finding.numbers))
     parts += [f"*The rule.* {finding.rule}", f"*Measured on* {finding.measured_on}."]
     for table in finding.tables:
-        cells = markdown(*zip(*table.columns, strict=True), table.rows)
+        headings, alignment = zip(*table.columns, strict=True)
+        cells = markdown(headings, alignment, table.rows)
         parts.append(f"<details><summary>{_html(table.title)}</summary>\n\n{cells}\n\n</details>")
     return parts
 
