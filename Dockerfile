@@ -24,6 +24,7 @@ COPY serve serve
 COPY export export
 COPY training training
 COPY explain explain
+COPY reproduction reproduction
 RUN python -m pip --python /venv install --no-cache-dir --no-deps .
 
 FROM python:3.13-slim AS server

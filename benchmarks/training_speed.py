@@ -44,7 +44,7 @@ from peers.task import Task
 from rich.console import Console
 from rich.table import Table
 
-from training.data.pictures import data_set_name
+from training.data.data_set import data_set_name
 from zoo.package import write_json
 from zoo.registry import info
 

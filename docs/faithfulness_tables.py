@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from table import markdown
-
 from explain.faithfulness.record import BETTER_DIRECTION, read_measurements
+from zoo.reporting import markdown
 
 RESULTS = Path(__file__).resolve().parents[1] / "benchmarks/results/faithfulness.json"
 NOT_MEASURED = "Not measured yet: `zoo faithfulness --data cifar10 -o benchmarks/results/faithfulness.json`."

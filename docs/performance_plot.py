@@ -3,14 +3,12 @@
 python docs/performance_plot.py
 """
 
-import io
-
 import matplotlib
 from matplotlib.figure import Figure
 from measured import COMPARED, PICTURE, ROOT, contenders, results
 
-from training.plot import COLORS, STYLE
 from zoo.package import write_atomically
+from zoo.reporting import COLORS, STYLE, svg
 
 SHOWN = {
     "torch.compile": COLORS[3],
@@ -61,9 +59,7 @@ def main() -> None:
     if figure is None:
         file.unlink(missing_ok=True)
         return
-    with matplotlib.rc_context(STYLE), io.BytesIO() as buffer:
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "docs/performance_plot.py"})
-        write_atomically(file, buffer.getvalue())
+    write_atomically(file, svg(figure, "docs/performance_plot.py"))
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from measured import COMPARED, LATENCY, PICTURE, ROOT, Row, contenders, results, semantics_costs
-from table import markdown
 
 from zoo.package import ONNX_FILES, Package
+from zoo.reporting import markdown
 from zoo.runtime import Precision
 
 NOT_MEASURED = "Not measured yet: `python benchmarks/inference.py`, then `make docs`."

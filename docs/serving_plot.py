@@ -3,7 +3,6 @@
 python docs/serving_plot.py
 """
 
-import io
 from collections.abc import Callable
 from typing import Any
 
@@ -13,8 +12,8 @@ from matplotlib.figure import Figure
 from measured import ROOT
 from serving_measured import COMPARED_CLIENTS, DETAILED, PICTURE, SOAK_PICTURE, closed_loop, no_http, serving, soak
 
-from training.plot import COLORS, STYLE
 from zoo.package import write_atomically
+from zoo.reporting import COLORS, STYLE, svg
 
 SHOWN = {
     "ours int8": COLORS[1],
@@ -113,13 +112,12 @@ def _columns(points: Points) -> tuple[list[float], list[float]]:
 def write(name: str, draw: Callable[[], Figure | None]) -> None:
     """Write a picture; remove it where there is nothing to draw."""
     file = ROOT / "docs" / name
-    with matplotlib.rc_context(STYLE), io.BytesIO() as buffer:
+    with matplotlib.rc_context(STYLE):
         figure = draw()
-        if figure is None:
-            file.unlink(missing_ok=True)
-            return
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "docs/serving_plot.py"})
-        write_atomically(file, buffer.getvalue())
+    if figure is None:
+        file.unlink(missing_ok=True)
+        return
+    write_atomically(file, svg(figure, "docs/serving_plot.py"))
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ from serving_measured import (
     serving,
     soak,
 )
-from table import markdown
 
 from serve.settings import QUEUE_PER_CORE, Settings
+from zoo.reporting import markdown
 
 NOT_MEASURED = "Not measured yet: `python benchmarks/{}`, then `make docs`."
 COMPARISON, SOAK = "serving.py", "soak.py"

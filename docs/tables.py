@@ -14,10 +14,10 @@ from pathlib import Path
 from faithfulness_tables import FAITHFULNESS
 from performance_tables import PERFORMANCE
 from serving_tables import SERVING
-from table import markdown
 
 from zoo.package import Package
 from zoo.registry import DATA_SETS, info, list_models
+from zoo.reporting import markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -2,7 +2,6 @@
 
 import typer
 
-from explain.claims_cli import claims
 from explain.faithfulness.cli import faithfulness
 from explain.pages.cli import explain
 from explain.probe.cli import probe
@@ -12,7 +11,6 @@ from explain.similar.cli import similar
 
 def add_commands(app: typer.Typer) -> None:
     """Add this package's commands to the program."""
-    app.command("claims")(claims)
     app.command()(semantics)
     app.command()(similar)
     app.command()(explain)

@@ -1,12 +1,11 @@
 """The commands `zoo export`, `zoo verify` and `zoo compact`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from zoo.extras import importing
 from zoo.options import ModelArgument, path_option
 from zoo.runtime import Device, Precision
 
@@ -40,7 +39,7 @@ def export(
     The same versions of torch, onnx and onnxscript write the same bytes: parity.json stays true of them. If other bytes
     come out, what it says of the former file is dropped, and a message says so.
     """
-    with _export_extra():
+    with importing("export"):
         from export.onnx_file import OPSET, check_input_size, export_onnx
         from export.quantize import PICTURES
     from rich.table import Table
@@ -125,7 +124,7 @@ def verify(
     ] = None,
 ) -> None:
     """Compare a model's ONNX files with its network, and record the result in the model directory."""
-    with _export_extra():
+    with importing("export"):
         from export.verify import measure_parity, require
     from export.images import read_pixels
     from export.parity_file import describe_replaced, describe_stale, stale_records
@@ -159,7 +158,7 @@ def compact(
     output: Annotated[Path, path_option("-o", "--output", help="The new model directory.", show_default=False)],
 ) -> None:
     """Copy a model with its weights in half precision: half the space. Export and measure the copy again."""
-    with _export_extra():
+    with importing("export"):
         from export.compact import compact as write
     from zoo.files import writing
     from zoo.hub import LOCAL_PREFIX, open_model
@@ -175,15 +174,3 @@ def compact(
         f"zoo eval {LOCAL_PREFIX}{output} --data {package.config.data} --record"
     )
     Terminal().print(done)
-
-
-@contextmanager
-def _export_extra() -> Iterator[None]:
-    try:
-        yield
-    except ImportError as error:
-        from zoo.errors import MissingDependencyError
-
-        raise MissingDependencyError(
-            f"this needs PyTorch and ONNX ({error}): pip install 'template-zoo[export]'"
-        ) from None

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import ImageError, InputError, MissingDependencyError
+from zoo.errors import ImageError, InputError
+from zoo.extras import importing
 from zoo.images.class_folders import find_splits, split_of
 from zoo.images.decode import FORMATS, decode_pixels
 from zoo.images.image_files import walk
@@ -113,12 +114,8 @@ def _rows(file: Path) -> int:
 @contextmanager
 def _table(file: Path) -> Iterator[tuple[Any, str]]:
     """A Parquet file, open, and the name of its column of pictures."""
-    try:
+    with importing("export", f"reading {file}"):
         import pyarrow.parquet
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"reading {file} needs pyarrow ({error}): pip install 'template-zoo[export]'"
-        ) from None
     try:
         with pyarrow.parquet.ParquetFile(file) as table:
             columns = [column.path for column in map(table.schema.column, range(len(table.schema)))]

@@ -1,4 +1,4 @@
-"""Where a run stands, on disk: a killed run goes on as if it had not been."""
+"""The folder of a run: what its files are called, and the checkpoint from which a killed run resumes."""
 
 import io
 from pathlib import Path
@@ -8,6 +8,13 @@ import torch
 
 from zoo.errors import ZooError
 from zoo.package import write_atomically
+
+CHECKPOINT_FILE = "checkpoint.pt"
+LOG_FILE = "log.jsonl"
+UNREADABLE_FILE = "unreadable.txt"
+"""Image files that cannot be read, and why."""
+MODEL_FOLDER = "model"
+"""The model directory, unless another is chosen."""
 
 
 class CheckpointError(ZooError):

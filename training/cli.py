@@ -1,4 +1,4 @@
-"""The commands `zoo train`, `zoo eval` and `zoo reproduce`."""
+"""The commands `zoo train` and `zoo eval`."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,20 +7,17 @@ from typing import Annotated, Any, Literal
 import typer
 
 from training import recipes
-from training.extras import require_training
 from training.recipe import Recipe
-from training.reproduce import reproduce
-from training.run_folder import MODEL_FOLDER
 from zoo.errors import InputError
+from zoo.extras import require
 from zoo.options import Data, ModelArgument, path_option, with_changes
 from zoo.package.metrics import DEFAULT_SPLIT
 
 
 def add_commands(app: typer.Typer) -> None:
-    """Add `train`, `eval` and `reproduce` to the program."""
+    """Add `train` and `eval` to the program."""
     app.command()(train)
     app.command("eval")(evaluate)
-    app.command()(reproduce)
 
 
 @with_changes(Recipe)
@@ -34,7 +31,7 @@ def train(
         typer.Option(help="Share of the training images to measure on, such as 0.1; the test split stays unread."),
     ] = 0.0,
     unreadable: Annotated[
-        Literal["stop", "skip"], typer.Option(help="What to do about files that are no readable pictures.")
+        Literal["stop", "skip"], typer.Option(help="What to do with unreadable image files.")
     ] = "stop",
     run: Annotated[
         Path | None, path_option("--run-folder", help="Of checkpoint and log.", show_default="runs/VARIANT.DATA")
@@ -42,7 +39,7 @@ def train(
     out: Annotated[Path | None, path_option(help="The model directory to write.", show_default="RUN/model")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     workers: Annotated[
-        int | None, typer.Option(help="Processes that decode pictures too large to hold.", show_default="one a core")
+        int | None, typer.Option(help="Processes that decode images too large to hold.", show_default="one a core")
     ] = None,
     compiled: Annotated[
         bool, typer.Option("--compile", help="Use torch.compile: minutes at first, then faster on some machines.")
@@ -54,8 +51,9 @@ def train(
     The same command works under `torchrun`, on several GPUs and several machines.
     """
     chosen = replace(recipes.get(recipe), **changes)
-    require_training()
-    from training.data.pictures import data_set_name
+    require("train")
+    from training.checkpoint import MODEL_FOLDER
+    from training.data.data_set import data_set_name
     from training.job import Job, run_job
     from zoo.terminal import Terminal
 
@@ -94,15 +92,14 @@ def evaluate(
     record: Annotated[bool, typer.Option("--record", help="Write the result into the model directory.")] = False,
 ) -> None:
     """Measure a model's accuracy through PyTorch, ONNX Runtime or a running server."""
-    require_training()
+    require("train")
+    from training.data.data_set import data_set_name
     from training.data.model_split import ModelData
-    from training.data.pictures import data_set_name
     from training.evaluate import evaluate as measure
     from training.evaluate import open_through
-    from training.progress import progress_bar
-    from training.save import record_evaluation
+    from training.model import record_evaluation
     from zoo.hub import open_model
-    from zoo.terminal import Terminal
+    from zoo.terminal import Terminal, progress_bar
 
     package = open_model(model)
     if record and (limit is not None or data_set_name(data) != package.config.data):

@@ -70,7 +70,7 @@ class Draws(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Feed:
+class BatchStream:
     """The augmented images of a run.
 
     Images that are held in memory are moved to the device once and augmented there; others are decoded and cropped by

@@ -10,10 +10,10 @@ import torch
 from lightning_fabric import Fabric
 from rich.progress import Progress
 
-from training.data.images import LabelledImages
-from training.data.pictures import (
+from training.checkpoint import UNREADABLE_FILE
+from training.data.data_set import (
     HELD_OUT,
-    Pictures,
+    EncodedImages,
     class_counts,
     data_digest,
     data_set_name,
@@ -21,17 +21,15 @@ from training.data.pictures import (
     open_splits,
     sample,
 )
+from training.data.images import LabelledImages
 from training.data.prepare import choose_input_size, prepare
 from training.data.stream import StreamedImages
 from training.evaluate import evaluate
-from training.feed import Feed
+from training.feed import BatchStream
 from training.loop import train
+from training.model import describe, record_evaluation, save_model, start_network
 from training.processes import join_processes, processes_here
-from training.progress import progress_bar
 from training.recipe import Recipe
-from training.run_folder import UNREADABLE_FILE
-from training.save import describe, record_evaluation, save_model
-from training.start import start_network
 from zoo.errors import DataError, InputError
 from zoo.files import require_writable
 from zoo.machine import cores, total_memory
@@ -41,6 +39,7 @@ from zoo.package.metrics import HELD_OUT_SHARE, Training
 from zoo.predictors.torch import TorchPredictor
 from zoo.printable import printable
 from zoo.registry import info
+from zoo.terminal import progress_bar
 
 SHOWN = 10
 """Classes, and unreadable files, named on the screen."""
@@ -54,7 +53,7 @@ class Job:
 
     variant: str
     source: str
-    """The data, as `training.data.pictures.open_splits` takes it."""
+    """The data, as `training.data.data_set.open_splits` takes it."""
     recipe: Recipe
     recipe_name: str
     """The named recipe that it was before changes."""
@@ -67,9 +66,9 @@ class Job:
     limit: int | None = None
     """So many training images only, chosen at random of those that are not held out."""
     unreadable: Literal["stop", "skip"] = "stop"
-    """What to do about files that are no readable pictures."""
+    """What to do with unreadable image files."""
     workers: int | None = None
-    """Processes that decode pictures which are not held in memory; None for one a core."""
+    """Processes that decode images which are not held in memory; None for one a core."""
     device: str = "auto"
     compiled: bool = False
 
@@ -101,24 +100,24 @@ def run_job(job: Job, say: Say) -> Package:
     splits = open_splits(job.source)
     for note in splits.notes:
         tell(note)
-    pictures, digest = splits.train, data_digest(splits.train)
-    split, measured_pictures = ("test", splits.test) if splits.test else ("validation", splits.validation)
-    held_out = job.hold_out or (0.0 if measured_pictures else HELD_OUT_SHARE)
-    if held_out or measured_pictures is None:
+    encoded, digest = splits.train, data_digest(splits.train)
+    split, measured_on = ("test", splits.test) if splits.test else ("validation", splits.validation)
+    held_out = job.hold_out or (0.0 if measured_on else HELD_OUT_SHARE)
+    if held_out or measured_on is None:
         split = HELD_OUT
-        pictures, measured_pictures = hold_out(pictures, held_out)
+        encoded, measured_on = hold_out(encoded, held_out)
         tell(
-            f"{len(measured_pictures):,} images are held out of the training split and measured at the end; "
+            f"{len(measured_on):,} images are held out of the training split and measured at the end; "
             "zoo eval measures them again"
         )
-    pictures = sample(pictures, job.limit)
-    size, why_size = (job.recipe.input_size, "as asked") if job.recipe.input_size else choose_input_size(pictures)
+    encoded = sample(encoded, job.limit)
+    size, why_size = (job.recipe.input_size, "as asked") if job.recipe.input_size else choose_input_size(encoded)
     tell(f"input {size}x{size} pixels: {why_size}")
     memory = int(fabric.broadcast(_memory_for_images(fabric.device)))
     with progress_bar(fabric.is_global_zero) as progress:
-        prepared = prepare(pictures, size, memory=memory, progress=_counter(progress, "decoding", pictures))
-        counter = _counter(progress, f"decoding {split} images", measured_pictures)
-        measured = prepare(measured_pictures, size, memory=memory, crops=False, progress=counter)
+        prepared = prepare(encoded, size, memory=memory, progress=_counter(progress, "decoding", encoded))
+        counter = _counter(progress, f"decoding {split} images", measured_on)
+        measured = prepare(measured_on, size, memory=memory, crops=False, progress=counter)
         validation = measured if split == "validation" else None
         if splits.validation and validation is None:
             counter = _counter(progress, "decoding validation images", splits.validation)
@@ -144,7 +143,7 @@ def run_job(job: Job, say: Say) -> Package:
     if fabric.is_global_zero:
         require_writable(job.out, f"into {job.out}", "choose another folder by --out")
     workers = max(1, cores() // processes_here()) if job.workers is None else job.workers
-    feed = Feed(images, recipe, fabric.device, fabric.global_rank, fabric.world_size, workers)
+    feed = BatchStream(images, recipe, fabric.device, fabric.global_rank, fabric.world_size, workers)
     held = isinstance(images, LabelledImages)
     identity = {"variant": job.variant, "data": images.digest(), "held": held, "start": start.weights, **asdict(recipe)}
     validate = None
@@ -190,8 +189,8 @@ def _memory_for_images(device: torch.device) -> int:
     return min(here, torch.cuda.mem_get_info(device)[1] // 4) if device.type == "cuda" else here
 
 
-def _counter(progress: Progress, title: str, pictures: Pictures) -> Callable[[int], None]:
-    task = progress.add_task(title, total=len(pictures), status="")
+def _counter(progress: Progress, title: str, encoded: EncodedImages) -> Callable[[int], None]:
+    task = progress.add_task(title, total=len(encoded), status="")
     return lambda done: progress.update(task, completed=done)
 
 

@@ -9,7 +9,7 @@ from typing import IO, Self
 
 from torch.utils.tensorboard import SummaryWriter
 
-from training.run_folder import LOG_FILE
+from training.checkpoint import LOG_FILE
 from zoo.package import write_atomically
 
 

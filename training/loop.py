@@ -17,20 +17,19 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-from training.feed import Batch, Feed
+from training.checkpoint import CHECKPOINT_FILE, CheckpointError, load_checkpoint, save_checkpoint
+from training.feed import Batch, BatchStream
 from training.interrupt import stop_on_signal
 from training.log import Log
 from training.loss import balanced_weights, semantic_loss
-from training.memory import keep_freed_memory
 from training.norms import share_batch_norms
 from training.processes import largest_in_any
-from training.progress import progress_bar
 from training.recipe import Recipe
-from training.run_folder import CHECKPOINT_FILE
 from zoo.errors import InputError, ZooError
+from zoo.machine import keep_freed_memory
 from zoo.networks.blocks import SemanticBlock
 from zoo.networks.network import Network, Semantics
+from zoo.terminal import progress_bar
 
 CHECKPOINT_SECONDS = 60
 STOPPING = "stopping: saving after this step; Ctrl-C again stops at once, without what came after the last checkpoint"
@@ -69,7 +68,7 @@ class TrainedNetwork:
 def train(
     fabric: Fabric,
     network: Network,
-    feed: Feed,
+    feed: BatchStream,
     run: Path,
     identity: dict[str, Any],
     *,

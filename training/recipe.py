@@ -41,7 +41,7 @@ class Recipe:
     )
     interchanged_label: float = option(0.25, "That part: the other image's share of the label.")
     assignment: AssignmentName = option("softmax", "How the semantic block turns scores into an assignment.")
-    input_size: int = option(0, "Side of the images in pixels; the patch grid is a quarter. 0: by the pictures' size.")
+    input_size: int = option(0, "Side of the images in pixels; the patch grid is a quarter. 0: by the images' size.")
     growth: tuple[float, ...] = option(
         (1.0,), "Share of the input size; several, ascending to 1, share the epochs: the first epochs cost less."
     )
@@ -69,7 +69,7 @@ class Recipe:
         self._require(
             "input_size",
             self.input_size == 0 or self.input_size >= MIN_INPUT_SIZE,
-            f"give 0 for the pictures' own size, or at least {MIN_INPUT_SIZE} pixels",
+            f"give 0 for the images' own size, or at least {MIN_INPUT_SIZE} pixels",
         )
         ascending = list(self.growth) == sorted(self.growth) and all(share > 0 for share in self.growth)
         self._require(

@@ -14,7 +14,7 @@ from zoo.outputs import STANDARD
 from zoo.predictors import Array, Prediction, predict_in_parts
 
 FILES = 25
-"""Pictures in one request."""
+"""Images in one request."""
 
 
 class ServerPredictorError(ZooError):
@@ -25,7 +25,7 @@ class ServerPredictorError(ZooError):
 class ServerPredictor:
     """Sends pixels as PNG files to a server's `/classify` and `/patch-semantics`.
 
-    The server answers with probabilities; their logarithms serve as logits, which rank the classes of a picture as the
+    The server answers with probabilities; their logarithms serve as logits, which rank the classes of an image as the
     network's do. Those of a patch come from the assignment, whose learned temperature and slack of each class may rank
     two close classes the other way round.
     """

@@ -36,12 +36,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'zoo' has no attribute {name!r}")
     import importlib
 
-    try:
-        module = importlib.import_module(_LAZY[name])
-    except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
-        from zoo.errors import MissingDependencyError
+    from zoo.extras import importing
 
-        raise MissingDependencyError(f"zoo.{name} needs PyTorch: pip install 'template-zoo[torch]'") from None
+    with importing("torch", f"zoo.{name}"):
+        module = importlib.import_module(_LAZY[name])
     return getattr(module, name)

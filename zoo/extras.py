@@ -1,19 +1,69 @@
-"""Modules that only some commands need, and the extras of the package that bring them."""
+"""The extras of the package: what their commands need, and what to install where it is missing."""
 
 import importlib.util
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
 
 from zoo.errors import MissingDependencyError
 
+MODULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "train": ("torch", "torchvision", "datasets", "lightning_fabric", "tensorboard"),
+        "explain": (
+            "torch",
+            "torchvision",
+            "datasets",
+            "sklearn",
+            "openTSNE",
+            "pytorch_grad_cam",
+            "jinja2",
+            "pyarrow",
+            "matplotlib",
+        ),
+    }
+)
+"""Modules that an extra's commands need from their start, by extra."""
 
-def require(*modules: str, extra: str) -> None:
-    """Check that modules are installed; none is imported.
+_NAMES = {"onnxruntime": "ONNX Runtime", "torch": "PyTorch"}
+
+
+def require(extra: str, *modules: str) -> None:
+    """Check that modules are installed, without importing any.
 
     Arguments:
-        extra: of the zoo, which brings them.
+        extra: the extra that brings them.
+        modules: names of modules; all of `MODULES[extra]` if there are none.
 
     Raises:
-        MissingDependencyError: one is not.
+        MissingDependencyError: a module is not installed; names it and the extra.
     """
-    for name in modules:
+    for name in modules or MODULES[extra]:
         if importlib.util.find_spec(name) is None:
-            raise MissingDependencyError(f"this needs {name}: pip install 'template-zoo[{extra}]'")
+            raise _missing(name, extra, "this")
+
+
+@contextmanager
+def importing(extra: str, purpose: str = "this") -> Iterator[None]:
+    """Let imports that fail say what to install.
+
+    Arguments:
+        extra: the extra that brings what is imported.
+        purpose: what it is needed for, the subject of the message.
+
+    Raises:
+        MissingDependencyError: an import failed; names the module and the extra.
+    """
+    try:
+        yield
+    except MissingDependencyError:
+        raise
+    except ModuleNotFoundError as error:
+        raise _missing(error.name or str(error), extra, purpose) from error
+    except ImportError as error:  # installed, but a library of it does not load
+        raise _missing(error.name or "a module", extra, purpose, f" ({error})") from error
+
+
+def _missing(module: str, extra: str, purpose: str, reason: str = "") -> MissingDependencyError:
+    name = _NAMES.get(module, module)
+    return MissingDependencyError(f"{purpose} needs {name}{reason}: pip install 'template-zoo[{extra}]'")

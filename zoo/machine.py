@@ -1,10 +1,19 @@
-"""What this machine, or this container of it, has for a process."""
+"""What this machine, or this container of it, has for a process, and how a process holds its memory."""
 
+import ctypes
+import gc
 import os
 import platform
+import sys
 from pathlib import Path
 
+LARGE = 2**20
+"""Bytes from which on `return_large_memory` lets memory go."""
+
 _CONTAINER = Path("/sys/fs/cgroup")
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4
+"""Option numbers of glibc's `mallopt`."""
 
 
 def cores() -> int:
@@ -45,3 +54,46 @@ def total_memory() -> int:
     except OSError:
         return physical
     return min(physical, int(limit)) if limit.isdecimal() else physical
+
+
+def keep_freed_memory() -> bool:
+    """Keep freed memory in the process, for training on the CPU: a step allocates the same large blocks again.
+
+    Without it every activation is a fresh mapping whose pages fault in one by one, a third of a dense network's step.
+
+    Returns:
+        Whether the C library took the setting; only glibc has it.
+    """
+    return _mallopt(_M_MMAP_MAX, 0) and _mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def return_large_memory() -> bool:
+    """Return large freed blocks to the system at once, for a server.
+
+    By itself glibc learns from the first large image to keep as much for the next one, and so a process that has seen
+    many images of many sizes holds far more than it uses.
+
+    Returns:
+        Whether the C library took the setting; only glibc has it.
+    """
+    return _mallopt(_M_MMAP_THRESHOLD, LARGE)
+
+
+def freeze_loaded_objects() -> None:
+    """Exempt all objects that exist now from garbage collection, for a server.
+
+    What it has loaded stays: to look at all of it takes some 50 ms, in which nothing else is done.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+def _mallopt(option: int, value: int) -> bool:
+    """Set an option of glibc's allocator; False where the C library is another."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return False
+    return bool(mallopt(option, value))

@@ -133,7 +133,7 @@ for _variant in (
     Variant("wrn16", _WRN, 2, "plain", 1_281_232, 129, 138_855_680, _paper(90.52, 67.11, 60.73)),
     Variant("wrn16-aux", _WRN, 2, "aux", 1_281_232, 258, 138_937_600),
     Variant("wrn16-ours", _WRN, 2, "residual", 1_298_768, 388, 140_141_824, _paper(91.10, 67.36, 62.92)),
-    # Controls, which the paper does not have: see `training.experiments`.
+    # Controls, which the paper does not have: see `reproduction.experiments`.
     Variant("wrn16-aux-encoded", _WRN, 2, "encoded aux", 1_298_768, 258, 140_059_904),
     Variant("wrn16-conv", _WRN, 2, "convolution", 1_298_768, 387, 140_141_824),
     Variant("dn100", _DN, 16, "plain", 1_196_196, 535, 314_473_692, _paper(92.62, 71.65, 65.03)),

@@ -3,13 +3,16 @@
 import os
 import sys
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
 
 from zoo.package import encodable, json_text
 from zoo.printable import printable_lines
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 class Terminal(Console):
@@ -60,3 +63,33 @@ def forget_unwritten() -> None:
         except OSError:
             with suppress(OSError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def progress_bar(shown: bool = True) -> "Progress":
+    """A bar with the steps, the time and what the task says of itself in its field `status`.
+
+    Arguments:
+        shown: False for processes beside the first, whose bar prints nothing.
+    """
+    # Most commands have no bar.
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[status]}"),
+        console=Terminal(folded=True),
+        disable=not shown,
+    )
+    bar.console.quiet = not shown
+    return bar

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from training.data.pictures import open_split
+from training.data.data_set import open_split
 
 
 def write_images(source: str, folder: Path, count: int, size: int) -> None:

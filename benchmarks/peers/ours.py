@@ -14,17 +14,17 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 def train(task: Task, run: Path) -> None:
     """The one place that knows how `zoo train` calls the loop."""
     from training.data.images import LabelledImages
-    from training.feed import Feed
+    from training.feed import BatchStream
     from training.loop import train as train_network
+    from training.model import start_network
     from training.processes import join_processes
     from training.recipe import Recipe
-    from training.start import start_network
 
     images = LabelledImages(*task.images())
     recipe = Recipe(epochs=1, batch_size=task.batch_size, input_size=task.size)
     fabric, _ = join_processes(task.device, recipe.precision)
     start = start_network(task.variant, images, recipe)
-    feed = Feed(images, recipe, fabric.device)
+    feed = BatchStream(images, recipe, fabric.device)
     identity = {"variant": task.variant, "data": images.digest()}
     train_network(fabric, start.network, feed, run, identity, compiled=task.compiled, stop_after=task.last_step)
 

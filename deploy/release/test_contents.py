@@ -11,7 +11,7 @@ from release.readme import MODELS, SOURCE
 from zoo.hub.releases import read_releases
 from zoo.package import ANSWERING_FILES, sha256
 
-PACKAGES = ("zoo", "training", "export", "serve", "explain")
+PACKAGES = ("zoo", "training", "export", "serve", "explain", "reproduction")
 BESIDES = {".gitignore", "CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml"}
 """In the sdist; its builder adds .gitignore, to build from it what it would build from the source tree."""
 

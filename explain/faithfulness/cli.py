@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from explain.extras import require_explaining
 from zoo.errors import InputError
+from zoo.extras import require
 from zoo.hub import DEFAULT_MODEL
 from zoo.options import Data, path_option
 from zoo.package import NETWORK_FILES
@@ -36,7 +36,7 @@ def faithfulness(
     ] = Path("faithfulness.json"),
 ) -> None:
     """Measure whether maps show what answers depend on: curves of removed patches, and the grid pointing game."""
-    require_explaining()
+    require("explain")
     from explain.faithfulness.measure import MeasurementProtocol, is_same_measurement, measurement_key
     from explain.faithfulness.record import measurement_table, read_measurements, write_measurements
     from training.data.model_split import ModelData
@@ -69,10 +69,9 @@ def _measure(package: "Package", data: "ModelData", split: str, protocol: "Measu
     """One model's record, measured under a progress bar."""
     from explain.faithfulness.measure import measure_faithfulness
     from explain.faithfulness.pointing import QUADRANTS
-    from training.progress import progress_bar
     from zoo.predictors.torch import TorchPredictor
     from zoo.registry import info
-    from zoo.terminal import Terminal
+    from zoo.terminal import Terminal, progress_bar
 
     config = package.config
     console = Terminal(stderr=True)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from explain.extras import require_explaining
+from zoo.extras import require
 from zoo.hub import DEFAULT_MODEL
 from zoo.options import Images, Model, path_option
 from zoo.package import NETWORK_FILES
@@ -24,7 +24,7 @@ def explain(
     output: Annotated[Path, path_option("-o", "--output", help="Folder for the pages.")] = Path("explained"),
 ) -> None:
     """Explain answers: one page per image, as HTML and PNG, with maps, patches and what moved the answer."""
-    require_explaining()
+    require("explain")
     from rich.text import Text
 
     from explain.pages.baseline import open_baseline

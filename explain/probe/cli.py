@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from explain.extras import require_explaining
 from zoo.errors import InputError
+from zoo.extras import require
 from zoo.options import Data, ModelArgument
 from zoo.package.metrics import HELD_OUT_FIRST, ONNX
 
@@ -29,22 +29,20 @@ def probe(
     record: Annotated[bool, typer.Option("--record", help="Write the result into the model directory.")] = False,
 ) -> None:
     """Measure whether a network uses its semantic block: how its answers change when the assignment is replaced."""
-    require_explaining()
+    require("explain")
     from explain.probe import measure as probing
     from explain.probe.diagnostics import cosine_to_start, mixture_strength
     from explain.probe.models import BlockModel, OnnxBlockModel, TorchBlockModel
     from explain.probe.report import probe_lines, probe_table
+    from training.data.data_set import data_set_name
     from training.data.model_split import ModelData
-    from training.data.pictures import data_set_name
-    from training.progress import progress_bar
-    from zoo.extras import require
     from zoo.hub import open_model
     from zoo.package import sha256
     from zoo.package.card import write_card
     from zoo.package.probe import write_probe
     from zoo.predictors.torch import TorchPredictor
     from zoo.registry import info
-    from zoo.terminal import Terminal
+    from zoo.terminal import Terminal, progress_bar
 
     package = open_model(model)
     config = package.config
@@ -64,7 +62,7 @@ def probe(
         console.print(note)
     probed: BlockModel
     if through in ONNX:
-        require("onnx", "onnxruntime", extra="export")
+        require("export", "onnx", "onnxruntime")
         file = package.onnx(ONNX[through])
         if file is None:
             raise InputError(f"{package.path} has no {ONNX[through]} ONNX file; write it with `zoo export`")

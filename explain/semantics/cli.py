@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from explain.extras import require_explaining
 from zoo.errors import InputError
+from zoo.extras import require
 from zoo.options import Data, ModelArgument, path_option
 from zoo.package.metrics import DEFAULT_SPLIT
 
@@ -38,17 +38,16 @@ def semantics(
     ] = False,
 ) -> None:
     """Describe a model's patches over a whole split: a report with figures, numbers and an index."""
-    require_explaining()
+    require("explain")
     from explain.semantics.report import write_report
     from explain.semantics.study import StudySettings, run_study
     from explain.similar.index import report_folder
+    from training.data.data_set import data_set_name
     from training.data.model_split import ModelData
-    from training.data.pictures import data_set_name
-    from training.progress import progress_bar
     from zoo.hub import open_model
     from zoo.package import ENTITIES_FILE
     from zoo.registry import info
-    from zoo.terminal import Terminal
+    from zoo.terminal import Terminal, progress_bar
 
     package = open_model(model)
     name = data_set_name(data)

@@ -15,7 +15,7 @@ from explain.semantics.class_vectors import Hierarchy
 from explain.semantics.geometry import Geometry, SpaceQuality
 from explain.semantics.slack import Slack
 from explain.semantics.study import PatchStudy
-from training.plot import STYLE
+from zoo.reporting import STYLE
 from zoo.semantic_map import class_colour
 
 TEXT_COLOUR = "#010101"

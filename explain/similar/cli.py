@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from explain.extras import require_explaining
 from zoo.errors import InputError
+from zoo.extras import require
 from zoo.hub import DEFAULT_MODEL
 from zoo.options import Image, Model, data_option, path_option
 from zoo.package.metrics import DEFAULT_SPLIT
@@ -35,19 +35,18 @@ def similar(
     row, column = _parse(patch)
     if output.suffix.lower() != ".png":
         raise InputError(f"-o {output}: the name must end in .png")
-    require_explaining()
+    require("explain")
     from rich.table import Table
 
     from explain.similar.index import INDEX_FOLDER, PatchIndex, report_folder
     from explain.similar.search import draw_similar, find_similar, open_index, require_block, to_json
     from training.data.model_split import ModelData
-    from training.progress import progress_bar
     from zoo.files import check_output, png_bytes, write_output
     from zoo.hub import open_model
     from zoo.images.decode import read_pixels
     from zoo.package.metrics import MEASURED_SPLITS
     from zoo.predictors.torch import TorchPredictor
-    from zoo.terminal import Terminal, print_json
+    from zoo.terminal import Terminal, print_json, progress_bar
 
     check_output(output, [image])
     package = open_model(model)

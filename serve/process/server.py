@@ -20,9 +20,9 @@ from serve.inference.models import ServedModel
 from serve.inference.service import Service
 from serve.metrics import Metrics
 from serve.process.http1 import ConnectionSweeper, StrictHttpProtocol
-from serve.process.memory import give_back_large_memory, spare_what_is_loaded
 from serve.settings import Settings
 from serve.shared import Shared
+from zoo.machine import freeze_loaded_objects, return_large_memory
 from zoo.package import Package
 from zoo.predictors import Predictor
 from zoo.predictors.onnx import OnnxPredictor
@@ -99,13 +99,13 @@ def serve(
         ZooError: a model cannot be loaded.
     """
     allow_files(settings.max_connections)
-    give_back_large_memory()
+    return_large_memory()
     service = Service(settings, packages, shared=shared)
     if not shared.index:
         for model in service.models.values():
             _log_model(model)
     config = uvicorn_config(create_app(service), settings, service.metrics)
-    spare_what_is_loaded()
+    freeze_loaded_objects()
     Server(config, service, started).run(sockets=[listener])
 
 

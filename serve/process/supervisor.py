@@ -24,7 +24,8 @@ from serve.logs import configure_logging
 from serve.process.sockets import CAN_SHARE_ADDRESS, listening
 from serve.settings import ENVIRONMENT_PREFIX, Settings
 from serve.shared import METRICS_FOLDER, Shared
-from zoo.errors import InputError, MissingDependencyError, ZooError
+from zoo.errors import InputError, ZooError
+from zoo.extras import importing
 from zoo.hub import WEIGHTS_VARIABLE, open_model
 from zoo.hub.releases import ORGANIZATION_VARIABLE
 from zoo.machine import cores, nvidia_driver
@@ -114,11 +115,9 @@ def _serve(
     shared: Shared,
     started: Callable[[], None],
 ) -> None:
-    try:
+    with importing("serve", "serving"):
         # Not above: whoever only starts the processes needs nothing of it, and its metrics look at the environment.
         from serve.process.server import serve
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(f"serving needs {error.name}: pip install 'template-zoo[serve]'") from None
     serve(settings, packages, listener, shared, started)
 
 

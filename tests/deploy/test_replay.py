@@ -28,7 +28,10 @@ def test_the_context_has_what_is_served_and_no_more(tmp_path: Path) -> None:
     top = {file.name for file in tmp_path.iterdir()}
     # Docker itself adds these two.
     top -= {".dockerignore", "Dockerfile"}
-    assert top == {"LICENSE", "README.md", "explain", "export", "pyproject.toml", "serve", "training", "weights", "zoo"}
+    assert top == {
+        *("LICENSE", "README.md", "explain", "export", "pyproject.toml"),
+        *("reproduction", "serve", "training", "weights", "zoo"),
+    }
     assert not [*tmp_path.glob("weights/*/*.safetensors")]
     assert not [*tmp_path.rglob("__pycache__")]
 

@@ -103,7 +103,7 @@ def test_splits_that_may_be_classes_stop_a_calibration(tmp_path):
 
 
 def test_the_images_of_a_folder_are_those_of_training(tmp_path, photo_file):
-    from training.data.pictures import open_split
+    from training.data.data_set import open_split
 
     left = ["a/.hidden.png", "a/._1.jpg", "__MACOSX/a/1.jpg", "a/@eaDir/1.jpg", "a/notes.txt", ".cache/x-0.parquet"]
     kept = ["a/1.jpg", "a/2.JFIF", "a/deep/3", "b/1.webp"]

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 from support.pictures import encode, write_files
 
-from training.data.pictures import data_digest, data_set_name, open_split
+from training.data.data_set import data_digest, data_set_name, open_split
 from zoo.package import METRICS_FILE, Package, write_json
 
 CLASSES = ("cat", "dog")

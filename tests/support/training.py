@@ -5,11 +5,11 @@ from pathlib import Path
 
 from training import loop
 from training.data.images import LabelledImages
-from training.feed import Feed
+from training.feed import BatchStream
 from training.loop import TrainedNetwork
+from training.model import start_network
 from training.processes import join_processes
 from training.recipe import Recipe
-from training.start import start_network
 
 
 def train(
@@ -17,7 +17,7 @@ def train(
 ) -> TrainedNetwork:
     """Train a variant in this process; the checkpoint's identity is `identity(variant, images, recipe)`."""
     fabric, _ = join_processes("cpu", recipe.precision)
-    feed = Feed(images, recipe, fabric.device)
+    feed = BatchStream(images, recipe, fabric.device)
     network = start_network(variant, images, recipe).network
     return loop.train(fabric, network, feed, run, identity(variant, images, recipe), stop_after=stop_after)
 

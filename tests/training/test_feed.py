@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from training.data.images import LabelledImages
-from training.feed import Batch, Feed
+from training.feed import Batch, BatchStream
 from training.recipe import Recipe
 
 First = Callable[[int], LabelledImages]
@@ -16,9 +16,9 @@ EVERYTHING = {"cutout": 8, "mixup": 0.4, "flip": "alternating"}
 
 
 @pytest.fixture
-def feed(first: First, tiny: Recipe) -> Callable[..., Feed]:
+def feed(first: First, tiny: Recipe) -> Callable[..., BatchStream]:
     """`feed(count, **changes)`: of the first so many images, four steps of 16 an epoch for 64."""
-    return lambda count=64, rank=0, processes=1, **changes: Feed(
+    return lambda count=64, rank=0, processes=1, **changes: BatchStream(
         first(count), replace(tiny, **changes), CPU, rank, processes
     )
 
@@ -29,7 +29,7 @@ def assert_same(one: list[Batch], other: list[Batch]) -> None:
         assert all(torch.equal(*tensors) for tensors in zip(batch, expected, strict=True))
 
 
-def test_an_epoch_has_every_image_once(feed: Callable[..., Feed]) -> None:
+def test_an_epoch_has_every_image_once(feed: Callable[..., BatchStream]) -> None:
     made = feed(70, crop_padding=0, flip="none", growth=(1.0,))
     assert (made.steps_per_epoch, made.steps) == (4, 12)
     batches = list(made.batches())
@@ -42,13 +42,13 @@ def test_an_epoch_has_every_image_once(feed: Callable[..., Feed]) -> None:
     assert not torch.equal(batches[0].pixels, batches[4].pixels)
 
 
-def test_targets_are_the_labels(feed: Callable[..., Feed]) -> None:
+def test_targets_are_the_labels(feed: Callable[..., BatchStream]) -> None:
     batch = next(feed().batches())
     assert torch.equal(batch.targets.argmax(1), batch.labels)
     assert torch.equal(batch.targets.sum(1), torch.ones(16))
 
 
-def test_a_share_of_the_images_takes_the_neighbours_assignment(feed: Callable[..., Feed]) -> None:
+def test_a_share_of_the_images_takes_the_neighbours_assignment(feed: Callable[..., BatchStream]) -> None:
     own = torch.arange(16)
     sources = torch.stack([batch.source for batch in feed(512, interchange=0.25).batches()])
     assert (sources != own).float().mean().item() == pytest.approx(0.25, abs=0.05)
@@ -56,12 +56,12 @@ def test_a_share_of_the_images_takes_the_neighbours_assignment(feed: Callable[..
     assert all(torch.equal(batch.source, own) for batch in feed(64, interchange=0.0).batches())
 
 
-def test_the_last_of_an_odd_number_has_no_neighbour(feed: Callable[..., Feed]) -> None:
+def test_the_last_of_an_odd_number_has_no_neighbour(feed: Callable[..., BatchStream]) -> None:
     sources = [batch.source for batch in feed(9, interchange=0.9, batch_size=9).batches()]
     assert all(source[-1] == 8 for source in sources)
 
 
-def test_interchanges_change_nothing_else_that_is_drawn(feed: Callable[..., Feed]) -> None:
+def test_interchanges_change_nothing_else_that_is_drawn(feed: Callable[..., BatchStream]) -> None:
     for one, other in zip(feed(interchange=0.0).batches(), feed(interchange=0.5).batches(), strict=True):
         assert torch.equal(one.pixels, other.pixels)
 
@@ -74,14 +74,16 @@ def test_whoever_takes_an_assignment_takes_part_of_its_label() -> None:
 
 
 @pytest.mark.parametrize("changes", [{}, EVERYTHING])
-def test_a_run_that_starts_in_the_middle_sees_the_same(feed: Callable[..., Feed], changes: dict[str, object]) -> None:
+def test_a_run_that_starts_in_the_middle_sees_the_same(
+    feed: Callable[..., BatchStream], changes: dict[str, object]
+) -> None:
     whole = list(feed(**changes).batches())
     for start in (1, 4, 9):
         assert_same(list(feed(**changes).batches(start)), whole[start:])
 
 
 @pytest.mark.parametrize("changes", [{}, EVERYTHING])
-def test_processes_share_the_batch_of_one(feed: Callable[..., Feed], changes: dict[str, object]) -> None:
+def test_processes_share_the_batch_of_one(feed: Callable[..., BatchStream], changes: dict[str, object]) -> None:
     parts = [feed(rank=rank, processes=2, **changes).batches() for rank in (0, 1)]
     for whole, one, other in zip(feed(**changes).batches(), *parts, strict=True):
         joined = [torch.cat(pieces) for pieces in zip(one, other, strict=True)]
@@ -89,11 +91,11 @@ def test_processes_share_the_batch_of_one(feed: Callable[..., Feed], changes: di
         assert_same([Batch(*joined)], [whole])
 
 
-def test_sizes_grow(feed: Callable[..., Feed]) -> None:
+def test_sizes_grow(feed: Callable[..., BatchStream]) -> None:
     assert [batch.pixels.shape[-1] for batch in feed().batches()] == [16] * 8 + [32] * 4
 
 
-def mirrored(feed: Feed) -> list[Tensor]:
+def mirrored(feed: BatchStream) -> list[Tensor]:
     """For each epoch, whether each image, in the order of the data set, was mirrored."""
     originals, found = feed.images.images, []
     epochs = [list(feed.batches())[start : start + feed.steps_per_epoch] for start in range(0, feed.steps, 4)]
@@ -106,19 +108,19 @@ def mirrored(feed: Feed) -> list[Tensor]:
     return found
 
 
-def test_alternating_flips_show_both_sides_in_two_epochs(feed: Callable[..., Feed]) -> None:
+def test_alternating_flips_show_both_sides_in_two_epochs(feed: Callable[..., BatchStream]) -> None:
     one, two, three = mirrored(feed(flip="alternating", crop_padding=0, growth=(1.0,)))
     assert 16 < int(one.sum()) < 48
     assert torch.equal(one, ~two)
     assert torch.equal(one, three)
 
 
-def test_random_flips_do_not(feed: Callable[..., Feed]) -> None:
+def test_random_flips_do_not(feed: Callable[..., BatchStream]) -> None:
     one, two, _ = mirrored(feed(crop_padding=0, growth=(1.0,)))
     assert 8 < int((one == two).sum()) < 56
 
 
-def test_cutout_grows_with_the_images(feed: Callable[..., Feed]) -> None:
+def test_cutout_grows_with_the_images(feed: Callable[..., BatchStream]) -> None:
     """A square of the images' mean colour."""
     made = feed(cutout=8, crop_padding=0, flip="none")
     colour = (255 * torch.tensor(made.images.normalization().mean)).byte()
@@ -128,7 +130,7 @@ def test_cutout_grows_with_the_images(feed: Callable[..., Feed]) -> None:
         assert side**2 / 4 <= painted.min() <= painted.max() <= side**2 + 8
 
 
-def test_mixed_images_have_mixed_labels(feed: Callable[..., Feed]) -> None:
+def test_mixed_images_have_mixed_labels(feed: Callable[..., BatchStream]) -> None:
     batch = next(feed(mixup=1.0, label_smoothing=0.0).batches())
     assert batch.pixels.is_floating_point()
     assert 0 <= batch.pixels.min() < batch.pixels.max() <= 1
@@ -136,7 +138,7 @@ def test_mixed_images_have_mixed_labels(feed: Callable[..., Feed]) -> None:
     assert ((batch.targets > 0).sum(1) > 1).any()
 
 
-def test_the_seed_decides(feed: Callable[..., Feed]) -> None:
+def test_the_seed_decides(feed: Callable[..., BatchStream]) -> None:
     one, same, other = (next(feed(seed=seed, **EVERYTHING).batches()) for seed in (1, 1, 2))
     assert torch.equal(one.pixels, same.pixels)
     assert not torch.equal(one.pixels, other.pixels)

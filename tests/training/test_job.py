@@ -13,15 +13,15 @@ from safetensors.torch import load_file
 from support.pictures import coloured, write_files
 
 import zoo
+from training.checkpoint import CHECKPOINT_FILE, LOG_FILE, UNREADABLE_FILE
+from training.data.data_set import class_counts
 from training.data.images import LabelledImages
 from training.data.model_split import ModelData
-from training.data.pictures import class_counts
 from training.data.prepare import load_split
 from training.evaluate import Evaluation, evaluate
 from training.job import Job, run_job
+from training.model import record_evaluation
 from training.recipe import Recipe
-from training.run_folder import CHECKPOINT_FILE, LOG_FILE, UNREADABLE_FILE
-from training.save import record_evaluation
 from zoo.errors import DataError, InputError
 from zoo.package import CARD_FILE, WEIGHTS_FILE, Package
 from zoo.package.metrics import own_metrics

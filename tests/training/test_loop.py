@@ -14,14 +14,13 @@ from torch import Tensor
 
 import zoo
 from training import loop
-from training.checkpoint import CheckpointError, load_checkpoint
+from training.checkpoint import LOG_FILE, CheckpointError, load_checkpoint
 from training.data.images import LabelledImages
-from training.feed import Batch, Feed
+from training.feed import Batch, BatchStream
 from training.loop import DivergedError, EpochSums, TrainedNetwork, TrainingStoppedError, learning_rate, make_optimizer
+from training.model import start_network
 from training.processes import join_processes
 from training.recipe import Recipe
-from training.run_folder import LOG_FILE
-from training.start import start_network
 from zoo.errors import InputError, UnknownNameError
 from zoo.networks.network import Semantics
 
@@ -302,7 +301,7 @@ def test_compiled_code_computes_the_same(
     """Without the code generator, which would take a C++ compiler and minutes."""
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
     fabric, _ = join_processes("cpu", "fp32")
-    feed = Feed(first(16), tiny, fabric.device)
+    feed = BatchStream(first(16), tiny, fabric.device)
     weights = []
     for compiled in (False, True):
         network = start_network("wrn16-ours", first(16), tiny).network

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file
 from torch.testing import assert_close
 
+from training.checkpoint import CHECKPOINT_FILE, LOG_FILE, MODEL_FOLDER
 from training.processes import join_processes
-from training.run_folder import CHECKPOINT_FILE, LOG_FILE, MODEL_FOLDER
 from zoo.errors import InputError
 from zoo.package import WEIGHTS_FILE, Package
 

@@ -1,9 +1,21 @@
+import ctypes
+import gc
 import os
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from zoo.machine import cores, processor, total_memory
+from zoo.machine import (
+    cores,
+    freeze_loaded_objects,
+    keep_freed_memory,
+    processor,
+    return_large_memory,
+    total_memory,
+)
 
 
 @pytest.mark.parametrize(("limit", "memory"), [("max\n", 2**20 * 100), (f"{2**60}\n", 2**20 * 100), ("1000\n", 1000)])
@@ -56,3 +68,52 @@ def test_the_processor_has_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.processor", lambda: "")
     monkeypatch.setattr("platform.machine", lambda: "a machine")
     assert processor() == "a machine"
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
+def test_glibc_takes_the_settings() -> None:
+    assert keep_freed_memory()
+
+
+def test_other_systems_have_no_such_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert not keep_freed_memory()
+    assert not return_large_memory()
+
+
+def test_what_is_loaded_is_passed_over() -> None:
+    before = gc.get_freeze_count()
+    try:
+        freeze_loaded_objects()
+        assert gc.get_freeze_count() > before + 10_000
+    finally:
+        gc.unfreeze()
+
+
+HOLES = """
+import sys
+from pathlib import Path
+from zoo.machine import return_large_memory
+
+if sys.argv[1] == "yes":
+    return_large_memory()
+bytearray(8 << 20)  # glibc learns from it that such memory is needed again
+large, small = [], []
+for _ in range(20):
+    large.append(bytearray(4 << 20))
+    small += [bytes(1000) for _ in range(100)]
+del large
+print(int(Path("/proc/self/statm").read_text().split()[1]) * 4096)
+"""
+"""What stays of 80 MB with small things between them."""
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/statm").exists() or not hasattr(ctypes.CDLL(None), "mallopt"), reason="not glibc on Linux"
+)
+def test_large_memory_goes_back_to_the_system() -> None:
+    kept, given_back = (
+        int(subprocess.run([sys.executable, "-c", HOLES, way], capture_output=True, check=True, timeout=60).stdout)
+        for way in ("no", "yes")
+    )
+    assert kept - given_back > 60e6

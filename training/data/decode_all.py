@@ -1,34 +1,34 @@
-"""Many pictures decoded by a few threads, in order and in bounded memory."""
+"""Many images decoded by a few threads, in order and in bounded memory."""
 
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from training.data.pictures import Pictures
+from training.data.data_set import EncodedImages
 from zoo.errors import DataError
 from zoo.images.preprocess import Pixels
 from zoo.machine import cores
 
 BLOCK = 16
-"""Pictures that a thread decodes before it hands them over: single small ones would cost more to hand over."""
+"""Images that a thread decodes before it hands them over: single small ones would cost more to hand over."""
 
 MAX_THREADS = 16
 """Beyond, threads wait for the interpreter's lock, which the decoders leave but Python code needs."""
 
 
-def decode_all(pictures: Pictures, size: int) -> Iterator[Pixels | DataError]:
-    """The centred square of each picture at `size` x `size` pixels, or why there is none.
+def decode_all(encoded: EncodedImages, size: int) -> Iterator[Pixels | DataError]:
+    """The centred square of each image at `size` x `size` pixels, or why there is none.
 
     Returns:
-        For each picture, in order, [3, size, size] or the error of `Pictures.pixels`.
+        For each image, in order, [3, size, size] or the error of `EncodedImages.pixels`.
     """
     threads = min(cores(), MAX_THREADS)
     executor = ThreadPoolExecutor(threads, thread_name_prefix="decode")
     running: deque[Future[list[Pixels | DataError]]] = deque()
     try:
-        for start in range(0, len(pictures), BLOCK):
-            block = range(start, min(start + BLOCK, len(pictures)))
-            running.append(executor.submit(_decode_block, pictures, block, size))
+        for start in range(0, len(encoded), BLOCK):
+            block = range(start, min(start + BLOCK, len(encoded)))
+            running.append(executor.submit(_decode_block, encoded, block, size))
             if len(running) > 2 * threads:
                 yield from running.popleft().result()
         while running:
@@ -37,12 +37,12 @@ def decode_all(pictures: Pictures, size: int) -> Iterator[Pixels | DataError]:
         executor.shutdown(cancel_futures=True)
 
 
-def _decode_block(pictures: Pictures, block: range, size: int) -> list[Pixels | DataError]:
-    return [_decode(pictures, index, size) for index in block]
+def _decode_block(encoded: EncodedImages, block: range, size: int) -> list[Pixels | DataError]:
+    return [_decode(encoded, index, size) for index in block]
 
 
-def _decode(pictures: Pictures, index: int, size: int) -> Pixels | DataError:
+def _decode(encoded: EncodedImages, index: int, size: int) -> Pixels | DataError:
     try:
-        return pictures.pixels(index, size)
+        return encoded.pixels(index, size)
     except DataError as error:
         return error

@@ -14,7 +14,7 @@ from zoo.images.class_folders import ClassFolders, open_class_folders
 from zoo.printable import printable
 
 MAX_BYTES = 256 * 2**20
-"""Size of the largest file that is read: films lie among pictures, too."""
+"""Size of the largest file that is read: films lie among images, too."""
 
 
 @dataclass(frozen=True, slots=True)

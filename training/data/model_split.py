@@ -2,8 +2,8 @@
 
 from functools import cached_property
 
+from training.data.data_set import HELD_OUT, DataSet, EncodedImages, data_digest, data_set_name, hold_out, sample
 from training.data.images import LabelledImages
-from training.data.pictures import HELD_OUT, DataSet, Pictures, data_digest, data_set_name, hold_out, sample
 from training.data.prepare import load
 from training.evaluate import require_classes
 from zoo.errors import DataError
@@ -19,7 +19,7 @@ class ModelData:
 
         Arguments:
             package: the model.
-            source: as for `training.data.pictures.DataSet`.
+            source: as for `training.data.data_set.DataSet`.
 
         Raises:
             DataError: as for `DataSet`.
@@ -66,14 +66,14 @@ class ModelData:
         """
         split = self._data.name_of(split)
         if split == HELD_OUT:
-            pictures = self._held_out()
+            encoded = self._held_out()
         elif split == "train":
-            pictures = self._trained_on()
+            encoded = self._trained_on()
         else:
-            pictures = self._data.split(split)
+            encoded = self._data.split(split)
         # As in training, which went on without them; to remove them now would change which images are held out.
         skip = split in (HELD_OUT, "train") and self.is_own
-        images, unreadable = load(sample(pictures, limit, seed), self.package.config.input_size, skip_unreadable=skip)
+        images, unreadable = load(sample(encoded, limit, seed), self.package.config.input_size, skip_unreadable=skip)
         if unreadable:
             self.notes.append(f"{len(unreadable)} unreadable {split} images are left out; the first: {unreadable[0]}")
         return images
@@ -96,19 +96,19 @@ class ModelData:
     def _held_out_share(self) -> float:
         return self._training.held_out if self._training and self._training.held_out and self.is_own else 0.0
 
-    def _held_out(self) -> Pictures:
+    def _held_out(self) -> EncodedImages:
         if not self._held_out_share:
             raise DataError(f"there are no held-out images, since {self._why_not_held_out()}; measure on another split")
         return hold_out(self._data.split("train"), self._held_out_share)[1]
 
-    def _trained_on(self) -> Pictures:
-        pictures = self._data.split("train")
+    def _trained_on(self) -> EncodedImages:
+        encoded = self._data.split("train")
         if self._training is None or not self.is_own:
-            self.notes.append(f"{self._why_not_held_out()}: all {len(pictures):,} images of its train split are taken")
-            return pictures
+            self.notes.append(f"{self._why_not_held_out()}: all {len(encoded):,} images of its train split are taken")
+            return encoded
         if self._held_out_share:
-            pictures = hold_out(pictures, self._held_out_share)[0]
-        return sample(pictures, self._training.limit)
+            encoded = hold_out(encoded, self._held_out_share)[0]
+        return sample(encoded, self._training.limit)
 
     def _why_not_held_out(self) -> str:
         name = self.package.config.name

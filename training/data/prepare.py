@@ -1,4 +1,4 @@
-"""Before training: every picture is decoded once, so that what cannot be read is known, and where they go is chosen."""
+"""Before training: every image is decoded once, so that what cannot be read is known, and where they go is chosen."""
 
 import hashlib
 import io
@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from PIL import Image
 
+from training.data.data_set import EncodedImages, class_counts, open_split, sample
 from training.data.decode_all import decode_all
 from training.data.images import LabelledImages, normalization_of
-from training.data.pictures import Pictures, class_counts, open_split, sample
 from training.data.stream import StreamedImages
 from zoo.errors import DataError
 from zoo.images.decode import FORMATS
@@ -22,13 +22,13 @@ from zoo.machine import total_memory
 from zoo.package import MIN_INPUT_SIZE
 
 SAMPLE = 1000
-"""Pictures whose headers are read to learn how large a split's pictures are."""
+"""Images whose headers are read to learn how large a split's images are."""
 
 MAX_CHOSEN_SIZE = 96
 """The largest input size that is chosen unasked: the cost of a step grows with its square."""
 
 MAX_EXCESS = 1.5
-"""Pictures this many times larger than the input are still held scaled down; of larger ones crops show more."""
+"""Images this many times larger than the input are still held scaled down; of larger ones crops show more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,60 +37,59 @@ class Prepared:
 
     images: LabelledImages | StreamedImages
     unreadable: tuple[str, ...]
-    """`where: reason` of each picture that was left out, in order."""
+    """`where: reason` of each image that was left out, in order."""
     why: str
     """One sentence: whether they are held in memory, and why."""
 
 
-def choose_input_size(pictures: Pictures) -> tuple[int, str]:
-    """The input size for pictures whose size nobody named: their median short side, within limits.
+def choose_input_size(encoded: EncodedImages) -> tuple[int, str]:
+    """The input size for images whose size nobody named: their median short side, within limits.
 
     Returns:
         The side in pixels, a multiple of 4 from `zoo.package.MIN_INPUT_SIZE` to `MAX_CHOSEN_SIZE`, and the reason.
 
     Raises:
-        DataError: no picture's header can be read.
+        DataError: no image's header can be read.
     """
-    sides = _short_sides(pictures)
+    sides = _short_sides(encoded)
     side = _median(sides)
     size = min(max(side, MIN_INPUT_SIZE), MAX_CHOSEN_SIZE) // 4 * 4
     limits = "" if MIN_INPUT_SIZE <= side <= MAX_CHOSEN_SIZE else f" (limits: {MIN_INPUT_SIZE} to {MAX_CHOSEN_SIZE})"
-    seen = f"{len(sides):,} of {len(pictures):,}" if len(sides) < len(pictures) else f"{len(pictures):,}"
+    seen = f"{len(sides):,} of {len(encoded):,}" if len(sides) < len(encoded) else f"{len(encoded):,}"
     return size, (
-        f"the median short side of {seen} pictures is {side} pixels{limits}; "
-        f"the patch grid is {size // 4} x {size // 4}"
+        f"the median short side of {seen} images is {side} pixels{limits}; the patch grid is {size // 4} x {size // 4}"
     )
 
 
 def prepare(
-    pictures: Pictures,
+    encoded: EncodedImages,
     size: int,
     *,
     memory: int | None = None,
     crops: bool = True,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Prepared:
-    """Decode every picture once; hold the images if they fit and little is lost by it.
+    """Decode every image once; hold the images if they fit and little is lost by it.
 
-    Pictures that cannot be read are left out and named in the result.
+    Images that cannot be read are left out and named in the result.
 
     Arguments:
-        pictures: a split.
+        images: a split.
         size: side in pixels of a network's input.
         memory: bytes that held images may take; a quarter of the machine's memory if None.
         crops: whether they are trained on, by crops, which need large ones whole; images that are only measured are
             held if they fit.
-        progress: called with the number of pictures done.
+        progress: called with the number of images done.
 
     Raises:
-        DataError: no picture of a class that is to be trained can be read, or none at all.
+        DataError: no image of a class that is to be trained can be read, or none at all.
     """
-    held, why = _choose(pictures, size, memory if memory is not None else total_memory() // 4, crops)
-    survey = _Survey(pictures.classes)
-    pixels = np.empty((len(pictures) if held else 0, 3, size, size), dtype=np.uint8)
+    held, why = _choose(encoded, size, memory if memory is not None else total_memory() // 4, crops)
+    survey = _Survey(encoded.classes)
+    pixels = np.empty((len(encoded) if held else 0, 3, size, size), dtype=np.uint8)
     kept: list[int] = []
     problems: list[str] = []
-    for index, decoded in enumerate(decode_all(pictures, size)):
+    for index, decoded in enumerate(decode_all(encoded, size)):
         if isinstance(decoded, DataError):
             problems.append(str(decoded))
         else:
@@ -101,15 +100,15 @@ def prepare(
             kept.append(index)
         progress(index + 1)
     if problems:
-        left = pictures.select(kept)
+        left = encoded.select(kept)
         if crops or not kept:
-            _require_all_classes(pictures, left, problems)
-        pictures = left
+            _require_all_classes(encoded, left, problems)
+        encoded = left
     images: LabelledImages | StreamedImages
     if held:
-        images = LabelledImages(torch.from_numpy(pixels[: len(kept)]), pictures.labels, pictures.classes)
+        images = LabelledImages(torch.from_numpy(pixels[: len(kept)]), encoded.labels, encoded.classes)
     else:
-        images = StreamedImages(pictures, size, survey.digest(pictures.labels), survey.normalization())
+        images = StreamedImages(encoded, size, survey.digest(encoded.labels), survey.normalization())
     return Prepared(images, tuple(problems), why)
 
 
@@ -117,14 +116,14 @@ def load_split(source: str, split: str, size: int = 32, limit: int | None = None
     """Decode one split of a data set.
 
     Arguments:
-        source: as for `training.data.pictures.DataSet`.
+        source: as for `training.data.data_set.DataSet`.
         split: `train`, `test` or another name that the source has.
         size: side of the images in pixels; other sizes are scaled by `zoo.images.preprocess.to_pixels`.
-        limit: only so many pictures; see `sample`.
+        limit: only so many images; see `sample`.
         seed: which ones.
 
     Raises:
-        DataError: there is no such data set or split, it has no pictures or labels, or a picture cannot be read.
+        DataError: there is no such data set or split, it has no images or labels, or an image cannot be read.
     """
     return load(sample(open_split(source, split), limit, seed), size).images
 
@@ -137,21 +136,21 @@ class Loaded(NamedTuple):
     """`where: reason` of each image that was left out."""
 
 
-def load(pictures: Pictures, size: int, *, skip_unreadable: bool = False) -> Loaded:
-    """Decode pictures, all of which are then in memory.
+def load(encoded: EncodedImages, size: int, *, skip_unreadable: bool = False) -> Loaded:
+    """Decode images, all of which are then in memory.
 
     Raises:
         DataError: one of them cannot be read; with `skip_unreadable`, none can.
     """
-    prepared = prepare(pictures, size, memory=sys.maxsize, crops=False)
+    prepared = prepare(encoded, size, memory=sys.maxsize, crops=False)
     if prepared.unreadable and not skip_unreadable:
-        raise DataError(_unreadable(prepared.unreadable, len(pictures), "repair or remove them"))
+        raise DataError(_unreadable(prepared.unreadable, len(encoded), "repair or remove them"))
     assert isinstance(prepared.images, LabelledImages)
     return Loaded(prepared.images, prepared.unreadable)
 
 
 class _Survey:
-    """Digest and statistics of pixels that pass by one picture at a time."""
+    """Digest and statistics of pixels that pass by one image at a time."""
 
     def __init__(self, classes: tuple[str, ...]) -> None:
         self._content = hashlib.sha256(repr(classes).encode())
@@ -172,32 +171,32 @@ class _Survey:
         return normalization_of(torch.from_numpy(self._histogram))
 
 
-def _choose(pictures: Pictures, size: int, memory: int, crops: bool) -> tuple[bool, str]:
+def _choose(encoded: EncodedImages, size: int, memory: int, crops: bool) -> tuple[bool, str]:
     """Whether to hold the images, and why."""
-    if crops and (side := _median(_short_sides(pictures))) > MAX_EXCESS * size:
+    if crops and (side := _median(_short_sides(encoded))) > MAX_EXCESS * size:
         return False, (
             f"decoded for each step, since crops of them show more: their median short side, {side} pixels, is above "
             f"{MAX_EXCESS} times the input size"
         )
-    needed = len(pictures) * 3 * size * size
+    needed = len(encoded) * 3 * size * size
     taken = f"{_readable(needed)} at {size} x {size} pixels"
     if needed > memory:
         return False, f"decoded for each step, since they would take {taken}, above the limit of {_readable(memory)}"
     return True, f"held in memory, where they take {taken} of at most {_readable(memory)}"
 
 
-def _short_sides(pictures: Pictures) -> list[int]:
-    """Short sides of at most `SAMPLE` pictures, evenly spaced, from their headers; unreadable ones left out."""
+def _short_sides(encoded: EncodedImages) -> list[int]:
+    """Short sides of at most `SAMPLE` images, evenly spaced, from their headers; unreadable ones left out."""
     sides = []
-    for index in np.linspace(0, len(pictures) - 1, min(len(pictures), SAMPLE)).astype(int).tolist():
+    for index in np.linspace(0, len(encoded) - 1, min(len(encoded), SAMPLE)).astype(int).tolist():
         try:
-            with Image.open(io.BytesIO(pictures.files.read(index)), formats=FORMATS) as image:
+            with Image.open(io.BytesIO(encoded.files.read(index)), formats=FORMATS) as image:
                 sides.append(min(image.size))
         except Exception:  # whatever is wrong with it, decoding says it
             continue
     if not sides:
-        pictures.picture(0)
-        raise DataError(f"none of {len(pictures)} pictures can be read; the first is {pictures.files.where(0)}")
+        encoded.image(0)
+        raise DataError(f"none of {len(encoded)} images can be read; the first is {encoded.files.where(0)}")
     return sides
 
 
@@ -205,7 +204,7 @@ def _median(sides: list[int]) -> int:
     return sorted(sides)[len(sides) // 2]
 
 
-def _require_all_classes(before: Pictures, after: Pictures, problems: list[str]) -> None:
+def _require_all_classes(before: EncodedImages, after: EncodedImages, problems: list[str]) -> None:
     counts = class_counts(after)
     lost = [name for name, count in class_counts(before).items() if count and not counts[name]]
     if lost:
@@ -219,7 +218,7 @@ def _readable(count: int) -> str:
 
 
 def _unreadable(problems: Sequence[str], count: int, remedy: str) -> str:
-    """A message on the pictures that cannot be read: the first 20 of them, how many of `count`, and what to do."""
+    """A message on the images that cannot be read: the first 20 of them, how many of `count`, and what to do."""
     shown = "".join(f"\n  {problem}" for problem in problems[:20])
     more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
-    return f"{len(problems)} of {count} pictures cannot be read; {remedy}:{shown}{more}"
+    return f"{len(problems)} of {count} images cannot be read; {remedy}:{shown}{more}"

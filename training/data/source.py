@@ -1,4 +1,4 @@
-"""What a source of labelled pictures is, wherever it lies."""
+"""What a source of labelled images is, wherever it lies."""
 
 from typing import Protocol
 
@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 class EncodedFiles(Protocol):
-    """Picture files as bytes; picklable, since worker processes take them along."""
+    """Image files as bytes; picklable, since worker processes take them along."""
 
     def __len__(self) -> int: ...
 
@@ -14,7 +14,7 @@ class EncodedFiles(Protocol):
         """The whole file.
 
         Raises:
-            OSError, ImageError: there is none, or it is no picture.
+            OSError, ImageError: there is none, or it is no image.
         """
 
     def entry(self, index: int) -> tuple[str, int]:
@@ -44,4 +44,4 @@ class Source(Protocol):
         """What a user should know of the source, a sentence each."""
 
     def open(self, split: str) -> tuple[EncodedFiles, Tensor]:
-        """Files and labels ([N], int64, -1 where a picture has none) of one of `splits`."""
+        """Files and labels ([N], int64, -1 where an image has none) of one of `splits`."""

@@ -1,4 +1,4 @@
-"""Pictures that are decoded and cropped each time they are used, by worker processes."""
+"""Images that are decoded and cropped each time they are used, by worker processes."""
 
 import signal
 from collections.abc import Iterable, Iterator
@@ -12,21 +12,21 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms.v2 import InterpolationMode, RandomResizedCrop
 from torchvision.transforms.v2.functional import pil_to_tensor
 
+from training.data.data_set import EncodedImages
 from training.data.decode_all import decode_all
 from training.data.images import EVALUATION_BATCH
-from training.data.pictures import Pictures
 from zoo.errors import DataError
 from zoo.images.preprocess import Normalization, Pixels
 
 CROP_AREA = (0.35, 1.0)
-"""Smallest and largest share of a picture's area that a training example shows."""
+"""Smallest and largest share of an image's area that a training example shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamedImages:
-    """Pictures too large or too many to hold: decoded each time they are used."""
+    """Images too large or too many to hold: decoded each time they are used."""
 
-    pictures: Pictures
+    encoded: EncodedImages
     size: int
     """Side in pixels at which they are measured; the sizes in training are the examples'."""
     content: str
@@ -37,11 +37,11 @@ class StreamedImages:
     @property
     def labels(self) -> Tensor:
         """[N], int64."""
-        return self.pictures.labels
+        return self.encoded.labels
 
     @property
     def classes(self) -> tuple[str, ...]:
-        return self.pictures.classes
+        return self.encoded.classes
 
     def digest(self) -> str:
         """A short digest of pixels, labels and class names: what tells one data set from another."""
@@ -55,18 +55,18 @@ class StreamedImages:
         """Pixels [B, 3, S, S] of the centred squares and labels [B], in order, for evaluation.
 
         Arguments:
-            part: of the pictures; `slice(rank, None, world)` parts them among processes.
+            part: of the images; `slice(rank, None, world)` parts them among processes.
 
         Raises:
-            DataError: a picture cannot be read any more.
+            DataError: an image cannot be read any more.
         """
-        pictures = self.pictures.select(range(len(self.pictures))[part])
-        labels, batch = pictures.labels.numpy(), list[Pixels]()
-        for done, pixels in enumerate(decode_all(pictures, self.size), start=1):
+        encoded = self.encoded.select(range(len(self.encoded))[part])
+        labels, batch = encoded.labels.numpy(), list[Pixels]()
+        for done, pixels in enumerate(decode_all(encoded, self.size), start=1):
             if isinstance(pixels, DataError):
                 raise pixels
             batch.append(pixels)
-            if len(batch) == EVALUATION_BATCH or done == len(pictures):
+            if len(batch) == EVALUATION_BATCH or done == len(encoded):
                 yield np.stack(batch), labels[done - len(batch) : done]
                 batch = []
 
@@ -76,7 +76,7 @@ class Example:
     """What one training example is, the same wherever and whenever it is made."""
 
     index: int
-    """Of the picture."""
+    """Of the image."""
     size: int
     """Side in pixels."""
     seed: int
@@ -98,10 +98,10 @@ def stream(
         For each step pixels [B, 3, size, size] (uint8) and labels [B]. Closing it early ends the workers.
 
     Raises:
-        DataError: a picture cannot be read any more.
+        DataError: an image cannot be read any more.
     """
     loader = DataLoader(
-        _Crops(images.pictures),
+        _Crops(images.encoded),
         batch_sampler=steps,
         num_workers=workers,
         collate_fn=_as_it_is,
@@ -117,32 +117,32 @@ def stream(
         yield pixels, labels
 
 
-def random_crop(pictures: Pictures, example: Example) -> Tensor:
-    """A random part of a picture, scaled with the filter of `zoo.images.preprocess.to_pixels`: [3, size, size], uint8.
+def random_crop(encoded: EncodedImages, example: Example) -> Tensor:
+    """A random part of an image, scaled with the filter of `zoo.images.preprocess.to_pixels`: [3, size, size], uint8.
 
     Raises:
-        DataError: the picture cannot be read.
+        DataError: the image cannot be read.
     """
-    picture = pictures.picture(example.index)
+    image = encoded.image(example.index)
     crop = RandomResizedCrop(example.size, scale=CROP_AREA, interpolation=InterpolationMode.BICUBIC)
     with torch.random.fork_rng(devices=[]):
         # Not `torch.manual_seed`, which would seed a GPU's generator, too.
         torch.default_generator.manual_seed(example.seed)
-        return pil_to_tensor(crop(picture))
+        return pil_to_tensor(crop(image))
 
 
 class _Crops(Dataset[Tensor]):
-    """Whole steps at once; an unreadable picture is returned, not raised, so that its message stays what it is."""
+    """Whole steps at once; an unreadable image is returned, not raised, so that its message stays what it is."""
 
-    def __init__(self, pictures: Pictures) -> None:
-        self._pictures = pictures
+    def __init__(self, encoded: EncodedImages) -> None:
+        self._encoded = encoded
 
     def __getitems__(self, examples: list[Example]) -> tuple[Tensor, Tensor] | DataError:
         try:
-            pixels = torch.stack([random_crop(self._pictures, example) for example in examples])
+            pixels = torch.stack([random_crop(self._encoded, example) for example in examples])
         except DataError as error:
             return error
-        return pixels, self._pictures.labels[[example.index for example in examples]]
+        return pixels, self._encoded.labels[[example.index for example in examples]]
 
 
 def _as_it_is(made: object) -> object:

@@ -1,4 +1,4 @@
-"""Tables of pictures and labels: Parquet files in the Hugging Face Hub's layout, and the Hub's data sets."""
+"""Tables of images and labels: Parquet files in the Hugging Face Hub's layout, and the Hub's data sets."""
 
 import os
 import unicodedata
@@ -23,7 +23,7 @@ LABEL_COLUMNS = ("label", "labels", "class", "category", "fine_label")
 
 
 class TableFiles:
-    """Pictures in a column of a table, which is mapped into memory, not read."""
+    """Images in a column of a table, which is mapped into memory, not read."""
 
     def __init__(self, rows: datasets.Dataset, column: str, name: str) -> None:
         self._rows, self._column, self._name = rows, column, name
@@ -50,7 +50,7 @@ class TableFiles:
         path = value["path"].as_py() if "path" in value else None
         name = unicodedata.normalize("NFC", os.path.basename(path or ""))
         if value["bytes"].is_valid:
-            return name, value["bytes"].as_buffer().size  # without a copy, which would read the picture
+            return name, value["bytes"].as_buffer().size  # without a copy, which would read the image
         try:
             return name, os.stat(path).st_size if path else -1
         except OSError:
@@ -165,12 +165,12 @@ class HubTable(Table):
 
 
 def image_column(rows: datasets.Dataset, name: str) -> str:
-    """The first column of pictures.
+    """The first column of images.
 
     Raises:
         DataError: there is none.
     """
-    columns = [column for column, feature in rows.features.items() if _holds_pictures(feature)]
+    columns = [column for column, feature in rows.features.items() if _holds_images(feature)]
     if not columns:
         raise DataError(f"{name} has no Image column; its columns are {', '.join(rows.column_names)}")
     return columns[0]
@@ -202,8 +202,8 @@ _FAILURES = (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsErro
 """What `load_dataset` raises on a data set that is not there, cannot be reached or read, or needs code to be run."""
 
 
-def _holds_pictures(feature: object) -> bool:
-    """Whether a column holds pictures; where the file has no metadata, they are structures with `bytes`."""
+def _holds_images(feature: object) -> bool:
+    """Whether a column holds images; where the file has no metadata, they are structures with `bytes`."""
     return isinstance(feature, datasets.Image) or (isinstance(feature, dict) and "bytes" in feature)
 
 

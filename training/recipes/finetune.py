@@ -1,4 +1,4 @@
-"""Start from a model of the zoo, learn other classes: for a folder of one's own pictures.
+"""Start from a model of the zoo, learn other classes: for a folder of your own images.
 
 zoo train wrn16-ours --recipe finetune --data ./my-pictures
 """

@@ -1,12 +1,13 @@
 """The parts of a model card that say what was measured, and how the model was trained."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from zoo.package import ONNX_FILES, WEIGHTS_FILE, Package, sha256
 from zoo.package.metrics import ONNX, Metrics, Score, own_metrics
 from zoo.package.probe import INTERVENTIONS, read_probe
 from zoo.package.speed import Speed, read_speed
 from zoo.registry import info
+from zoo.reporting import markdown
 from zoo.runtime import Precision
 
 SAME_CLASS = "same class, %"
@@ -30,7 +31,7 @@ def results_section(package: Package) -> str:
     filled = [index for index in range(len(headings)) if any(row[index] for row in rows)]
     headings, *rows = ([row[index] for index in filled] for row in (headings, *rows))
     alignment = "".join("llrrrrrrr"[index] for index in filled)
-    parts = [_table(headings, alignment, rows), _about_accuracy(package, metrics)]
+    parts = [markdown(headings, alignment, rows), _about_accuracy(package, metrics)]
     if SAME_CLASS in headings:
         parts.append(
             "`same class` is the share of pictures with PyTorch's class; all of the comparison is in `parity.json`."
@@ -57,7 +58,7 @@ def probe_section(package: Package) -> str:
             rows.append(["", "", INTERVENTIONS[intervention], *cells])
     verdicts = "\n".join(f"- {through}: {probe.verdict}." for through, probe in probes.items())
     about = "The assignment of every patch is replaced, and the rest of the network answers (`zoo probe`)."
-    return f"{heading}{about}\n\n{_table(columns, 'lllrr', rows)}\n\n{verdicts}\n"
+    return f"{heading}{about}\n\n{markdown(columns, 'lllrr', rows)}\n\n{verdicts}\n"
 
 
 def training_section(package: Package) -> str:
@@ -65,7 +66,7 @@ def training_section(package: Package) -> str:
     training = own_metrics(package).training
     if training is None:
         return ""
-    recipe = _table(["setting", "value"], "ll", ([name, str(value)] for name, value in training.recipe.items()))
+    recipe = markdown(["setting", "value"], "ll", ([name, str(value)] for name, value in training.recipe.items()))
     rounded = " Then the weights were rounded to half precision." if training.rounded_from_sha256 else ""
     return (
         f"## Training\n\n{training.images:,} images of {training.data}, {training.minutes} minutes on "
@@ -77,7 +78,7 @@ def _log(history: Sequence[Mapping[str, float]]) -> str:
     if not history:
         return ""
     names = list(history[0])
-    table = _table(names, "r" * len(names), ([str(epoch.get(name, "")) for name in names] for epoch in history))
+    table = markdown(names, "r" * len(names), ([str(epoch.get(name, "")) for name in names] for epoch in history))
     validated = " and the validation split" if any(name.startswith("validation") for name in names) else ""
     summary = f"The log, on the augmented training images{validated}"
     return f"\n<details>\n<summary>{summary}</summary>\n\n{table}\n\n</details>\n"
@@ -137,13 +138,3 @@ def _about_speed(speeds: dict[Precision, Speed]) -> str:
         f"Times are medians of {speed.device}, {speed.processor}, {speed.threads} threads, ONNX Runtime "
         f"{speed.onnxruntime}; pictures per second with {max(speed.seconds)} at once."
     )
-
-
-def _table(headings: list[str], alignment: str, rows: Iterable[list[str]]) -> str:
-    ruler = [{"l": "---", "r": "--:"}[side] for side in alignment]
-    return "\n".join("| " + " | ".join(map(_cell, row)) + " |" for row in (headings, ruler, *rows))
-
-
-def _cell(text: str) -> str:
-    """A text that neither ends the cell nor the row."""
-    return " ".join(text.split()).replace("|", "\\|")

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import MissingDependencyError, PackageError, ZooError
+from zoo.errors import PackageError, ZooError
+from zoo.extras import importing
 from zoo.forks import never_destroy_after_fork
 from zoo.machine import nvidia_driver
 from zoo.outputs import LOGITS, PATCH_LOGITS, Output
@@ -129,8 +130,6 @@ def _open(ort: Any, file: Path, options: Any, device: Device) -> Any:
 
 
 def _onnxruntime() -> Any:
-    try:
+    with importing("onnx"):
         import onnxruntime
-    except ImportError as error:
-        raise MissingDependencyError(f"this needs ONNX Runtime ({error}): pip install 'template-zoo[onnx]'") from None
     return onnxruntime

@@ -1,6 +1,6 @@
 """The best of what can answer for a model here."""
 
-from zoo.errors import MissingDependencyError
+from zoo.extras import importing
 from zoo.package import Package
 from zoo.package.serving import Serving
 from zoo.predictors import Predictor
@@ -15,11 +15,6 @@ def open_predictor(package: Package) -> Predictor:
     """
     if package.onnx(Serving.read(package).precision):
         return OnnxPredictor.open(package)
-    try:
+    with importing("torch", f"{package.config.name} has no ONNX file, and without one it"):
         from zoo.predictors.torch import TorchPredictor
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"{package.config.name} has no ONNX file, and without one it needs PyTorch ({error}): "
-            "pip install 'template-zoo[torch]'"
-        ) from None
     return TorchPredictor.open(package)

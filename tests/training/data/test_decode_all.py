@@ -6,12 +6,12 @@ import pytest
 from support.pictures import coloured, write_files
 
 from training.data import decode_all as module
+from training.data.data_set import EncodedImages, open_splits
 from training.data.decode_all import BLOCK, decode_all
-from training.data.pictures import Pictures, open_splits
 from zoo.errors import DataError
 
 
-def pictures(tmp_path: Path, count: int) -> Pictures:
+def pictures(tmp_path: Path, count: int) -> EncodedImages:
     files = {f"{'ab'[number % 2]}/{number:03}.png": coloured(number) for number in range(count)}
     return open_splits(write_files(tmp_path, files)).train
 
@@ -39,7 +39,7 @@ def test_what_cannot_be_decoded_is_an_error_in_its_place(tmp_path: Path) -> None
 def test_few_pictures_are_read_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "cores", lambda: 1)
     source, read = pictures(tmp_path, 10 * BLOCK), []
-    counted = Pictures(Counting(source, read), source.labels, source.classes)
+    counted = EncodedImages(Counting(source, read), source.labels, source.classes)
     made = decode_all(counted, 8)
     next(made)
     made.close()
@@ -50,7 +50,7 @@ def test_few_pictures_are_read_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyP
 class Counting:
     """Files that say which ones were read."""
 
-    def __init__(self, pictures: Pictures, read: list[int]) -> None:
+    def __init__(self, pictures: EncodedImages, read: list[int]) -> None:
         self._files, self._read = pictures.files, read
 
     def __len__(self) -> int:

@@ -6,8 +6,8 @@ import pytest
 from support.pictures import coloured, write_files
 
 from training.data import folder
+from training.data.data_set import open_split, open_splits
 from training.data.folder import FolderSource, open_folder
-from training.data.pictures import open_split, open_splits
 from zoo.errors import DataError, ImageError, ImageTooLargeError
 
 PICTURE = coloured(1)

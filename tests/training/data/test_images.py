@@ -114,7 +114,7 @@ def test_parts_have_every_image_once(world: int, images: LabelledImages) -> None
 
 def test_unreadable_pictures_are_all_named(tmp_path: Path) -> None:
     folder = write_split(tmp_path / "data", "train", make_rows([coloured(0), b"text", None, coloured(1), b""]))
-    with pytest.raises(DataError, match="3 of 5 pictures cannot be read; repair") as error:
+    with pytest.raises(DataError, match="3 of 5 images cannot be read; repair") as error:
         load_split(folder, "train")
     lines = str(error.value).splitlines()[1:]
     assert [line.split(": ")[0].strip() for line in lines] == [f"{folder}, train row {row}" for row in (1, 2, 4)]

@@ -109,7 +109,7 @@ def test_images_that_training_could_not_read_either(trained: Callable[..., Packa
     assert re.search(r"2 unreadable held-out images are left out; the first: .*/cat/\d+\.png: ", data.notes[0])
     assert data.load("train").labels.tolist() == [1] * 18
     assert data.notes[1].startswith("18 unreadable train images are left out")
-    with pytest.raises(DataError, match="20 of 40 pictures cannot be read"):
+    with pytest.raises(DataError, match="20 of 40 images cannot be read"):
         ModelData(trained(data_digest="0" * 16), str(plain)).load("train")
 
 

@@ -7,14 +7,14 @@ from PIL import Image
 from support.pictures import coloured, encode, make_rows, write_files, write_split
 
 from training.data import prepare as module
+from training.data.data_set import EncodedImages, open_splits
 from training.data.images import LabelledImages
-from training.data.pictures import Pictures, open_splits
 from training.data.prepare import choose_input_size, load_split, prepare
 from training.data.stream import StreamedImages
 from zoo.errors import DataError
 
 
-def of_size(tmp_path: Path, *sides: tuple[int, int]) -> Pictures:
+def of_size(tmp_path: Path, *sides: tuple[int, int]) -> EncodedImages:
     """Noise of these widths and heights, one class after the other."""
     noise = np.random.default_rng(0)
     files = {
@@ -27,7 +27,7 @@ def of_size(tmp_path: Path, *sides: tuple[int, int]) -> Pictures:
 @pytest.mark.parametrize(
     ("sides", "size", "reason"),
     [
-        ([(32, 32)] * 3, 32, "of 3 pictures is 32 pixels; the patch grid is 8 x 8"),
+        ([(32, 32)] * 3, 32, "of 3 images is 32 pixels; the patch grid is 8 x 8"),
         ([(20, 90)] * 3, 32, "is 20 pixels (limits: 32 to 96); the patch grid is 8 x 8"),
         ([(84, 84), (90, 87), (30, 400)], 84, "is 84 pixels; the patch grid is 21 x 21"),
         ([(120, 91)] * 3, 88, "is 91 pixels; the patch grid is 22 x 22"),
@@ -47,7 +47,7 @@ def test_of_many_pictures_a_sample_is_looked_at(tmp_path: Path, monkeypatch: pyt
     pictures = of_size(tmp_path, *[(40, 40)] * 7)
     assert choose_input_size(pictures) == (
         40,
-        "the median short side of 3 of 7 pictures is 40 pixels; the patch grid is 10 x 10",
+        "the median short side of 3 of 7 images is 40 pixels; the patch grid is 10 x 10",
     )
 
 
@@ -103,7 +103,7 @@ def test_pictures_much_larger_than_the_input_are_streamed_for_crops(side: int, h
 
 
 @pytest.fixture
-def messy(tmp_path: Path, photo: bytes) -> Pictures:
+def messy(tmp_path: Path, photo: bytes) -> EncodedImages:
     """Photographs of three unequal classes, and what lies among them."""
     files = {f"cat/{number}.jpg": photo for number in range(3)}
     files |= {
@@ -118,7 +118,7 @@ def messy(tmp_path: Path, photo: bytes) -> Pictures:
 
 
 @pytest.mark.parametrize("crops", [True, False])
-def test_unreadable_pictures_are_left_out(messy: Pictures, crops: bool, photo: bytes) -> None:
+def test_unreadable_pictures_are_left_out(messy: EncodedImages, crops: bool, photo: bytes) -> None:
     prepared = prepare(messy, 32, crops=crops)
     assert isinstance(prepared.images, StreamedImages if crops else LabelledImages)
     assert prepared.images.classes == ("cat", "dog", "ship")
@@ -134,7 +134,7 @@ def test_unreadable_pictures_are_left_out(messy: Pictures, crops: bool, photo: b
 def test_a_class_without_readable_pictures_stops(tmp_path: Path) -> None:
     files = {"a/1": coloured(1), "b/1": b"text", "b/2": b"", "c/1": coloured(2)}
     pictures = open_splits(write_files(tmp_path, files)).train
-    with pytest.raises(DataError, match=r"2 of 4 pictures cannot be read; .*none is left of b, or remove the class"):
+    with pytest.raises(DataError, match=r"2 of 4 images cannot be read; .*none is left of b, or remove the class"):
         prepare(pictures, 32)
 
 

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from support.pictures import encode, write_files
 
-from training.data.pictures import open_splits
+from training.data.data_set import open_splits
 from training.data.prepare import prepare
 from training.data.stream import Example, StreamedImages, random_crop, stream
 from zoo.errors import DataError
@@ -53,7 +53,7 @@ def test_an_example_is_a_part_of_its_picture(images: StreamedImages) -> None:
     assert pixels.dtype == torch.uint8
     assert labels.tolist() == [0, 0, 0, 0]
     assert labels.dtype == torch.int64
-    assert torch.equal(pixels[2], random_crop(images.pictures, steps(1)[0][2]))
+    assert torch.equal(pixels[2], random_crop(images.encoded, steps(1)[0][2]))
 
 
 def test_crops_of_a_gradient_show_a_third_of_it_or_more(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_crops_of_a_gradient_show_a_third_of_it_or_more(tmp_path: Path) -> None:
 def test_workers_and_starts_change_nothing(workers: int, images: StreamedImages) -> None:
     torch.manual_seed(workers)
     state = torch.get_rng_state()
-    expected = [(torch.stack([random_crop(images.pictures, example) for example in step]), step) for step in steps(6)]
+    expected = [(torch.stack([random_crop(images.encoded, example) for example in step]), step) for step in steps(6)]
     for start in (0, 4):
         made = list(stream(images, iter(steps(6)[start:]), workers, pin=False))
         assert len(made) == 6 - start
@@ -121,7 +121,7 @@ def test_parts_have_the_centre_of_every_picture_once(
     world: int, images: StreamedImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("training.data.stream.EVALUATION_BATCH", 5)
-    expected = [decode_pixels(images.pictures.files.read(index), 32).pixels for index in range(COUNT)]
+    expected = [decode_pixels(images.encoded.files.read(index), 32).pixels for index in range(COUNT)]
     for rank in range(world):
         part = slice(rank, None, world)
         pixels, labels = zip(*images.batches(part), strict=True)

@@ -9,7 +9,7 @@ import pyarrow.parquet
 import pytest
 from support.pictures import coloured, make_rows, write_files, write_split
 
-from training.data.pictures import open_split, open_splits
+from training.data.data_set import open_split, open_splits
 from training.data.table import ParquetTable
 from zoo.errors import DataError
 
@@ -65,7 +65,7 @@ def test_pictures_without_metadata_are_found_by_their_bytes(tmp_path: Path) -> N
     split = open_split(str(tmp_path), "train")
     assert split.files.read(0) == PICTURES[0]
     with pytest.raises(DataError, match="row 1: it has neither bytes nor a path"):
-        split.picture(1)
+        split.image(1)
 
 
 def test_of_two_label_columns_the_finer_one_counts(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_test_split_whose_labels_are_secret_is_none(hidden: dict[str, Any], tm
 def test_pictures_without_a_label(tmp_path: Path) -> None:
     classes = datasets.ClassLabel(names=["a", "b"])
     write_split(tmp_path, "train", make_rows(PICTURES, label=(classes, [0, None, 1, -1])))
-    with pytest.raises(DataError, match=r"2 of 4 pictures in the train split of .* have no label"):
+    with pytest.raises(DataError, match=r"2 of 4 images in the train split of .* have no label"):
         open_splits(str(tmp_path))
 
 

@@ -1,1 +1,0 @@
-"""The paper's claims as measurements: one file a claim, `catalogue.py` lists them."""

@@ -1,0 +1,1 @@
+"""The paper's claims as measurements: one module a claim, listed in `catalogue.py`."""

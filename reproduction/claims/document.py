@@ -1,0 +1,62 @@
+"""From findings to `claims.md`. The same findings make the same bytes."""
+
+from collections.abc import Mapping
+
+from explain.stats import RESAMPLES
+from reproduction.claims.catalogue import CLAIMS, Claim
+from reproduction.claims.finding import Finding
+from zoo.reporting import markdown
+
+DOCUMENT = "claims.md"
+PICTURES = "pictures"
+"""Folder of the figures, in that of the document."""
+
+
+def claims_text(findings: Mapping[int, Finding]) -> str:
+    """The Markdown text of findings, claim by claim; a claim without one is said to be not measured yet."""
+    parts = [
+        "# The paper's claims, measured",
+        "Written by `zoo claims`; `zoo claims --only-write` writes it anew from "
+        "[the raw results](../benchmarks/results/claims.json). Each claim has a verdict by a rule that stands "
+        "beside it, numbers and, where there is one, a figure. In brackets: 95% bootstrap intervals over "
+        f"images, {RESAMPLES:,} resamples. What is fitted is fitted on training images.",
+        "**Read with care:** the networks with the block measured here are from before it was corrected, are no longer "
+        "bundled, and did not use the mixture ([probe](probe.md)). So claim 2 compares two ways to supervise patches, "
+        "and in claim 3 the class vectors, and the mixture by itself, are hardly more than random vectors. All will be "
+        "measured again.",
+        _overview(findings),
+    ]
+    for number, claim in CLAIMS.items():
+        parts += [f"## {number}. {claim.sentence}", *_section(claim, findings.get(number))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _overview(findings: Mapping[int, Finding]) -> str:
+    rows = []
+    for number, claim in CLAIMS.items():
+        finding = findings.get(number)
+        verdict = finding.verdict if finding else "not measured yet"
+        headlines = [f"{headline.what}: {headline.shown}" for headline in (finding.numbers if finding else ())[:1]]
+        rows.append((str(number), claim.sentence, verdict, *(headlines or [""])))
+    return markdown(["", "claim", "verdict", "number"], "rlll", rows)
+
+
+def _section(claim: Claim, finding: Finding | None) -> list[str]:
+    if finding is None:
+        return ["Not measured yet."]
+    parts = [f"**{finding.verdict[0].upper()}{finding.verdict[1:]}.** {finding.text}"]
+    parts += [f"![{claim.sentence}]({PICTURES}/{claim.figure}.svg)", claim.caption]
+    if finding.numbers:
+        parts.append("\n".join(f"- {number.what}: {number.shown}" for number in finding.numbers))
+    parts += [f"*The rule.* {finding.rule}", f"*Measured on* {finding.measured_on}."]
+    for table in finding.tables:
+        headings, alignment = zip(*table.columns, strict=True)
+        cells = markdown(headings, alignment, table.rows)
+        parts.append(f"<details><summary>{_html(table.title)}</summary>\n\n{cells}\n\n</details>")
+    return parts
+
+
+def _html(title: str) -> str:
+    """A title outside of Markdown: code in backticks as HTML."""
+    pieces = title.split("`")
+    return "".join(f"<code>{piece}</code>" if index % 2 else piece for index, piece in enumerate(pieces))

@@ -1,0 +1,65 @@
+"""The figure of claim 1: four measures of agreement, layer by layer, a column a network."""
+
+from typing import TYPE_CHECKING, Any
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from reproduction.claims.maximiser.verdict import BARE, EQUAL, FITTED
+from zoo.reporting import COLORS, STYLE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+LINES = {
+    FITTED: (COLORS[0], "-"),
+    BARE: (COLORS[1], "-"),
+    "arg-max": (COLORS[3], "--"),
+    "plain soft-max": (COLORS[2], "--"),
+    "permuted templates": ("#888888", ":"),
+    EQUAL: (COLORS[4], "-."),
+}
+"""Colour and line of each assignment."""
+
+PANELS = {
+    "support": "F1 of the support",
+    "rank": "rank correlation",
+    "mass": "share on what passes",
+    "overlap": "overlap of shares",
+}
+
+PANEL_WIDTH, PANEL_HEIGHT = 4.6, 2.1
+
+
+def draw(raw: dict[str, Any]) -> Figure:
+    """The figure of the raw results of claim 1; bands are 95% bootstrap intervals over images."""
+    networks = raw["layers"]
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(PANEL_WIDTH * len(networks), PANEL_HEIGHT * len(PANELS) + 1), layout="constrained")
+        grid = figure.subplots(len(PANELS), len(networks), sharex="col", sharey="row", squeeze=False)
+        for row, (measure, label) in zip(grid, PANELS.items(), strict=True):
+            row[0].set_ylabel(label)
+            for axes, layers in zip(row, networks.values(), strict=True):
+                _draw_panel(axes, layers, measure)
+        for axes, variant in zip(grid[0], networks, strict=True):
+            axes.set_title(variant)
+        for axes in grid[-1]:
+            axes.set_xlabel("BN-ReLU, from the input to the head; lines where a stage begins")
+        handles, labels = grid[0][0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False)
+    return figure
+
+
+def _draw_panel(axes: "Axes", layers: list[dict[str, Any]], measure: str) -> None:
+    places = range(1, len(layers) + 1)
+    for name, (color, line) in LINES.items():
+        # No interval where the measure is not defined.
+        found = [layer["agreement"][name][measure] or [float("nan")] * 3 for layer in layers]
+        values, lows, highs = zip(*found, strict=True)
+        axes.fill_between(places, lows, highs, color=color, alpha=0.25, linewidth=0)
+        axes.plot(places, values, line, color=color, linewidth=1.4, label=name)
+    stages = [layer["name"].removeprefix("stages.").partition(".")[0] for layer in layers]
+    for place in range(1, len(stages)):
+        if stages[place] != stages[place - 1]:
+            axes.axvline(place + 0.5, color="#bbbbbb", linewidth=0.8)
+    axes.set(ylim=(-0.05 if measure == "rank" else 0, 1.03), xlim=(0.5, len(layers) + 0.5))

@@ -1,0 +1,30 @@
+"""What is compared for claim 1, and what decides it."""
+
+from typing import Any
+
+from reproduction.claims.finding import Verdict
+
+FITTED, BARE, EQUAL = "closed form of BN's output", "closed form of BN's input", "equal shares of what passes"
+LIMITS = ("arg-max", "plain soft-max", "permuted templates")
+CONTENDERS = (FITTED, BARE, *LIMITS, EQUAL)
+"""Assignments of the same patches, as `reproduction.claims.maximiser.measure` says."""
+
+RULE = (
+    "It holds if, at every BN-ReLU of the plain networks, the shares of the closed form of BN's output overlap with "
+    "what is passed more than those of both limits, of permuted templates and of equal shares of what passes: the "
+    "interval of each difference is above 0. It holds in part if the closed form is above the limits and permuted "
+    "templates at least at one layer, and else it does not hold."
+)
+
+
+def above(layer: dict[str, Any], *names: str) -> bool:
+    """Whether the closed form of BN's output has more overlap than others at a layer, beyond the interval."""
+    return all(layer["overlap_above"][name].low > 0 for name in names)
+
+
+def verdict(networks: dict[str, list[dict[str, Any]]]) -> Verdict:
+    """By the rule, from the layers of the plain networks."""
+    layers = [layer for found in networks.values() for layer in found]
+    if all(above(layer, *LIMITS, EQUAL) for layer in layers):
+        return "holds"
+    return "holds in part" if any(above(layer, *LIMITS) for layer in layers) else "does not hold"

@@ -1,0 +1,136 @@
+"""The headline numbers of reports that `zoo semantics` wrote, as far as claims need them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from explain.semantics.summary import SUMMARY_FILE
+from explain.stats import Estimate
+from reproduction.claims.finding import ClaimsError, Finding, FindingTable, Number, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """How two groups of classes lie in the distances of their semantic vectors."""
+
+    groups: dict[str, tuple[str, ...]]
+    within: float
+    between: float
+    groupings: int
+    p: float
+    first_split: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KindCount:
+    """The entities of one kind."""
+
+    entities: int
+    frequency: float
+    """Share of the patches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """A mixture of two classes that was looked for."""
+
+    classes: tuple[str, str]
+    found: bool
+    frequency: Estimate | None = None
+    """Share of the patches."""
+    in_images_of_the_two: float | None = None
+    """Part of its patches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mixtures:
+    """The entities of a model."""
+
+    clusters: int
+    kinds: dict[str, KindCount]
+    searched: dict[str, Searched]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `zoo semantics` found of one model with the block."""
+
+    model: dict[str, str]
+    data: str
+    split: str
+    images: int
+    training_images: int
+    seed: int
+    geometry: dict[str, dict[str, Estimate]]
+    """Measures of each space, `before` and `after` the block among them."""
+    geometry_change: dict[str, dict[str, Estimate]]
+    """Of each space, less those of `before`."""
+    class_vectors: Groups | None
+    entities: Mixtures
+
+    @property
+    def variant(self) -> str:
+        return self.model["variant"]
+
+    @property
+    def measured_on(self) -> str:
+        """Model, data set, split, number of images, seed."""
+        return (
+            f"`{self.variant}`: {self.data}, {self.images:,} images of the {self.split} split, fitted on "
+            f"{self.training_images:,} training images, seed {self.seed}, one seed of weights"
+        )
+
+
+_reports = TypeAdapter(Report)
+
+
+def read_reports(folders: Sequence[Path]) -> list[Report]:
+    """The reports of models with the block.
+
+    Raises:
+        ClaimsError: there are none, or one cannot be read.
+    """
+    if not folders:
+        raise ClaimsError(
+            "claims 3 and 4 are read from the report of a model with the block; make one with zoo semantics, and name "
+            "its folder with --report"
+        )
+    return [_read(folder / SUMMARY_FILE) for folder in folders]
+
+
+def finding_of(
+    reports: Sequence[Report],
+    *,
+    verdict: Verdict,
+    rule: str,
+    sentence: Callable[[Report], str],
+    numbers: Callable[[Report], Iterable[Number]],
+    table: FindingTable,
+    raw: Callable[[Report], dict[str, Any]],
+) -> Finding:
+    """A finding from reports: its text, headline numbers and raw results are those of each report in turn."""
+    return Finding(
+        verdict=verdict,
+        rule=rule,
+        text=" ".join(map(sentence, reports)),
+        measured_on="; ".join(report.measured_on for report in reports),
+        numbers=tuple(number for report in reports for number in numbers(report)),
+        tables=(table,),
+        raw={report.variant: raw(report) for report in reports},
+    )
+
+
+def _read(file: Path) -> Report:
+    try:
+        return _reports.validate_json(file.read_bytes())
+    except OSError as error:
+        raise ClaimsError(f"{file.parent} is not a report of zoo semantics: {file.name}: {error.strerror}") from None
+    except ValidationError as error:
+        first: Any = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "file"
+        raise ClaimsError(
+            f"{file} is not the summary of a report of a model with the block: {place}: {first['msg']}"
+        ) from None

@@ -1,0 +1,46 @@
+"""Which claims to measure, and what is written of them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from reproduction.claims.catalogue import CLAIMS
+from reproduction.claims.document import DOCUMENT, PICTURES, claims_text
+from reproduction.claims.finding import Finding
+from zoo.errors import InputError
+from zoo.package import write_atomically
+from zoo.reporting import svg
+
+
+def chosen_claims(only: str | None) -> tuple[int, ...]:
+    """The numbers of claims that `--only` names, in order; all of them for None.
+
+    Raises:
+        InputError: it is not a list of claims.
+    """
+    if only is None:
+        return tuple(CLAIMS)
+    parts = [part.strip() for part in only.split(",")]
+    known = {str(number): number for number in CLAIMS}
+    if unknown := [part for part in parts if part not in known]:
+        raise InputError(f"--only {only}: {unknown[0]!r} is no claim; they are {', '.join(known)}, as in --only 1,2")
+    return tuple(sorted({known[part] for part in parts}))
+
+
+def write(folder: Path, findings: Mapping[int, Finding]) -> list[Path]:
+    """Write the document and its figures.
+
+    Arguments:
+        folder: where to.
+        findings: by the claim's number.
+
+    Returns:
+        The files.
+    """
+    files = [folder / DOCUMENT]
+    write_atomically(files[0], claims_text(findings).encode())
+    for number, finding in sorted(findings.items()):
+        claim = CLAIMS[number]
+        file = folder / PICTURES / f"{claim.figure}.svg"
+        write_atomically(file, svg(claim.draw(dict(finding.raw)), "zoo claims"))
+        files.append(file)
+    return files

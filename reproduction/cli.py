@@ -1,0 +1,165 @@
+"""The commands `zoo reproduce` and `zoo claims`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reproduction.experiments import EXPERIMENTS
+from zoo.errors import InputError
+from zoo.extras import require
+from zoo.options import data_option, path_option
+
+AT_ONCE_ON_A_GPU = 4
+"""A small network leaves most of a GPU idle: several runs share it in less time than one after the other."""
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add this package's commands to the program."""
+    app.command()(reproduce)
+    app.command()(claims)
+
+
+def reproduce(
+    datasets: Annotated[
+        list[str] | None,
+        data_option(help="As --data of zoo train; several. None: the paper's, for an experiment its own."),
+    ] = None,
+    variants: Annotated[
+        list[str] | None,
+        typer.Option(help="Shell-style patterns; several. None: the paper's ten."),
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(help="Runs of each row, with the seeds 0, 1, ...", show_default="1, or the experiment's"),
+    ] = None,
+    recipe: Annotated[str, typer.Option(help="As --recipe of zoo train.")] = "fast",
+    epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    experiment: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Its runs instead of the table's; several: {', '.join(EXPERIMENTS)}."),
+    ] = None,
+    runs: Annotated[Path, path_option(help="Folder of checkpoints, models and logs.")] = Path("runs/reproduce"),
+    results: Annotated[Path, path_option(help="Folder of results.md, its figures and the records.")] = Path("docs"),
+    at_once: Annotated[
+        int | None, typer.Option(help=f"Runs that share the device. None: {AT_ONCE_ON_A_GPU} on a GPU, else 1.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the plan and where it stands.")] = False,
+    only_write: Annotated[bool, typer.Option("--only-write", help="Only write the results of the records.")] = False,
+) -> None:
+    """Train the paper's table or an experiment's arms, and write docs/results.md; what is done already stays done."""
+    from zoo.terminal import Terminal
+
+    say = Terminal().print
+    if only_write:
+        require("train", "matplotlib")
+        return _write(results, say)
+    require("train")
+    if not dry_run:
+        require("explain")  # zoo probe looks at every network with a semantic block
+    from reproduction.execute import TRAINER, UnfinishedError, execute, require_test_splits, require_used_blocks, state
+    from reproduction.experiments import plan_experiments
+    from reproduction.plan import plan
+    from reproduction.records import RECORDS
+
+    if experiment:
+        if variants or epochs is not None:
+            raise InputError("--experiment has its own variants and epochs; leave out --variants and --epochs")
+        planned = plan_experiments(experiment, seeds, datasets or [])
+    else:
+        changes = {} if epochs is None else {"epochs": epochs}
+        planned = plan(datasets or (), variants or (), 1 if seeds is None else seeds, recipe, changes)
+    records = results / RECORDS
+    states = [state(run, runs, records) for run in planned]
+    if dry_run:
+        for run, its_state in zip(planned, states, strict=True):
+            say(f"{its_state:<9}  {run.name}")
+    counts = ", ".join(f"{states.count(kind)} {kind}" for kind in ("done", "half-done", "to do"))
+    say(f"{len(planned)} runs: {counts}")
+    if dry_run:
+        return None
+    waiting = [run for run, its_state in zip(planned, states, strict=True) if its_state != "done"]
+    if at_once is None:
+        at_once = _at_once_on(device) if waiting else 1
+    require_test_splits(waiting)
+    try:
+        execute(waiting, runs, records, at_once, device, trainer=TRAINER, say=say)
+    except UnfinishedError:
+        _write(results, say)
+        raise
+    _write(results, say)
+    if not experiment:
+        require_used_blocks(planned, records)
+    return None
+
+
+def _at_once_on(device: str) -> int:
+    from training.device import choose_device
+
+    return AT_ONCE_ON_A_GPU if choose_device(device)[0].type == "cuda" else 1
+
+
+def _write(results: Path, say: Callable[[str], None]) -> None:
+    from reproduction.plots import write_plots
+    from reproduction.records import RECORDS, read_records
+    from reproduction.results import write_results
+
+    records = read_records(results / RECORDS)
+    plots = write_plots(results, records)
+    say(f"{write_results(results, records, plots)}: {len(records)} runs")
+
+
+def claims(
+    data: Annotated[
+        str, data_option(help="As --data of zoo train; the models are those of this data set, by its name.")
+    ] = "cifar10",
+    images: Annotated[
+        int, typer.Option(min=2, help="Images whose patches are looked at; accuracies are of the whole test split.")
+    ] = 1000,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            help="Claims to measure, as 1,2; the others stay as they are.", show_default="all that can be measured"
+        ),
+    ] = None,
+    report: Annotated[
+        list[Path] | None,
+        path_option(help="Folder that zoo semantics wrote, of a model with the block, for claims 3 and 4; several."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of locations and resamples.")] = 0,
+    docs: Annotated[Path, path_option(help="Folder of claims.md, its figures and the records of runs.")] = Path("docs"),
+    raw: Annotated[Path, path_option(help="File of the raw results.")] = Path("benchmarks/results/claims.json"),
+    only_write: Annotated[
+        bool, typer.Option("--only-write", help="Only write the document of the raw results.")
+    ] = False,
+) -> None:
+    """Measure the paper's claims on trained models, and write docs/claims.md."""
+    require("explain")
+    from reproduction.claims.catalogue import CLAIMS
+    from reproduction.claims.finding import ClaimsError, read_findings, write_findings
+    from reproduction.claims.inputs import ClaimInputs
+    from reproduction.claims.runner import chosen_claims, write
+    from reproduction.records import RECORDS
+    from zoo.terminal import Terminal
+
+    console = Terminal()
+    numbers = () if only_write else chosen_claims(only)
+    inputs = ClaimInputs(data, images, seed, docs / RECORDS, tuple(report or ()))
+    try:
+        findings = read_findings(raw)
+        for number in numbers:
+            try:
+                findings[number] = CLAIMS[number].measure(inputs)
+            except ClaimsError as error:
+                if only is not None:
+                    raise
+                console.print(f"claim {number} was not measured: {error}")
+                continue
+            write_findings(raw, findings)
+            console.print(f"claim {number}: {findings[number].verdict}. {findings[number].text}")
+        for file in write(docs, read_findings(raw)):
+            console.print(f"wrote {file}")
+    except OSError as error:
+        raise InputError(f"cannot read or write {error.filename}: {error.strerror or error}") from None

@@ -1,0 +1,84 @@
+"""What experiments gave: accuracy of each arm, and its paired differences with intervals over the seeds."""
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+
+from reproduction.experiments import EXPERIMENTS, Arm, Experiment
+from reproduction.records import Group, Record, linked_logs, shown_mean
+from zoo.reporting import markdown
+
+HEADINGS = (
+    "arm",
+    "accuracy, %",
+    "seeds",
+    "patches, %",
+    "difference [95% interval]",
+    "errors removed by the true class, %",
+    "answers changed by another image's assignment, %",
+    "minutes",
+    "logs, by seed",
+)
+ALIGNMENT = "lrrrrrrrl"
+
+T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+"""Student's t at 97.5% for 1, 2, ... degrees of freedom; 1.96 is taken beyond."""
+
+
+def experiment_sections(groups: Iterable[Group]) -> list[str]:
+    """Heading, question and table of every experiment, in Markdown.
+
+    Arguments:
+        groups: of records that were measured on held-out images.
+    """
+    records = {record.name: record for group in groups for record in group.records}
+    return [part for name, experiment in EXPERIMENTS.items() for part in _section(name, experiment, records)]
+
+
+def _section(name: str, experiment: Experiment, records: dict[str, Record]) -> list[str]:
+    by_arm = {arm.title: _of_arm(experiment, arm, records) for arm in experiment.arms}
+    found = [record for arm in by_arm.values() for record in arm.values()]
+    images = f", {found[0].training.images:,} training and {found[0].score.images:,} held-out images" if found else ""
+    about = (
+        f"{experiment.question} {experiment.data}{images}; `zoo reproduce --experiment {name}`. A difference is to the "
+        f"arm *{experiment.against}*, the mean of the differences seed by seed with the 95% interval of Student's t."
+    )
+    rows = [_row(arm, by_arm[arm.title], by_arm[experiment.against]) for arm in experiment.arms]
+    return [f"### {experiment.title}", about, markdown(HEADINGS, ALIGNMENT, rows)]
+
+
+def _of_arm(experiment: Experiment, arm: Arm, records: dict[str, Record]) -> dict[int, Record]:
+    """The records of an arm by seed."""
+    names = ((seed, experiment.run(arm, seed).name) for seed in range(arm.seeds or experiment.seeds))
+    return {seed: records[name] for seed, name in names if name in records}
+
+
+def _row(arm: Arm, own: dict[int, Record], against: dict[int, Record]) -> list[str]:
+    if not own:
+        return [arm.title, *[""] * (len(HEADINGS) - 1)]
+    differences = [own[seed].score.accuracy - against[seed].score.accuracy for seed in own if seed in against]
+    probes = [record.probe for record in own.values() if record.probe]
+    return [
+        arm.title,
+        shown_mean([record.score.accuracy for record in own.values()]),
+        str(len(own)),
+        shown_mean([record.score.patch_accuracy for record in own.values()]),
+        "" if own is against else paired_difference(differences),
+        shown_mean([probe.errors_removed[0] for probe in probes]),
+        shown_mean([probe.effects["swapped"].changed[0] for probe in probes]),
+        f"{statistics.fmean(record.training.minutes for record in own.values()):.1f}",
+        linked_logs(own.values()),
+    ]
+
+
+def paired_difference(differences: Sequence[float]) -> str:
+    """The mean of paired differences with its 95% interval; without one for a single pair, empty for none."""
+    if not differences:
+        return ""
+    mean = statistics.fmean(differences)
+    if len(differences) < 2:
+        return f"{mean:+.2f}"
+    freedom = len(differences) - 1
+    t = T_975[freedom - 1] if freedom <= len(T_975) else 1.96
+    reach = t * statistics.stdev(differences) / math.sqrt(len(differences))
+    return f"{mean:+.2f} [{mean - reach:+.2f}, {mean + reach:+.2f}]"

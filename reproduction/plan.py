@@ -1,0 +1,160 @@
+"""Which runs the paper's table takes, and in which order."""
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from reproduction.records import Record, RecordError, run_name, shown
+from training import recipes
+from zoo.errors import InputError, UnknownNameError
+from zoo.registry import DATA_SETS, info, list_models
+
+Change = tuple[str, Any]
+"""A field of the recipe and its value instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One training."""
+
+    variant: str
+    source: str
+    """Where the data comes from: a folder, a name of `zoo.registry.DATA_SETS` or a Hub data set's id."""
+    recipe_name: str
+    changes: tuple[Change, ...] = ()
+    """What differs from that recipe."""
+    seed: int = 0
+    hold_out: float = 0.0
+    """Share of the training split to keep away and measure on, so that the test split is not read; 0 for none."""
+    limit: int | None = None
+    """So many training images only; None for all."""
+
+    @property
+    def data(self) -> str:
+        """Short name of the data set."""
+        from training.data.data_set import data_set_name
+
+        return data_set_name(self.source)
+
+    @property
+    def name(self) -> str:
+        """What its folder and its record are called."""
+        changes = dict(self.changes)
+        return run_name(self.variant, self.data, self.recipe_name, changes, self.hold_out, self.seed, self.limit)
+
+    def arguments(self) -> list[str]:
+        """Of the command `zoo`."""
+        changed = [
+            text
+            for key, value in self.changes
+            for one in (value if isinstance(value, tuple) else (value,))
+            for text in (f"--{key.replace('_', '-')}", str(one))
+        ]
+        held_out = ["--hold-out", str(self.hold_out)] if self.hold_out else []
+        limit = [] if self.limit is None else ["--limit", str(self.limit)]
+        return [
+            *("train", self.variant, "--data", self.source, "--recipe", self.recipe_name, "--seed", str(self.seed)),
+            *changed,
+            *held_out,
+            *limit,
+        ]
+
+    @property
+    def has_block(self) -> bool:
+        """Whether the network has a semantic block, which it may use or not."""
+        return info(self.variant).has_block
+
+    def check(self, record: Record) -> None:
+        """That a record is of this run.
+
+        Raises:
+            RecordError: it is of another; names what differs.
+        """
+        planned = {
+            "epochs": recipes.get(self.recipe_name).epochs,
+            "variant": self.variant,
+            "data": self.data,
+            "recipe_name": self.recipe_name,
+            "hold_out": self.hold_out,
+            "seed": self.seed,
+            "limit": self.limit,
+            **dict(self.changes),
+        }
+        recorded = record.training.recipe | {
+            "variant": record.variant,
+            "data": record.data,
+            "recipe_name": record.training.recipe_name,
+            "hold_out": record.hold_out,
+            "limit": record.training.limit,
+        }
+        differing = [
+            f"{key}: {recorded.get(key)} there, {value} planned"
+            for key, value in planned.items()
+            if shown(recorded.get(key)) != shown(value)
+        ]
+        if differing:
+            raise RecordError(f"the record of {self.name} is of another run ({', '.join(differing)}); remove it")
+
+
+def plan(
+    sources: Sequence[str] = (),
+    patterns: Sequence[str] = (),
+    seeds: int = 1,
+    recipe_name: str = "fast",
+    changes: Mapping[str, Any] | None = None,
+) -> list[Run]:
+    """The runs of the paper's table: seed 0 of everything first, in the order of the table.
+
+    Arguments:
+        sources: data sets; none for all of the paper's.
+        patterns: shell-style patterns of variants; none for the paper's ten.
+        seeds: how many, from 0 up.
+        recipe_name: a name of `training.recipes`.
+        changes: what all runs have otherwise than the recipe, by field.
+
+    Raises:
+        UnknownNameError: no variant, data set or recipe is called so.
+        InputError: a number is out of its range, or two data sets share a name.
+    """
+    if seeds < 1:
+        raise InputError(f"seeds = {seeds}: it must be at least 1")
+    sources = _data_sets(sources or list(DATA_SETS))
+    variants = _matching(patterns) if patterns else [name for name in list_models() if info(name).paper_accuracy]
+    changed = _differing(recipe_name, changes or {})
+    return [
+        Run(variant, source, recipe_name, changed, seed)
+        for seed in range(seeds)
+        for source in sources
+        for variant in variants
+    ]
+
+
+def _differing(recipe_name: str, changes: Mapping[str, Any]) -> tuple[Change, ...]:
+    """The changes that change something, so that equal runs are equal; the recipe checks their values."""
+    recipe = recipes.get(recipe_name)
+    replace(recipe, **changes)
+    return tuple((key, changes[key]) for key in sorted(changes) if getattr(recipe, key) != changes[key])
+
+
+def _matching(patterns: Iterable[str]) -> list[str]:
+    chosen = set()
+    for pattern in patterns:
+        chosen |= set(list_models(pattern) or [info(pattern).name])
+    return [name for name in list_models() if name in chosen]
+
+
+def _data_sets(sources: Iterable[str]) -> list[str]:
+    from training.data.data_set import data_set_name
+
+    known: dict[str, str] = {}
+    for source in dict.fromkeys(sources):
+        on_the_hub = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+(:[\w.-]+)?", source)
+        if source not in DATA_SETS and not on_the_hub and not os.path.isdir(source):
+            raise UnknownNameError("data set or folder", source, DATA_SETS)
+        name = data_set_name(source)
+        if name in known:
+            raise InputError(f"the data sets {known[name]} and {source} are both called {name}; choose one of them")
+        known[name] = source
+    return list(known.values())

@@ -1,0 +1,75 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from explain.stats import Estimate
+from reproduction.claims.finding import Finding
+from reproduction.claims.inputs import ClaimInputs
+from reproduction.claims.maximiser import measure as maximiser
+from reproduction.claims.maximiser.agreement import MEASURES
+from reproduction.claims.maximiser.plot import draw
+from reproduction.claims.maximiser.verdict import BARE, CONTENDERS, EQUAL, FITTED, LIMITS, verdict
+
+
+@pytest.fixture(scope="module")
+def finding(cifar: Path) -> Iterator[Finding]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(maximiser, "COMPARED", ("wrn16-ours",))
+        patch.setattr(maximiser, "PLAIN", ("wrn16",))
+        yield maximiser.measure(ClaimInputs(str(cifar), 12, 0, cifar))
+
+
+def test_what_is_so_by_construction_is_found_so(finding: Finding) -> None:
+    layers = finding.raw["layers"]["wrn16"]
+    assert len(layers) == 17
+    for layer in layers:
+        assert layer["slack"] == 0
+        assert layer["agreement"][FITTED]["support"] == (1, 1, 1)
+        assert layer["agreement"][EQUAL]["mass"] == (1, 1, 1)
+        assert layer["agreement"]["arg-max"]["mass"] == (1, 1, 1)
+        # Permuted, a share is on what passes as often as a template passes.
+        assert layer["agreement"]["permuted templates"]["mass"].value == pytest.approx(layer["passed"], abs=0.08)
+        assert 1 <= layer["effective_templates"] <= layer["passed"] * layer["templates"] + 1
+
+
+def test_measures_are_within_their_ranges_and_intervals(finding: Finding) -> None:
+    for layer in finding.raw["layers"]["wrn16"]:
+        for name in CONTENDERS:
+            for measure in MEASURES:
+                value, low, high = layer["agreement"][name][measure]
+                assert -1 <= low <= value <= high <= 1
+        assert layer["agreement"][FITTED]["overlap"].value > layer["agreement"][BARE]["overlap"].value
+
+
+def test_the_finding_says_what_it_was_measured_on(finding: Finding) -> None:
+    assert "cifar10, 12 images of the test split" in finding.measured_on
+    assert {row[0] for row in finding.tables[0].rows} == {"`wrn16`", "`wrn16-ours`"}
+    assert finding.verdict in ("holds", "holds in part", "does not hold")
+
+
+def test_the_figure_has_a_row_a_measure_and_a_column_a_network(finding: Finding) -> None:
+    assert len(draw(dict(finding.raw)).axes) == len(MEASURES)
+
+
+@pytest.mark.parametrize(
+    ("below", "expected"),
+    [((), "holds"), ((EQUAL,), "holds in part"), (("plain soft-max",), "does not hold")],
+)
+def test_the_verdict_goes_by_the_rule(below: tuple[str, ...], expected: str) -> None:
+    lows = {name: -0.01 if name in below else 0.01 for name in (*LIMITS, EQUAL)}
+    layer = {"overlap_above": {name: Estimate(low + 0.02, low, low + 0.04) for name, low in lows.items()}}
+    assert verdict({"rn26": [layer]}) == expected
+
+
+def test_one_layer_below_is_in_part() -> None:
+    above, below = (
+        {"overlap_above": dict.fromkeys((*LIMITS, EQUAL), Estimate(value, value, value))} for value in (0.1, -0.1)
+    )
+    assert verdict({"rn26": [above], "wrn16": [above, below]}) == "holds in part"
+
+
+def test_means_of_an_image_leave_out_what_is_not_defined() -> None:
+    values = np.array([[[1.0, np.nan], [3.0, np.nan]], [[np.nan, 2.0], [5.0, 4.0]]])
+    np.testing.assert_array_equal(maximiser._mean_of_defined(values), [[2, np.nan], [5, 3]])

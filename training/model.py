@@ -1,0 +1,199 @@
+"""The network that a training starts from, and the model directory that it leaves, to which evaluations are added."""
+
+import hashlib
+import platform
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+
+from training.data.images import LabelledImages
+from training.data.stream import StreamedImages
+from training.evaluate import Evaluation
+from training.loop import TrainedNetwork
+from training.recipe import Recipe
+from zoo.errors import InputError, PackageError
+from zoo.hub import open_model
+from zoo.images.preprocess import Normalization
+from zoo.networks.load import create, load_package
+from zoo.networks.network import Network
+from zoo.package import (
+    CONFIG_FILE,
+    METRICS_FILE,
+    NETWORK_FILES,
+    WEIGHTS_FILE,
+    ModelConfig,
+    Package,
+    write_atomically,
+    write_json,
+)
+from zoo.package.card import write_card
+from zoo.package.metrics import Training, digest_field, own_metrics, read_metrics
+
+RELEASED = "released"
+"""A recipe's `start_from` that means the variant's own model of the default data set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A network to train."""
+
+    network: Network
+    normalization: Normalization
+    """Normalisation of the pixels: by the images, or by those that the model was trained on."""
+    weights: str = ""
+    """SHA-256 of the weights that it starts from; empty for random ones."""
+    trained_on: str = ""
+    """Short name of the data set that those were trained on."""
+    training: Training | None = None
+    """How those were trained, if it is recorded."""
+
+
+def start_network(variant: str, images: LabelledImages | StreamedImages, recipe: Recipe) -> Start:
+    """The variant's network for the classes of the images.
+
+    From a model of other classes, everything is kept but the tensors that belong to a class.
+
+    Raises:
+        UnknownNameError: no variant has this name.
+        InputError: the model that the recipe starts from is of another variant.
+        PackageError: it is not there, or is damaged.
+    """
+    torch.manual_seed(recipe.seed)
+    package = None
+    if recipe.start_from:
+        package = open_model(variant if recipe.start_from == RELEASED else recipe.start_from, NETWORK_FILES)
+        if package.config.variant != variant:
+            raise InputError(
+                f"start_from = {recipe.start_from!r} is a {package.config.variant}, and {variant} is to be trained"
+            )
+    normalization = images.normalization() if package is None else package.config.normalization
+    network = create(
+        variant, num_classes=len(images.classes), assignment=recipe.assignment, normalization=normalization
+    )
+    if package is None:
+        return Start(network, normalization)
+    weights = load_package(package).state_dict()
+    same = package.config.classes == images.classes and package.config.assignment == recipe.assignment
+    own = network.configured_tensors() | (set() if same else network.class_tensors())
+    network.load_state_dict({**network.state_dict(), **{n: w for n, w in weights.items() if n not in own}})
+    config, training = package.config, own_metrics(package).training
+    return Start(network, normalization, config.weights_sha256, config.data, training)
+
+
+def describe(
+    variant: str, data: str, classes: tuple[str, ...], normalization: Normalization, recipe: Recipe, network: Network
+) -> ModelConfig:
+    """The identity of a trained network.
+
+    Arguments:
+        variant: the variant that was trained.
+        data: short name of the data set.
+        classes: C names.
+        normalization: of the pixels.
+        recipe: how it was trained, with its input size.
+        network: its weights are part of the identity.
+
+    Raises:
+        InputError: its head was replaced, and its templates were not.
+    """
+    network.require_one_number_of_classes()
+    return ModelConfig(
+        variant=variant,
+        data=data,
+        classes=classes,
+        input_size=recipe.input_size,
+        normalization=normalization,
+        weights_sha256=hashlib.sha256(_weights_file(network)).hexdigest(),
+        assignment=recipe.assignment,
+    )
+
+
+def save_model(
+    out: Path,
+    config: ModelConfig,
+    trained: TrainedNetwork,
+    images: LabelledImages | StreamedImages,
+    recipe: Recipe,
+    recipe_name: str,
+    held_out: float = 0.0,
+    limit: int | None = None,
+    data_digest: str | None = None,
+) -> Package:
+    """Write a model directory: weights, configuration, what was run, and the card.
+
+    Arguments:
+        out: the directory; files of the same names are replaced.
+        config: from `describe`.
+        trained: the network and what it took.
+        images: that it was trained on.
+        recipe: how it was trained.
+        recipe_name: the named recipe that it was before changes.
+        held_out: share of the training split that was kept away from training.
+        limit: number of training images that were asked for.
+        data_digest: of the training split before anything was held out; see `training.data.data_set.data_digest`.
+    """
+    kept = _evaluations_of(out, config)
+    write_atomically(out / WEIGHTS_FILE, _weights_file(trained.network))
+    write_atomically(out / CONFIG_FILE, config.to_json().encode())
+    training = {
+        "data": config.data,
+        "split": "train",
+        "weights_sha256": config.weights_sha256,
+        "images": len(images.labels),
+        "held_out": held_out,
+        "limit": limit,
+        "data_digest": data_digest,
+        "recipe_name": recipe_name,
+        "recipe": asdict(recipe),
+        "minutes": round(trained.seconds / 60, 1),
+        "machine": _machine(next(trained.network.parameters()).device),
+        "torch": torch.__version__,
+        "history": [{name: round(value, 4) for name, value in epoch.items()} for epoch in trained.history],
+    }
+    package = Package.open(out)
+    write_json(out / METRICS_FILE, kept | {"training": training})
+    write_card(package)
+    return package
+
+
+def record_evaluation(package: Package, split: str, through: str, evaluation: Evaluation, digest: str) -> None:
+    """Add an evaluation on the model's own data set to its `metrics.json`, and write the card again.
+
+    Arguments:
+        package: the model directory.
+        split: that was measured: `test`, `validation`, `train`, or `held-out` for what was kept away from training.
+        through: what answered: `torch`, `server` or a key of `zoo.package.metrics.ONNX`.
+        evaluation: the result.
+        digest: of what answered: of the ONNX file, else of the weights.
+
+    Raises:
+        PackageError: what is in `metrics.json` already has another form.
+    """
+    read_metrics(package)
+    metrics = package.metrics()
+    metrics.setdefault(split, {})[through] = evaluation.to_json() | {digest_field(through): digest}
+    write_json(package.path / METRICS_FILE, metrics)
+    write_card(package)
+
+
+def _evaluations_of(out: Path, config: ModelConfig) -> dict[str, Any]:
+    """What was measured of these very weights, if they are in the directory already."""
+    try:
+        package = Package.open(out)
+        read_metrics(package)
+    except PackageError:
+        return {}
+    return package.metrics() if package.config == config else {}
+
+
+def _weights_file(network: Network) -> bytes:
+    return save({name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()})
+
+
+def _machine(device: torch.device) -> dict[str, Any]:
+    if device.type == "cuda":
+        return {"device": torch.cuda.get_device_name(device)}
+    return {"device": f"CPU, {platform.machine()}", "threads": torch.get_num_threads()}

@@ -1,0 +1,49 @@
+"""How results are reported: Markdown tables, and the style of figures. matplotlib is imported only to draw."""
+
+import io
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Colours that people with colour blindness can tell apart (Okabe and Ito)."""
+
+STYLE: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.6,
+    # Text stays text, and the same numbers make the same bytes.
+    "svg.fonttype": "none",
+    "svg.hashsalt": "template-zoo",
+}
+"""matplotlib's settings for every figure."""
+
+
+def markdown(headings: Iterable[str], alignment: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table; `alignment` has `l` or `r` for each column."""
+    ruler = [{"l": "---", "r": "--:"}[side] for side in alignment]
+    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in (headings, ruler, *rows))
+
+
+def _cell(text: str) -> str:
+    """Text that ends neither its cell nor its row."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def svg(figure: "Figure", creator: str) -> bytes:
+    """A figure as an SVG file without a date, so that the same figure makes the same bytes.
+
+    Arguments:
+        creator: the program to name in the file.
+    """
+    import matplotlib
+
+    with matplotlib.rc_context(STYLE), io.BytesIO() as file:
+        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": creator})
+        return file.getvalue()
