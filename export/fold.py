@@ -13,7 +13,7 @@ from export.align import align_channels
 from export.folded_block import FoldedBlock
 from zoo.networks.blocks import SemanticBlock
 from zoo.networks.network import Network
-from zoo.networks.residual import PreActivationBlock
+from zoo.networks.resnet import PreActivationBlock
 from zoo.outputs import Output
 
 _DTYPES: Mapping[type, torch.dtype] = MappingProxyType({np.float32: torch.float32, np.int64: torch.int64})
