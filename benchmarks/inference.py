@@ -48,9 +48,9 @@ from rich.table import Table
 
 from export.images import read_pixels
 from export.quantize import PICTURES
+from zoo.files import write_json
 from zoo.images.preprocess import Pixels
 from zoo.machine import cores
-from zoo.package import write_json
 from zoo.registry import info, list_models
 
 VARIANTS = [name for name in list_models() if info(name).paper_accuracy]

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from measured import COMPARED, PICTURE, ROOT, contenders, results
 
 from training.plot import COLORS, STYLE
-from zoo.package import write_atomically
+from zoo.files import write_atomically
 
 SHOWN = {
     "torch.compile": COLORS[3],

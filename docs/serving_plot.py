@@ -14,7 +14,7 @@ from measured import ROOT
 from serving_measured import COMPARED_CLIENTS, DETAILED, PICTURE, SOAK_PICTURE, closed_loop, no_http, serving, soak
 
 from training.plot import COLORS, STYLE
-from zoo.package import write_atomically
+from zoo.files import write_atomically
 
 SHOWN = {
     "ours int8": COLORS[1],

@@ -48,9 +48,9 @@ def export(
     from export.images import read_pixels
     from export.parity_file import describe_stale, drop_stale_records
     from zoo.errors import InputError
-    from zoo.files import refuse_inputs, require_writable
+    from zoo.files import refuse_inputs, require_writable, sha256
     from zoo.hub import open_model
-    from zoo.package import ONNX_FILES, PARITY_FILE, PUBLISHED_FILES, sha256
+    from zoo.package import ONNX_FILES, PARITY_FILE, PUBLISHED_FILES
     from zoo.terminal import Terminal
 
     package = open_model(name)

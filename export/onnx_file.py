@@ -14,11 +14,12 @@ from export.fold import fold
 from export.precision import in_half, with_scaled_channels
 from export.quantize import quantize
 from zoo.errors import InputError
+from zoo.files import write_atomically
 from zoo.images.preprocess import Pixels
 from zoo.networks.load import load_package
 from zoo.networks.network import Network
 from zoo.outputs import Output
-from zoo.package import MIN_INPUT_SIZE, ModelConfig, Package, write_atomically
+from zoo.package import MIN_INPUT_SIZE, ModelConfig, Package
 from zoo.package.onnx_metadata import onnx_metadata
 from zoo.predictors import INPUT, check_pixels
 from zoo.runtime import Precision

@@ -6,7 +6,8 @@ export the same weights to the same bytes; other versions may write another file
 
 from typing import Any
 
-from zoo.package import METRICS_FILE, PARITY_FILE, PROBE_FILE, SPEED_FILE, Package, sha256, write_json
+from zoo.files import sha256, write_json
+from zoo.package import METRICS_FILE, PARITY_FILE, PROBE_FILE, SPEED_FILE, Package
 from zoo.runtime import Precision
 
 Records = dict[str, dict[str, Any]]

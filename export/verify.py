@@ -13,11 +13,12 @@ from export.challenges import challenges
 from export.parity import LIMITS, Parity, ParityError, Provider
 from zoo.answers import patch_shares
 from zoo.errors import PackageError
+from zoo.files import write_json
 from zoo.images.preprocess import Pixels
 from zoo.machine import processor
 from zoo.networks.load import load_package
 from zoo.outputs import Output
-from zoo.package import ONNX_FILES, PARITY_FILE, Package, write_json
+from zoo.package import ONNX_FILES, PARITY_FILE, Package
 from zoo.predictors import Prediction, check_pixels, predict_in_parts
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.predictors.torch import TorchPredictor

@@ -33,13 +33,13 @@ from training.run_folder import UNREADABLE_FILE
 from training.save import describe, record_evaluation, save_model
 from training.start import start_network
 from zoo.errors import DataError, InputError
-from zoo.files import require_writable
+from zoo.files import require_writable, write_atomically
 from zoo.machine import cores, total_memory
 from zoo.networks.network import Network
-from zoo.package import ModelConfig, Package, encodable, write_atomically
+from zoo.package import ModelConfig, Package
 from zoo.package.metrics import HELD_OUT_SHARE, Training
 from zoo.predictors.torch import TorchPredictor
-from zoo.printable import printable
+from zoo.printable import encodable, printable
 from zoo.registry import info
 
 SHOWN = 10

@@ -15,7 +15,7 @@ from training.markdown import Column, markdown
 from training.plot import Picture
 from training.recipe import Recipe
 from training.records import Group, Record, grouped, linked_logs, shown, shown_mean
-from zoo.package import write_atomically
+from zoo.files import write_atomically
 from zoo.registry import DATA_SETS, info, list_models
 
 RESULTS_FILE = "results.md"

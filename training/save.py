@@ -15,17 +15,10 @@ from training.evaluate import Evaluation
 from training.loop import TrainedNetwork
 from training.recipe import Recipe
 from zoo.errors import PackageError
+from zoo.files import write_atomically, write_json
 from zoo.images.preprocess import Normalization
 from zoo.networks.network import Network
-from zoo.package import (
-    CONFIG_FILE,
-    METRICS_FILE,
-    WEIGHTS_FILE,
-    ModelConfig,
-    Package,
-    write_atomically,
-    write_json,
-)
+from zoo.package import CONFIG_FILE, METRICS_FILE, WEIGHTS_FILE, ModelConfig, Package
 from zoo.package.card import write_card
 from zoo.package.metrics import digest_field, read_metrics
 

@@ -167,10 +167,9 @@ def patches(
     """What each patch of a picture looks like: a map over the picture, an array [C + 1, h, w], or JSON."""
     from zoo.answers import map_answers, patch_answers, patch_shares, resolve_top_k
     from zoo.errors import InputError
-    from zoo.files import array_bytes, check_output, png_bytes, write_output
+    from zoo.files import array_bytes, check_output, json_text, png_bytes, write_output
     from zoo.images.decode import decode
     from zoo.images.preprocess import Box
-    from zoo.package import json_text
     from zoo.package.entities import Entities
     from zoo.registry import info
     from zoo.semantic_map import draw_semantic_map

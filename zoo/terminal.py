@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from zoo.package import encodable, json_text
-from zoo.printable import printable_lines
+from zoo.files import json_text
+from zoo.printable import encodable, printable_lines
 
 
 class Terminal(Console):

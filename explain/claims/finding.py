@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from explain.bootstrap import Estimate
 from training.markdown import Column
 from zoo.errors import ZooError
-from zoo.package import write_atomically
+from zoo.files import write_atomically
 
 Verdict = Literal["holds", "holds in part", "does not hold", "not shown"]
 

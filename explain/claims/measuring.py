@@ -9,7 +9,7 @@ from explain.claims.finding import Finding
 from explain.claims.study import Study
 from training.plot import svg
 from zoo.errors import InputError
-from zoo.package import write_atomically
+from zoo.files import write_atomically
 
 
 def chosen_claims(only: str | None) -> tuple[int, ...]:

@@ -7,8 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from zoo.errors import InputError
-from zoo.files import writing
-from zoo.package import write_json
+from zoo.files import write_json, writing
 
 MEASURES: Mapping[str, str] = MappingProxyType({"deletion": "less", "insertion": "more", "mass": "more", "hit": "more"})
 """What is measured, and whether less of it is better, or more."""

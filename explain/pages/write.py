@@ -12,9 +12,9 @@ from explain.pages.sections import sections
 from explain.pages.seen import Seen, read_picture
 from explain.pages.sheet import draw_sheet
 from zoo.errors import ImageError
-from zoo.files import png_bytes, refuse_inputs, writing
+from zoo.files import png_bytes, refuse_inputs, write_atomically, writing
 from zoo.networks.network import Network
-from zoo.package import ModelConfig, write_atomically
+from zoo.package import ModelConfig
 from zoo.printable import printable
 
 INDEX = "index"

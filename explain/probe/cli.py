@@ -41,8 +41,8 @@ def probe(
     from training.data.pictures import data_set_name
     from training.progress import progress_bar
     from zoo.extras import require
+    from zoo.files import sha256
     from zoo.hub import open_model
-    from zoo.package import sha256
     from zoo.package.card import write_card
     from zoo.package.probe import write_probe
     from zoo.predictors.torch import TorchPredictor

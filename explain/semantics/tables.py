@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from explain.semantics.index import PatchIndex
 from explain.semantics.study import Assigned, Study
-from zoo.package import write_atomically
+from zoo.files import write_atomically
 
 
 def write_tables(study: Study, folder: Path) -> list[str]:

@@ -15,11 +15,12 @@ from torch import nn
 
 import zoo
 from export.onnx_file import export_network
+from zoo.files import sha256
 from zoo.images.preprocess import CIFAR10_NORMALIZATION, Pixels
 from zoo.networks.matching import SlackSoftmax
 from zoo.networks.network import Network
 from zoo.outputs import STANDARD
-from zoo.package import CONFIG_FILE, ONNX_FILES, WEIGHTS_FILE, ModelConfig, Package, sha256
+from zoo.package import CONFIG_FILE, ONNX_FILES, WEIGHTS_FILE, ModelConfig, Package
 from zoo.package.onnx_metadata import onnx_metadata
 from zoo.registry import AssignmentName
 

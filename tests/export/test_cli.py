@@ -10,7 +10,8 @@ from export.cli import add_commands
 from export.parity import ParityError
 from export.verify import verify
 from zoo.errors import InputError, MissingDependencyError, PackageError
-from zoo.package import ONNX_FILES, PARITY_FILE, Package, write_json
+from zoo.files import write_json
+from zoo.package import ONNX_FILES, PARITY_FILE, Package
 
 
 @pytest.fixture

@@ -13,8 +13,9 @@ from export.challenges import challenges
 from export.parity import LIMITS, ParityError
 from export.verify import verify
 from zoo.errors import DigestError, InputError, PackageError
+from zoo.files import sha256
 from zoo.outputs import STANDARD
-from zoo.package import CONFIG_FILE, ONNX_FILES, PARITY_FILE, WEIGHTS_FILE, Package, sha256
+from zoo.package import CONFIG_FILE, ONNX_FILES, PARITY_FILE, WEIGHTS_FILE, Package
 from zoo.package.onnx_metadata import onnx_metadata
 from zoo.predictors.cuda_graph import BoundRuns
 from zoo.predictors.onnx import OnnxPredictor

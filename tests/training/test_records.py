@@ -20,8 +20,9 @@ from training.records import (
     run_name,
     write_record,
 )
+from zoo.files import write_json
 from zoo.hub import open_model
-from zoo.package import CONFIG_FILE, METRICS_FILE, Package, write_json
+from zoo.package import CONFIG_FILE, METRICS_FILE, Package
 
 WEIGHTS = Path(__file__).parents[2] / "weights"
 

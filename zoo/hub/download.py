@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import DigestError, PackageError
+from zoo.files import sha256
 from zoo.hub.errors import reason
-from zoo.package import ANSWERING_FILES, CONFIG_FILE, ONNX_FILES, WEIGHTS_FILE, Package, sha256
+from zoo.package import ANSWERING_FILES, CONFIG_FILE, ONNX_FILES, WEIGHTS_FILE, Package
 
 _log = logging.getLogger(__name__)
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from zoo.errors import PublishError, ZooError
+from zoo.files import sha256
 from zoo.hub.errors import is_passing, reason
 from zoo.hub.releases import Release
-from zoo.package import ANSWERING_FILES, CARD_FILE, PUBLISHED_FILES, Package, sha256
+from zoo.package import ANSWERING_FILES, CARD_FILE, PUBLISHED_FILES, Package
 from zoo.package.card import hand_written, model_card, stated_licence
 
 if TYPE_CHECKING:

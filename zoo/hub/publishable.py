@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zoo.errors import DigestError, PublishError
+from zoo.files import sha256
 from zoo.package import (
     CARD_FILE,
     MAP_FILE,
@@ -13,7 +14,6 @@ from zoo.package import (
     PUBLISHED_FILES,
     WEIGHTS_FILE,
     Package,
-    sha256,
 )
 from zoo.package.card import read_card, stated_licence
 from zoo.package.entities import Entities

@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 
 from zoo.errors import PackageError
-from zoo.package import CARD_FILE, MAP_FILE, Package, write_atomically
+from zoo.files import write_atomically
+from zoo.package import CARD_FILE, MAP_FILE, Package
 from zoo.package.card_results import probe_section, results_section, training_section
 from zoo.package.card_usage import usage_section
 from zoo.package.metrics import own_metrics

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from zoo.package import ONNX_FILES, WEIGHTS_FILE, Package, sha256
+from zoo.files import sha256
+from zoo.package import ONNX_FILES, WEIGHTS_FILE, Package
 from zoo.package.metrics import ONNX, Metrics, Score, own_metrics
 from zoo.package.probe import INTERVENTIONS, read_probe
 from zoo.package.speed import Speed, read_speed

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from zoo.errors import PackageError
-from zoo.package import METRICS_FILE, Package, sha256
+from zoo.files import invalid_fields, sha256
+from zoo.package import METRICS_FILE, Package
 from zoo.runtime import Precision
 
 ONNX: Mapping[str, Precision] = MappingProxyType({"onnx": "fp32", "onnx-fp16": "fp16", "onnx-int8": "int8"})
@@ -110,11 +111,9 @@ def read_metrics(package: Package) -> Metrics:
         training = _training.validate_python({"training": found.get("training")})["training"]
         scores = _scores.validate_python({split: found[split] for split in SPLITS if split in found})
     except ValidationError as error:
-        [first, *_] = error.errors()
         raise PackageError(
-            f"{package.path / METRICS_FILE} is not a record of `zoo train` and `zoo eval`: "
-            f"{'.'.join(map(str, first['loc']))}: {first['msg']}; correct it, or remove the file and measure the model "
-            "again with `zoo eval ... --record`"
+            f"{package.path / METRICS_FILE} is not a record of `zoo train` and `zoo eval`: {invalid_fields(error)[0]}; "
+            "correct it, or remove the file and measure the model again with `zoo eval ... --record`"
         ) from None
     return Metrics(training, scores)
 

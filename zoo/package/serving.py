@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass, field
 
 from pydantic import ConfigDict, TypeAdapter, with_config
 
+from zoo.files import read_json, write_json
 from zoo.machine import cores, processor
-from zoo.package import SERVING_FILE, Package, read_record, write_json
+from zoo.package import SERVING_FILE, Package
 from zoo.runtime import Precision, Runtime
 
 
@@ -60,7 +61,7 @@ class Serving:
             PackageError: the file is there and not valid.
         """
         file, remedy = package.path / SERVING_FILE, "remove it, or run `zoo tune` again"
-        return read_record(file, _adapter, "is not a serving configuration", remedy) or Serving()
+        return read_json(file, _adapter, "is not a serving configuration", remedy) or Serving()
 
     def write(self, package: Package) -> None:
         """Into a model directory."""

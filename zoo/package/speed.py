@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass
 
 from pydantic import ConfigDict, TypeAdapter, with_config
 
-from zoo.package import SPEED_FILE, Package, read_record, sha256, write_json
+from zoo.files import read_json, sha256, write_json
+from zoo.package import SPEED_FILE, Package
 from zoo.runtime import Precision
 
 
@@ -32,7 +33,7 @@ def read_speed(package: Package) -> dict[Precision, Speed]:
         PackageError: `speed.json` is not valid.
     """
     file, remedy = package.path / SPEED_FILE, "remove it, or run `zoo speed` again"
-    found = read_record(file, _adapter, "is not a record of `zoo speed`", remedy) or {}
+    found = read_json(file, _adapter, "is not a record of `zoo speed`", remedy) or {}
     return {
         precision: speed
         for precision, speed in found.items()

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import DigestError, PackageError
+from zoo.files import sha256
 from zoo.forks import never_destroy_after_fork, notify_after_fork
 from zoo.hub import reference_of
 from zoo.images.preprocess import Pixels
 from zoo.machine import cores
 from zoo.outputs import Output
-from zoo.package import CONFIG_FILE, PARITY_FILE, ModelConfig, Package, sha256
+from zoo.package import CONFIG_FILE, PARITY_FILE, ModelConfig, Package
 from zoo.package.serving import Serving
 from zoo.predictors import INPUT, Prediction, check_pixels
 from zoo.predictors.cuda_graph import BoundRuns

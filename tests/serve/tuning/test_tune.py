@@ -17,9 +17,10 @@ from serve.tuning import quiet, stopwatch
 from serve.tuning.stopwatch import Seconds, Setting
 from serve.tuning.tune import Measure, judge, search, tune, write
 from zoo.errors import InputError, PackageError
+from zoo.files import sha256
 from zoo.hub import open_model
 from zoo.machine import cores, processor
-from zoo.package import ONNX_FILES, PARITY_FILE, SERVING_FILE, Package, sha256
+from zoo.package import ONNX_FILES, PARITY_FILE, SERVING_FILE, Package
 from zoo.package.serving import Serving
 from zoo.predictors.cuda_graph import BoundRuns
 from zoo.predictors.onnx import OnnxPredictor

@@ -9,6 +9,7 @@ import pytest
 from support.fresh import run_zoo, start_zoo
 from support.loopback_hub import Hub
 
+from zoo.files import write_json
 from zoo.hub import open_model
 from zoo.package import (
     ANSWERING_FILES,
@@ -19,7 +20,6 @@ from zoo.package import (
     SERVING_FILE,
     WEIGHTS_FILE,
     Package,
-    write_json,
 )
 from zoo.package.card import hand_written, model_card
 

@@ -7,9 +7,10 @@ import pytest
 from support.entities import some_entities
 
 from zoo.errors import DigestError, PackageError, PublishError
+from zoo.files import write_json
 from zoo.hub import open_model
 from zoo.hub.publishable import missing, require_publishable
-from zoo.package import CARD_FILE, MAP_FILE, METRICS_FILE, ONNX_FILES, PARITY_FILE, WEIGHTS_FILE, Package, write_json
+from zoo.package import CARD_FILE, MAP_FILE, METRICS_FILE, ONNX_FILES, PARITY_FILE, WEIGHTS_FILE, Package
 
 
 @pytest.fixture

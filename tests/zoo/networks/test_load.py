@@ -19,9 +19,10 @@ from zoo.errors import (
     UnknownNameError,
     WeightsMismatchError,
 )
+from zoo.files import sha256
 from zoo.hub import open_model
 from zoo.images.preprocess import Normalization
-from zoo.package import CONFIG_FILE, WEIGHTS_FILE, ModelConfig, Package, sha256
+from zoo.package import CONFIG_FILE, WEIGHTS_FILE, ModelConfig, Package
 from zoo.registry import AssignmentName
 
 MakePackage = Callable[..., Package]

@@ -11,10 +11,11 @@ from PIL import ExifTags, Image
 
 import zoo
 from zoo.errors import PackageError
+from zoo.files import sha256, write_json
 from zoo.hub import local_models, open_model
 from zoo.images.decode import decode_pixels
 from zoo.images.preprocess import to_pixels
-from zoo.package import CARD_FILE, MAP_FILE, METRICS_FILE, PARITY_FILE, Package, sha256, write_json
+from zoo.package import CARD_FILE, MAP_FILE, METRICS_FILE, PARITY_FILE, Package
 from zoo.package.card import ForeignCardError, hand_written, model_card, stated_licence, write_card
 from zoo.package.speed import Speed, write_speed
 from zoo.predictors.onnx import OnnxPredictor

@@ -1,4 +1,3 @@
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,17 +8,8 @@ from hypothesis import given
 from support.configs import CONFIG, CONFIGS
 
 from zoo.errors import DigestError, PackageError
-from zoo.package import (
-    CONFIG_FILE,
-    METRICS_FILE,
-    PARITY_FILE,
-    WEIGHTS_FILE,
-    ModelConfig,
-    Package,
-    sha256,
-    write_atomically,
-    write_json,
-)
+from zoo.files import write_json
+from zoo.package import CONFIG_FILE, METRICS_FILE, PARITY_FILE, WEIGHTS_FILE, ModelConfig, Package
 
 MakePackage = Callable[..., Package]
 
@@ -198,35 +188,3 @@ def test_broken_metrics(text: str, problem: str, make_package: MakePackage) -> N
     (package.path / METRICS_FILE).write_text(text)
     with pytest.raises(PackageError, match=rf"metrics\.json {problem}"):
         package.metrics()
-
-
-def test_digest(tmp_path: Path) -> None:
-    content = bytes(range(256)) * 5000
-    (tmp_path / "x").write_bytes(content)
-    assert sha256(tmp_path / "x") == hashlib.sha256(content).hexdigest()
-
-
-def test_writing_makes_folders_and_replaces(tmp_path: Path) -> None:
-    file = tmp_path / "a" / "b" / "c.json"
-    for content in (b"first, and longer", b"second"):
-        write_atomically(file, content)
-        assert file.read_bytes() == content
-    assert [path.name for path in file.parent.iterdir()] == ["c.json"]
-    assert file.stat().st_mode & 0o777 == 0o644
-
-
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
-    file = tmp_path / "x"
-    write_atomically(file, b"old")
-    with pytest.raises(TypeError):
-        write_atomically(file, "not bytes")  # type: ignore[arg-type]
-    assert file.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [file]
-
-
-def test_a_failed_replacement_leaves_nothing_behind(tmp_path: Path) -> None:
-    folder = tmp_path / "x"
-    (folder / "full").mkdir(parents=True)
-    with pytest.raises(OSError, match="x"):
-        write_atomically(folder, b"new")
-    assert [path.name for path in tmp_path.iterdir()] == ["x"]
