@@ -89,7 +89,7 @@ def speed(
     from zoo.hub import open_model
     from zoo.package import SPEED_FILE
     from zoo.package.card import write_card
-    from zoo.package.speed import write_speed
+    from zoo.package.timings import write_speed
     from zoo.terminal import Terminal
 
     package = open_model(model)

@@ -19,7 +19,7 @@ from zoo.package.card import read_card, stated_licence
 from zoo.package.entities import Entities
 from zoo.package.metrics import digest_field, is_own_score, is_own_training, own_metrics, read_metrics
 from zoo.package.probe import read_probe
-from zoo.package.speed import read_speed
+from zoo.package.timings import read_speed
 from zoo.registry import info
 from zoo.runtime import Precision
 

@@ -6,7 +6,7 @@ from zoo.files import sha256
 from zoo.package import ONNX_FILES, WEIGHTS_FILE, Package
 from zoo.package.metrics import ONNX, Metrics, Score, own_metrics
 from zoo.package.probe import INTERVENTIONS, read_probe
-from zoo.package.speed import Speed, read_speed
+from zoo.package.timings import Speed, read_speed
 from zoo.registry import info
 from zoo.runtime import Precision
 

@@ -18,7 +18,7 @@ from zoo.images.preprocess import Pixels
 from zoo.machine import cores
 from zoo.outputs import Output
 from zoo.package import CONFIG_FILE, PARITY_FILE, ModelConfig, Package
-from zoo.package.serving import Serving
+from zoo.package.timings import Serving
 from zoo.predictors import INPUT, Prediction, check_pixels
 from zoo.predictors.cuda_graph import BoundRuns
 from zoo.predictors.onnx_session import DeviceError, declared_by, on_cuda, open_session

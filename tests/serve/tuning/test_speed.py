@@ -13,7 +13,7 @@ from zoo.errors import PackageError
 from zoo.files import sha256
 from zoo.hub import open_model
 from zoo.package import CARD_FILE, SPEED_FILE, Package
-from zoo.package.speed import read_speed
+from zoo.package.timings import read_speed
 from zoo.runtime import Runtime
 
 

@@ -21,7 +21,7 @@ from zoo.files import sha256
 from zoo.hub import open_model
 from zoo.machine import cores, processor
 from zoo.package import ONNX_FILES, PARITY_FILE, SERVING_FILE, Package
-from zoo.package.serving import Serving
+from zoo.package.timings import Serving
 from zoo.predictors.cuda_graph import BoundRuns
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.runtime import Precision, Runtime
@@ -289,7 +289,7 @@ def test_a_folder_that_is_full_in_the_end(package: Package, monkeypatch: pytest.
     def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("zoo.package.serving.write_json", refuse)
+    monkeypatch.setattr("zoo.package.timings.write_json", refuse)
     with pytest.raises(InputError, match=r"cannot write serving\.json into .*: No space left on device"):
         write(Serving(), package)
 

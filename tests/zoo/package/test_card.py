@@ -17,7 +17,7 @@ from zoo.images.decode import decode_pixels
 from zoo.images.preprocess import to_pixels
 from zoo.package import CARD_FILE, MAP_FILE, METRICS_FILE, PARITY_FILE, Package
 from zoo.package.card import ForeignCardError, hand_written, model_card, stated_licence, write_card
-from zoo.package.speed import Speed, write_speed
+from zoo.package.timings import Speed, write_speed
 from zoo.predictors.onnx import OnnxPredictor
 
 MakePackage = Callable[..., Package]

@@ -18,7 +18,7 @@ from zoo.files import sha256
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.machine import cores, processor
 from zoo.package import ONNX_FILES, PARITY_FILE, Package
-from zoo.package.serving import Serving
+from zoo.package.timings import Serving
 from zoo.predictors.onnx import OnnxPredictor, require_onnx
 from zoo.predictors.onnx_session import DeviceError, open_session
 from zoo.runtime import Device, Runtime
