@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from zoo.errors import PackageError
 from zoo.files import write_atomically
 from zoo.package import CARD_FILE, MAP_FILE, Package
-from zoo.package.card_results import probe_section, results_section, training_section
-from zoo.package.card_usage import usage_section
+from zoo.package.card_sections import probe_section, results_section, training_section, usage_section
 from zoo.package.metrics import own_metrics
 from zoo.registry import DATA_SETS, Mechanism, info
 
