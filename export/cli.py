@@ -128,8 +128,8 @@ def verify(
     with _export_extra():
         from export.verify import measure_parity, require
     from export.images import read_pixels
+    from export.parity import parity_table
     from export.parity_file import describe_replaced, describe_stale, stale_records
-    from export.parity_table import parity_table
     from zoo.errors import InputError
     from zoo.hub import open_model
     from zoo.terminal import Terminal
