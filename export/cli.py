@@ -45,7 +45,7 @@ def export(
         from export.quantize import PICTURES
     from rich.table import Table
 
-    from export.images import read_pixels
+    from export.images import read_folder_pixels
     from export.parity_file import describe_stale, drop_stale_records
     from zoo.errors import InputError
     from zoo.files import refuse_inputs, require_writable, sha256
@@ -65,11 +65,11 @@ def export(
     if data is not None and precision != "int8":
         raise InputError(f"--data {data}: pictures are for --precision int8 only")
     size = check_input_size(package.config.input_size if input_size is None else input_size)
-    verified = package.proven(precision)  # a damaged record should be known before minutes have passed
+    verified = package.verified_sha256(precision)  # a damaged record should be known before minutes have passed
     console = Terminal(folded=True)
     require_writable(file.parent, file)
     try:
-        pixels = None if data is None else read_pixels(data, size, 2 * PICTURES, training=True)
+        pixels = None if data is None else read_folder_pixels(data, size, 2 * PICTURES, training=True)
         with console.status("exporting") as status:
             config = export_onnx(
                 package, file, input_size, precision, pixels, lambda part: status.update(f"measuring {part}")
@@ -87,7 +87,7 @@ def export(
     if digest != verified:
         table.add_row("verified", "no; run zoo verify")
     else:
-        failed = package.failed(precision)
+        failed = package.verification_failed(precision)
         table.add_row("verified", f"these very bytes{', which failed' if failed else ''}: {PARITY_FILE}")
     table.add_row("image", f"uint8 [N, 3, {config.input_size}, {config.input_size}]")
     table.add_row("opset", str(OPSET))
@@ -126,8 +126,8 @@ def verify(
 ) -> None:
     """Compare a model's ONNX files with its network, and record the result in the model directory."""
     with _export_extra():
-        from export.verify import measure_parity, require
-    from export.images import read_pixels
+        from export.verify import measure_parity, require_parity
+    from export.images import read_folder_pixels
     from export.parity import parity_table
     from export.parity_file import describe_replaced, describe_stale, stale_records
     from zoo.errors import InputError
@@ -140,7 +140,7 @@ def verify(
     precisions = (precision,) if precision else package.precisions or ("fp32",)
     stale, before = {one: stale_records(package, one) for one in precisions}, package.parity()
     try:
-        pixels = read_pixels(data, package.config.input_size, images)
+        pixels = read_folder_pixels(data, package.config.input_size, images)
         found = measure_parity(package, pixels, precisions, device, atol, rtol, agreement)
     except OSError as error:
         raise InputError(f"cannot read or write {error.filename}: {error.strerror or error}") from None
@@ -151,7 +151,7 @@ def verify(
         if replaced := describe_replaced(one, before.get(one, {}), package.parity()[one]):
             Terminal(stderr=True).print(replaced)
     for one, parity in found.items():
-        require(package, one, parity)
+        require_parity(package, one, parity)
 
 
 def compact(

@@ -16,7 +16,7 @@ from zoo.images.preprocess import Pixels
 PARQUET = ".parquet"
 
 
-def read_pixels(folder: Path, size: int, limit: int, training: bool = False) -> Pixels:
+def read_folder_pixels(folder: Path, size: int, limit: int, training: bool = False) -> Pixels:
     """Pictures of a folder and the folders in it, evenly chosen from all of them in the order of their paths.
 
     Arguments:

@@ -20,8 +20,8 @@ def stale_records(package: Package, precision: Precision) -> Records:
     Raises:
         PackageError: `parity.json` has another form.
     """
-    file, proven = package.onnx(precision), package.proven(precision)
-    if file is None or proven in (None, sha256(file)):
+    file, verified = package.onnx(precision), package.verified_sha256(precision)
+    if file is None or verified in (None, sha256(file)):
         return {}
     records: Records = package.parity()[precision]
     return records

@@ -22,7 +22,7 @@ from zoo.images.preprocess import Pixels
 from zoo.machine import cores
 from zoo.outputs import STANDARD
 from zoo.predictors import INPUT, Prediction
-from zoo.predictors.onnx import run
+from zoo.predictors.onnx import run_session
 from zoo.predictors.onnx_session import open_session
 from zoo.runtime import Runtime
 
@@ -145,7 +145,8 @@ class _Trial:
     def _answers(self, file: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         session = open_session(file, "cpu", cores(), Runtime())
         parts = [
-            run(session, self._outputs, self._held[start : start + BATCH]) for start in range(0, len(self._held), BATCH)
+            run_session(session, self._outputs, self._held[start : start + BATCH])
+            for start in range(0, len(self._held), BATCH)
         ]
         prediction = Prediction.join(parts)
         return softmax(prediction.logits, axis=1), patch_shares(prediction)

@@ -48,11 +48,11 @@ def verify(
         ParityError: it is not within the tolerance; the record is written all the same.
     """
     parity = measure_parity(package, pixels, (precision,), device, atol, rtol, agreement)[precision]
-    require(package, precision, parity)
+    require_parity(package, precision, parity)
     return parity
 
 
-def require(package: Package, precision: Precision, parity: Parity) -> None:
+def require_parity(package: Package, precision: Precision, parity: Parity) -> None:
     """Raise `ParityError` if it did not pass."""
     if not parity.passed:
         raise ParityError(str(package.path / ONNX_FILES[precision]), parity)
@@ -149,7 +149,7 @@ class _Candidate:
         self.precision: Precision = precision
         self._weights_sha256 = package.config.weights_sha256
         self._predictor = OnnxPredictor.open(
-            package, device, precision=precision, runtime=Runtime(), require_proven=False
+            package, device, precision=precision, runtime=Runtime(), require_verified=False
         )
         self._provider: Provider = "CUDAExecutionProvider" if self._predictor.on_cuda else "CPUExecutionProvider"
         self._tolerance = replace(TOLERANCES[precision, self._provider], **changes)

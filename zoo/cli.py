@@ -255,9 +255,9 @@ def _search_last(packages: Iterable[str]) -> None:
 
 def main() -> None:
     """Run the program; an error raised on purpose, or by the system, ends it with its message and exit status 1."""
-    from zoo.terminal import forget_unwritten, print_any_character, print_error
+    from zoo.terminal import discard_unwritten, escape_unencodable, print_error
 
-    print_any_character()
+    escape_unencodable()
     _add_commands()
     try:
         try:
@@ -275,5 +275,5 @@ def main() -> None:
     with suppress(OSError):
         if message:
             print_error(message)
-    forget_unwritten()
+    discard_unwritten()
     sys.exit(1)

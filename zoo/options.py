@@ -21,20 +21,20 @@ T = TypeVar("T")
 
 def path_option(*flags: str, **settings: Any) -> Any:
     """`typer.Option` for a path, in which `~` and `~USER` are home directories."""
-    return typer.Option(*flags, parser=expanded_path, **settings)
+    return typer.Option(*flags, parser=parse_path, **settings)
 
 
 def path_argument(**settings: Any) -> Any:
     """`typer.Argument` likewise."""
-    return typer.Argument(parser=expanded_path, **settings)
+    return typer.Argument(parser=parse_path, **settings)
 
 
 def data_option(**settings: Any) -> Any:
     """`typer.Option` for a data set: a name, or a path likewise."""
-    return typer.Option(parser=expanded_data, **settings)
+    return typer.Option(parser=parse_data, **settings)
 
 
-def expanded_path(text: str | os.PathLike[str]) -> Path:
+def parse_path(text: str | os.PathLike[str]) -> Path:
     # Programs that take no file start without NumPy.
     from zoo.files import expand_path
 
@@ -44,8 +44,8 @@ def expanded_path(text: str | os.PathLike[str]) -> Path:
         raise typer.BadParameter(str(error)) from None
 
 
-def expanded_data(text: str) -> str:
-    return str(expanded_path(text)) if text.startswith("~") else text
+def parse_data(text: str) -> str:
+    return str(parse_path(text)) if text.startswith("~") else text
 
 
 _REFERENCE = "VARIANT, VARIANT.DATA, local-dir:PATH or hf-hub:ORG/NAME@REVISION."

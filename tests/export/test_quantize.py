@@ -11,7 +11,7 @@ from export.precision import with_scaled_channels
 from export.quantize import Drift, quantize
 from zoo.errors import InputError
 from zoo.outputs import STANDARD
-from zoo.predictors.onnx import run
+from zoo.predictors.onnx import run_session
 from zoo.predictors.onnx_session import open_session
 from zoo.runtime import Runtime
 
@@ -65,7 +65,7 @@ def test_the_answers_themselves_are_not_rounded(variant, assignment, make_networ
     monkeypatch.setattr(module, "_parts", lambda model: {})
     model = folded_onnx(make_network(variant, assignment=assignment))
     onnx.save(quantize(model, pixels(8)).model, tmp_path / "model.onnx")
-    answer = run(open_session(tmp_path / "model.onnx", "cpu", 1, Runtime()), STANDARD, pixels(5))
+    answer = run_session(open_session(tmp_path / "model.onnx", "cpu", 1, Runtime()), STANDARD, pixels(5))
     if assignment == "softmax":
         np.testing.assert_allclose(answer.assignment.sum(axis=1), 1, atol=1e-5)
     for output in (answer.patch_logits, answer.assignment):
@@ -76,7 +76,7 @@ def test_patch_logits_of_other_networks_are_not_rounded(make_network, pixels, mo
     monkeypatch.setattr(module, "_parts", lambda model: {})
     model = folded_onnx(make_network("wrn16"))
     onnx.save(quantize(model, pixels(8)).model, tmp_path / "model.onnx")
-    answer = run(open_session(tmp_path / "model.onnx", "cpu", 1, Runtime()), STANDARD[:2], pixels(5))
+    answer = run_session(open_session(tmp_path / "model.onnx", "cpu", 1, Runtime()), STANDARD[:2], pixels(5))
     assert len(np.unique(answer.patch_logits)) > 256
 
 

@@ -16,7 +16,7 @@ from zoo.files import sha256
 from zoo.outputs import STANDARD
 from zoo.package import CONFIG_FILE, ONNX_FILES, PARITY_FILE, WEIGHTS_FILE, Package
 from zoo.package.onnx_metadata import onnx_metadata
-from zoo.predictors.cuda_graph import BoundRuns
+from zoo.predictors.cuda_graph import CudaGraphRunner
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.predictors.torch import TorchPredictor
 
@@ -68,7 +68,7 @@ def test_parity_is_measured_and_recorded(package, pixels):
     assert record["max_abs_error"] == parity.max_abs_error
     assert record["batch_sizes"] == list(parity.batch_sizes)
     assert set(record) == set(parity.__dataclass_fields__)
-    assert package.proven("fp32") == parity.onnx_sha256
+    assert package.verified_sha256("fp32") == parity.onnx_sha256
 
 
 def test_every_picture_is_compared(package, pixels, monkeypatch):
@@ -125,7 +125,7 @@ def test_on_cuda_more_may_differ_than_on_the_cpu(package, pixels, monkeypatch):
     with pytest.raises(ParityError):
         verify(package, pixels(3))
     monkeypatch.setattr("zoo.predictors.onnx.on_cuda", lambda session: True)
-    monkeypatch.setattr("zoo.predictors.onnx.BoundRuns", partial(BoundRuns, device="cpu"))
+    monkeypatch.setattr("zoo.predictors.onnx.CudaGraphRunner", partial(CudaGraphRunner, device="cpu"))
     assert verify(package, pixels(3)).tolerance == TOLERANCES["fp32", "CUDAExecutionProvider"]
 
 
@@ -189,16 +189,16 @@ def test_a_comparison_that_fails_keeps_the_proof_of_another_file(package, pixels
     (package.path / WEIGHTS_FILE).write_bytes(weights)
     with pytest.raises(ParityError):
         verify(package, pixels(1))
-    assert package.proven("fp32") == sha256(package.onnx())
+    assert package.verified_sha256("fp32") == sha256(package.onnx())
 
 
 def test_a_directory_without_an_onnx_file_is_refused_and_keeps_its_proof(package, pixels):
     verify(package, pixels(1))
-    proven = package.proven("fp32")
+    verified = package.verified_sha256("fp32")
     package.onnx().unlink()
     with pytest.raises(PackageError, match="zoo export"):
         verify(package, pixels(1))
-    assert package.proven("fp32") == proven
+    assert package.verified_sha256("fp32") == verified
 
 
 @pytest.mark.parametrize("agreement", [-0.1, 1.1, float("nan")])

@@ -20,7 +20,7 @@ from zoo import cli
 from zoo.answers import patch_shares, top_classes
 from zoo.hub import DEFAULT_MODEL, local_models, open_model
 from zoo.images.decode import decode_pixels
-from zoo.options import expanded_data, expanded_path
+from zoo.options import parse_data, parse_path
 from zoo.package import CONFIG_FILE, METRICS_FILE, ONNX_FILES, Package
 from zoo.predictors.open_predictor import open_predictor
 from zoo.registry import info
@@ -398,10 +398,10 @@ def test_every_path_may_begin_at_a_home_directory() -> None:
     ]
     paths = {name: hint for name, hint in parameters if "Path" in str(get_args(hint)[0])}
     assert {"classify images", "train run", "export output", "similar index", "claims report"} <= set(paths)
-    assert [name for name, hint in paths.items() if get_args(hint)[1].parser is not expanded_path] == []
+    assert [name for name, hint in paths.items() if get_args(hint)[1].parser is not parse_path] == []
     data = {name: hint for name, hint in parameters if name.split()[1] in ("data", "datasets") and name not in paths}
     assert len(data) >= 7
-    assert [name for name, hint in data.items() if get_args(hint)[1].parser is not expanded_data] == []
+    assert [name for name, hint in data.items() if get_args(hint)[1].parser is not parse_data] == []
 
 
 def test_paths_begin_at_a_home_directory(

@@ -81,8 +81,8 @@ def _own_digests(folder: Path) -> dict[str, str]:
     package = Package.open(folder)
     named = {WEIGHTS_FILE: package.config.weights_sha256} if (folder / WEIGHTS_FILE).is_file() else {}
     for precision in package.precisions:
-        if proven := package.proven(precision):
-            named[ONNX_FILES[precision]] = proven
+        if verified := package.verified_sha256(precision):
+            named[ONNX_FILES[precision]] = verified
     return named
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 Doing = Literal["fetched", "published"]
 
-PASSING_STATUS = frozenset({408, 409, 412, 429, 500, 502, 503, 504})
+TRANSIENT_STATUS = frozenset({408, 409, 412, 429, 500, 502, 503, 504})
 """Answers after which the same request may succeed: the Hub was busy or down, or somebody else was first."""
 
 
@@ -57,13 +57,13 @@ def reason(error: BaseException, doing: Doing) -> str:
     return f"cannot be {doing}: {type(error).__name__}: {_first_line(error)}; try again"
 
 
-def is_passing(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether the same may succeed in a moment."""
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     error = _root(error)
     if isinstance(error, HfHubHTTPError):
-        return error.response.status_code in PASSING_STATUS
+        return error.response.status_code in TRANSIENT_STATUS
     return _is_transport(error) and not isinstance(error, OfflineModeIsEnabled)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from zoo.errors import PublishError, ZooError
 from zoo.files import sha256
-from zoo.hub.errors import is_passing, reason
+from zoo.hub.errors import is_transient, reason
 from zoo.hub.releases import Release
 from zoo.package import ANSWERING_FILES, CARD_FILE, PUBLISHED_FILES, Package
 from zoo.package.card import hand_written, model_card, stated_licence
@@ -114,7 +114,7 @@ def publish(
         except Exception as error:  # as above
             wait = next(remaining, None)
             # A second try of a pull request whose answer was lost would open another one.
-            if wait is None or pull_request or not is_passing(error):
+            if wait is None or pull_request or not is_transient(error):
                 raise _failed(repository, error) from error
             time.sleep(wait)
         else:

@@ -39,8 +39,8 @@ def require_publishable(package: Package) -> None:
     package.weights()
     Entities.read(package)
     for precision in ONNX_FILES:
-        if package.onnx(precision) or package.proven(precision):
-            _require_proof(package, precision)
+        if package.onnx(precision) or package.verified_sha256(precision):
+            _require_verified(package, precision)
     _require_own_metrics(package)
 
 
@@ -71,22 +71,22 @@ def _require_own_files(package: Package) -> None:
             raise PublishError(f"{file} is a link to {file.resolve()}, outside of the model directory; copy the file")
 
 
-def _require_proof(package: Package, precision: Precision) -> None:
-    file, proven = package.onnx(precision), package.proven(precision)
+def _require_verified(package: Package, precision: Precision) -> None:
+    file, verified = package.onnx(precision), package.verified_sha256(precision)
     remedy = f"compare it: zoo verify --precision {precision} --data PICTURES"
-    if proven is None:
+    if verified is None:
         raise PublishError(
             f"{file} was not compared with its network, since {PARITY_FILE} says nothing of it; {remedy}"
         )
-    if file and proven != (digest := sha256(file)):
-        raise DigestError(f"{file} has SHA-256 {digest}, but {PARITY_FILE} was written for {proven}; {remedy}")
+    if file and verified != (digest := sha256(file)):
+        raise DigestError(f"{file} has SHA-256 {digest}, but {PARITY_FILE} was written for {verified}; {remedy}")
     # Without the file the record says which one was compared; the versions that exported it give it again.
     file = file or package.path / ONNX_FILES[precision]
-    if package.compared_with(precision) != {package.config.weights_sha256}:
+    if package.verified_against(precision) != {package.config.weights_sha256}:
         raise PublishError(
             f"{file} was compared with other weights than the directory holds; export it again, and {remedy}"
         )
-    if package.failed(precision):
+    if package.verification_failed(precision):
         raise PublishError(
             f"{file} is too far from its network, or {PARITY_FILE} does not say that it is near; export it again, and "
             f"{remedy}, which says by how much and what can be allowed"

@@ -14,7 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from zoo.errors import ImageError, ImageTooLargeError, InputError, UnsupportedImageError
 from zoo.files import read_bounded
 from zoo.images.preprocess import Box, Pixels, as_pixels, centre_square, scale_box
-from zoo.images.rgb import load, to_rgb
+from zoo.images.rgb import load_image, to_rgb
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 """The only formats whose decoders ever see a byte."""
@@ -55,7 +55,7 @@ def decode_pixels(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> Centr
     with _damage_refused():
         reduced = image.draft(image.mode, (REDUCED * size, REDUCED * size))
         scale = 1.0 if reduced is None else reduced[1][2] / width
-        loaded = load(image)
+        loaded = load_image(image)
         turn = _turn(image)
         # The square is scaled before it is turned: it is the same one, and smaller.
         left, top, right, bottom = (scale * edge for edge in centre_square(width, height))
@@ -109,7 +109,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """
     image = _open(data, max_pixels)
     with _damage_refused():
-        loaded = load(image)
+        loaded = load_image(image)
         turn = _turn(image)
         return to_rgb(loaded if turn is None else loaded.transpose(turn))
 

@@ -187,8 +187,8 @@ class Package:
         """What `parity.json` says, by precision and provider; empty when there is none."""
         return self._read_json(PARITY_FILE)
 
-    def proven(self, precision: Precision) -> str | None:
-        """SHA-256 digest of the ONNX file that `parity.json` was written for.
+    def verified_sha256(self, precision: Precision) -> str | None:
+        """SHA-256 digest of the ONNX file that `parity.json` was written for; None where there is no record.
 
         Raises:
             PackageError: it has another form.
@@ -202,12 +202,12 @@ class Package:
             ) from None
         return digest
 
-    def compared_with(self, precision: Precision) -> set[str | None]:
-        """Digests of the weights that `zoo verify` compared the ONNX file with; None for a record without one."""
+    def verified_against(self, precision: Precision) -> set[str | None]:
+        """Digests of the weights that `zoo verify` compared the ONNX file with; None for a record that has none."""
         return {record.get("weights_sha256") for record in self.parity().get(precision, {}).values()}
 
-    def failed(self, precision: Precision) -> bool:
-        """Whether `zoo verify` found the ONNX file too far from its network, or does not say that it is near."""
+    def verification_failed(self, precision: Precision) -> bool:
+        """Whether a record of `zoo verify` does not say that the ONNX file passed."""
         return any(record.get("passed") is not True for record in self.parity().get(precision, {}).values())
 
     def weights(self) -> Path:

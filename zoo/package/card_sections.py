@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from zoo.files import sha256
 from zoo.package import ONNX_FILES, WEIGHTS_FILE, Package
-from zoo.package.metrics import ONNX, Metrics, Score, own_metrics
+from zoo.package.metrics import ONNX, ModelMetrics, Score, own_metrics
 from zoo.package.probe import INTERVENTIONS, read_probe
 from zoo.package.timings import Speed, read_speed
 from zoo.registry import info
@@ -29,7 +29,7 @@ def results_section(package: Package) -> str:
     rows = [_row(package, "PyTorch", WEIGHTS_FILE, measured.get("torch"))]
     for through, precision in ONNX.items():
         if file := package.onnx(precision):
-            agreement = _agreement(package, precision) if package.proven(precision) == sha256(file) else ""
+            agreement = _agreement(package, precision) if package.verified_sha256(precision) == sha256(file) else ""
             speed = speeds.get(precision)
             name, result = ONNX_FILES[precision], measured.get(through)
             rows.append(_row(package, f"ONNX Runtime, {precision}", name, result, agreement, *_times(speed)))
@@ -180,7 +180,7 @@ def _times(speed: Speed | None) -> tuple[str, str]:
     return one, f"{batch / speed.seconds[batch]:.0f}"
 
 
-def _about_accuracy(package: Package, metrics: Metrics) -> str:
+def _about_accuracy(package: Package, metrics: ModelMetrics) -> str:
     if not metrics.measured:
         return "Its accuracy was not measured."
     config, split = package.config, metrics.measured_split

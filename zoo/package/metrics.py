@@ -82,7 +82,7 @@ class Training:
 
 
 @dataclass(frozen=True, slots=True)
-class Metrics:
+class ModelMetrics:
     """The content of `metrics.json` that the zoo knows."""
 
     training: Training | None
@@ -100,7 +100,7 @@ class Metrics:
         return self.scores.get(self.measured_split, {})
 
 
-def read_metrics(package: Package) -> Metrics:
+def read_metrics(package: Package) -> ModelMetrics:
     """All of it, also what is of other weights or files than the model directory has.
 
     Raises:
@@ -115,10 +115,10 @@ def read_metrics(package: Package) -> Metrics:
             f"{package.path / METRICS_FILE} is not a record of `zoo train` and `zoo eval`: {invalid_fields(error)[0]}; "
             "correct it, or remove the file and measure the model again with `zoo eval ... --record`"
         ) from None
-    return Metrics(training, scores)
+    return ModelMetrics(training, scores)
 
 
-def own_metrics(package: Package) -> Metrics:
+def own_metrics(package: Package) -> ModelMetrics:
     """What is of the very weights and ONNX files of the model directory; what is of others says nothing about them.
 
     Raises:
@@ -129,7 +129,7 @@ def own_metrics(package: Package) -> Metrics:
         split: {through: score for through, score in own.items() if is_own_score(package, through, score)}
         for split, own in found.scores.items()
     }
-    return Metrics(found.training if is_own_training(package, found.training) else None, scores)
+    return ModelMetrics(found.training if is_own_training(package, found.training) else None, scores)
 
 
 def is_own_training(package: Package, training: Training | None) -> bool:
@@ -149,7 +149,7 @@ def is_own_score(package: Package, through: str, score: Score) -> bool:
     precision = ONNX[through]
     if file := package.onnx(precision):
         return score.onnx_sha256 == sha256(file)
-    return package.proven(precision) == score.onnx_sha256 and package.compared_with(precision) == {weights}
+    return package.verified_sha256(precision) == score.onnx_sha256 and package.verified_against(precision) == {weights}
 
 
 def digest_field(through: str) -> str:

@@ -139,7 +139,7 @@ def _digest(package: Package, through: str) -> str | None:
     if through not in ONNX:
         return package.config.weights_sha256
     file = package.onnx(ONNX[through])
-    return sha256(file) if file else package.proven(ONNX[through])
+    return sha256(file) if file else package.verified_sha256(ONNX[through])
 
 
 _adapter = TypeAdapter(dict[str, Probe])

@@ -22,7 +22,7 @@ from zoo.hub import open_model
 from zoo.machine import cores, processor
 from zoo.package import ONNX_FILES, PARITY_FILE, SERVING_FILE, Package
 from zoo.package.timings import Serving
-from zoo.predictors.cuda_graph import BoundRuns
+from zoo.predictors.cuda_graph import CudaGraphRunner
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.runtime import Precision, Runtime
 
@@ -261,7 +261,7 @@ def test_the_command(package: Package, run_zoo: RunZoo) -> None:
 @pytest.mark.usefixtures("quick")
 def test_the_command_on_cuda(package: Package, run_zoo: RunZoo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zoo.predictors.onnx.on_cuda", lambda session: True)
-    monkeypatch.setattr("zoo.predictors.onnx.BoundRuns", partial(BoundRuns, device="cpu"))
+    monkeypatch.setattr("zoo.predictors.onnx.CudaGraphRunner", partial(CudaGraphRunner, device="cpu"))
     ended = run_zoo("tune", f"local-dir:{package.path}", "--device", "cpu", "--batch", 2, "--seconds", 0)
     assert ended.returncode == 0, ended.stderr
     assert "On CUDA there was nothing to choose" in ended.stdout

@@ -195,7 +195,7 @@ def test_a_commit_whose_answer_was_lost_is_not_made_twice(hub: Hub, login: dict[
 
 
 def test_a_killed_upload_goes_on(hub: Hub, login: dict[str, str], package: Package) -> None:
-    onnx = package.proven("fp32")
+    onnx = package.verified_sha256("fp32")
     standstill = hub.faults.stall("upload", "request", after=10**6, where=str(onnx))
     process = start_zoo(login, "publish", f"local-dir:{package.path}", "--to", "acme")
     assert standstill.reached.wait(60)

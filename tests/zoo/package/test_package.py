@@ -35,15 +35,15 @@ def test_a_configuration_survives_json(config: ModelConfig) -> None:
     assert ModelConfig.from_json(config.to_json()) == config
 
 
-def test_a_file_that_failed(make_package: MakePackage) -> None:
+def test_a_file_that_failed_its_verification(make_package: MakePackage) -> None:
     package = make_package("wrn16")
-    assert not package.failed("fp32")
+    assert not package.verification_failed("fp32")
     records = {"CPUExecutionProvider": {"passed": True}, "CUDAExecutionProvider": {"passed": False}}
     write_json(package.path / PARITY_FILE, {"fp32": records})
-    assert package.failed("fp32")
-    assert not package.failed("int8")
+    assert package.verification_failed("fp32")
+    assert not package.verification_failed("int8")
     write_json(package.path / PARITY_FILE, {"int8": {"CPUExecutionProvider": {"max_abs_error": 0.0}}})
-    assert package.failed("int8")
+    assert package.verification_failed("int8")
 
 
 def test_the_assignment_may_be_left_out() -> None:
@@ -164,22 +164,22 @@ def test_metrics_and_parity_are_empty_until_written(make_package: MakePackage) -
     assert package.parity() == {"passed": True}
 
 
-def test_the_file_that_a_proof_was_written_for(make_package: MakePackage) -> None:
+def test_the_file_that_was_verified(make_package: MakePackage) -> None:
     package = make_package()
-    assert package.proven("fp32") is None
+    assert package.verified_sha256("fp32") is None
     write_json(package.path / PARITY_FILE, {"fp32": {"one": {"onnx_sha256": "a"}, "other": {"onnx_sha256": "a"}}})
-    assert package.proven("fp32") == "a"
-    assert package.proven("int8") is None
+    assert package.verified_sha256("fp32") == "a"
+    assert package.verified_sha256("int8") is None
 
 
 @pytest.mark.parametrize(
     "record", [3, None, {"one": {}}, {"one": 3}, {"one": {"onnx_sha256": "a"}, "other": {"onnx_sha256": "b"}}]
 )
-def test_a_proof_of_another_form(record: object, make_package: MakePackage) -> None:
+def test_a_parity_record_of_another_form(record: object, make_package: MakePackage) -> None:
     package = make_package()
     write_json(package.path / PARITY_FILE, {"fp32": record})
     with pytest.raises(PackageError, match=r"parity\.json is not a record of `zoo verify`; remove it"):
-        package.proven("fp32")
+        package.verified_sha256("fp32")
 
 
 @pytest.mark.parametrize(("text", "problem"), [("{", "is not JSON"), ("[1]", "is not a JSON object")])
