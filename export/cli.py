@@ -47,7 +47,7 @@ def export(
 
     from export.images import read_folder_pixels
     from export.parity_file import describe_stale, drop_stale_records
-    from zoo.errors import InputError
+    from zoo.errors import InputError, reason_of
     from zoo.files import refuse_inputs, require_writable, sha256
     from zoo.hub import open_model
     from zoo.package import ONNX_FILES, PARITY_FILE, PUBLISHED_FILES
@@ -77,7 +77,7 @@ def export(
         stale = drop_stale_records(package, precision) if file.resolve() == own_file.resolve() else {}
     except OSError as error:
         where = error.filename or file
-        raise InputError(f"cannot read or write {where}: {error.strerror or error}") from None
+        raise InputError(f"cannot read or write {where}: {reason_of(error)}") from None
     digest = sha256(file)
     table = Table(title=config.name, show_header=False)
     table.add_row("file", str(file))
@@ -130,7 +130,7 @@ def verify(
     from export.images import read_folder_pixels
     from export.parity import parity_table
     from export.parity_file import describe_replaced, describe_stale, stale_records
-    from zoo.errors import InputError
+    from zoo.errors import InputError, reason_of
     from zoo.hub import open_model
     from zoo.terminal import Terminal
 
@@ -143,7 +143,7 @@ def verify(
         pixels = read_folder_pixels(data, package.config.input_size, images)
         found = measure_parity(package, pixels, precisions, device, atol, rtol, agreement)
     except OSError as error:
-        raise InputError(f"cannot read or write {error.filename}: {error.strerror or error}") from None
+        raise InputError(f"cannot read or write {error.filename}: {reason_of(error)}") from None
     for one, parity in found.items():
         Terminal(folded=True).print(parity_table(package.config.name, one, parity))
         if stale[one]:

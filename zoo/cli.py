@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from zoo.errors import MissingDependencyError, ZooError
+from zoo.errors import MissingDependencyError, ZooError, reason_of
 from zoo.hub import DEFAULT_MODEL
 from zoo.hub.cli import publish
 from zoo.options import Image, Images, Model, TopK, path_option
@@ -271,7 +271,7 @@ def main() -> None:
         message = ""  # whoever read has seen enough
     except OSError as error:
         where = "cannot read or write" if error.filename is None else error.filename
-        message = f"{where}: {error.strerror or error}"
+        message = f"{where}: {reason_of(error)}"
     with suppress(OSError):
         if message:
             print_error(message)

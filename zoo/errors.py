@@ -8,6 +8,11 @@ class ZooError(Exception):
     """Base of all errors raised on purpose; the command line prints its message without a traceback."""
 
 
+def reason_of(error: Exception) -> str:
+    """The reason of an error for a message that names the file itself: the system's words, without number and file."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
 class UnknownNameError(ZooError, LookupError):
     """A variant, model, class or data set name that is not there."""
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
-from zoo.errors import InputError, PackageError
+from zoo.errors import InputError, PackageError, reason_of
 from zoo.printable import encodable
 
 T = TypeVar("T")
@@ -76,7 +76,7 @@ def sha256(file: Path) -> str:
         with file.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        raise PackageError(f"{file} cannot be read: {error.strerror}") from None
+        raise PackageError(f"{file} cannot be read: {reason_of(error)}") from None
 
 
 def read_json(file: Path, adapter: TypeAdapter[T], problem: str, remedy: str) -> T | None:
@@ -153,8 +153,8 @@ def writing(output: object, remedy: str = "") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = f"cannot write {output}: {error.strerror or error}"
-        raise InputError(f"{reason}; {remedy}" if remedy else reason) from None
+        problem = f"cannot write {output}: {reason_of(error)}"
+        raise InputError(f"{problem}; {remedy}" if remedy else problem) from None
 
 
 def require_writable(folder: Path, output: object, remedy: str = "") -> None:

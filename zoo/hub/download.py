@@ -7,7 +7,7 @@ from typing import Any
 
 from zoo.errors import DigestError, PackageError
 from zoo.files import sha256
-from zoo.hub.errors import reason
+from zoo.hub.errors import describe_failure
 from zoo.package import ANSWERING_FILES, CONFIG_FILE, ONNX_FILES, WEIGHTS_FILE, Package
 
 _log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ def _download(where: str, repository: str, **options: Any) -> Path:
     try:
         return Path(snapshot_download(repository, library_name="template-zoo", **options))
     except Exception as error:  # of huggingface_hub, of its HTTP library and of the system: they have no common base
-        raise PackageError(f"{where} {reason(error, 'fetched')}") from error
+        raise PackageError(f"{where} {describe_failure(error, 'fetched')}") from error
 
 
 def _own_digests(folder: Path) -> dict[str, str]:

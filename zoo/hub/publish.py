@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from zoo.errors import PublishError, ZooError
 from zoo.files import sha256
-from zoo.hub.errors import is_transient, reason
+from zoo.hub.errors import describe_failure, is_transient
 from zoo.hub.releases import Release
 from zoo.package import ANSWERING_FILES, CARD_FILE, PUBLISHED_FILES, Package
 from zoo.package.card import hand_written, model_card, stated_licence
@@ -130,7 +130,7 @@ def _api() -> "HfApi":
 
 
 def _failed(repository: str, error: Exception) -> PublishError:
-    return PublishError(f"the Hub repository {repository} {reason(error, 'published')}")
+    return PublishError(f"the Hub repository {repository} {describe_failure(error, 'published')}")
 
 
 def _plan(api: "HfApi", package: Package, repository: str, private: bool) -> Plan:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
-from zoo.errors import ImageError, ImageTooLargeError, InputError, UnsupportedImageError
+from zoo.errors import ImageError, ImageTooLargeError, InputError, UnsupportedImageError, reason_of
 from zoo.files import read_bounded
 from zoo.images.preprocess import Box, Pixels, as_pixels, centre_square, scale_box
 from zoo.images.rgb import load_image, to_rgb
@@ -83,8 +83,7 @@ def naming(file: str | PathLike[str]) -> Iterator[None]:
     try:
         yield
     except (OSError, ImageError, InputError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ImageError(f"{os.fspath(file)}: {reason}") from None
+        raise ImageError(f"{os.fspath(file)}: {reason_of(error)}") from None
 
 
 def is_image(data: bytes) -> bool:

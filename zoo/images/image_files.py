@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zoo.errors import DataError
+from zoo.errors import DataError, reason_of
 from zoo.printable import printable
 
 READ_SUFFIXES = (".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".webp")
@@ -60,7 +60,7 @@ class Listing:
                     else:
                         listing.others[entry.name] = entry.path
         except OSError as error:
-            raise DataError(f"cannot read the folder {printable(folder)}: {error.strerror}") from error
+            raise DataError(f"cannot read the folder {printable(folder)}: {reason_of(error)}") from error
         return listing
 
 
@@ -107,5 +107,5 @@ def _identity(folder: str) -> tuple[int, int]:
     try:
         status = os.stat(folder)
     except OSError as error:
-        raise DataError(f"cannot read the folder {printable(folder)}: {error.strerror}") from error
+        raise DataError(f"cannot read the folder {printable(folder)}: {reason_of(error)}") from error
     return status.st_dev, status.st_ino

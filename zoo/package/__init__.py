@@ -23,7 +23,7 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
-from zoo.errors import DigestError, PackageError
+from zoo.errors import DigestError, PackageError, reason_of
 from zoo.files import invalid_fields, json_text, sha256
 from zoo.images.preprocess import Normalization
 from zoo.registry import AssignmentName
@@ -166,7 +166,7 @@ class Package:
         try:
             text = file.read_bytes()
         except OSError as error:
-            raise PackageError(f"{path} is not a model directory: {CONFIG_FILE}: {error.strerror}") from None
+            raise PackageError(f"{path} is not a model directory: {CONFIG_FILE}: {reason_of(error)}") from None
         return Package(path, ModelConfig.from_json(text, str(file)))
 
     def onnx(self, precision: Precision = "fp32") -> Path | None:
