@@ -13,7 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from zoo.errors import MissingDependencyError, ZooError, reason_of
 from zoo.hub import DEFAULT_MODEL
 from zoo.hub.cli import publish
-from zoo.options import Image, Images, Model, TopK, path_option
+from zoo.options import AsJson, Image, Images, Model, TopK, path_option
 
 if TYPE_CHECKING:
     from zoo.package import Package
@@ -127,7 +127,7 @@ def classify(
     images: Images,
     model: Model = DEFAULT_MODEL,
     top_k: TopK = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """The most probable classes of pictures."""
     from rich.table import Table

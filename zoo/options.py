@@ -53,8 +53,8 @@ _REFERENCE = "VARIANT, VARIANT.DATA, local-dir:PATH or hf-hub:ORG/NAME@REVISION.
 Model = Annotated[str, typer.Option("--model", "-m", help=_REFERENCE)]
 ModelArgument = Annotated[str, typer.Argument(help=_REFERENCE, show_default=False)]
 
-Image = Annotated[Path, path_argument(help="A picture file.", show_default=False)]
-Images = Annotated[list[Path], path_argument(help="Picture files.", show_default=False)]
+Image = Annotated[Path, path_argument(help="Image file.", show_default=False)]
+Images = Annotated[list[Path], path_argument(help="Image files.", show_default=False)]
 
 Data = Annotated[
     str,
@@ -64,7 +64,10 @@ Data = Annotated[
     ),
 ]
 
-TopK = Annotated[int | None, typer.Option(help="Classes to show for each picture or patch.", show_default="5")]
+TopK = Annotated[int | None, typer.Option(help="Classes to show for each image or patch.", show_default="5")]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Record = Annotated[bool, typer.Option("--record", help="Write the result into the model directory.")]
 
 
 def option(default: T, explanation: str, least: float | None = None, most: float | None = None) -> T:

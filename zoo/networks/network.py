@@ -111,6 +111,11 @@ class Network(nn.Module):
         """C, the number of classes."""
         return self.classifier.out_features
 
+    @property
+    def device(self) -> torch.device:
+        """Device of the weights, which pixels have to be on."""
+        return self.classifier.weight.device
+
     def pixels(self, image: str | PathLike[str] | bytes | Image.Image | Tensor, size: int | None = None) -> Tensor:
         """An image as the network's input [1, 3, size, size], uint8; by default of the size it was trained on.
 
@@ -124,15 +129,14 @@ class Network(nn.Module):
             ImageError: the file cannot be read, or is not an image.
             InputError: the tensor has another shape or type, or values out of range.
         """
-        device = self.classifier.weight.device
         if isinstance(image, Tensor):
-            return _checked(image if image.dim() == 4 else image[None]).to(device)
+            return _checked(image if image.dim() == 4 else image[None]).to(self.device)
         size = size or (self.config.input_size if self.config else MIN_INPUT_SIZE)
         if isinstance(image, Image.Image):
             pixels = to_pixels(image, size)[0]
         else:
             pixels = (decode_pixels(image, size) if isinstance(image, bytes) else read_pixels(image, size)).pixels
-        return torch.from_numpy(pixels)[None].to(device)
+        return torch.from_numpy(pixels)[None].to(self.device)
 
     def class_tensors(self) -> set[str]:
         """Names of the tensors whose shape depends on the number of classes."""
