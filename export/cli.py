@@ -25,14 +25,14 @@ def export(
     ] = None,
     input_size: Annotated[
         int | None,
-        typer.Option(help="Height and width in pixels of the pictures, if not the model's own; needs -o."),
+        typer.Option(help="Height and width in pixels of the images, if not the model's own; needs -o."),
     ] = None,
     precision: Annotated[
         Precision, typer.Option(help="Of weights and features: fp16 is for GPUs, int8 for processors.")
     ] = "fp32",
     data: Annotated[
         Path | None,
-        path_option(help="For int8: a folder of training pictures, or of Parquet files in the Hub's layout."),
+        path_option(help="For int8: a folder of training images, or of Parquet files in the Hub's layout."),
     ] = None,
 ) -> None:
     """Write a model's ONNX file, for ONNX Runtime and the server.
@@ -42,7 +42,7 @@ def export(
     """
     with _export_extra():
         from export.onnx_file import OPSET, check_input_size, export_onnx
-        from export.quantize import PICTURES
+        from export.quantize import CALIBRATION_IMAGES
     from rich.table import Table
 
     from export.images import read_folder_pixels
@@ -63,13 +63,13 @@ def export(
     file = output or own_file
     refuse_inputs(file, (package.path / name for name in PUBLISHED_FILES if name != own_file.name))
     if data is not None and precision != "int8":
-        raise InputError(f"--data {data}: pictures are for --precision int8 only")
+        raise InputError(f"--data {data}: images are for --precision int8 only")
     size = check_input_size(package.config.input_size if input_size is None else input_size)
     verified = package.verified_sha256(precision)  # a damaged record should be known before minutes have passed
     console = Terminal(folded=True)
     require_writable(file.parent, file)
     try:
-        pixels = None if data is None else read_folder_pixels(data, size, 2 * PICTURES, training=True)
+        pixels = None if data is None else read_folder_pixels(data, size, 2 * CALIBRATION_IMAGES, training=True)
         with console.status("exporting") as status:
             config = export_onnx(
                 package, file, input_size, precision, pixels, lambda part: status.update(f"measuring {part}")
@@ -100,9 +100,9 @@ def verify(
     name: ModelArgument,
     data: Annotated[
         Path,
-        path_option(help="A folder of picture files, or of Parquet files in the Hub's layout.", show_default=False),
+        path_option(help="A folder of image files, or of Parquet files in the Hub's layout.", show_default=False),
     ],
-    images: Annotated[int, typer.Option(min=1, help="Pictures to compare, at most.")] = 1000,
+    images: Annotated[int, typer.Option(min=1, help="Images to compare, at most.")] = 1000,
     precision: Annotated[
         Precision | None, typer.Option(help="Of the ONNX file.", show_default="each that is there")
     ] = None,
@@ -121,7 +121,7 @@ def verify(
     ] = None,
     agreement: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Least share of pictures with the same class.", show_default="by precision"),
+        typer.Option(min=0, max=1, help="Least share of images with the same class.", show_default="by precision"),
     ] = None,
 ) -> None:
     """Compare a model's ONNX files with its network, and record the result in the model directory."""

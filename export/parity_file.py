@@ -49,7 +49,7 @@ def describe_stale(precision: Precision, stale: Records) -> str:
 
 
 def describe_replaced(precision: Precision, before: Records, after: Records) -> str:
-    """Which records of the same bytes gave way to one of fewer pictures; a line for people, empty if none did."""
+    """Which records of the same bytes gave way to one of fewer images; a line for people, empty if none did."""
     fewer = [
         f"{provider} on {before[provider]['images']:,} images gave way to one on {record['images']:,}"
         for provider, record in after.items()

@@ -1,4 +1,4 @@
-"""A network in 8 bits: scales from pictures, and the parts that suffer most kept in single precision."""
+"""A network in 8 bits: scales from images, and the parts that suffer most kept in single precision."""
 
 import hashlib
 import logging
@@ -26,8 +26,8 @@ from zoo.predictors.onnx import run_session
 from zoo.predictors.onnx_session import open_session
 from zoo.runtime import Runtime
 
-PICTURES = 512
-"""For the scales; as many others tell what a choice costs."""
+CALIBRATION_IMAGES = 512
+"""Number of images for the scales; as many others measure what a choice costs."""
 
 BATCH = 32
 
@@ -62,9 +62,10 @@ class Quantized:
     """A model in 8 bits and how it was chosen."""
 
     model: onnx.ModelProto
-    pictures: int
-    pictures_sha256: str
-    """Of their pixels."""
+    images: int
+    """Number of images for scales and choices."""
+    images_sha256: str
+    """Digest of their pixels."""
     drift: Drift
     all_int8: Drift
     """With every part in 8 bits."""
@@ -76,8 +77,8 @@ class Quantized:
     def record(self) -> dict[str, Any]:
         """How it was made, as JSON: for the file's metadata."""
         return {
-            "pictures": self.pictures,
-            "pictures_sha256": self.pictures_sha256,
+            "images": self.images,
+            "images_sha256": self.images_sha256,
             "wide": list(self.wide),
             "drift": asdict(self.drift),
             "all_int8": asdict(self.all_int8),
@@ -90,16 +91,16 @@ def quantize(model: onnx.ModelProto, pixels: Pixels, progress: Callable[[str], N
 
     Arguments:
         model: in single precision, its normalisations as convolutions.
-        pixels: of training pictures [N, 3, S, S], at least 2: one and the next in turn, for the scales and to choose
-            the parts, `PICTURES` at most of each.
+        pixels: of training images [N, 3, S, S], at least 2: one and the next in turn, for the scales and to choose
+            the parts, `CALIBRATION_IMAGES` at most of each.
         progress: called with what is tried.
 
     Raises:
-        InputError: there are fewer than two pictures.
+        InputError: there are fewer than two images.
     """
     if len(pixels) < 2:
-        raise InputError(f"{len(pixels)} picture to calibrate with: it takes at least 2, better {2 * PICTURES}")
-    pixels = pixels[: 2 * PICTURES]
+        raise InputError(f"{len(pixels)} image to calibrate with: it takes at least 2, better {2 * CALIBRATION_IMAGES}")
+    pixels = pixels[: 2 * CALIBRATION_IMAGES]
     digest = hashlib.sha256(pixels.tobytes()).hexdigest()
     with TemporaryDirectory() as folder, _silence():
         trial = _Trial(Path(folder), model, pixels[::2], pixels[1::2])

@@ -1,4 +1,4 @@
-"""Small image classifiers that show what each patch of a picture looks like.
+"""Small image classifiers that show what each patch of an image looks like.
 
     import zoo
     model = zoo.load("wrn16-ours", pretrained=True)

@@ -103,12 +103,12 @@ class DataError(ZooError, ValueError):
 
 
 class ImageError(ZooError, ValueError):
-    """Bytes that cannot be turned into a picture."""
+    """Bytes that cannot be turned into an image."""
 
 
 class UnsupportedImageError(ImageError):
-    """Bytes that are not a picture of a listed format."""
+    """Bytes that are not an image of a listed format."""
 
 
 class ImageTooLargeError(ImageError):
-    """A picture with more pixels, or more bytes, than the limit."""
+    """An image with more pixels, or more bytes, than the limit."""

@@ -119,13 +119,13 @@ def test_a_folder_that_is_not_there(tmp_path):
 
 
 def test_a_folder_without_pictures(tmp_path):
-    with pytest.raises(InputError, match="holds no pictures"):
+    with pytest.raises(InputError, match="holds no images"):
         read_folder_pixels(tmp_path, 32, 1)
 
 
 def test_a_damaged_picture_is_named(tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no picture")
-    with pytest.raises(ImageError, match=r"broken\.png: the file is not a picture"):
+    with pytest.raises(ImageError, match=r"broken\.png: the file is not an image"):
         read_folder_pixels(tmp_path, 32, 1)
 
 
@@ -139,10 +139,10 @@ def test_a_parquet_file_without_pictures(tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
     arrow = pytest.importorskip("pyarrow")
     parquet.write_table(arrow.table({"label": [1]}), tmp_path / "labels.parquet")
-    with pytest.raises(InputError, match=r"no column of pictures .* only \['label'\]"):
+    with pytest.raises(InputError, match=r"no column of images .* only \['label'\]"):
         read_folder_pixels(tmp_path, 32, 1)
     parquet.write_table(arrow.table({"image": [{"bytes": None, "path": "a.png"}]}), tmp_path / "labels.parquet")
-    with pytest.raises(InputError, match="row 0 has no picture"):
+    with pytest.raises(InputError, match="row 0 has no image"):
         read_folder_pixels(tmp_path, 32, 1)
 
 

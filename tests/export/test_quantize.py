@@ -84,8 +84,8 @@ def test_the_record_says_how_it_was_made(float_model, pixels, monkeypatch):
     monkeypatch.setattr(module, "_parts", lambda model: {})
     quantized = quantize(float_model, pixels(4))
     record = quantized.record()
-    assert record["pictures"] == 4
-    assert len(record["pictures_sha256"]) == 64
+    assert record["images"] == 4
+    assert len(record["images_sha256"]) == 64
     assert record["wide"] == []
     assert record["drift"] == record["all_int8"]
     again = quantize(float_model, pixels(4))
@@ -106,10 +106,10 @@ def test_scales_and_choices_come_from_different_pictures(float_model, pixels, mo
 
     monkeypatch.setattr(module, "_Trial", Trial)
     monkeypatch.setattr(module, "_parts", lambda model: {})
-    monkeypatch.setattr(module, "PICTURES", 4)
+    monkeypatch.setattr(module, "CALIBRATION_IMAGES", 4)
     monkeypatch.setattr(onnx, "load", lambda file: None)
     images = pixels(20)
-    assert quantize(float_model, images).pictures == 8
+    assert quantize(float_model, images).images == 8
     assert np.array_equal(seen["calibration"], images[:8:2])
     assert np.array_equal(seen["held"], images[1:8:2])
 
@@ -152,5 +152,5 @@ def test_every_kind_of_network_has_parts(variant, make_network):
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_it_takes_two_pictures(float_model, pixels, count):
-    with pytest.raises(InputError, match=rf"{count} picture to calibrate with: it takes at least 2, better 1024"):
+    with pytest.raises(InputError, match=rf"{count} image to calibrate with: it takes at least 2, better 1024"):
         quantize(float_model, pixels(2)[:count])

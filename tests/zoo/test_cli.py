@@ -249,7 +249,7 @@ def test_classify_refuses_a_top_k_that_cannot_be(top_k: int, run_zoo: RunZoo, ph
 def test_classify_names_the_bad_one_of_several_files(run_zoo: RunZoo, photo_file: Path, tmp_path: Path) -> None:
     bad = tmp_path / "text.png"
     bad.write_text("this is text")
-    fails(run_zoo("classify", photo_file, bad), r"text\.png: the file is not a picture in one of the formats")
+    fails(run_zoo("classify", photo_file, bad), r"text\.png: the file is not an image in one of the formats")
 
 
 def test_classify_a_file_that_is_not_there_or_a_folder(run_zoo: RunZoo, tmp_path: Path) -> None:

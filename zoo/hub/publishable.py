@@ -56,7 +56,7 @@ def missing(package: Package) -> Iterator[str]:
     if info(package.config.variant).has_block and "torch" not in read_probe(package):
         yield "whether it uses its semantic block was not measured: zoo probe ... --record"
     if not (package.path / MAP_FILE).is_file():
-        yield f"its card has no picture: zoo patches PHOTO -m local-dir:{name} -o {name}/{MAP_FILE}"
+        yield f"its card has no image: zoo patches PHOTO -m local-dir:{name} -o {name}/{MAP_FILE}"
     if not stated_licence(read_card(package)):
         yield f"its card states no licence: write `license: ...` into the first lines of {CARD_FILE}; it is kept"
 
@@ -73,7 +73,7 @@ def _require_own_files(package: Package) -> None:
 
 def _require_verified(package: Package, precision: Precision) -> None:
     file, verified = package.onnx(precision), package.verified_sha256(precision)
-    remedy = f"compare it: zoo verify --precision {precision} --data PICTURES"
+    remedy = f"compare it: zoo verify --precision {precision} --data IMAGES"
     if verified is None:
         raise PublishError(
             f"{file} was not compared with its network, since {PARITY_FILE} says nothing of it; {remedy}"

@@ -1,4 +1,4 @@
-"""From a file's bytes to a picture: hostile, broken and unusual files included. Nothing here imports torch."""
+"""From a file's bytes to an image: hostile, broken and unusual files included. Nothing here imports torch."""
 
 import io
 import os
@@ -31,19 +31,19 @@ photograph that takes a third of the time, and moves its pixels by less than 0.3
 
 
 class CentreSquare(NamedTuple):
-    """What a network sees of a picture."""
+    """What a network sees of an image."""
 
     pixels: Pixels
     """[3, S, S]"""
     box: Box
-    """The part of the upright picture that the pixels show."""
+    """The part of the upright image that the pixels show."""
     width: int
     height: int
-    """Of the upright picture, in its pixels."""
+    """Of the upright image, in its pixels."""
 
 
 def decode_pixels(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> CentreSquare:
-    """The centred square of a picture file at `size` x `size` pixels.
+    """The centred square of an image file at `size` x `size` pixels.
 
     As `zoo.images.preprocess.to_pixels` of `decode`, but a large JPEG is decoded at a fraction of its size (`REDUCED`).
 
@@ -92,7 +92,7 @@ def is_image(data: bytes) -> bool:
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """A picture in RGB, upright.
+    """An image in RGB, upright.
 
     EXIF orientation is applied; transparency is laid over white; 16-bit channels keep their upper 8 bits; of an
     animation the first frame counts.
@@ -114,24 +114,24 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
 
 
 def _open(data: bytes, max_pixels: int) -> Image.Image:
-    """A picture whose header was read and whose size is allowed."""
+    """An image whose header was read and whose size is allowed."""
     if not data:
-        raise ImageError("the file is empty (0 bytes); send a picture")
+        raise ImageError("the file is empty (0 bytes); send an image")
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         raise UnsupportedImageError(
-            f"the file is not a picture in one of the formats {', '.join(FORMATS)} ({len(data)} bytes); convert it"
+            f"the file is not an image in one of the formats {', '.join(FORMATS)} ({len(data)} bytes); convert it"
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         # Pillow's own limit of 179 megapixels, for a program that did not change it.
         limit = min(max_pixels, 2 * (Image.MAX_IMAGE_PIXELS or max_pixels))
-        raise ImageTooLargeError(f"the picture is above the limit of {limit} pixels; scale it down") from None
+        raise ImageTooLargeError(f"the image is above the limit of {limit} pixels; scale it down") from None
     except _DAMAGED as error:
-        raise ImageError(f"the picture is damaged: {error}") from None
+        raise ImageError(f"the image is damaged: {error}") from None
     if image.width * image.height > max_pixels:
         raise ImageTooLargeError(
-            f"the picture is {image.width} x {image.height} = {image.width * image.height} pixels, "
+            f"the image is {image.width} x {image.height} = {image.width * image.height} pixels, "
             f"above the limit of {max_pixels}; scale it down"
         )
     return image
@@ -142,7 +142,7 @@ def _damage_refused() -> Iterator[None]:
     try:
         yield
     except _DAMAGED as error:
-        raise ImageError(f"the picture is truncated or damaged: {error}; send the whole file") from None
+        raise ImageError(f"the image is truncated or damaged: {error}; send the whole file") from None
 
 
 _DAMAGED = (
@@ -165,6 +165,6 @@ _TURNS_ON_THE_SIDE = tuple(_TURNS[orientation] for orientation in (5, 6, 7, 8))
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
-    """What makes the picture upright."""
+    """What makes the image upright."""
     # Not `ImageOps.exif_transpose`: it writes the EXIF block anew, and fails where a field has an odd type.
     return _TURNS.get(image.getexif().get(_ORIENTATION, 1))

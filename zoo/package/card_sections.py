@@ -36,14 +36,14 @@ def results_section(package: Package) -> str:
     if "server" in measured:
         rows.append(_row(package, "the server", "", measured["server"]))
     scores = [f"{metrics.measured_split} images", "accuracy, %", "patches, %"]
-    headings = ["through", "file", "MB", *scores, SAME_CLASS, "1 picture, ms", "pictures/s"]
+    headings = ["through", "file", "MB", *scores, SAME_CLASS, "1 image, ms", "images/s"]
     filled = [index for index in range(len(headings)) if any(row[index] for row in rows)]
     headings, *rows = ([row[index] for index in filled] for row in (headings, *rows))
     alignment = "".join("llrrrrrrr"[index] for index in filled)
     parts = [_table(headings, alignment, rows), _about_accuracy(package, metrics)]
     if SAME_CLASS in headings:
         parts.append(
-            "`same class` is the share of pictures with PyTorch's class; all of the comparison is in `parity.json`."
+            "`same class` is the share of images with PyTorch's class; all of the comparison is in `parity.json`."
         )
     if speeds:
         parts.append(_about_speed(speeds))
@@ -123,8 +123,8 @@ import onnxruntime
 {imported}from PIL import Image, ImageOps
 
 upright = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("RGB")  # not for transparency: lay that over white
-picture = ImageOps.fit(upright, ({size}, {size}), Image.Resampling.BICUBIC)
-pixels = np.asarray(picture).transpose(2, 0, 1)[None]  # [N, 3, {size}, {size}], uint8
+image = ImageOps.fit(upright, ({size}, {size}), Image.Resampling.BICUBIC)
+pixels = np.asarray(image).transpose(2, 0, 1)[None]  # [N, 3, {size}, {size}], uint8
 session = onnxruntime.InferenceSession({path})
 [logits] = session.run(["logits"], {{"image": pixels}})  # [N, {classes}]; there are patch_logits, too
 classes = json.loads(session.get_modelmeta().custom_metadata_map["classes"])
@@ -208,7 +208,7 @@ def _about_speed(speeds: dict[Precision, Speed]) -> str:
     speed = next(iter(speeds.values()))
     return (
         f"Times are medians of {speed.device}, {speed.processor}, {speed.threads} threads, ONNX Runtime "
-        f"{speed.onnxruntime}; pictures per second with {max(speed.seconds)} at once."
+        f"{speed.onnxruntime}; images per second with {max(speed.seconds)} at once."
     )
 
 

@@ -97,7 +97,7 @@ def test_a_truncated_jpeg(client: TestClient, photo_file: Path) -> None:
     data = photo_file.read_bytes()
     response = send(client, "/classify", ("half.jpg", data[: len(data) // 2]))
     assert response.status_code == 422
-    assert "half.jpg: the picture is truncated or damaged" in problem(response)
+    assert "half.jpg: the image is truncated or damaged" in problem(response)
 
 
 def test_a_picture_of_one_pixel(client: TestClient) -> None:

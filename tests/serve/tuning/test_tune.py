@@ -117,7 +117,7 @@ def test_what_was_faster_only_once_is_not_kept() -> None:
 
     best, trials = search(costing(cost), "fp32", 2, 64)
     assert best == Runtime()
-    assert trials[0].why == "2 streams, single pictures: 1.00 times as fast at batch 64: less than 3% counts as nothing"
+    assert trials[0].why == "2 streams, single images: 1.00 times as fast at batch 64: less than 3% counts as nothing"
 
 
 @pytest.mark.parametrize(("threads", "batch"), [(1, 2), (2, 64), (3, 5), (8, 64), (64, 16), (64, 64)])
@@ -249,7 +249,7 @@ def test_the_command(package: Package, run_zoo: RunZoo) -> None:
     assert ended.returncode == 0, ended.stderr
     serving = Serving.read(package)
     assert tuple(getattr(serving, name) for name in FIELDS[:-1]) == ("fp32", cores(), 2, sha256(package.onnx()))
-    assert serving.trials[0].why.startswith("2 streams, single pictures: ")
+    assert serving.trials[0].why.startswith("2 streams, single images: ")
     for trial in serving.trials:
         assert trial.why in ended.stdout
     [int8] = [line for line in ended.stdout.splitlines() if line.startswith("│ int8")]

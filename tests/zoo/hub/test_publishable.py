@@ -36,7 +36,7 @@ def test_without_an_onnx_file(make_package: Callable[..., Package]) -> None:
     assert "no ONNX file, which servers need: zoo export, then zoo verify" in lacks
     assert "its accuracy was not measured: zoo eval" in lacks
     assert "its speed was not measured" not in lacks
-    assert "its card has no picture: zoo patches PHOTO -m local-dir:rn26.cifar10" in lacks
+    assert "its card has no image: zoo patches PHOTO -m local-dir:rn26.cifar10" in lacks
 
 
 def test_what_is_there_is_not_missed(package: Package) -> None:

@@ -184,9 +184,7 @@ def test_pixels_of_transparency_lie_over_white(kind: str, network: Networks, tmp
             np.testing.assert_array_equal(network("wrn16-ours").pixels(given)[0], TRANSPARENT[kind].pixels)
 
 
-@pytest.mark.parametrize(
-    ("content", "problem"), [(None, "No such file"), (b"", "is empty"), (b"text", "not a picture")]
-)
+@pytest.mark.parametrize(("content", "problem"), [(None, "No such file"), (b"", "is empty"), (b"text", "not an image")])
 def test_pixels_of_no_picture(content: bytes | None, problem: str, network: Networks, tmp_path: Path) -> None:
     file = tmp_path / "photo.jpg"
     if content is not None:
