@@ -110,7 +110,7 @@ def test_8_bits(zoo, package, cifar, monkeypatch):
     assert images == {"fp32": 4, "int8": 5}
 
 
-def test_pictures_are_for_8_bits(zoo, package, cifar):
+def test_images_are_for_8_bits(zoo, package, cifar):
     result = zoo("export", f"local-dir:{package.path}", "--data", cifar)
     assert isinstance(result.exception, InputError)
     assert "for --precision int8 only" in str(result.exception)
@@ -198,7 +198,7 @@ def test_verifying_another_file_says_which_records_it_replaces(zoo, package, pix
     assert f"SHA-256 {verified}" in result.stderr
 
 
-def test_verifying_on_fewer_pictures_says_so(zoo, package, cifar):
+def test_verifying_on_fewer_images_says_so(zoo, package, cifar):
     arguments = ("verify", f"local-dir:{package.path}", "--data", cifar, "--images")
     assert not zoo(*arguments, 3).stderr
     result = zoo(*arguments, 2)
@@ -209,7 +209,7 @@ def test_verifying_on_fewer_pictures_says_so(zoo, package, cifar):
     assert not zoo(*arguments, 2).stderr
 
 
-def test_an_input_size_is_checked_before_pictures_are_read(zoo, package, cifar, tmp_path):
+def test_an_input_size_is_checked_before_images_are_read(zoo, package, cifar, tmp_path):
     place = ("-o", tmp_path / "model.onnx", "--precision", "int8", "--data", cifar)
     result = zoo("export", f"local-dir:{package.path}", "--input-size", -5, *place)
     assert isinstance(result.exception, InputError)

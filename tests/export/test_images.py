@@ -11,7 +11,7 @@ from zoo.errors import DataError, ImageError, InputError, MissingDependencyError
 from zoo.images.decode import decode_pixels
 
 
-def test_pictures_of_a_folder_in_the_order_of_their_paths(tmp_path, photo_file):
+def test_images_of_a_folder_in_the_order_of_their_paths(tmp_path, photo_file):
     (tmp_path / "b").mkdir()
     shutil.copy(photo_file, tmp_path / "b" / "cat.JPG")
     Image.new("RGB", (40, 50), "red").save(tmp_path / "a.png")
@@ -30,7 +30,7 @@ def test_transparency_lies_over_white_in_every_mode_and_depth(tmp_path):
     np.testing.assert_array_equal(read_folder_pixels(tmp_path, SIDE, len(expected)), expected)
 
 
-def test_pictures_of_parquet_files(cifar):
+def test_images_of_parquet_files(cifar):
     pixels = read_folder_pixels(cifar, 32, 300)
     assert pixels.shape[1:] == (3, 32, 32)
     assert 256 < len(pixels) <= 300
@@ -41,7 +41,7 @@ def test_the_limit_is_kept(cifar):
     assert len(read_folder_pixels(cifar, 40, 3)) == 3
 
 
-def test_few_pictures_are_of_all_classes(tmp_path):
+def test_few_images_are_of_all_classes(tmp_path):
     for shade, name in enumerate("abcd"):
         (tmp_path / name).mkdir()
         for index in range(5):
@@ -57,7 +57,7 @@ def test_rows_are_chosen_from_all_files(cifar):
     assert (few == everything[::64]).all()
 
 
-def test_training_pictures_only(cifar, tmp_path):
+def test_training_images_only(cifar, tmp_path):
     everything = read_folder_pixels(cifar, 32, 512)
     assert (read_folder_pixels(cifar, 32, 512, training=True) == everything[256:]).all()
 
@@ -118,12 +118,12 @@ def test_a_folder_that_is_not_there(tmp_path):
         read_folder_pixels(tmp_path / "nowhere", 32, 1)
 
 
-def test_a_folder_without_pictures(tmp_path):
+def test_a_folder_without_images(tmp_path):
     with pytest.raises(InputError, match="holds no images"):
         read_folder_pixels(tmp_path, 32, 1)
 
 
-def test_a_damaged_picture_is_named(tmp_path):
+def test_a_damaged_image_is_named(tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no picture")
     with pytest.raises(ImageError, match=r"broken\.png: the file is not an image"):
         read_folder_pixels(tmp_path, 32, 1)
@@ -135,7 +135,7 @@ def test_a_damaged_parquet_file_is_named(tmp_path):
         read_folder_pixels(tmp_path, 32, 1)
 
 
-def test_a_parquet_file_without_pictures(tmp_path):
+def test_a_parquet_file_without_images(tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
     arrow = pytest.importorskip("pyarrow")
     parquet.write_table(arrow.table({"label": [1]}), tmp_path / "labels.parquet")

@@ -142,7 +142,7 @@ def test_in_8_bits_it_answers_nearly_alike_and_says_how_it_was_made(exported, pi
     assert config_from_metadata(metadata, "it") == model.config
 
 
-def test_8_bits_take_pictures_of_the_model_s_size(exported, pixels, tmp_path):
+def test_8_bits_take_images_of_the_model_s_size(exported, pixels, tmp_path):
     model, file = exported("wrn16-ours"), tmp_path / "model.onnx"
     with pytest.raises(InputError, match=r"8 bits take training images, .* name them with --data"):
         export_network(model.network, model.config, file, "int8")

@@ -92,7 +92,7 @@ def test_the_record_says_how_it_was_made(float_model, pixels, monkeypatch):
     assert again.model.SerializeToString(deterministic=True) == quantized.model.SerializeToString(deterministic=True)
 
 
-def test_scales_and_choices_come_from_different_pictures(float_model, pixels, monkeypatch):
+def test_scales_and_choices_come_from_different_images(float_model, pixels, monkeypatch):
     seen = {}
 
     class Trial:
@@ -151,6 +151,6 @@ def test_every_kind_of_network_has_parts(variant, make_network):
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_it_takes_two_pictures(float_model, pixels, count):
+def test_it_takes_two_images(float_model, pixels, count):
     with pytest.raises(InputError, match=rf"{count} image to calibrate with: it takes at least 2, better 1024"):
         quantize(float_model, pixels(2)[:count])

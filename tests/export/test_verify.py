@@ -71,7 +71,7 @@ def test_parity_is_measured_and_recorded(package, pixels):
     assert package.verified_sha256("fp32") == parity.onnx_sha256
 
 
-def test_every_picture_is_compared(package, pixels, monkeypatch):
+def test_every_image_is_compared(package, pixels, monkeypatch):
     seen = []
     predict = OnnxPredictor.__call__
 

@@ -282,7 +282,7 @@ def test_classify_shows_any_file_name_as_it_is(
     assert name in run_zoo("classify", name).stdout
 
 
-def test_patches_as_a_picture(run_zoo: RunZoo, photo_file: Path, tmp_path: Path) -> None:
+def test_patches_as_an_image(run_zoo: RunZoo, photo_file: Path, tmp_path: Path) -> None:
     output = tmp_path / "map.png"
     ended = run_zoo("patches", photo_file, "-o", output)
     assert ended.returncode == 0, ended.stderr
@@ -311,7 +311,7 @@ def test_patches_of_a_plain_variant(
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2000, 1), (10_000, 1)])
-def test_patches_of_an_extreme_picture(size: tuple[int, int], run_zoo: RunZoo, tmp_path: Path) -> None:
+def test_patches_of_an_extreme_image(size: tuple[int, int], run_zoo: RunZoo, tmp_path: Path) -> None:
     Image.new("RGB", size).save(tmp_path / "in.png")
     assert run_zoo("patches", tmp_path / "in.png", "-o", tmp_path / "out.png").returncode == 0
 
@@ -341,7 +341,7 @@ def test_patches_to_where_nothing_can_be_written(name: str, run_zoo: RunZoo, pho
 
 
 @pytest.mark.parametrize("other_name", [False, True])
-def test_patches_do_not_replace_the_picture(
+def test_patches_do_not_replace_the_image(
     other_name: bool, run_zoo: RunZoo, photo_file: Path, photo: bytes, tmp_path: Path
 ) -> None:
     picture = output = tmp_path / "x.png"
@@ -353,7 +353,7 @@ def test_patches_do_not_replace_the_picture(
     assert picture.read_bytes() == photo
 
 
-def test_patches_of_a_picture_whose_name_is_not_utf8(run_zoo: RunZoo, photo_file: Path, tmp_path: Path) -> None:
+def test_patches_of_an_image_whose_name_is_not_utf8(run_zoo: RunZoo, photo_file: Path, tmp_path: Path) -> None:
     file, output = tmp_path / os.fsdecode(b"caf\xe9.jpg"), tmp_path / "map.json"
     shutil.copy(photo_file, file)
     assert r"caf\xe9.jpg" in run_zoo("patches", file, "-o", output).stdout
@@ -375,7 +375,7 @@ def test_patches_of_a_pipe(name: str, run_zoo: RunZoo, photo: bytes, photo_file:
         assert (tmp_path / name).read_bytes() == (tmp_path / f"file-{name}").read_bytes()
 
 
-def test_patches_of_a_damaged_picture(run_zoo: RunZoo, photo: bytes, tmp_path: Path) -> None:
+def test_patches_of_a_damaged_image(run_zoo: RunZoo, photo: bytes, tmp_path: Path) -> None:
     (tmp_path / "cut.jpg").write_bytes(photo[:5000])
     fails(run_zoo("patches", tmp_path / "cut.jpg", "-o", tmp_path / "map.png"), r"cut\.jpg: .*truncated or damaged")
 

@@ -11,7 +11,7 @@ def test_as_many_streams_as_threads_at_most(streams: int, threads: int, made: in
 
 
 @pytest.mark.parametrize(
-    ("streams", "part", "pictures", "parts"),
+    ("streams", "part", "images", "parts"),
     [
         (1, 0, 64, 1),
         (1, 4, 64, 16),
@@ -25,13 +25,13 @@ def test_as_many_streams_as_threads_at_most(streams: int, threads: int, made: in
         (0, 1, 1, 1),
     ],
 )
-def test_parts(streams: int, part: int, pictures: int, parts: int) -> None:
-    assert Runtime(streams, part).parts(pictures, threads=4) == parts
+def test_parts(streams: int, part: int, images: int, parts: int) -> None:
+    assert Runtime(streams, part).parts(images, threads=4) == parts
 
 
 def test_no_part_is_larger_than_it_may_be() -> None:
-    for streams, part, pictures in product(range(1, 5), range(1, 6), range(4, 40)):
-        assert -(-pictures // Runtime(streams, part).parts(pictures, threads=4)) <= part
+    for streams, part, images in product(range(1, 5), range(1, 6), range(4, 40)):
+        assert -(-images // Runtime(streams, part).parts(images, threads=4)) <= part
 
 
 @pytest.mark.parametrize(

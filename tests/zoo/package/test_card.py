@@ -272,7 +272,7 @@ def test_what_was_written_by_hand_is_kept(make_package: MakePackage) -> None:
     assert f"{begin}\nas there\n{end}" in model_card(package, by_hand="as there\n")
 
 
-def test_the_picture_is_shown(make_package: MakePackage) -> None:
+def test_the_image_is_shown(make_package: MakePackage) -> None:
     package = make_package("wrn16")
     assert MAP_FILE not in model_card(package)
     (package.path / MAP_FILE).write_bytes(b"a picture")
