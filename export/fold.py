@@ -43,7 +43,7 @@ def fold(network: Network) -> FoldedNetwork:
     Raises:
         InputError: the network's head was replaced, and its templates were not.
     """
-    network.require_one_number_of_classes()
+    network.require_consistent_classes()
     outputs = network.outputs
     network = copy.deepcopy(network).cpu().eval().requires_grad_(False)
     for name, module in list(network.named_modules()):

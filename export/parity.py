@@ -102,9 +102,11 @@ class Parity:
 
     def __post_init__(self) -> None:
         near = all(error <= self.tolerance.max_abs_error(magnitude) for _, error, magnitude in self.deviations())
-        object.__setattr__(self, "passed", near and min(self.required().values()) >= self.tolerance.min_agreement)
+        object.__setattr__(
+            self, "passed", near and min(self.required_agreement().values()) >= self.tolerance.min_agreement
+        )
 
-    def required(self) -> dict[str, float]:
+    def required_agreement(self) -> dict[str, float]:
         """Agreement that counts: of the class logits, and of the index maps, which have no other measure."""
         return {
             output: share
@@ -137,7 +139,7 @@ class ParityError(ZooError):
                 "far off, allow it with --atol or --rtol"
             )
         else:
-            required = parity.required()
+            required = parity.required_agreement()
             output = min(required, key=required.__getitem__)
             what = "the most probable class" if output == LOGITS.name else output
             problem = (

@@ -32,12 +32,12 @@ CALIBRATION_IMAGES = 512
 BATCH = 32
 
 OPERATORS = ("Conv", "Relu", "Add", "Concat")
-"""What is computed in 8 bits where it does not answer; see `_answering`."""
+"""What is computed in 8 bits where it does not answer; see `_output_nodes`."""
 
-GAIN = 0.1
+MIN_GAIN = 0.1
 """A part is kept in single precision if that lowers the drift by at least this share ..."""
 
-LARGEST_PART = 0.1
+MAX_PART_SHARE = 0.1
 """... and if it has at most this share of all multiply-adds."""
 
 
@@ -51,10 +51,10 @@ class Drift:
     """Between the shares of the classes in a patch."""
 
     def gains(self, other: "Drift") -> bool:
-        """Whether another drift is smaller by `GAIN`, for classes or patches, and larger for neither."""
+        """Whether another drift is smaller by `MIN_GAIN`, for classes or patches, and larger for neither."""
         pairs = (self.classes, other.classes), (self.patches, other.patches)
-        better = any(theirs < own * (1 - GAIN) for own, theirs in pairs)
-        return better and all(theirs <= own * (1 + GAIN / 2) for own, theirs in pairs)
+        better = any(theirs < own * (1 - MIN_GAIN) for own, theirs in pairs)
+        return better and all(theirs <= own * (1 + MIN_GAIN / 2) for own, theirs in pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class _Trial:
         given = {output.name for output in model.graph.output}
         self._outputs = tuple(output for output in STANDARD if output.name in given)
         self._expected = self._answers(self._source)
-        self._answering = _answering(model)
+        self._output_nodes = _output_nodes(model)
 
     def drift(self, wide: Sequence[str]) -> Drift:
         quantize_static(
@@ -138,7 +138,7 @@ class _Trial:
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=[*self._answering, *wide],
+            nodes_to_exclude=[*self._output_nodes, *wide],
         )
         actual = self._answers(self.file)
         return Drift(*map(_total_variation, self._expected, actual))
@@ -161,7 +161,7 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
         return next(self._batches, None)
 
 
-def _answering(model: onnx.ModelProto) -> list[str]:
+def _output_nodes(model: onnx.ModelProto) -> list[str]:
     """The nodes whose numbers people see, or the soft-max: the semantic block behind its depthwise convolution, and
     the patch logits of other networks. Shares in 8 bits would not sum to 1, and small ones would be 0.
     """
@@ -176,7 +176,7 @@ def _answering(model: onnx.ModelProto) -> list[str]:
 
 def _parts(model: onnx.ModelProto) -> dict[str, list[str]]:
     """The convolutions of each other small part of a network: names of nodes, by the part's name."""
-    answering = set(_answering(model))
+    answering = set(_output_nodes(model))
     weights = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
     sizes = {
         value.name: [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
@@ -190,7 +190,7 @@ def _parts(model: onnx.ModelProto) -> dict[str, list[str]]:
             name = ".".join(path[: 2 if path[0] in ("stages", "block") else 1])
             nodes[name].append(node.name)
             work[name] += prod(weights[node.input[1]]) * prod(sizes[node.output[0]][2:])
-    return {name: found for name, found in nodes.items() if work[name] <= LARGEST_PART * sum(work.values())}
+    return {name: found for name, found in nodes.items() if work[name] <= MAX_PART_SHARE * sum(work.values())}
 
 
 def _total_variation(expected: NDArray[np.float32], actual: NDArray[np.float32]) -> float:

@@ -26,7 +26,7 @@ from zoo.runtime import Device, Precision, Runtime
 BATCH_SIZES = (1, 2, 7, 33, 64)
 """The largest runs over all images, the others over as many as one of the largest holds."""
 
-TURN = 1024
+IMAGES_PER_TURN = 1024
 """Number of images that one predictor answers before the other does: their threads wait for work without sleeping, and
 take the time of those that have some."""
 
@@ -92,8 +92,8 @@ def measure_parity(
     candidates = [_Candidate(package, precision, device, changes) for precision in precisions]
     reference = TorchPredictor(load_package(package), package.config)
     largest = max(BATCH_SIZES)
-    for start in range(0, len(pixels), TURN):
-        images = pixels[start : start + TURN]
+    for start in range(0, len(pixels), IMAGES_PER_TURN):
+        images = pixels[start : start + IMAGES_PER_TURN]
         expected = predict_in_parts(reference, images, largest)
         for candidate in candidates:
             for rows in _batches(len(images), BATCH_SIZES if start == 0 else (largest,)):

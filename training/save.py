@@ -39,7 +39,7 @@ def describe(
     Raises:
         InputError: its head was replaced, and its templates were not.
     """
-    network.require_one_number_of_classes()
+    network.require_consistent_classes()
     return ModelConfig(
         variant=variant,
         data=data,

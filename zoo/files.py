@@ -26,7 +26,7 @@ T = TypeVar("T")
 MAX_FILE_BYTES = 512 * 2**20
 """Limit on a file that is read whole; the largest image that is decoded has 400 MB, uncompressed and with 16 bits."""
 
-PIPE_SECONDS = 10.0
+PIPE_TIMEOUT_SECONDS = 10.0
 """How long the first byte of a pipe may take."""
 
 
@@ -52,8 +52,8 @@ def read_bounded(file: str | PathLike[str], limit: int = MAX_FILE_BYTES) -> byte
     with open(file, "rb", opener=_open_at_once) as stream:
         descriptor = stream.fileno()
         if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
-            if not select.select([descriptor], [], [], PIPE_SECONDS)[0]:
-                raise InputError(f"nobody has written to this pipe for {PIPE_SECONDS:g} s; name a file")
+            if not select.select([descriptor], [], [], PIPE_TIMEOUT_SECONDS)[0]:
+                raise InputError(f"nobody has written to this pipe for {PIPE_TIMEOUT_SECONDS:g} s; name a file")
             os.set_blocking(descriptor, True)
         data = stream.read(limit + 1)
     if len(data) > limit:

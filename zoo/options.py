@@ -131,7 +131,7 @@ def with_options(config: type[Any], environment: str | None = None) -> Callable[
     """
     hints = get_type_hints(config)
     made = [_parameter(item, hints[item.name], item.default, environment) for item in _options(config)]
-    return _take(made, lambda values: config(**values))
+    return _with_parameters(made, lambda values: config(**values))
 
 
 def with_changes(config: type[Any]) -> Callable[[Callable[..., T]], Callable[..., T]]:
@@ -140,14 +140,16 @@ def with_changes(config: type[Any]) -> Callable[[Callable[..., T]], Callable[...
     """
     hints = get_type_hints(config)
     made = [_parameter(item, hints[item.name], None, None) for item in _options(config)]
-    return _take(made, lambda values: {name: value for name, value in values.items() if value not in (None, ())})
+    return _with_parameters(
+        made, lambda values: {name: value for name, value in values.items() if value not in (None, ())}
+    )
 
 
 def _options(config: Any) -> list[Field[Any]]:
     return [item for item in fields(config) if "help" in item.metadata]
 
 
-def _take(
+def _with_parameters(
     made: list[inspect.Parameter], first_argument: Callable[[dict[str, Any]], Any]
 ) -> Callable[[Callable[..., T]], Callable[..., T]]:
     """A decorator that adds parameters to a command and hands their values over as its first argument."""

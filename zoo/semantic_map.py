@@ -69,7 +69,7 @@ def draw_semantic_map(image: Image.Image, shares: Array, box: Box, classes: tupl
     canvas = _dim_outside(canvas, edges)
     overlay = cells(shares, (edges[2] - edges[0], edges[3] - edges[1]))
     canvas.paste(overlay, (edges[0], edges[1]), overlay)
-    return _beside(canvas, draw_legend(legend_rows(shares, classes), title))
+    return _side_by_side(canvas, draw_legend(legend_rows(shares, classes), title))
 
 
 def _dim_outside(canvas: Image.Image, edges: list[int]) -> Image.Image:
@@ -115,7 +115,7 @@ def draw_legend(rows: list[LegendRow], title: str) -> Image.Image:
     return legend
 
 
-def _beside(left: Image.Image, right: Image.Image) -> Image.Image:
+def _side_by_side(left: Image.Image, right: Image.Image) -> Image.Image:
     page = Image.new("RGB", (left.width + right.width, max(left.height, right.height)), PAPER)
     page.paste(left, (0, 0))
     page.paste(right, (left.width, 0))

@@ -89,7 +89,7 @@ def test_a_place_that_cannot_be_written(zoo, package, tmp_path, quick_export):
 
 
 def test_8_bits(zoo, package, cifar, monkeypatch):
-    monkeypatch.setattr("export.quantize.LARGEST_PART", 0)
+    monkeypatch.setattr("export.quantize.MAX_PART_SHARE", 0)
     result = zoo("export", f"local-dir:{package.path}", "--precision", "int8")
     assert isinstance(result.exception, InputError)
     assert "--data" in str(result.exception)

@@ -130,7 +130,7 @@ def test_in_half_precision_it_answers_nearly_alike(variant, make_network, export
 
 
 def test_in_8_bits_it_answers_nearly_alike_and_says_how_it_was_made(exported, pixels, tmp_path, monkeypatch):
-    monkeypatch.setattr("export.quantize.LARGEST_PART", 0)
+    monkeypatch.setattr("export.quantize.MAX_PART_SHARE", 0)
     model, file = exported("wrn16-ours"), tmp_path / "model.int8.onnx"
     export_network(model.network, model.config, file, "int8", pixels(16))
     assert file.stat().st_size < 0.3 * model.file.stat().st_size

@@ -57,7 +57,7 @@ def test_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:
 def test_a_pipe_that_nobody_writes_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    monkeypatch.setattr(files, "PIPE_SECONDS", 0.05)
+    monkeypatch.setattr(files, "PIPE_TIMEOUT_SECONDS", 0.05)
     with pytest.raises(InputError, match="nobody has written to this pipe"):
         read_bounded(pipe)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
     from huggingface_hub.hf_api import RepoFile
 
-WAITS = (1.0, 4.0, 16.0)
+RETRY_DELAYS = (1.0, 4.0, 16.0)
 """Seconds before each further try, where the Hub may take then what it did not take before."""
 
 
@@ -88,7 +88,7 @@ def publish(
     repository: str,
     private: bool = False,
     pull_request: bool = False,
-    waits: Sequence[float] = WAITS,
+    waits: Sequence[float] = RETRY_DELAYS,
 ) -> Published:
     """Bring a repository to the state of a model directory, and make it if there is none.
 

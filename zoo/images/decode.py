@@ -25,9 +25,9 @@ _BEGINNING = re.compile(rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|RIFF....WEBP|GIF8[79]a
 MAX_PIXELS = 50_000_000
 """Default limit on width x height, from the header."""
 
-REDUCED = 3
-"""A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size if that is still so many times as large as what is needed: for a
-photograph that takes a third of the time, and moves its pixels by less than 0.3 of 255 on average."""
+DRAFT_OVERSAMPLING = 3
+"""A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size if that is still this many times as large as what is needed: for
+a photograph that takes a third of the time, and moves its pixels by less than 0.3 of 255 on average."""
 
 
 class CentreSquare(NamedTuple):
@@ -45,15 +45,16 @@ class CentreSquare(NamedTuple):
 def decode_pixels(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> CentreSquare:
     """The centred square of an image file at `size` x `size` pixels.
 
-    As `zoo.images.preprocess.to_pixels` of `decode`, but a large JPEG is decoded at a fraction of its size (`REDUCED`).
+    As `zoo.images.preprocess.to_pixels` of `decode`, but a large JPEG is decoded at a fraction of its size, see
+    `DRAFT_OVERSAMPLING`.
 
     Raises:
         ImageError: as for `decode`.
     """
     image = _open(data, max_pixels)
     width, height = image.size
-    with _damage_refused():
-        reduced = image.draft(image.mode, (REDUCED * size, REDUCED * size))
+    with _damage_as_image_error():
+        reduced = image.draft(image.mode, (DRAFT_OVERSAMPLING * size, DRAFT_OVERSAMPLING * size))
         scale = 1.0 if reduced is None else reduced[1][2] / width
         loaded = load_image(image)
         turn = _turn(image)
@@ -107,7 +108,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
         ImageError: empty, truncated or damaged.
     """
     image = _open(data, max_pixels)
-    with _damage_refused():
+    with _damage_as_image_error():
         loaded = load_image(image)
         turn = _turn(image)
         return to_rgb(loaded if turn is None else loaded.transpose(turn))
@@ -138,7 +139,7 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
 
 
 @contextmanager
-def _damage_refused() -> Iterator[None]:
+def _damage_as_image_error() -> Iterator[None]:
     try:
         yield
     except _DAMAGED as error:

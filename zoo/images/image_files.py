@@ -21,7 +21,7 @@ IGNORED = frozenset(
 )
 """Names, in lower case, that operating systems leave in folders; hidden files are ignored, too."""
 
-SHOWN = 20
+MAX_NAMES_SHOWN = 20
 """Largest number of names in a message."""
 
 
@@ -88,8 +88,8 @@ def class_name(folder_name: str) -> str:
 def listed(names: Iterable[str]) -> str:
     """Names for a message: all, or the first and the number of the others."""
     names = list(names)
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(map(printable, names[:SHOWN])) + more
+    more = f" and {len(names) - MAX_NAMES_SHOWN} more" if len(names) > MAX_NAMES_SHOWN else ""
+    return ", ".join(map(printable, names[:MAX_NAMES_SHOWN])) + more
 
 
 def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[Listing]:

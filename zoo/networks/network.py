@@ -130,7 +130,7 @@ class Network(nn.Module):
             InputError: the tensor has another shape or type, or values out of range.
         """
         if isinstance(image, Tensor):
-            return _checked(image if image.dim() == 4 else image[None]).to(self.device)
+            return _validate(image if image.dim() == 4 else image[None]).to(self.device)
         size = size or (self.config.input_size if self.config else MIN_INPUT_SIZE)
         if isinstance(image, Image.Image):
             pixels = to_pixels(image, size)[0]
@@ -147,7 +147,7 @@ class Network(nn.Module):
         """Names of the tensors of the state that are chosen, not trained: the normalisation and the slack."""
         return {name for name in self.state_dict() if name.startswith("normalize.") or name.endswith(".none_logit")}
 
-    def require_one_number_of_classes(self) -> None:
+    def require_consistent_classes(self) -> None:
         """Refuse a network whose head was replaced, and whose templates were not.
 
         Raises:
@@ -231,7 +231,7 @@ class Network(nn.Module):
         return Semantics(logits, tap.patch_logits, tap.assignment, patch_source)
 
 
-def _checked(pixels: Tensor) -> Tensor:
+def _validate(pixels: Tensor) -> Tensor:
     """Pixels [N, 3, H, W], uint8, or floating point in 0..1.
 
     Raises:

@@ -12,7 +12,7 @@ from typing import Any
 
 from zoo.errors import DigestError, PackageError
 from zoo.files import sha256
-from zoo.forks import never_destroy_after_fork, notify_after_fork
+from zoo.forks import leak_after_fork, notify_after_fork
 from zoo.hub import reference_of
 from zoo.images.preprocess import Pixels
 from zoo.machine import cores
@@ -72,7 +72,7 @@ class OnnxPredictor:
         if self.on_cuda:
             self.runtime = replace(self.runtime, streams=1, part=0)
             self._graphs = CudaGraphRunner(self._session, self.declared.outputs, self.config.input_size)
-            never_destroy_after_fork(self._graphs)
+            leak_after_fork(self._graphs)
         self._file, self._threads, self._share = file, threads, share
         self._sessions = {threads: self._session}
         self._opening = threading.Lock()

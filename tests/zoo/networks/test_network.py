@@ -287,15 +287,15 @@ def test_a_head_of_its_own_number_of_classes_is_refused(variant: str) -> None:
     made = zoo.create(variant)
     made.classifier = torch.nn.Linear(made.classifier.in_features, 3)
     with pytest.raises(InputError, match=r"classifier has 3 classes, but block\.keys has 10"):
-        made.require_one_number_of_classes()
+        made.require_consistent_classes()
     made.classifier = torch.nn.Identity()
     with pytest.raises(InputError, match="Linear"):
-        made.require_one_number_of_classes()
+        made.require_consistent_classes()
 
 
 @pytest.mark.parametrize("variant", [*VARIANTS, "wrn16-aux-encoded", "wrn16-conv"])
 @pytest.mark.parametrize("classes", [10, 100, 7])
 def test_every_network_has_one_number_of_classes(variant: str, classes: int) -> None:
     made = zoo.create(variant, num_classes=classes)
-    made.require_one_number_of_classes()
+    made.require_consistent_classes()
     assert sum(weight.numel() for weight in made.parameters()) == zoo.info(variant).parameters(classes)
