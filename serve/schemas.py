@@ -32,7 +32,7 @@ class ClassProbability(BaseModel):
 
 class PictureAnswer(BaseModel):
     file: str
-    picture: Size = Field(description="The upright picture, in pixels.")
+    image: Size = Field(description="Size of the upright image, in pixels.")
     box: tuple[float, float, float, float] = Field(
         description="The part of the upright picture that the network saw: left, top, right, bottom, in its pixels."
     )

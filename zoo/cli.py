@@ -225,7 +225,7 @@ def _predict(files: Iterable[tuple[Path, bytes]], package: "Package") -> "tuple[
             square = decode_pixels(data, package.config.input_size)
         pixels.append(square.pixels)
         size = {"width": square.width, "height": square.height}
-        seen.append({"file": str(file), "picture": size, "box": list(square.box)})
+        seen.append({"file": str(file), "image": size, "box": list(square.box)})
     return seen, predict_in_parts(open_predictor(package), np.stack(pixels), BATCH)
 
 
