@@ -31,9 +31,9 @@ from peers.server_process import Server
 from peers.serving_contenders import our_server
 from rich.console import Console
 
+from zoo.files import write_json
 from zoo.images.decode import FORMATS
 from zoo.machine import cores
-from zoo.package import write_json
 
 EXPECTED = (200, 413, 415, 422)
 NO_ANSWER = 0

@@ -23,8 +23,8 @@ from peers.machine import describe
 from peers.messages import HOST, body_request
 from rich.console import Console
 
+from zoo.files import write_json
 from zoo.machine import cores
-from zoo.package import write_json
 
 CLIENTS = 16
 RESULTS = Path(__file__).parent / "results" / "fuzz_requests.json"

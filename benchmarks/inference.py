@@ -46,11 +46,11 @@ from peers.subject import SIDE, Subject, coloured_squares, warm_exporter
 from rich.console import Console
 from rich.table import Table
 
-from export.images import read_pixels
-from export.quantize import PICTURES
+from export.images import read_folder_pixels
+from export.quantize import CALIBRATION_IMAGES
+from zoo.files import write_json
 from zoo.images.preprocess import Pixels
 from zoo.machine import cores
-from zoo.package import write_json
 from zoo.registry import info, list_models
 
 VARIANTS = [name for name in list_models() if info(name).paper_accuracy]
@@ -150,7 +150,7 @@ def main() -> None:
         info(variant)  # an unknown name is an error before the first measurement
     file = arguments.out or Path(__file__).parent / "results" / RESULTS[arguments.device]
     record = json.loads(file.read_text()) if file.is_file() else {}
-    scales = read_pixels(arguments.data, SIDE, 2 * PICTURES) if arguments.data else coloured_squares()
+    scales = read_folder_pixels(arguments.data, SIDE, 2 * CALIBRATION_IMAGES) if arguments.data else coloured_squares()
     torch.set_num_threads(arguments.threads)
     warm_exporter()
     for variant in arguments.variants:

@@ -35,9 +35,9 @@ from peers.photographs import KINDS
 from peers.serving_contenders import contenders, environment, versions
 from rich.console import Console
 
+from zoo.files import write_json
 from zoo.hub import open_model
 from zoo.machine import cores
-from zoo.package import write_json
 
 CLIENTS = (1, 8, 32, 128)
 RATES = (0.2, 0.5, 0.8, 1.0, 1.2, 1.5)

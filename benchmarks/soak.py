@@ -30,9 +30,9 @@ from peers.server_process import Server
 from peers.serving_contenders import our_server
 from rich.console import Console
 
+from zoo.files import write_json
 from zoo.hub import open_model
 from zoo.machine import cores
-from zoo.package import write_json
 from zoo.runtime import Precision
 
 STEADY, OVERLOAD = 0.8, 3.0

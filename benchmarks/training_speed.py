@@ -45,7 +45,7 @@ from rich.console import Console
 from rich.table import Table
 
 from training.data.data_set import data_set_name
-from zoo.package import write_json
+from zoo.files import write_json
 from zoo.registry import info
 
 VARIANTS = ("wrn16-ours", "dn100-ours-c")

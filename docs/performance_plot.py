@@ -7,7 +7,7 @@ import matplotlib
 from matplotlib.figure import Figure
 from measured import COMPARED, PICTURE, ROOT, contenders, results
 
-from zoo.package import write_atomically
+from zoo.files import write_atomically
 from zoo.reporting import COLORS, STYLE, svg
 
 SHOWN = {

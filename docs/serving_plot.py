@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from measured import ROOT
 from serving_measured import COMPARED_CLIENTS, DETAILED, PICTURE, SOAK_PICTURE, closed_loop, no_http, serving, soak
 
-from zoo.package import write_atomically
+from zoo.files import write_atomically
 from zoo.reporting import COLORS, STYLE, svg
 
 SHOWN = {

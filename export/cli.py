@@ -24,14 +24,14 @@ def export(
     ] = None,
     input_size: Annotated[
         int | None,
-        typer.Option(help="Height and width in pixels of the pictures, if not the model's own; needs -o."),
+        typer.Option(help="Height and width in pixels of the images, if not the model's own; needs -o."),
     ] = None,
     precision: Annotated[
         Precision, typer.Option(help="Of weights and features: fp16 is for GPUs, int8 for processors.")
     ] = "fp32",
     data: Annotated[
         Path | None,
-        path_option(help="For int8: a folder of training pictures, or of Parquet files in the Hub's layout."),
+        path_option(help="For int8: a folder of training images, or of Parquet files in the Hub's layout."),
     ] = None,
 ) -> None:
     """Write a model's ONNX file, for ONNX Runtime and the server.
@@ -41,15 +41,15 @@ def export(
     """
     with importing("export"):
         from export.onnx_file import OPSET, check_input_size, export_onnx
-        from export.quantize import PICTURES
+        from export.quantize import CALIBRATION_IMAGES
     from rich.table import Table
 
-    from export.images import read_pixels
+    from export.images import read_folder_pixels
     from export.parity_file import describe_stale, drop_stale_records
-    from zoo.errors import InputError
-    from zoo.files import refuse_inputs, require_writable
+    from zoo.errors import InputError, reason_of
+    from zoo.files import refuse_inputs, require_writable, sha256
     from zoo.hub import open_model
-    from zoo.package import ONNX_FILES, PARITY_FILE, PUBLISHED_FILES, sha256
+    from zoo.package import ONNX_FILES, PARITY_FILE, PUBLISHED_FILES
     from zoo.terminal import Terminal
 
     package = open_model(name)
@@ -62,13 +62,13 @@ def export(
     file = output or own_file
     refuse_inputs(file, (package.path / name for name in PUBLISHED_FILES if name != own_file.name))
     if data is not None and precision != "int8":
-        raise InputError(f"--data {data}: pictures are for --precision int8 only")
+        raise InputError(f"--data {data}: images are for --precision int8 only")
     size = check_input_size(package.config.input_size if input_size is None else input_size)
-    verified = package.proven(precision)  # a damaged record should be known before minutes have passed
+    verified = package.verified_sha256(precision)  # a damaged record should be known before minutes have passed
     console = Terminal(folded=True)
     require_writable(file.parent, file)
     try:
-        pixels = None if data is None else read_pixels(data, size, 2 * PICTURES, training=True)
+        pixels = None if data is None else read_folder_pixels(data, size, 2 * CALIBRATION_IMAGES, training=True)
         with console.status("exporting") as status:
             config = export_onnx(
                 package, file, input_size, precision, pixels, lambda part: status.update(f"measuring {part}")
@@ -76,7 +76,7 @@ def export(
         stale = drop_stale_records(package, precision) if file.resolve() == own_file.resolve() else {}
     except OSError as error:
         where = error.filename or file
-        raise InputError(f"cannot read or write {where}: {error.strerror or error}") from None
+        raise InputError(f"cannot read or write {where}: {reason_of(error)}") from None
     digest = sha256(file)
     table = Table(title=config.name, show_header=False)
     table.add_row("file", str(file))
@@ -86,7 +86,7 @@ def export(
     if digest != verified:
         table.add_row("verified", "no; run zoo verify")
     else:
-        failed = package.failed(precision)
+        failed = package.verification_failed(precision)
         table.add_row("verified", f"these very bytes{', which failed' if failed else ''}: {PARITY_FILE}")
     table.add_row("image", f"uint8 [N, 3, {config.input_size}, {config.input_size}]")
     table.add_row("opset", str(OPSET))
@@ -99,9 +99,9 @@ def verify(
     name: ModelArgument,
     data: Annotated[
         Path,
-        path_option(help="A folder of picture files, or of Parquet files in the Hub's layout.", show_default=False),
+        path_option(help="A folder of image files, or of Parquet files in the Hub's layout.", show_default=False),
     ],
-    images: Annotated[int, typer.Option(min=1, help="Pictures to compare, at most.")] = 1000,
+    images: Annotated[int, typer.Option(min=1, help="Images to compare, at most.")] = 1000,
     precision: Annotated[
         Precision | None, typer.Option(help="Of the ONNX file.", show_default="each that is there")
     ] = None,
@@ -120,16 +120,16 @@ def verify(
     ] = None,
     agreement: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Least share of pictures with the same class.", show_default="by precision"),
+        typer.Option(min=0, max=1, help="Least share of images with the same class.", show_default="by precision"),
     ] = None,
 ) -> None:
     """Compare a model's ONNX files with its network, and record the result in the model directory."""
     with importing("export"):
-        from export.verify import measure_parity, require
-    from export.images import read_pixels
+        from export.verify import measure_parity, require_parity
+    from export.images import read_folder_pixels
+    from export.parity import parity_table
     from export.parity_file import describe_replaced, describe_stale, stale_records
-    from export.parity_table import parity_table
-    from zoo.errors import InputError
+    from zoo.errors import InputError, reason_of
     from zoo.hub import open_model
     from zoo.terminal import Terminal
 
@@ -139,10 +139,10 @@ def verify(
     precisions = (precision,) if precision else package.precisions or ("fp32",)
     stale, before = {one: stale_records(package, one) for one in precisions}, package.parity()
     try:
-        pixels = read_pixels(data, package.config.input_size, images)
+        pixels = read_folder_pixels(data, package.config.input_size, images)
         found = measure_parity(package, pixels, precisions, device, atol, rtol, agreement)
     except OSError as error:
-        raise InputError(f"cannot read or write {error.filename}: {error.strerror or error}") from None
+        raise InputError(f"cannot read or write {error.filename}: {reason_of(error)}") from None
     for one, parity in found.items():
         Terminal(folded=True).print(parity_table(package.config.name, one, parity))
         if stale[one]:
@@ -150,7 +150,7 @@ def verify(
         if replaced := describe_replaced(one, before.get(one, {}), package.parity()[one]):
             Terminal(stderr=True).print(replaced)
     for one, parity in found.items():
-        require(package, one, parity)
+        require_parity(package, one, parity)
 
 
 def compact(

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from export.precision import to_half
 from zoo.errors import InputError
+from zoo.files import write_atomically, write_json
 from zoo.networks.load import load_package
-from zoo.package import CONFIG_FILE, METRICS_FILE, WEIGHTS_FILE, Package, write_atomically, write_json
+from zoo.package import CONFIG_FILE, METRICS_FILE, WEIGHTS_FILE, Package
 from zoo.package.card import write_card
 from zoo.package.metrics import own_metrics
 

@@ -13,7 +13,7 @@ from export.align import align_channels
 from export.folded_block import FoldedBlock
 from zoo.networks.blocks import SemanticBlock
 from zoo.networks.network import Network
-from zoo.networks.residual import PreActivationBlock
+from zoo.networks.resnet import PreActivationBlock
 from zoo.outputs import Output
 
 _DTYPES: Mapping[type, torch.dtype] = MappingProxyType({np.float32: torch.float32, np.int64: torch.int64})
@@ -43,7 +43,7 @@ def fold(network: Network) -> FoldedNetwork:
     Raises:
         InputError: the network's head was replaced, and its templates were not.
     """
-    network.require_one_number_of_classes()
+    network.require_consistent_classes()
     outputs = network.outputs
     network = copy.deepcopy(network).cpu().eval().requires_grad_(False)
     for name, module in list(network.named_modules()):

@@ -21,7 +21,11 @@ class FoldedBlock(nn.Module):
         self.depthwise = block.encoder.depthwise
         keys = _matrix(block.keys) @ _matrix(block.encoder.pointwise)
         self.keys = _conv(_with_none(keys), _with_none(_bias(block.keys)))
-        self.assign = _FoldedSoftmax(block.assign) if isinstance(block.assign, SlackSoftmax) else _AsItIs(block.assign)
+        self.assign = (
+            _FoldedSoftmax(block.assign)
+            if isinstance(block.assign, SlackSoftmax)
+            else _UnfoldedAssignment(block.assign)
+        )
         values = block.class_vectors().detach().double()
         if block.compress is not None:
             values = _matrix(block.compress) @ values
@@ -50,7 +54,7 @@ class _FoldedSoftmax(nn.Module):
         return (scores * self.gamma + self.beta).softmax(dim=1)
 
 
-class _AsItIs(nn.Module):
+class _UnfoldedAssignment(nn.Module):
     """Any other assignment: it adds `none` to C scores itself."""
 
     def __init__(self, assign: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""Pixels of a folder's pictures: what a model is verified on, and calibrated with."""
+"""Pixels of a folder's images: what a model is verified on, and calibrated with."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,23 +17,23 @@ from zoo.images.preprocess import Pixels
 PARQUET = ".parquet"
 
 
-def read_pixels(folder: Path, size: int, limit: int, training: bool = False) -> Pixels:
-    """Pictures of a folder and the folders in it, evenly chosen from all of them in the order of their paths.
+def read_folder_pixels(folder: Path, size: int, limit: int, training: bool = False) -> Pixels:
+    """Images of a folder and the folders in it, evenly chosen from all of them in the order of their paths.
 
     Arguments:
-        folder: holds picture files, or Parquet files in the Hugging Face Hub's layout, whose pictures are `bytes` in a
+        folder: holds image files, or Parquet files in the Hugging Face Hub's layout, whose images are `bytes` in a
             column of structures.
-        size: side in pixels to which the pictures are scaled, as for every use of a model.
-        limit: pictures to read at most, 1 or more.
+        size: side in pixels to which the images are scaled, as for every use of a model.
+        limit: images to read at most, 1 or more.
         training: read the training split only, where there are splits: a test split chooses nothing.
 
     Returns:
         Pixels [N, 3, size, size] with 1 <= N <= limit.
 
     Raises:
-        InputError: the folder is not there or holds no pictures, or a Parquet file holds none or cannot be read.
+        InputError: the folder is not there or holds no images, or a Parquet file holds none or cannot be read.
         DataError: a folder cannot be read, or it is not clear whether folders are splits or classes.
-        ImageError: a file is not a picture, or is damaged.
+        ImageError: a file is not an image, or is damaged.
         MissingDependencyError: there are Parquet files, and pyarrow is not installed.
     """
     if not folder.is_dir():
@@ -42,13 +42,13 @@ def read_pixels(folder: Path, size: int, limit: int, training: bool = False) -> 
     counts = [_rows(file) if file.suffix.lower() == PARQUET else 1 for file in files]
     total = sum(counts)
     if not total:
-        raise InputError(f"the folder {folder} holds no pictures ({', '.join(FORMATS)}) and no Parquet files")
+        raise InputError(f"the folder {folder} holds no images ({', '.join(FORMATS)}) and no Parquet files")
     chosen, first = [total * index // min(limit, total) for index in range(min(limit, total))], 0
     pixels = []
     for file, count in zip(files, counts, strict=True):
         rows = {index - first for index in chosen if first <= index < first + count}
         first += count
-        for where, data in _pictures(file, rows):
+        for where, data in _read_images(file, rows):
             try:
                 pixels.append(decode_pixels(data, size).pixels)
             except ImageError as error:
@@ -87,8 +87,8 @@ def _split(file: Path) -> str | None:
     return next(filter(None, (split_of(part.partition("-")[0]) for part in (file.stem, *file.parts[:-1]))), None)
 
 
-def _pictures(file: Path, rows: set[int]) -> Iterator[tuple[str, bytes]]:
-    """Where each of a file's chosen pictures is, and its content."""
+def _read_images(file: Path, rows: set[int]) -> Iterator[tuple[str, bytes]]:
+    """Where each of a file's chosen images is, and its content."""
     if not rows:
         return
     if file.suffix.lower() != PARQUET:
@@ -101,7 +101,7 @@ def _pictures(file: Path, rows: set[int]) -> Iterator[tuple[str, bytes]]:
             for row, value in zip(wanted, batch.column(0).take(wanted).to_pylist() if wanted else [], strict=True):
                 data = value and value["bytes"]
                 if data is None:
-                    raise InputError(f"{file}, row {index + row} has no picture")
+                    raise InputError(f"{file}, row {index + row} has no image")
                 yield f"{file}, row {index + row}", data
             index += len(batch)
 
@@ -113,7 +113,7 @@ def _rows(file: Path) -> int:
 
 @contextmanager
 def _table(file: Path) -> Iterator[tuple[Any, str]]:
-    """A Parquet file, open, and the name of its column of pictures."""
+    """A Parquet file, open, and the name of its column of images."""
     with importing("export", f"reading {file}"):
         import pyarrow.parquet
     try:
@@ -121,7 +121,7 @@ def _table(file: Path) -> Iterator[tuple[Any, str]]:
             columns = [column.path for column in map(table.schema.column, range(len(table.schema)))]
             column = next((name for name in columns if name.partition(".")[2] == "bytes"), None)
             if column is None:
-                raise InputError(f"{file} has no column of pictures (a structure with `bytes`), only {columns}")
+                raise InputError(f"{file} has no column of images (a structure with `bytes`), only {columns}")
             yield table, column
     except (OSError, pyarrow.ArrowException) as error:
         raise InputError(f"{file} is not a readable Parquet file: {error}") from None

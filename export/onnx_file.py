@@ -14,11 +14,12 @@ from export.fold import fold
 from export.precision import in_half, with_scaled_channels
 from export.quantize import quantize
 from zoo.errors import InputError
+from zoo.files import write_atomically
 from zoo.images.preprocess import Pixels
 from zoo.networks.load import load_package
 from zoo.networks.network import Network
 from zoo.outputs import Output
-from zoo.package import MIN_INPUT_SIZE, ModelConfig, Package, write_atomically
+from zoo.package import MIN_INPUT_SIZE, ModelConfig, Package
 from zoo.package.onnx_metadata import onnx_metadata
 from zoo.predictors import INPUT, check_pixels
 from zoo.runtime import Precision
@@ -51,7 +52,7 @@ def export_onnx(
         The identity that the file carries.
 
     Raises:
-        InputError: the input size is below `zoo.package.MIN_INPUT_SIZE`, or there are no pictures for 8 bits.
+        InputError: the input size is below `zoo.package.MIN_INPUT_SIZE`, or there are no images for 8 bits.
         PackageError: the weights are missing, damaged or of another network.
     """
     config = package.config
@@ -91,11 +92,11 @@ def export_network(
         config: its identity.
         file: where to; replaced if it is there, all or nothing.
         precision: of weights and features.
-        pixels: of training pictures [N, 3, S, S], for `int8` only; see `export.quantize`.
+        pixels: of training images [N, 3, S, S], for `int8` only; see `export.quantize`.
         progress: called with what quantisation tries.
 
     Raises:
-        InputError: the configuration names more or fewer classes than the network has, or there are no pictures for 8
+        InputError: the configuration names more or fewer classes than the network has, or there are no images for 8
             bits.
     """
     if len(config.classes) != network.num_classes:
@@ -103,7 +104,7 @@ def export_network(
     folded, metadata = fold(network), onnx_metadata(config, precision, network.outputs)
     if precision == "int8":
         if pixels is None:
-            raise InputError("8 bits take training pictures, for the scales of the features; name them with --data")
+            raise InputError("8 bits take training images, for the scales of the features; name them with --data")
         check_pixels(pixels, config)
         quantized = quantize(to_onnx(with_scaled_channels(folded), folded.outputs, config.input_size), pixels, progress)
         model = quantized.model

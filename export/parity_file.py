@@ -6,7 +6,8 @@ export the same weights to the same bytes; other versions may write another file
 
 from typing import Any
 
-from zoo.package import METRICS_FILE, PARITY_FILE, PROBE_FILE, SPEED_FILE, Package, sha256, write_json
+from zoo.files import sha256, write_json
+from zoo.package import METRICS_FILE, PARITY_FILE, PROBE_FILE, SPEED_FILE, Package
 from zoo.runtime import Precision
 
 Records = dict[str, dict[str, Any]]
@@ -19,8 +20,8 @@ def stale_records(package: Package, precision: Precision) -> Records:
     Raises:
         PackageError: `parity.json` has another form.
     """
-    file, proven = package.onnx(precision), package.proven(precision)
-    if file is None or proven in (None, sha256(file)):
+    file, verified = package.onnx(precision), package.verified_sha256(precision)
+    if file is None or verified in (None, sha256(file)):
         return {}
     records: Records = package.parity()[precision]
     return records
@@ -48,7 +49,7 @@ def describe_stale(precision: Precision, stale: Records) -> str:
 
 
 def describe_replaced(precision: Precision, before: Records, after: Records) -> str:
-    """Which records of the same bytes gave way to one of fewer pictures; a line for people, empty if none did."""
+    """Which records of the same bytes gave way to one of fewer images; a line for people, empty if none did."""
     fewer = [
         f"{provider} on {before[provider]['images']:,} images gave way to one on {record['images']:,}"
         for provider, record in after.items()

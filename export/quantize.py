@@ -1,4 +1,4 @@
-"""A network in 8 bits: scales from pictures, and the parts that suffer most kept in single precision."""
+"""A network in 8 bits: scales from images, and the parts that suffer most kept in single precision."""
 
 import hashlib
 import logging
@@ -22,22 +22,22 @@ from zoo.images.preprocess import Pixels
 from zoo.machine import cores
 from zoo.outputs import STANDARD
 from zoo.predictors import INPUT, Prediction
-from zoo.predictors.onnx import run
+from zoo.predictors.onnx import run_session
 from zoo.predictors.onnx_session import open_session
 from zoo.runtime import Runtime
 
-PICTURES = 512
-"""For the scales; as many others tell what a choice costs."""
+CALIBRATION_IMAGES = 512
+"""Number of images for the scales; as many others measure what a choice costs."""
 
 BATCH = 32
 
 OPERATORS = ("Conv", "Relu", "Add", "Concat")
-"""What is computed in 8 bits where it does not answer; see `_answering`."""
+"""What is computed in 8 bits where it does not answer; see `_output_nodes`."""
 
-GAIN = 0.1
+MIN_GAIN = 0.1
 """A part is kept in single precision if that lowers the drift by at least this share ..."""
 
-LARGEST_PART = 0.1
+MAX_PART_SHARE = 0.1
 """... and if it has at most this share of all multiply-adds."""
 
 
@@ -51,10 +51,10 @@ class Drift:
     """Between the shares of the classes in a patch."""
 
     def gains(self, other: "Drift") -> bool:
-        """Whether another drift is smaller by `GAIN`, for classes or patches, and larger for neither."""
+        """Whether another drift is smaller by `MIN_GAIN`, for classes or patches, and larger for neither."""
         pairs = (self.classes, other.classes), (self.patches, other.patches)
-        better = any(theirs < own * (1 - GAIN) for own, theirs in pairs)
-        return better and all(theirs <= own * (1 + GAIN / 2) for own, theirs in pairs)
+        better = any(theirs < own * (1 - MIN_GAIN) for own, theirs in pairs)
+        return better and all(theirs <= own * (1 + MIN_GAIN / 2) for own, theirs in pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,10 @@ class Quantized:
     """A model in 8 bits and how it was chosen."""
 
     model: onnx.ModelProto
-    pictures: int
-    pictures_sha256: str
-    """Of their pixels."""
+    images: int
+    """Number of images for scales and choices."""
+    images_sha256: str
+    """Digest of their pixels."""
     drift: Drift
     all_int8: Drift
     """With every part in 8 bits."""
@@ -76,8 +77,8 @@ class Quantized:
     def record(self) -> dict[str, Any]:
         """How it was made, as JSON: for the file's metadata."""
         return {
-            "pictures": self.pictures,
-            "pictures_sha256": self.pictures_sha256,
+            "images": self.images,
+            "images_sha256": self.images_sha256,
             "wide": list(self.wide),
             "drift": asdict(self.drift),
             "all_int8": asdict(self.all_int8),
@@ -90,16 +91,16 @@ def quantize(model: onnx.ModelProto, pixels: Pixels, progress: Callable[[str], N
 
     Arguments:
         model: in single precision, its normalisations as convolutions.
-        pixels: of training pictures [N, 3, S, S], at least 2: one and the next in turn, for the scales and to choose
-            the parts, `PICTURES` at most of each.
+        pixels: of training images [N, 3, S, S], at least 2: one and the next in turn, for the scales and to choose
+            the parts, `CALIBRATION_IMAGES` at most of each.
         progress: called with what is tried.
 
     Raises:
-        InputError: there are fewer than two pictures.
+        InputError: there are fewer than two images.
     """
     if len(pixels) < 2:
-        raise InputError(f"{len(pixels)} picture to calibrate with: it takes at least 2, better {2 * PICTURES}")
-    pixels = pixels[: 2 * PICTURES]
+        raise InputError(f"{len(pixels)} image to calibrate with: it takes at least 2, better {2 * CALIBRATION_IMAGES}")
+    pixels = pixels[: 2 * CALIBRATION_IMAGES]
     digest = hashlib.sha256(pixels.tobytes()).hexdigest()
     with TemporaryDirectory() as folder, _silence():
         trial = _Trial(Path(folder), model, pixels[::2], pixels[1::2])
@@ -125,7 +126,7 @@ class _Trial:
         given = {output.name for output in model.graph.output}
         self._outputs = tuple(output for output in STANDARD if output.name in given)
         self._expected = self._answers(self._source)
-        self._answering = _answering(model)
+        self._output_nodes = _output_nodes(model)
 
     def drift(self, wide: Sequence[str]) -> Drift:
         quantize_static(
@@ -137,7 +138,7 @@ class _Trial:
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=[*self._answering, *wide],
+            nodes_to_exclude=[*self._output_nodes, *wide],
         )
         actual = self._answers(self.file)
         return Drift(*map(_total_variation, self._expected, actual))
@@ -145,7 +146,8 @@ class _Trial:
     def _answers(self, file: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         session = open_session(file, "cpu", cores(), Runtime())
         parts = [
-            run(session, self._outputs, self._held[start : start + BATCH]) for start in range(0, len(self._held), BATCH)
+            run_session(session, self._outputs, self._held[start : start + BATCH])
+            for start in range(0, len(self._held), BATCH)
         ]
         prediction = Prediction.join(parts)
         return softmax(prediction.logits, axis=1), patch_shares(prediction)
@@ -159,7 +161,7 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
         return next(self._batches, None)
 
 
-def _answering(model: onnx.ModelProto) -> list[str]:
+def _output_nodes(model: onnx.ModelProto) -> list[str]:
     """The nodes whose numbers people see, or the soft-max: the semantic block behind its depthwise convolution, and
     the patch logits of other networks. Shares in 8 bits would not sum to 1, and small ones would be 0.
     """
@@ -174,7 +176,7 @@ def _answering(model: onnx.ModelProto) -> list[str]:
 
 def _parts(model: onnx.ModelProto) -> dict[str, list[str]]:
     """The convolutions of each other small part of a network: names of nodes, by the part's name."""
-    answering = set(_answering(model))
+    answering = set(_output_nodes(model))
     weights = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
     sizes = {
         value.name: [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
@@ -188,7 +190,7 @@ def _parts(model: onnx.ModelProto) -> dict[str, list[str]]:
             name = ".".join(path[: 2 if path[0] in ("stages", "block") else 1])
             nodes[name].append(node.name)
             work[name] += prod(weights[node.input[1]]) * prod(sizes[node.output[0]][2:])
-    return {name: found for name, found in nodes.items() if work[name] <= LARGEST_PART * sum(work.values())}
+    return {name: found for name, found in nodes.items() if work[name] <= MAX_PART_SHARE * sum(work.values())}
 
 
 def _total_variation(expected: NDArray[np.float32], actual: NDArray[np.float32]) -> float:

@@ -1,4 +1,4 @@
-"""Whether a model's ONNX files answer as its network does: both computed on the same pictures."""
+"""Whether a model's ONNX files answer as its network does: both computed on the same images."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,26 +9,26 @@ import numpy as np
 import onnxruntime
 import torch
 
-from export.challenges import challenges
-from export.parity import LIMITS, Parity, ParityError, Provider
+from export.parity import TOLERANCES, Parity, ParityError, Provider
 from zoo.answers import patch_shares
 from zoo.errors import PackageError
+from zoo.files import write_json
 from zoo.images.preprocess import Pixels
 from zoo.machine import processor
 from zoo.networks.load import load_package
 from zoo.outputs import Output
-from zoo.package import ONNX_FILES, PARITY_FILE, Package, write_json
+from zoo.package import ONNX_FILES, PARITY_FILE, Package
 from zoo.predictors import Prediction, check_pixels, predict_in_parts
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.predictors.torch import TorchPredictor
 from zoo.runtime import Device, Precision, Runtime
 
 BATCH_SIZES = (1, 2, 7, 33, 64)
-"""The largest runs over all pictures, the others over as many as one of the largest holds."""
+"""The largest runs over all images, the others over as many as one of the largest holds."""
 
-TURN = 1024
-"""Pictures that one predictor answers before the other does: their threads wait for work without sleeping, and take the
-time of those that have some."""
+IMAGES_PER_TURN = 1024
+"""Number of images that one predictor answers before the other does: their threads wait for work without sleeping, and
+take the time of those that have some."""
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -45,14 +45,14 @@ def verify(
     """`measure_parity` in one precision.
 
     Raises:
-        ParityError: it is not within the limits; the record is written all the same.
+        ParityError: it is not within the tolerance; the record is written all the same.
     """
     parity = measure_parity(package, pixels, (precision,), device, atol, rtol, agreement)[precision]
-    require(package, precision, parity)
+    require_parity(package, precision, parity)
     return parity
 
 
-def require(package: Package, precision: Precision, parity: Parity) -> None:
+def require_parity(package: Package, precision: Precision, parity: Parity) -> None:
     """Raise `ParityError` if it did not pass."""
     if not parity.passed:
         raise ParityError(str(package.path / ONNX_FILES[precision]), parity)
@@ -76,34 +76,34 @@ def measure_parity(
         pixels: uint8 [N, 3, S, S] for the model's input size S.
         precisions: of the ONNX files.
         device: that ONNX Runtime computes on.
-        atol, rtol: for the difference of each number of each output, as in `Limits`; None for those of `LIMITS`.
-        agreement: least share in 0..1 of pictures whose most probable class is PyTorch's; None likewise.
+        atol, rtol: for the difference of each number of each output, as in `Tolerance`; None for those of `TOLERANCES`.
+        agreement: least share in 0..1 of images whose most probable class is PyTorch's; None likewise.
 
     Raises:
-        InputError: pixels of another type or shape, or a limit out of its range.
+        InputError: pixels of another type or shape, or a tolerance out of its range.
         PackageError: a file is missing, damaged or of another model.
         DeviceError: the device is not there.
     """
     check_pixels(pixels, package.config)
     asked = {"atol": atol, "rtol": rtol, "min_agreement": agreement}
     changes = {name: value for name, value in asked.items() if value is not None}
-    for limits in LIMITS.values():
-        replace(limits, **changes)  # refused before anything is forgotten
+    for tolerance in TOLERANCES.values():
+        replace(tolerance, **changes)  # refused before anything is computed
     candidates = [_Candidate(package, precision, device, changes) for precision in precisions]
     reference = TorchPredictor(load_package(package), package.config)
     largest = max(BATCH_SIZES)
-    for start in range(0, len(pixels), TURN):
-        images = pixels[start : start + TURN]
+    for start in range(0, len(pixels), IMAGES_PER_TURN):
+        images = pixels[start : start + IMAGES_PER_TURN]
         expected = predict_in_parts(reference, images, largest)
         for candidate in candidates:
             for rows in _batches(len(images), BATCH_SIZES if start == 0 else (largest,)):
                 candidate.compare(expected.rows(rows.start, rows.stop), images[rows])
-    made = challenges(package.config.input_size)
+    made = out_of_distribution_images(package.config.input_size)
     expected = reference(made)
     record = package.parity()
     found = {}
     for candidate in candidates:
-        candidate.challenge(expected, made)
+        candidate.compare_out_of_distribution(expected, made)
         parity = candidate.parity(len(pixels))
         found[candidate.precision] = parity
         before = record.get(candidate.precision, {}).items()
@@ -111,6 +111,27 @@ def measure_parity(
         record[candidate.precision] = same_file | {parity.provider: asdict(parity)}
     write_json(package.path / PARITY_FILE, record)
     return found
+
+
+def out_of_distribution_images(size: int) -> Pixels:
+    """Images that no camera takes: their features are far from those of photographs, where rounding may go wrong.
+
+    Returns:
+        Pixels [5, 3, size, size]: all black, all white, noise, noise of only black and white, and one white pixel.
+    """
+    random = np.random.default_rng(0)
+    shape = (3, size, size)
+    hot = np.zeros(shape, np.uint8)
+    hot[:, size // 2, size // 2] = 255
+    return np.stack(
+        [
+            np.zeros(shape, np.uint8),
+            np.full(shape, 255, np.uint8),
+            random.integers(0, 256, shape, np.uint8),
+            255 * random.integers(0, 2, shape, np.uint8),
+            hot,
+        ]
+    )
 
 
 def _batches(count: int, sizes: tuple[int, ...]) -> Iterator[slice]:
@@ -128,32 +149,32 @@ class _Candidate:
         self.precision: Precision = precision
         self._weights_sha256 = package.config.weights_sha256
         self._predictor = OnnxPredictor.open(
-            package, device, precision=precision, runtime=Runtime(), require_proven=False
+            package, device, precision=precision, runtime=Runtime(), require_verified=False
         )
         self._provider: Provider = "CUDAExecutionProvider" if self._predictor.on_cuda else "CPUExecutionProvider"
-        self._limits = replace(LIMITS[precision, self._provider], **changes)
-        self._pictures, self._made = _Comparison(), _Comparison()
+        self._tolerance = replace(TOLERANCES[precision, self._provider], **changes)
+        self._images, self._out_of_distribution = _Comparison(), _Comparison()
 
     def compare(self, expected: Prediction, pixels: Pixels) -> None:
-        self._pictures.add(expected, self._predictor(pixels))
+        self._images.add(expected, self._predictor(pixels))
 
-    def challenge(self, expected: Prediction, pixels: Pixels) -> None:
-        self._made.add(expected, self._predictor(pixels))
+    def compare_out_of_distribution(self, expected: Prediction, pixels: Pixels) -> None:
+        self._out_of_distribution.add(expected, self._predictor(pixels))
 
     def parity(self, images: int) -> Parity:
-        """Of what was compared so far: so many pictures."""
-        pictures, made = self._pictures, self._made
-        shares = {name: same / pictures.entries[name] for name, same in pictures.same.items()}
+        """The result of what was compared so far, with the number of images given."""
+        given, made = self._images, self._out_of_distribution
+        shares = {name: same / given.entries[name] for name, same in given.same.items()}
         return Parity(
-            limits=self._limits,
-            max_abs_error=pictures.errors,
-            max_magnitude=pictures.magnitudes,
-            challenge_error=made.errors,
-            challenge_magnitude=made.magnitudes,
+            tolerance=self._tolerance,
+            max_abs_error=given.errors,
+            max_magnitude=given.magnitudes,
+            out_of_distribution_error=made.errors,
+            out_of_distribution_magnitude=made.magnitudes,
             agreement=shares,
-            total_variation=pictures.variation / pictures.patches,
+            total_variation=given.variation / given.patches,
             images=images,
-            batch_sizes=tuple(sorted(pictures.batch_sizes)),
+            batch_sizes=tuple(sorted(given.batch_sizes)),
             provider=self._provider,
             processor=processor(),
             onnxruntime=onnxruntime.__version__,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reproduction.records import Group, Record, grouped, mean_and_deviation
-from zoo.package import write_atomically
+from zoo.files import write_atomically
 from zoo.registry import DATA_SETS, info, list_models
 from zoo.reporting import COLORS, STYLE, svg
 

@@ -15,7 +15,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from training import recipes
 from zoo.errors import ZooError
-from zoo.package import METRICS_FILE, Package, write_atomically
+from zoo.files import write_atomically
+from zoo.package import METRICS_FILE, Package
 from zoo.package.metrics import HELD_OUT_SHARE, Count, Machine, Score, read_metrics
 from zoo.package.probe import Probe, read_probe
 

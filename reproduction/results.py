@@ -14,7 +14,7 @@ from reproduction.experiment_table import experiment_sections
 from reproduction.plots import Plot
 from reproduction.records import Group, Record, grouped, linked_logs, shown, shown_mean
 from training.recipe import Recipe
-from zoo.package import write_atomically
+from zoo.files import write_atomically
 from zoo.registry import DATA_SETS, info, list_models
 from zoo.reporting import markdown
 

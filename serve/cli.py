@@ -87,7 +87,7 @@ def speed(
     """Measure how fast this machine computes each of a model's ONNX files, for its card."""
     from serve.tuning.speed import measure_speed
     from zoo.package.card import write_card
-    from zoo.package.speed import write_speed
+    from zoo.package.timings import write_speed
     from zoo.terminal import Terminal
 
     package = _open(model, None if dry_run else SPEED_FILE)

@@ -32,7 +32,7 @@ class ClassProbability(BaseModel):
 
 class ImageAnswer(BaseModel):
     file: str
-    picture: Size = Field(description="Size of the upright image, in pixels.")
+    image: Size = Field(description="Size of the upright image, in pixels.")
     box: tuple[float, float, float, float] = Field(
         description="The part of the upright image that the network saw: left, top, right, bottom, in its pixels."
     )

@@ -14,8 +14,9 @@ from support.loopback_hub import Hub, loopback_hub
 
 import zoo
 from zoo.cli import main
+from zoo.files import sha256
 from zoo.images.preprocess import CIFAR10_NORMALIZATION
-from zoo.package import CONFIG_FILE, WEIGHTS_FILE, ModelConfig, Package, sha256
+from zoo.package import CONFIG_FILE, WEIGHTS_FILE, ModelConfig, Package
 
 DATA = Path(__file__).parent / "data"
 

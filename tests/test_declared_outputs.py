@@ -25,9 +25,10 @@ from serve.http.app import create_app
 from serve.inference.service import Service
 from serve.settings import Settings
 from zoo.cli import app as program
+from zoo.files import sha256
 from zoo.images.preprocess import CIFAR10_NORMALIZATION, Pixels
 from zoo.outputs import STANDARD, Output
-from zoo.package import CONFIG_FILE, ONNX_FILES, WEIGHTS_FILE, ModelConfig, Package, sha256
+from zoo.package import CONFIG_FILE, ONNX_FILES, WEIGHTS_FILE, ModelConfig, Package
 from zoo.predictors import Predictor
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.predictors.onnx_session import read_declarations

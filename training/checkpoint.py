@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from zoo.errors import ZooError
-from zoo.package import write_atomically
+from zoo.files import write_atomically
 
 CHECKPOINT_FILE = "checkpoint.pt"
 LOG_FILE = "log.jsonl"

@@ -10,7 +10,7 @@ from training import recipes
 from training.recipe import Recipe
 from zoo.errors import InputError
 from zoo.extras import require
-from zoo.options import Data, ModelArgument, path_option, with_changes
+from zoo.options import Data, ModelArgument, Record, path_option, with_changes
 from zoo.package.metrics import DEFAULT_SPLIT
 
 
@@ -89,7 +89,7 @@ def evaluate(
         str, typer.Option(help="torch, onnx, onnx-fp16, onnx-int8, or the URL of a running server.")
     ] = "torch",
     limit: Annotated[int | None, typer.Option(help="Only so many images, chosen at random.")] = None,
-    record: Annotated[bool, typer.Option("--record", help="Write the result into the model directory.")] = False,
+    record: Record = False,
 ) -> None:
     """Measure a model's accuracy through PyTorch, ONNX Runtime or a running server."""
     require("train")

@@ -31,13 +31,13 @@ from training.model import describe, record_evaluation, save_model, start_networ
 from training.processes import join_processes, processes_here
 from training.recipe import Recipe
 from zoo.errors import DataError, InputError
-from zoo.files import require_writable
+from zoo.files import require_writable, write_atomically
 from zoo.machine import cores, total_memory
 from zoo.networks.network import Network
-from zoo.package import ModelConfig, Package, encodable, write_atomically
+from zoo.package import ModelConfig, Package
 from zoo.package.metrics import HELD_OUT_SHARE, Training
 from zoo.predictors.torch import TorchPredictor
-from zoo.printable import printable
+from zoo.printable import encodable, printable
 from zoo.registry import info
 from zoo.terminal import progress_bar
 

@@ -10,7 +10,7 @@ from typing import IO, Self
 from torch.utils.tensorboard import SummaryWriter
 
 from training.checkpoint import LOG_FILE
-from zoo.package import write_atomically
+from zoo.files import write_atomically
 
 
 class Log:

@@ -15,20 +15,12 @@ from training.evaluate import Evaluation
 from training.loop import TrainedNetwork
 from training.recipe import Recipe
 from zoo.errors import InputError, PackageError
+from zoo.files import write_atomically, write_json
 from zoo.hub import open_model
 from zoo.images.preprocess import Normalization
 from zoo.networks.load import create, load_package
 from zoo.networks.network import Network
-from zoo.package import (
-    CONFIG_FILE,
-    METRICS_FILE,
-    NETWORK_FILES,
-    WEIGHTS_FILE,
-    ModelConfig,
-    Package,
-    write_atomically,
-    write_json,
-)
+from zoo.package import CONFIG_FILE, METRICS_FILE, NETWORK_FILES, WEIGHTS_FILE, ModelConfig, Package
 from zoo.package.card import write_card
 from zoo.package.metrics import Training, digest_field, own_metrics, read_metrics
 
@@ -99,7 +91,7 @@ def describe(
     Raises:
         InputError: its head was replaced, and its templates were not.
     """
-    network.require_one_number_of_classes()
+    network.require_consistent_classes()
     return ModelConfig(
         variant=variant,
         data=data,

@@ -1,4 +1,4 @@
-"""Small image classifiers that show what each patch of a picture looks like.
+"""Small image classifiers that show what each patch of an image looks like.
 
     import zoo
     model = zoo.load("wrn16-ours", pretrained=True)
@@ -16,14 +16,13 @@ from zoo.registry import Variant, info, list_models, register
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
-    from zoo.networks.auto_model import AutoModel
-    from zoo.networks.load import create, load
+    from zoo.networks.load import AutoModel, create, load
     from zoo.networks.network import Network, Semantics
 
 __all__ = ["AutoModel", "Network", "Semantics", "Variant", "create", "info", "list_models", "load", "register"]
 
 _LAZY = {
-    "AutoModel": "zoo.networks.auto_model",
+    "AutoModel": "zoo.networks.load",
     "create": "zoo.networks.load",
     "load": "zoo.networks.load",
     "Network": "zoo.networks.network",

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 
-def _leave_out_working_directory() -> None:
+def _drop_working_directory() -> None:
     """Import nothing from the working directory, where a user's `training.py` or `rich.py` would hide a package."""
     here, own = Path.cwd(), Path(__file__).resolve().parents[1]
     if here != own:
@@ -13,7 +13,7 @@ def _leave_out_working_directory() -> None:
 
 
 if __name__ == "__main__":
-    _leave_out_working_directory()
+    _drop_working_directory()
 
     from zoo.cli import main
 

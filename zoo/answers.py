@@ -65,12 +65,12 @@ def resolve_top_k(top_k: int | None, classes: tuple[str, ...]) -> int:
 
 
 def top_classes(logits: Array, classes: tuple[str, ...], top_k: int) -> tuple[ClassShare, ...]:
-    """The most probable classes of one picture, best first, from its class logits [C]."""
+    """The most probable classes of one image, best first, from its class logits [C]."""
     return _top(softmax(logits, axis=0), classes, top_k)
 
 
-def patches(shares: Array, classes: tuple[str, ...], top_k: int) -> list[list[Patch]]:
-    """What each patch of one picture looks like, row by row, from its shares [C + 1, h, w]."""
+def describe_patches(shares: Array, classes: tuple[str, ...], top_k: int) -> list[list[Patch]]:
+    """What each patch of one image looks like, row by row, from its shares [C + 1, h, w]."""
     _, height, width = shares.shape
     return [[_patch(shares[:, row, column], classes, top_k) for column in range(width)] for row in range(height)]
 
@@ -81,7 +81,7 @@ def patch_answers(
     """The same for JSON; with entities each patch has the nearest one, as `entity`, and without them no such field."""
     rows = [
         [{**patch._asdict(), "top": [share._asdict() for share in patch.top]} for patch in row]
-        for row in patches(shares, classes, top_k)
+        for row in describe_patches(shares, classes, top_k)
     ]
     if entities is not None:
         for row, nearest in zip(rows, entities.nearest(shares).tolist(), strict=True):

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from zoo.errors import MissingDependencyError, ZooError
+from zoo.errors import MissingDependencyError, ZooError, reason_of
 from zoo.hub import DEFAULT_MODEL
 from zoo.hub.cli import publish
-from zoo.options import Image, Images, Model, TopK, path_option
+from zoo.options import AsJson, Image, Images, Model, TopK, path_option
 
 if TYPE_CHECKING:
     from zoo.package import Package
@@ -51,7 +51,7 @@ def _refuse_broken(command: str = "") -> None:
 app = typer.Typer(
     cls=Commands,
     name="zoo",
-    help="Small image classifiers that show what each patch of a picture looks like.",
+    help="Small image classifiers that show what each patch of an image looks like.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -59,7 +59,7 @@ app = typer.Typer(
 app.command()(publish)
 
 BATCH = 64
-"""Pictures computed together."""
+"""Images computed together."""
 
 
 def _open(model: str) -> "Package":
@@ -127,9 +127,9 @@ def classify(
     images: Images,
     model: Model = DEFAULT_MODEL,
     top_k: TopK = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """The most probable classes of pictures."""
+    """The most probable classes of images."""
     from rich.table import Table
 
     from zoo.answers import resolve_top_k, top_classes
@@ -146,7 +146,7 @@ def classify(
             for description, answer in zip(seen, answers, strict=True)
         ]
         return print_json({"model": config.identity(), "results": results})
-    table = Table("picture", "class", "probability", title=config.name)
+    table = Table("image", "class", "probability", title=config.name)
     for file, answer in zip(images, answers, strict=True):
         for rank, share in enumerate(answer):
             table.add_row("" if rank else str(file), share.label, f"{share.probability:.1%}")
@@ -159,18 +159,17 @@ def patches(
     image: Image,
     output: Annotated[
         Path,
-        path_option("-o", "--output", help="Where the map goes: a .png picture, an .npy array, or .json."),
+        path_option("-o", "--output", help="Where the map goes: a .png image, an .npy array, or .json."),
     ],
     model: Model = DEFAULT_MODEL,
     top_k: TopK = None,
 ) -> None:
-    """What each patch of a picture looks like: a map over the picture, an array [C + 1, h, w], or JSON."""
+    """What each patch of an image looks like: a map over the image, an array [C + 1, h, w], or JSON."""
     from zoo.answers import map_answers, patch_answers, patch_shares, resolve_top_k
     from zoo.errors import InputError
-    from zoo.files import array_bytes, check_output, png_bytes, write_output
+    from zoo.files import array_bytes, check_output, json_text, png_bytes, write_output
     from zoo.images.decode import decode
     from zoo.images.preprocess import Box
-    from zoo.package import json_text
     from zoo.package.entities import Entities
     from zoo.registry import info
     from zoo.semantic_map import draw_semantic_map
@@ -178,7 +177,7 @@ def patches(
 
     kind = output.suffix.lower()
     if kind not in (".png", ".npy", ".json"):
-        raise InputError(f"-o {output}: the name must end in .png (a picture), .npy (an array) or .json")
+        raise InputError(f"-o {output}: the name must end in .png (an image), .npy (an array) or .json")
     check_output(output, [image])
     package = _open(model)
     config = package.config
@@ -190,8 +189,8 @@ def patches(
     if kind == ".npy":
         data = array_bytes(shares)
     elif kind == ".png":
-        picture = decode(content[1])
-        data = png_bytes(draw_semantic_map(picture, shares, Box(*seen["box"]), config.classes, config.name))
+        decoded = decode(content[1])
+        data = png_bytes(draw_semantic_map(decoded, shares, Box(*seen["box"]), config.classes, config.name))
     else:
         grid = {"grid": {"rows": rows, "columns": columns}, "source": info(config.variant).patch_source}
         values = patch_answers(shares, config.classes, top_k, Entities.read(package))
@@ -226,7 +225,7 @@ def _predict(files: Iterable[tuple[Path, bytes]], package: "Package") -> "tuple[
             square = decode_pixels(data, package.config.input_size)
         pixels.append(square.pixels)
         size = {"width": square.width, "height": square.height}
-        seen.append({"file": str(file), "picture": size, "box": list(square.box)})
+        seen.append({"file": str(file), "image": size, "box": list(square.box)})
     return seen, predict_in_parts(open_predictor(package), np.stack(pixels), BATCH)
 
 
@@ -256,9 +255,9 @@ def _search_last(packages: Iterable[str]) -> None:
 
 def main() -> None:
     """Run the program; an error raised on purpose, or by the system, ends it with its message and exit status 1."""
-    from zoo.terminal import forget_unwritten, print_any_character, print_error
+    from zoo.terminal import discard_unwritten, escape_unencodable, print_error
 
-    print_any_character()
+    escape_unencodable()
     _add_commands()
     try:
         try:
@@ -272,9 +271,9 @@ def main() -> None:
         message = ""  # whoever read has seen enough
     except OSError as error:
         where = "cannot read or write" if error.filename is None else error.filename
-        message = f"{where}: {error.strerror or error}"
+        message = f"{where}: {reason_of(error)}"
     with suppress(OSError):
         if message:
             print_error(message)
-    forget_unwritten()
+    discard_unwritten()
     sys.exit(1)

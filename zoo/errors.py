@@ -8,6 +8,11 @@ class ZooError(Exception):
     """Base of all errors raised on purpose; the command line prints its message without a traceback."""
 
 
+def reason_of(error: Exception) -> str:
+    """The reason of an error for a message that names the file itself: the system's words, without number and file."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
 class UnknownNameError(ZooError, LookupError):
     """A variant, model, class or data set name that is not there."""
 
@@ -98,12 +103,12 @@ class DataError(ZooError, ValueError):
 
 
 class ImageError(ZooError, ValueError):
-    """Bytes that cannot be turned into a picture."""
+    """Bytes that cannot be turned into an image."""
 
 
 class UnsupportedImageError(ImageError):
-    """Bytes that are not a picture of a listed format."""
+    """Bytes that are not an image of a listed format."""
 
 
 class ImageTooLargeError(ImageError):
-    """A picture with more pixels, or more bytes, than the limit."""
+    """An image with more pixels, or more bytes, than the limit."""

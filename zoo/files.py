@@ -1,6 +1,8 @@
-"""Files that a user names: read within a limit, written whole or not at all, and never over what was read."""
+"""Reading and writing files: within a limit, whole or not at all, and never over what was read."""
 
+import hashlib
 import io
+import json
 import os
 import select
 import stat
@@ -8,19 +10,23 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryFile, mkstemp
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
+from pydantic import TypeAdapter, ValidationError
 
-from zoo.errors import InputError
-from zoo.package import write_atomically
-from zoo.predictors import Array
+from zoo.errors import InputError, PackageError, reason_of
+from zoo.printable import encodable
+
+T = TypeVar("T")
 
 MAX_FILE_BYTES = 512 * 2**20
 """Limit on a file that is read whole; the largest image that is decoded has 400 MB, uncompressed and with 16 bits."""
 
-PIPE_SECONDS = 10.0
+PIPE_TIMEOUT_SECONDS = 10.0
 """How long the first byte of a pipe may take."""
 
 
@@ -46,8 +52,8 @@ def read_bounded(file: str | PathLike[str], limit: int = MAX_FILE_BYTES) -> byte
     with open(file, "rb", opener=_open_at_once) as stream:
         descriptor = stream.fileno()
         if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
-            if not select.select([descriptor], [], [], PIPE_SECONDS)[0]:
-                raise InputError(f"nobody has written to this pipe for {PIPE_SECONDS:g} s; name a file")
+            if not select.select([descriptor], [], [], PIPE_TIMEOUT_SECONDS)[0]:
+                raise InputError(f"nobody has written to this pipe for {PIPE_TIMEOUT_SECONDS:g} s; name a file")
             os.set_blocking(descriptor, True)
         data = stream.read(limit + 1)
     if len(data) > limit:
@@ -58,6 +64,49 @@ def read_bounded(file: str | PathLike[str], limit: int = MAX_FILE_BYTES) -> byte
 def _open_at_once(file: str, flags: int) -> int:
     # Else opening a pipe that nobody writes to would never end.
     return os.open(file, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def sha256(file: Path) -> str:
+    """SHA-256 digest of a file, in hexadecimal.
+
+    Raises:
+        PackageError: it cannot be read.
+    """
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise PackageError(f"{file} cannot be read: {reason_of(error)}") from None
+
+
+def read_json(file: Path, adapter: TypeAdapter[T], problem: str, remedy: str) -> T | None:
+    """The content of a JSON file; None where there is no such file.
+
+    Arguments:
+        file: to read.
+        adapter: of its type.
+        problem: what to say of a file that is not valid, such as "is not a table of releases".
+        remedy: what to do then.
+
+    Raises:
+        PackageError: it is not valid; names the file, the first wrong field, and the remedy.
+    """
+    if not file.is_file():
+        return None
+    try:
+        return adapter.validate_json(file.read_bytes())
+    except ValidationError as error:
+        raise PackageError(f"{file} {problem}: {invalid_fields(error)[0]}; {remedy}") from None
+
+
+def invalid_fields(error: ValidationError, whole: str = "file") -> list[str]:
+    """The problems that pydantic found, each as `FIELD: MESSAGE`.
+
+    Arguments:
+        error: from validating a value.
+        whole: stands in the field's place for a problem of the whole value, such as text that is not JSON.
+    """
+    return [f"{'.'.join(map(str, problem['loc'])) or whole}: {problem['msg']}" for problem in error.errors()]
 
 
 def check_output(output: Path, inputs: Iterable[Path] = ()) -> None:
@@ -104,8 +153,8 @@ def writing(output: object, remedy: str = "") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = f"cannot write {output}: {error.strerror or error}"
-        raise InputError(f"{reason}; {remedy}" if remedy else reason) from None
+        problem = f"cannot write {output}: {reason_of(error)}"
+        raise InputError(f"{problem}; {remedy}" if remedy else problem) from None
 
 
 def require_writable(folder: Path, output: object, remedy: str = "") -> None:
@@ -123,6 +172,49 @@ def write_output(output: Path, data: bytes) -> None:
         write_atomically(output, data)
 
 
+def write_atomically(file: Path, data: bytes) -> None:
+    """Replace a file by new content: a reader, or a crash, sees the old file or the new one.
+
+    A pipe or a device, such as `/dev/stdout`, is written to.
+
+    Raises:
+        OSError: it cannot be written; its `filename` is this file.
+    """
+    try:
+        if file.exists() and not (file.is_file() or file.is_dir()):
+            file.write_bytes(data)
+        else:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            _replace(file, data)
+    except OSError as error:
+        error.filename, error.filename2 = str(file), None
+        raise
+
+
+def _replace(file: Path, data: bytes) -> None:
+    # Only a part of the name: the whole one may be as long as a name can be.
+    handle, temporary = mkstemp(dir=file.parent, prefix=f".{file.name[:40]}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, file)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def write_json(file: Path, value: Any) -> None:
+    """Write a value as indented JSON, all or nothing."""
+    write_atomically(file, json_text(value).encode())
+
+
+def json_text(value: Any, only_ascii: bool = False) -> str:
+    """A value as JSON for people to read too; what no encoding has, as in some names of files, is escaped."""
+    text = json.dumps(value, indent=2, ensure_ascii=only_ascii) + "\n"
+    return text if encodable(text) else json_text(value, only_ascii=True)
+
+
 def png_bytes(image: Image.Image) -> bytes:
     """An image as a PNG file."""
     stream = io.BytesIO()
@@ -130,7 +222,7 @@ def png_bytes(image: Image.Image) -> bytes:
     return stream.getvalue()
 
 
-def array_bytes(array: Array) -> bytes:
+def array_bytes(array: NDArray[Any]) -> bytes:
     """An array as a file of `numpy.load`."""
     stream = io.BytesIO()
     np.save(stream, array)

@@ -18,7 +18,7 @@ def notify_after_fork(owner: ForkAware) -> None:
     _owners.add(owner)
 
 
-def never_destroy_after_fork(value: Any) -> None:
+def leak_after_fork(value: Any) -> None:
     """Leave a value in memory for ever in forked processes, where its destructor would wait for threads, or crash."""
     _indestructible.add(value)
 

@@ -21,20 +21,20 @@ T = TypeVar("T")
 
 def path_option(*flags: str, **settings: Any) -> Any:
     """`typer.Option` for a path, in which `~` and `~USER` are home directories."""
-    return typer.Option(*flags, parser=expanded_path, **settings)
+    return typer.Option(*flags, parser=parse_path, **settings)
 
 
 def path_argument(**settings: Any) -> Any:
     """`typer.Argument` likewise."""
-    return typer.Argument(parser=expanded_path, **settings)
+    return typer.Argument(parser=parse_path, **settings)
 
 
 def data_option(**settings: Any) -> Any:
     """`typer.Option` for a data set: a name, or a path likewise."""
-    return typer.Option(parser=expanded_data, **settings)
+    return typer.Option(parser=parse_data, **settings)
 
 
-def expanded_path(text: str | os.PathLike[str]) -> Path:
+def parse_path(text: str | os.PathLike[str]) -> Path:
     # Programs that take no file start without NumPy.
     from zoo.files import expand_path
 
@@ -44,8 +44,8 @@ def expanded_path(text: str | os.PathLike[str]) -> Path:
         raise typer.BadParameter(str(error)) from None
 
 
-def expanded_data(text: str) -> str:
-    return str(expanded_path(text)) if text.startswith("~") else text
+def parse_data(text: str) -> str:
+    return str(parse_path(text)) if text.startswith("~") else text
 
 
 _REFERENCE = "VARIANT, VARIANT.DATA, local-dir:PATH or hf-hub:ORG/NAME@REVISION."
@@ -53,8 +53,8 @@ _REFERENCE = "VARIANT, VARIANT.DATA, local-dir:PATH or hf-hub:ORG/NAME@REVISION.
 Model = Annotated[str, typer.Option("--model", "-m", help=_REFERENCE)]
 ModelArgument = Annotated[str, typer.Argument(help=_REFERENCE, show_default=False)]
 
-Image = Annotated[Path, path_argument(help="A picture file.", show_default=False)]
-Images = Annotated[list[Path], path_argument(help="Picture files.", show_default=False)]
+Image = Annotated[Path, path_argument(help="Image file.", show_default=False)]
+Images = Annotated[list[Path], path_argument(help="Image files.", show_default=False)]
 
 Data = Annotated[
     str,
@@ -64,7 +64,10 @@ Data = Annotated[
     ),
 ]
 
-TopK = Annotated[int | None, typer.Option(help="Classes to show for each picture or patch.", show_default="5")]
+TopK = Annotated[int | None, typer.Option(help="Classes to show for each image or patch.", show_default="5")]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Record = Annotated[bool, typer.Option("--record", help="Write the result into the model directory.")]
 
 
 def option(default: T, explanation: str, least: float | None = None, most: float | None = None) -> T:
@@ -128,7 +131,7 @@ def with_options(config: type[Any], environment: str | None = None) -> Callable[
     """
     hints = get_type_hints(config)
     made = [_parameter(item, hints[item.name], item.default, environment) for item in _options(config)]
-    return _take(made, lambda values: config(**values))
+    return _with_parameters(made, lambda values: config(**values))
 
 
 def with_changes(config: type[Any]) -> Callable[[Callable[..., T]], Callable[..., T]]:
@@ -137,14 +140,16 @@ def with_changes(config: type[Any]) -> Callable[[Callable[..., T]], Callable[...
     """
     hints = get_type_hints(config)
     made = [_parameter(item, hints[item.name], None, None) for item in _options(config)]
-    return _take(made, lambda values: {name: value for name, value in values.items() if value not in (None, ())})
+    return _with_parameters(
+        made, lambda values: {name: value for name, value in values.items() if value not in (None, ())}
+    )
 
 
 def _options(config: Any) -> list[Field[Any]]:
     return [item for item in fields(config) if "help" in item.metadata]
 
 
-def _take(
+def _with_parameters(
     made: list[inspect.Parameter], first_argument: Callable[[dict[str, Any]], Any]
 ) -> Callable[[Callable[..., T]], Callable[..., T]]:
     """A decorator that adds parameters to a command and hands their values over as its first argument."""

@@ -1,4 +1,4 @@
-"""Names of files and classes as one can print them: they may hold anything."""
+"""Text that may hold anything, such as names of files and classes, as it can be printed."""
 
 import unicodedata
 
@@ -19,6 +19,15 @@ def printable(name: object) -> str:
 def printable_lines(message: str) -> str:
     """A message of several lines, the same done to each."""
     return "\n".join(map(printable, message.split("\n")))
+
+
+def encodable(text: str, encoding: str = "utf-8") -> bool:
+    """Whether an encoding has all characters of a text."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _escape(character: str) -> str:

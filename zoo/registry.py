@@ -122,7 +122,7 @@ def _paper(cifar10: float, cifar100: float, mini_imagenet: float) -> Mapping[str
     return MappingProxyType(dict(zip(DATA_SETS, (cifar10, cifar100, mini_imagenet), strict=True)))
 
 
-_RN, _WRN, _DN = "zoo.networks.resnet:build", "zoo.networks.wide_resnet:build", "zoo.networks.densenet:build"
+_RN, _WRN, _DN = "zoo.networks.resnet:build", "zoo.networks.resnet:build_wide", "zoo.networks.densenet:build"
 
 for _variant in (
     Variant("rn26", _RN, 2, "plain", 961_488, 257, 114_215_424, _paper(89.52, 65.94, 60.43)),

@@ -18,14 +18,14 @@ class Runtime:
     """How ONNX Runtime computes on the CPU; `zoo tune` finds the best for a model and a machine.
 
     A batch is computed in parts, several at the same time with one thread each: threads that share nothing wait for
-    nothing, and what a few pictures need stays in a core's cache. Fewer pictures than there are streams are computed in
+    nothing, and what a few images need stays in a core's cache. Fewer images than there are streams are computed in
     one run, whose operations all threads share.
     """
 
     streams: int = 0
     """Parts computed at the same time; 0 for one a thread, 1 for one after the other, each by all threads."""
     part: int = 4
-    """Pictures in a part at most; 0 for any number."""
+    """Images in a part at most; 0 for any number."""
     spin: bool = True
     """Whether threads that share an operation wait for the next one without sleeping."""
     arena: bool = True
@@ -44,18 +44,18 @@ class Runtime:
         """The same with the number of streams, at least 1, that so many threads make of it."""
         return replace(self, streams=min(self.streams or threads, threads))
 
-    def parts(self, pictures: int, threads: int) -> int:
+    def parts(self, images: int, threads: int) -> int:
         """Into how many parts of nearly equal size a batch is divided: as many for each stream."""
         streams = self.on(threads).streams
-        if pictures < streams:
+        if images < streams:
             return 1
-        rounds = -(-pictures // (streams * self.part)) if self.part else 1
-        return min(rounds * streams, pictures)
+        rounds = -(-images // (streams * self.part)) if self.part else 1
+        return min(rounds * streams, images)
 
     def describe(self, threads: int) -> str:
         """How batches are divided, and what else is not the default, for people to read."""
         streams = self.on(threads).streams
-        size = "single pictures" if self.part == 1 else f"parts of up to {self.part} pictures"
+        size = "single images" if self.part == 1 else f"parts of up to {self.part} images"
         if streams == 1:
             division = f"{size}, one after the other" if self.part else "whole batches"
         else:

@@ -1,4 +1,4 @@
-"""The semantic map over its picture: one colour a class, one cell a patch, and a legend."""
+"""The semantic map over its image: one colour a class, one cell a patch, and a legend."""
 
 import colorsys
 from typing import NamedTuple
@@ -17,10 +17,10 @@ PALETTE = (
 """Ten colours for people with colour-vision deficiencies too: M. Petroff, *Accessible Color Sequences* (2021)."""
 
 SIDE = 512
-"""Least length in pixels of the drawn square's side, so that a small picture's cells can be seen."""
+"""Least length in pixels of the drawn square's side, so that a small image's cells can be seen."""
 MAX_SIDE = 1024
 MAX_OPACITY = 0.65
-"""Of a cell that is all one class: the picture must stay visible under it."""
+"""Opacity of a cell that is all one class: the image must stay visible under it."""
 LEGEND_ROWS = 12
 INK, PAPER = "#202124", "#ffffff"
 
@@ -34,7 +34,7 @@ class LegendRow(NamedTuple):
 
 
 def class_colour(index: int) -> str:
-    """The colour of a class, the same in every picture; past ten classes, lighter and darker shades of the ten."""
+    """The colour of a class, the same in every image; past ten classes, lighter and darker shades of the ten."""
     red, green, blue = (value / 255 for value in ImageColor.getrgb(PALETTE[index % len(PALETTE)])[:3])
     cycle = index // len(PALETTE)
     hue, lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
@@ -44,20 +44,20 @@ def class_colour(index: int) -> str:
 
 
 def draw_semantic_map(image: Image.Image, shares: Array, box: Box, classes: tuple[str, ...], title: str) -> Image.Image:
-    """Draw what each patch looks like over the picture.
+    """Draw what each patch looks like over the image.
 
     Each cell has the colour of its strongest class, its opacity in proportion to that class's share; cells are not
-    smoothed. The part of the picture that the network did not see is dimmed.
+    smoothed. The part of the image that the network did not see is dimmed.
 
     Arguments:
-        image: the picture, RGB.
+        image: to draw over, RGB.
         shares: [C + 1, h, w], `none` last; see `zoo.answers.patch_shares`.
-        box: the part of the picture that the grid covers.
+        box: the part of the image that the grid covers.
         classes: C names.
         title: a line above the legend.
 
     Returns:
-        An RGB picture: the map on the left, the legend on the right.
+        An RGB image: the map on the left, the legend on the right.
     """
     scale = min(max(SIDE / (box.right - box.left), 1.0), MAX_SIDE / min(image.size))
     if max(image.size) * scale > 2 * MAX_SIDE:
@@ -69,7 +69,7 @@ def draw_semantic_map(image: Image.Image, shares: Array, box: Box, classes: tupl
     canvas = _dim_outside(canvas, edges)
     overlay = cells(shares, (edges[2] - edges[0], edges[3] - edges[1]))
     canvas.paste(overlay, (edges[0], edges[1]), overlay)
-    return _beside(canvas, draw_legend(legend_rows(shares, classes), title))
+    return _side_by_side(canvas, draw_legend(legend_rows(shares, classes), title))
 
 
 def _dim_outside(canvas: Image.Image, edges: list[int]) -> Image.Image:
@@ -80,7 +80,7 @@ def _dim_outside(canvas: Image.Image, edges: list[int]) -> Image.Image:
 
 
 def cells(shares: Array, size: tuple[int, int]) -> Image.Image:
-    """The grid of shares [C + 1, h, w] as an RGBA picture of `size`: each cell in the colour of its strongest class."""
+    """The grid of shares [C + 1, h, w] as an RGBA image of `size`: each cell in the colour of its strongest class."""
     strongest = shares[:-1].argmax(axis=0)
     colours = np.array([ImageColor.getrgb(class_colour(index))[:3] for index in range(len(shares) - 1)], dtype=np.uint8)
     opacity = np.clip(255 * MAX_OPACITY * shares[:-1].max(axis=0), 0, 255).astype(np.uint8)
@@ -99,7 +99,7 @@ def legend_rows(shares: Array, classes: tuple[str, ...]) -> list[LegendRow]:
 
 
 def draw_legend(rows: list[LegendRow], title: str) -> Image.Image:
-    """The rows under a title, as a picture of its own."""
+    """The rows under a title, as an image of its own."""
     font, margin, line = ImageFont.load_default(18), 16, 32
     name_width = max(font.getlength(row.name) for row in rows)
     width = round(max(margin * 2 + 34 + name_width + 80, margin * 2 + font.getlength(title)))
@@ -115,7 +115,7 @@ def draw_legend(rows: list[LegendRow], title: str) -> Image.Image:
     return legend
 
 
-def _beside(left: Image.Image, right: Image.Image) -> Image.Image:
+def _side_by_side(left: Image.Image, right: Image.Image) -> Image.Image:
     page = Image.new("RGB", (left.width + right.width, max(left.height, right.height)), PAPER)
     page.paste(left, (0, 0))
     page.paste(right, (left.width, 0))

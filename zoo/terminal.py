@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from zoo.package import encodable, json_text
-from zoo.printable import printable_lines
+from zoo.files import json_text
+from zoo.printable import encodable, printable_lines
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -47,15 +47,15 @@ def print_json(value: Any) -> None:
     sys.stdout.write(text if plain else json_text(value, only_ascii=True))
 
 
-def print_any_character() -> None:
-    """From now on print escapes for characters that the encoding of the output does not have."""
+def escape_unencodable() -> None:
+    """From now on, escape printed characters that the encoding of the output does not have."""
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="backslashreplace")
 
 
-def forget_unwritten() -> None:
-    """Forget what could not be written to the output: Python would try it again, and complain, when it ends."""
+def discard_unwritten() -> None:
+    """Discard what could not be written to the output: at its exit, Python would try again and complain."""
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream:

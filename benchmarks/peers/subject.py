@@ -15,12 +15,13 @@ from peers.ordinary import Ordinary, OrdinaryNetwork, nearest
 from torch import Tensor, nn
 
 from export.onnx_file import export_network, to_onnx
+from zoo.files import sha256
 from zoo.hub import DEFAULT_DATA, local_models, open_model
 from zoo.images.preprocess import CIFAR10_NORMALIZATION, Pixels
 from zoo.networks.load import create, load_package
 from zoo.networks.network import Network
 from zoo.outputs import LOGITS
-from zoo.package import ModelConfig, sha256
+from zoo.package import ModelConfig
 from zoo.registry import info
 from zoo.runtime import Device, Precision
 

@@ -8,8 +8,9 @@ from zipfile import ZipFile
 import pytest
 from release.readme import MODELS, SOURCE
 
+from zoo.files import sha256
 from zoo.hub.releases import read_releases
-from zoo.package import ANSWERING_FILES, sha256
+from zoo.package import ANSWERING_FILES
 
 PACKAGES = ("zoo", "training", "export", "serve", "explain", "reproduction")
 BESIDES = {".gitignore", "CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml"}

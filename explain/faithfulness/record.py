@@ -9,8 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from zoo.errors import InputError
-from zoo.files import writing
-from zoo.package import write_json
+from zoo.files import write_json, writing
 
 BETTER_DIRECTION: Mapping[str, str] = MappingProxyType(
     {"deletion": "less", "insertion": "more", "mass": "more", "hit": "more"}

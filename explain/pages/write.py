@@ -15,9 +15,9 @@ from explain.pages.sections import build_sections
 from explain.pages.sheet import draw_sheet
 from zoo.answers import ClassShare
 from zoo.errors import ImageError
-from zoo.files import png_bytes, refuse_inputs, writing
+from zoo.files import png_bytes, refuse_inputs, write_atomically, writing
 from zoo.networks.network import Network
-from zoo.package import ModelConfig, write_atomically
+from zoo.package import ModelConfig
 from zoo.printable import printable
 
 INDEX = "index"

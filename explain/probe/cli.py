@@ -36,8 +36,8 @@ def probe(
     from explain.probe.report import probe_lines, probe_table
     from training.data.data_set import data_set_name
     from training.data.model_split import ModelData
+    from zoo.files import sha256
     from zoo.hub import open_model
-    from zoo.package import sha256
     from zoo.package.card import write_card
     from zoo.package.probe import write_probe
     from zoo.predictors.torch import TorchPredictor

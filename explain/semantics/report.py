@@ -24,9 +24,8 @@ from explain.semantics.study import AssignmentStudy, PatchStudy
 from explain.semantics.summary import SUMMARY_FILE, find_expected_pairs, limitations, summary
 from explain.semantics.tables import write_tables
 from explain.similar.nearest import Match
-from zoo.files import png_bytes
+from zoo.files import png_bytes, write_atomically, write_json
 from zoo.outputs import NONE
-from zoo.package import write_atomically, write_json
 from zoo.semantic_map import class_colour
 
 REPORT_FILE = "report.html"

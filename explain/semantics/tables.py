@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from explain.semantics.study import AssignmentStudy, PatchStudy
 from explain.similar.index import PatchIndex
-from zoo.package import write_atomically
+from zoo.files import write_atomically
 
 
 def write_tables(study: PatchStudy, folder: Path) -> list[str]:

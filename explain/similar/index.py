@@ -16,7 +16,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from training.data.images import LabelledImages
 from zoo.errors import InputError
-from zoo.package import ModelConfig, write_json
+from zoo.files import write_json
+from zoo.package import ModelConfig
 from zoo.predictors import Array
 
 INDEX_FILE = "index.json"

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from explain.stats import Estimate
 from zoo.errors import ZooError
-from zoo.package import write_atomically
+from zoo.files import write_atomically
 
 Verdict = Literal["holds", "holds in part", "does not hold", "not shown"]
 

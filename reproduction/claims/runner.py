@@ -7,7 +7,7 @@ from reproduction.claims.catalogue import CLAIMS
 from reproduction.claims.document import DOCUMENT, PICTURES, claims_text
 from reproduction.claims.finding import Finding
 from zoo.errors import InputError
-from zoo.package import write_atomically
+from zoo.files import write_atomically
 from zoo.reporting import svg
 
 

@@ -61,7 +61,7 @@ def model_description(model: ServedModel, default: bool) -> ModelDescription:
 
 def _pictures(result: Result) -> list[dict[str, object]]:
     return [
-        {"file": picture.name, "picture": {"width": picture.width, "height": picture.height}, "box": picture.box}
+        {"file": picture.name, "image": {"width": picture.width, "height": picture.height}, "box": picture.box}
         for picture in result.pictures
     ]
 

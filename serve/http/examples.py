@@ -34,7 +34,7 @@ _SIZE, _BOX = Size(width=451, height=300), (75.5, 0.0, 375.5, 300.0)
 
 CLASSIFY = ClassifyAnswer(
     model=_MODEL,
-    results=[Classification(file="cat.jpg", picture=_SIZE, box=_BOX, classes=_TOP)],
+    results=[Classification(file="cat.jpg", image=_SIZE, box=_BOX, classes=_TOP)],
     timing=_TIMING,
 )
 
@@ -43,7 +43,7 @@ PATCH_SEMANTICS = PatchSemanticsAnswer(
     results=[
         PatchSemantics(
             file="cat.jpg",
-            picture=_SIZE,
+            image=_SIZE,
             box=_BOX,
             grid=Grid(rows=1, columns=1),
             source=info(_MODEL.variant).patch_source,

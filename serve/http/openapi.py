@@ -47,7 +47,7 @@ _PROBLEMS: Mapping[int, tuple[str, str, str]] = {
     415: (
         "Not an image in a format that is read, or a content coding that is not decoded.",
         "unsupported_image",
-        "notes.png: the file is not a picture in one of the formats JPEG, PNG, WEBP, GIF (15 bytes); convert it",
+        "notes.png: the file is not an image in one of the formats JPEG, PNG, WEBP, GIF (15 bytes); convert it",
     ),
     422: (
         "No image, a damaged image or form, a parameter out of range, or one that there is not.",

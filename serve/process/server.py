@@ -147,7 +147,7 @@ def _log_model(model: ServedModel) -> None:
         return
     predictor = model.loaded.predictor
     _log.info("%s: %s", model.name, describe_predictor(predictor))
-    if isinstance(predictor, OnnxPredictor) and model.package.failed(predictor.precision):
+    if isinstance(predictor, OnnxPredictor) and model.package.verification_failed(predictor.precision):
         _log.warning("%s: parity.json does not say that its ONNX file passed `zoo verify`", model.name)
 
 

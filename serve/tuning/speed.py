@@ -5,7 +5,7 @@ from serve.tuning.stopwatch import Setting, Stopwatch
 from serve.tuning.tune import Measure
 from zoo.machine import cores, processor
 from zoo.package import Package
-from zoo.package.speed import Speed
+from zoo.package.timings import Speed
 from zoo.predictors.onnx import OnnxPredictor, require_onnx
 from zoo.runtime import Device, Precision, Runtime
 

@@ -9,10 +9,10 @@ from typing import Any
 from serve.settings import MAX_BATCH
 from serve.tuning.stopwatch import Seconds, Setting, Stopwatch
 from zoo.errors import PackageError
-from zoo.files import require_writable, writing
+from zoo.files import require_writable, sha256, writing
 from zoo.machine import cores, processor
-from zoo.package import ONNX_FILES, SERVING_FILE, Package, sha256
-from zoo.package.serving import Serving, Trial
+from zoo.package import ONNX_FILES, SERVING_FILE, Package
+from zoo.package.timings import Serving, Trial
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.runtime import Device, Precision, Runtime
 

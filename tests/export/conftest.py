@@ -15,11 +15,12 @@ from torch import nn
 
 import zoo
 from export.onnx_file import export_network
+from zoo.files import sha256
 from zoo.images.preprocess import CIFAR10_NORMALIZATION, Pixels
 from zoo.networks.matching import SlackSoftmax
 from zoo.networks.network import Network
 from zoo.outputs import STANDARD
-from zoo.package import CONFIG_FILE, ONNX_FILES, WEIGHTS_FILE, ModelConfig, Package, sha256
+from zoo.package import CONFIG_FILE, ONNX_FILES, WEIGHTS_FILE, ModelConfig, Package
 from zoo.package.onnx_metadata import onnx_metadata
 from zoo.registry import AssignmentName
 
@@ -51,7 +52,7 @@ def make_config(variant: str, classes: int = 10, assignment: AssignmentName = "s
 
 
 def pixels(count: int, size: int = 32) -> Pixels:
-    """Pictures of coloured squares: unlike noise, their features differ from place to place and picture to picture."""
+    """Images of coloured squares: unlike noise, their features differ from place to place and image to image."""
     squares = np.random.default_rng(count).integers(0, 256, (count, 3, 8, 8), dtype=np.uint8)
     side = -(-size // 8)
     return np.ascontiguousarray(squares.repeat(side, axis=2).repeat(side, axis=3)[:, :, :size, :size])

@@ -10,7 +10,8 @@ from export.cli import add_commands
 from export.parity import ParityError
 from export.verify import verify
 from zoo.errors import InputError, MissingDependencyError, PackageError
-from zoo.package import ONNX_FILES, PARITY_FILE, Package, write_json
+from zoo.files import write_json
+from zoo.package import ONNX_FILES, PARITY_FILE, Package
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_a_place_that_cannot_be_written(zoo, package, tmp_path, quick_export):
 
 
 def test_8_bits(zoo, package, cifar, monkeypatch):
-    monkeypatch.setattr("export.quantize.LARGEST_PART", 0)
+    monkeypatch.setattr("export.quantize.MAX_PART_SHARE", 0)
     result = zoo("export", f"local-dir:{package.path}", "--precision", "int8")
     assert isinstance(result.exception, InputError)
     assert "--data" in str(result.exception)
@@ -109,7 +110,7 @@ def test_8_bits(zoo, package, cifar, monkeypatch):
     assert images == {"fp32": 4, "int8": 5}
 
 
-def test_pictures_are_for_8_bits(zoo, package, cifar):
+def test_images_are_for_8_bits(zoo, package, cifar):
     result = zoo("export", f"local-dir:{package.path}", "--data", cifar)
     assert isinstance(result.exception, InputError)
     assert "for --precision int8 only" in str(result.exception)
@@ -126,7 +127,7 @@ def test_a_new_file_loses_the_proof_of_the_old_one(zoo, package, pixels, quick_e
     assert "these very bytes: parity.json" in result.output
     assert not result.stderr
     assert (package.path / PARITY_FILE).read_bytes() == record
-    proven = package.proven("fp32")
+    verified = package.verified_sha256("fp32")
     with pytest.raises(ParityError):
         verify(package, pixels(1), atol=0, rtol=0)
     assert "these very bytes, which failed: parity.json" in zoo("export", f"local-dir:{package.path}").output
@@ -138,10 +139,10 @@ def test_a_new_file_loses_the_proof_of_the_old_one(zoo, package, pixels, quick_e
     same_place = package.path / ".." / package.path.name / ONNX_FILES["fp32"]
     result = zoo("export", f"local-dir:{package.path}", "-o", same_place)
     assert result.exit_code == 0
-    assert package.proven("fp32") is None
+    assert package.verified_sha256("fp32") is None
     assert "no; run zoo verify" in result.output
     assert result.stderr.startswith("parity.json: dropped its records in fp32 (CPUExecutionProvider; images: 1, torch ")
-    assert f"they were of another file, with SHA-256 {proven}. What metrics.json" in result.stderr
+    assert f"they were of another file, with SHA-256 {verified}. What metrics.json" in result.stderr
 
 
 def test_an_export_without_the_file_says_that_it_is_not_the_one_that_was_verified(
@@ -180,7 +181,7 @@ def test_verifying_another_file_says_which_records_it_replaces(zoo, package, pix
     record = package.parity()
     record["fp32"]["CUDAExecutionProvider"] = record["fp32"]["CPUExecutionProvider"]
     write_json(package.path / PARITY_FILE, record)
-    proven = package.proven("fp32")
+    verified = package.verified_sha256("fp32")
     arguments = ("verify", f"local-dir:{package.path}", "--data", cifar, "--images", 2)
     result = zoo(*arguments)
     assert result.exit_code == 0, result.exception
@@ -194,10 +195,10 @@ def test_verifying_another_file_says_which_records_it_replaces(zoo, package, pix
     assert result.exit_code == 0, result.exception
     assert set(package.parity()["fp32"]) == {"CPUExecutionProvider"}
     assert "dropped its records in fp32 (CPUExecutionProvider, CUDAExecutionProvider;" in result.stderr
-    assert f"SHA-256 {proven}" in result.stderr
+    assert f"SHA-256 {verified}" in result.stderr
 
 
-def test_verifying_on_fewer_pictures_says_so(zoo, package, cifar):
+def test_verifying_on_fewer_images_says_so(zoo, package, cifar):
     arguments = ("verify", f"local-dir:{package.path}", "--data", cifar, "--images")
     assert not zoo(*arguments, 3).stderr
     result = zoo(*arguments, 2)
@@ -208,7 +209,7 @@ def test_verifying_on_fewer_pictures_says_so(zoo, package, cifar):
     assert not zoo(*arguments, 2).stderr
 
 
-def test_an_input_size_is_checked_before_pictures_are_read(zoo, package, cifar, tmp_path):
+def test_an_input_size_is_checked_before_images_are_read(zoo, package, cifar, tmp_path):
     place = ("-o", tmp_path / "model.onnx", "--precision", "int8", "--data", cifar)
     result = zoo("export", f"local-dir:{package.path}", "--input-size", -5, *place)
     assert isinstance(result.exception, InputError)

@@ -6,9 +6,10 @@ from safetensors.torch import load_file, save_file
 
 from export.compact import compact
 from zoo.errors import InputError
+from zoo.files import sha256, write_json
 from zoo.hub import open_model
 from zoo.networks.load import load_package
-from zoo.package import CARD_FILE, CONFIG_FILE, METRICS_FILE, WEIGHTS_FILE, Package, sha256, write_json
+from zoo.package import CARD_FILE, CONFIG_FILE, METRICS_FILE, WEIGHTS_FILE, Package
 from zoo.package.metrics import own_metrics
 
 

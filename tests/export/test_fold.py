@@ -11,7 +11,7 @@ from zoo.registry import info, list_models
 REMAINING_NORMS = {
     # One before each residual block, whose input is a sum, and the head's; the first is folded into the stem.
     "zoo.networks.resnet:build": lambda blocks: 4 * blocks,
-    "zoo.networks.wide_resnet:build": lambda blocks: 4 * blocks,
+    "zoo.networks.resnet:build_wide": lambda blocks: 4 * blocks,
     # One before each dense layer and each of two transitions, whose input is a concatenation, and the head's.
     "zoo.networks.densenet:build": lambda blocks: 4 * blocks + 3,
 }

@@ -130,7 +130,7 @@ def test_in_half_precision_it_answers_nearly_alike(variant, make_network, export
 
 
 def test_in_8_bits_it_answers_nearly_alike_and_says_how_it_was_made(exported, pixels, tmp_path, monkeypatch):
-    monkeypatch.setattr("export.quantize.LARGEST_PART", 0)
+    monkeypatch.setattr("export.quantize.MAX_PART_SHARE", 0)
     model, file = exported("wrn16-ours"), tmp_path / "model.int8.onnx"
     export_network(model.network, model.config, file, "int8", pixels(16))
     assert file.stat().st_size < 0.3 * model.file.stat().st_size
@@ -138,13 +138,13 @@ def test_in_8_bits_it_answers_nearly_alike_and_says_how_it_was_made(exported, pi
     for name, wanted in expected.items():
         assert 0 < np.abs(actual[name] - wanted).mean() < 0.1
     metadata = {entry.key: entry.value for entry in onnx.load(file).metadata_props}
-    assert json.loads(metadata["quantization"])["pictures"] == 16
+    assert json.loads(metadata["quantization"])["images"] == 16
     assert config_from_metadata(metadata, "it") == model.config
 
 
-def test_8_bits_take_pictures_of_the_model_s_size(exported, pixels, tmp_path):
+def test_8_bits_take_images_of_the_model_s_size(exported, pixels, tmp_path):
     model, file = exported("wrn16-ours"), tmp_path / "model.onnx"
-    with pytest.raises(InputError, match=r"8 bits take training pictures, .* name them with --data"):
+    with pytest.raises(InputError, match=r"8 bits take training images, .* name them with --data"):
         export_network(model.network, model.config, file, "int8")
     with pytest.raises(InputError, match=r"takes uint8 pixels \[N, 3, 32, 32\]"):
         export_network(model.network, model.config, file, "int8", pixels(2, 40))

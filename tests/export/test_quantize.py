@@ -11,7 +11,7 @@ from export.precision import with_scaled_channels
 from export.quantize import Drift, quantize
 from zoo.errors import InputError
 from zoo.outputs import STANDARD
-from zoo.predictors.onnx import run
+from zoo.predictors.onnx import run_session
 from zoo.predictors.onnx_session import open_session
 from zoo.runtime import Runtime
 
@@ -65,7 +65,7 @@ def test_the_answers_themselves_are_not_rounded(variant, assignment, make_networ
     monkeypatch.setattr(module, "_parts", lambda model: {})
     model = folded_onnx(make_network(variant, assignment=assignment))
     onnx.save(quantize(model, pixels(8)).model, tmp_path / "model.onnx")
-    answer = run(open_session(tmp_path / "model.onnx", "cpu", 1, Runtime()), STANDARD, pixels(5))
+    answer = run_session(open_session(tmp_path / "model.onnx", "cpu", 1, Runtime()), STANDARD, pixels(5))
     if assignment == "softmax":
         np.testing.assert_allclose(answer.assignment.sum(axis=1), 1, atol=1e-5)
     for output in (answer.patch_logits, answer.assignment):
@@ -76,7 +76,7 @@ def test_patch_logits_of_other_networks_are_not_rounded(make_network, pixels, mo
     monkeypatch.setattr(module, "_parts", lambda model: {})
     model = folded_onnx(make_network("wrn16"))
     onnx.save(quantize(model, pixels(8)).model, tmp_path / "model.onnx")
-    answer = run(open_session(tmp_path / "model.onnx", "cpu", 1, Runtime()), STANDARD[:2], pixels(5))
+    answer = run_session(open_session(tmp_path / "model.onnx", "cpu", 1, Runtime()), STANDARD[:2], pixels(5))
     assert len(np.unique(answer.patch_logits)) > 256
 
 
@@ -84,15 +84,15 @@ def test_the_record_says_how_it_was_made(float_model, pixels, monkeypatch):
     monkeypatch.setattr(module, "_parts", lambda model: {})
     quantized = quantize(float_model, pixels(4))
     record = quantized.record()
-    assert record["pictures"] == 4
-    assert len(record["pictures_sha256"]) == 64
+    assert record["images"] == 4
+    assert len(record["images_sha256"]) == 64
     assert record["wide"] == []
     assert record["drift"] == record["all_int8"]
     again = quantize(float_model, pixels(4))
     assert again.model.SerializeToString(deterministic=True) == quantized.model.SerializeToString(deterministic=True)
 
 
-def test_scales_and_choices_come_from_different_pictures(float_model, pixels, monkeypatch):
+def test_scales_and_choices_come_from_different_images(float_model, pixels, monkeypatch):
     seen = {}
 
     class Trial:
@@ -106,10 +106,10 @@ def test_scales_and_choices_come_from_different_pictures(float_model, pixels, mo
 
     monkeypatch.setattr(module, "_Trial", Trial)
     monkeypatch.setattr(module, "_parts", lambda model: {})
-    monkeypatch.setattr(module, "PICTURES", 4)
+    monkeypatch.setattr(module, "CALIBRATION_IMAGES", 4)
     monkeypatch.setattr(onnx, "load", lambda file: None)
     images = pixels(20)
-    assert quantize(float_model, images).pictures == 8
+    assert quantize(float_model, images).images == 8
     assert np.array_equal(seen["calibration"], images[:8:2])
     assert np.array_equal(seen["held"], images[1:8:2])
 
@@ -151,6 +151,6 @@ def test_every_kind_of_network_has_parts(variant, make_network):
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_it_takes_two_pictures(float_model, pixels, count):
-    with pytest.raises(InputError, match=rf"{count} picture to calibrate with: it takes at least 2, better 1024"):
+def test_it_takes_two_images(float_model, pixels, count):
+    with pytest.raises(InputError, match=rf"{count} image to calibrate with: it takes at least 2, better 1024"):
         quantize(float_model, pixels(2)[:count])

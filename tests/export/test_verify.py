@@ -9,14 +9,14 @@ from onnx import numpy_helper
 from safetensors.torch import load_file, save_file
 from support.onnx_files import copy_as
 
-from export.challenges import challenges
-from export.parity import LIMITS, ParityError
-from export.verify import verify
+from export.parity import TOLERANCES, ParityError
+from export.verify import out_of_distribution_images, verify
 from zoo.errors import DigestError, InputError, PackageError
+from zoo.files import sha256
 from zoo.outputs import STANDARD
-from zoo.package import CONFIG_FILE, ONNX_FILES, PARITY_FILE, WEIGHTS_FILE, Package, sha256
+from zoo.package import CONFIG_FILE, ONNX_FILES, PARITY_FILE, WEIGHTS_FILE, Package
 from zoo.package.onnx_metadata import onnx_metadata
-from zoo.predictors.cuda_graph import BoundRuns
+from zoo.predictors.cuda_graph import CudaGraphRunner
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.predictors.torch import TorchPredictor
 
@@ -52,7 +52,7 @@ def test_parity_is_measured_and_recorded(package, pixels):
     assert parity.images == 66
     assert parity.batch_sizes == (1, 2, 7, 31, 33, 64)
     assert list(parity.max_abs_error) == ["logits", "patch_logits", "assignment"]
-    assert all(0 < error <= parity.limits.max_abs_error(magnitude) for _, error, magnitude in parity.deviations())
+    assert all(0 < error <= parity.tolerance.max_abs_error(magnitude) for _, error, magnitude in parity.deviations())
     assert all(share > 0.999 for share in parity.agreement.values())
     assert parity.provider == "CPUExecutionProvider"
     assert parity.onnx_sha256 == sha256(package.onnx())
@@ -62,16 +62,16 @@ def test_parity_is_measured_and_recorded(package, pixels):
 
     record = package.parity()["fp32"]["CPUExecutionProvider"]
     assert record["passed"] is True
-    assert record["limits"] == {"atol": 1e-4, "rtol": 1e-5, "min_agreement": 0.999}
+    assert record["tolerance"] == {"atol": 1e-4, "rtol": 1e-5, "min_agreement": 0.999}
     largest = np.abs(TorchPredictor.open(package)(pixels(66)).logits).max()
     assert record["max_magnitude"]["logits"] == pytest.approx(largest, rel=1e-4)
     assert record["max_abs_error"] == parity.max_abs_error
     assert record["batch_sizes"] == list(parity.batch_sizes)
     assert set(record) == set(parity.__dataclass_fields__)
-    assert package.proven("fp32") == parity.onnx_sha256
+    assert package.verified_sha256("fp32") == parity.onnx_sha256
 
 
-def test_every_picture_is_compared(package, pixels, monkeypatch):
+def test_every_image_is_compared(package, pixels, monkeypatch):
     seen = []
     predict = OnnxPredictor.__call__
 
@@ -86,7 +86,7 @@ def test_every_picture_is_compared(package, pixels, monkeypatch):
     assert [len(batch) for batch in seen] == [1, 1, 1, 1, 2, 2, 4, 4, 3, 5]
     assert parity.batch_sizes == (1, 2, 3, 4)
     assert (seen[-2] == images[8:]).all()
-    assert (seen[-1] == challenges(32)).all()
+    assert (seen[-1] == out_of_distribution_images(32)).all()
 
 
 def test_a_variant_without_the_block_has_no_assignment(complete_package, tmp_path, pixels):
@@ -125,8 +125,8 @@ def test_on_cuda_more_may_differ_than_on_the_cpu(package, pixels, monkeypatch):
     with pytest.raises(ParityError):
         verify(package, pixels(3))
     monkeypatch.setattr("zoo.predictors.onnx.on_cuda", lambda session: True)
-    monkeypatch.setattr("zoo.predictors.onnx.BoundRuns", partial(BoundRuns, device="cpu"))
-    assert verify(package, pixels(3)).limits == LIMITS["fp32", "CUDAExecutionProvider"]
+    monkeypatch.setattr("zoo.predictors.onnx.CudaGraphRunner", partial(CudaGraphRunner, device="cpu"))
+    assert verify(package, pixels(3)).tolerance == TOLERANCES["fp32", "CUDAExecutionProvider"]
 
 
 def test_in_8_bits_the_answers_count_and_not_the_numbers(package, pixels):
@@ -142,8 +142,8 @@ def test_in_8_bits_the_answers_count_and_not_the_numbers(package, pixels):
 def test_larger_limits_let_it_pass(package, pixels):
     tamper(package, "classifier.bias", lambda bias: bias + 0.01)
     assert verify(package, pixels(3), atol=0.02).passed
-    limits = package.parity()["fp32"]["CPUExecutionProvider"]["limits"]
-    assert (limits["atol"], limits["rtol"]) == (0.02, 1e-5)
+    tolerance = package.parity()["fp32"]["CPUExecutionProvider"]["tolerance"]
+    assert (tolerance["atol"], tolerance["rtol"]) == (0.02, 1e-5)
     assert verify(package, pixels(3), rtol=0.1).passed
 
 
@@ -189,16 +189,16 @@ def test_a_comparison_that_fails_keeps_the_proof_of_another_file(package, pixels
     (package.path / WEIGHTS_FILE).write_bytes(weights)
     with pytest.raises(ParityError):
         verify(package, pixels(1))
-    assert package.proven("fp32") == sha256(package.onnx())
+    assert package.verified_sha256("fp32") == sha256(package.onnx())
 
 
 def test_a_directory_without_an_onnx_file_is_refused_and_keeps_its_proof(package, pixels):
     verify(package, pixels(1))
-    proven = package.proven("fp32")
+    verified = package.verified_sha256("fp32")
     package.onnx().unlink()
     with pytest.raises(PackageError, match="zoo export"):
         verify(package, pixels(1))
-    assert package.proven("fp32") == proven
+    assert package.verified_sha256("fp32") == verified
 
 
 @pytest.mark.parametrize("agreement", [-0.1, 1.1, float("nan")])
@@ -218,3 +218,19 @@ def test_pixels_of_another_shape_are_refused(package, pixels, count, size):
 def test_limits_that_cannot_be_are_refused(package, pixels, name, value):
     with pytest.raises(InputError, match=rf"{name} = {value}: it must be 0 or more, and finite, such as"):
         verify(package, pixels(1), **{name: value})
+
+
+def test_out_of_distribution_images_are_what_they_are_called() -> None:
+    black, white, noise, two_valued, hot = out_of_distribution_images(32)
+    assert (black == 0).all()
+    assert (white == 255).all()
+    assert len(np.unique(noise)) > 200
+    assert set(np.unique(two_valued)) == {0, 255}
+    assert (hot == 255).sum() == 3
+    assert (hot == 0).sum() == 3 * 32 * 32 - 3
+
+
+def test_out_of_distribution_images_have_the_size_and_are_the_same_each_time() -> None:
+    assert out_of_distribution_images(84).shape == (5, 3, 84, 84)
+    assert out_of_distribution_images(84).dtype == np.uint8
+    assert (out_of_distribution_images(40) == out_of_distribution_images(40)).all()

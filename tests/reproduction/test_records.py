@@ -20,8 +20,9 @@ from reproduction.records import (
 )
 from training import recipes
 from training.recipe import Recipe
+from zoo.files import write_json
 from zoo.hub import open_model
-from zoo.package import CONFIG_FILE, METRICS_FILE, Package, write_json
+from zoo.package import CONFIG_FILE, METRICS_FILE, Package
 
 WEIGHTS = Path(__file__).parents[2] / "weights"
 

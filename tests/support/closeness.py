@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from export.parity import LIMITS, Provider
+from export.parity import TOLERANCES, Provider
 from zoo.runtime import Precision
 
 
@@ -21,7 +21,7 @@ def assert_alike(
         if wanted is not None:
             got, wanted = np.asarray(got), np.asarray(wanted)
             assert got.shape == wanted.shape
-            limit = LIMITS[precision, provider].max_abs_error(float(np.abs(wanted).max()))
+            limit = TOLERANCES[precision, provider].max_abs_error(float(np.abs(wanted).max()))
             np.testing.assert_allclose(got, wanted, rtol=0, atol=limit)
 
 

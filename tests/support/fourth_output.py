@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from zoo import registry
-from zoo.networks import wide_resnet
+from zoo.networks import resnet
 from zoo.networks.network import Network
 from zoo.outputs import Output
 from zoo.registry import Variant, info, register
@@ -40,7 +40,7 @@ class Contrasting(Network):
 
 def build(*arguments: Any) -> Network:
     """The variant's network."""
-    network = wide_resnet.build(*arguments)
+    network = resnet.build_wide(*arguments)
     network.__class__ = Contrasting
     return network
 

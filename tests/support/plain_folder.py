@@ -8,7 +8,8 @@ from PIL import Image
 from support.pictures import encode, write_files
 
 from training.data.data_set import data_digest, data_set_name, open_split
-from zoo.package import METRICS_FILE, Package, write_json
+from zoo.files import write_json
+from zoo.package import METRICS_FILE, Package
 
 CLASSES = ("cat", "dog")
 IMAGES = 40

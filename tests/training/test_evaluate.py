@@ -10,9 +10,9 @@ from training.data.images import LabelledImages
 from training.data.prepare import load_split
 from training.evaluate import Evaluation, evaluate, open_through
 from zoo.errors import InputError, PackageError
+from zoo.files import sha256
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.outputs import STANDARD
-from zoo.package import sha256
 from zoo.predictors import Prediction
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.predictors.torch import TorchPredictor

@@ -70,7 +70,7 @@ def test_a_folder_that_nobody_prepared(run: RunJob, folder: Path, tmp_path: Path
     assert package.config.classes == ("Vögel", "cat & dog")
     assert "2 classes: cat & dog 11, Vögel 5; --balance lets each count the same" in said
     assert "2 unreadable files are left out" in said
-    assert "half.jpg: the picture is truncated" in (tmp_path / "run" / UNREADABLE_FILE).read_text()
+    assert "half.jpg: the image is truncated" in (tmp_path / "run" / UNREADABLE_FILE).read_text()
     assert "decoded for each step" in said
     metrics = package.metrics()
     assert metrics["held-out"]["torch"]["images"] == 2

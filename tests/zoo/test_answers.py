@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.answers import ClassShare, patch_shares, patches, resolve_top_k, softmax, top_classes
+from zoo.answers import ClassShare, describe_patches, patch_shares, resolve_top_k, softmax, top_classes
 from zoo.errors import InputError
 from zoo.outputs import STANDARD
 from zoo.predictors import Prediction
@@ -70,13 +70,13 @@ def test_equal_classes_keep_their_order() -> None:
 def test_patches_come_row_by_row() -> None:
     shares = np.zeros((4, 2, 3), dtype=np.float32)
     shares[:, 1, 2] = [0.125, 0.5, 0.25, 0.125]
-    grid = patches(shares, CLASSES, 2)
+    grid = describe_patches(shares, CLASSES, 2)
     assert [len(row) for row in grid] == [3, 3]
     assert grid[1][2] == ("dog", 0.5, 0.125, (ClassShare("dog", 0.5), ClassShare("ship", 0.25)))
 
 
 def test_none_is_never_the_strongest_class() -> None:
-    patch = patches(np.array([0.1, 0.0, 0.0, 0.9], dtype=np.float32)[:, None, None], CLASSES, 3)[0][0]
+    patch = describe_patches(np.array([0.1, 0.0, 0.0, 0.9], dtype=np.float32)[:, None, None], CLASSES, 3)[0][0]
     assert patch.label == "cat"
     assert patch.none == pytest.approx(0.9)
     assert len(patch.top) == 3
@@ -84,6 +84,6 @@ def test_none_is_never_the_strongest_class() -> None:
 
 def test_answers_are_plain_numbers() -> None:
     """So that they can be written as JSON."""
-    patch = patches(np.full((4, 1, 1), 0.25, dtype=np.float32), CLASSES, 1)[0][0]
+    patch = describe_patches(np.full((4, 1, 1), 0.25, dtype=np.float32), CLASSES, 1)[0][0]
     share = top_classes(np.zeros(3, dtype=np.float32), CLASSES, 1)[0]
     assert {type(value) for value in (patch.probability, patch.none, share.probability)} == {float}

@@ -20,7 +20,7 @@ from zoo import cli
 from zoo.answers import patch_shares, top_classes
 from zoo.hub import DEFAULT_MODEL, local_models, open_model
 from zoo.images.decode import decode_pixels
-from zoo.options import expanded_data, expanded_path
+from zoo.options import parse_data, parse_path
 from zoo.package import CONFIG_FILE, METRICS_FILE, ONNX_FILES, Package
 from zoo.predictors.open_predictor import open_predictor
 from zoo.registry import info
@@ -249,7 +249,7 @@ def test_classify_refuses_a_top_k_that_cannot_be(top_k: int, run_zoo: RunZoo, ph
 def test_classify_names_the_bad_one_of_several_files(run_zoo: RunZoo, photo_file: Path, tmp_path: Path) -> None:
     bad = tmp_path / "text.png"
     bad.write_text("this is text")
-    fails(run_zoo("classify", photo_file, bad), r"text\.png: the file is not a picture in one of the formats")
+    fails(run_zoo("classify", photo_file, bad), r"text\.png: the file is not an image in one of the formats")
 
 
 def test_classify_a_file_that_is_not_there_or_a_folder(run_zoo: RunZoo, tmp_path: Path) -> None:
@@ -282,7 +282,7 @@ def test_classify_shows_any_file_name_as_it_is(
     assert name in run_zoo("classify", name).stdout
 
 
-def test_patches_as_a_picture(run_zoo: RunZoo, photo_file: Path, tmp_path: Path) -> None:
+def test_patches_as_an_image(run_zoo: RunZoo, photo_file: Path, tmp_path: Path) -> None:
     output = tmp_path / "map.png"
     ended = run_zoo("patches", photo_file, "-o", output)
     assert ended.returncode == 0, ended.stderr
@@ -311,7 +311,7 @@ def test_patches_of_a_plain_variant(
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2000, 1), (10_000, 1)])
-def test_patches_of_an_extreme_picture(size: tuple[int, int], run_zoo: RunZoo, tmp_path: Path) -> None:
+def test_patches_of_an_extreme_image(size: tuple[int, int], run_zoo: RunZoo, tmp_path: Path) -> None:
     Image.new("RGB", size).save(tmp_path / "in.png")
     assert run_zoo("patches", tmp_path / "in.png", "-o", tmp_path / "out.png").returncode == 0
 
@@ -341,7 +341,7 @@ def test_patches_to_where_nothing_can_be_written(name: str, run_zoo: RunZoo, pho
 
 
 @pytest.mark.parametrize("other_name", [False, True])
-def test_patches_do_not_replace_the_picture(
+def test_patches_do_not_replace_the_image(
     other_name: bool, run_zoo: RunZoo, photo_file: Path, photo: bytes, tmp_path: Path
 ) -> None:
     picture = output = tmp_path / "x.png"
@@ -353,7 +353,7 @@ def test_patches_do_not_replace_the_picture(
     assert picture.read_bytes() == photo
 
 
-def test_patches_of_a_picture_whose_name_is_not_utf8(run_zoo: RunZoo, photo_file: Path, tmp_path: Path) -> None:
+def test_patches_of_an_image_whose_name_is_not_utf8(run_zoo: RunZoo, photo_file: Path, tmp_path: Path) -> None:
     file, output = tmp_path / os.fsdecode(b"caf\xe9.jpg"), tmp_path / "map.json"
     shutil.copy(photo_file, file)
     assert r"caf\xe9.jpg" in run_zoo("patches", file, "-o", output).stdout
@@ -375,7 +375,7 @@ def test_patches_of_a_pipe(name: str, run_zoo: RunZoo, photo: bytes, photo_file:
         assert (tmp_path / name).read_bytes() == (tmp_path / f"file-{name}").read_bytes()
 
 
-def test_patches_of_a_damaged_picture(run_zoo: RunZoo, photo: bytes, tmp_path: Path) -> None:
+def test_patches_of_a_damaged_image(run_zoo: RunZoo, photo: bytes, tmp_path: Path) -> None:
     (tmp_path / "cut.jpg").write_bytes(photo[:5000])
     fails(run_zoo("patches", tmp_path / "cut.jpg", "-o", tmp_path / "map.png"), r"cut\.jpg: .*truncated or damaged")
 
@@ -398,10 +398,10 @@ def test_every_path_may_begin_at_a_home_directory() -> None:
     ]
     paths = {name: hint for name, hint in parameters if "Path" in str(get_args(hint)[0])}
     assert {"classify images", "train run", "export output", "similar index", "claims report"} <= set(paths)
-    assert [name for name, hint in paths.items() if get_args(hint)[1].parser is not expanded_path] == []
+    assert [name for name, hint in paths.items() if get_args(hint)[1].parser is not parse_path] == []
     data = {name: hint for name, hint in parameters if name.split()[1] in ("data", "datasets") and name not in paths}
     assert len(data) >= 7
-    assert [name for name, hint in data.items() if get_args(hint)[1].parser is not expanded_data] == []
+    assert [name for name, hint in data.items() if get_args(hint)[1].parser is not parse_data] == []
 
 
 def test_paths_begin_at_a_home_directory(

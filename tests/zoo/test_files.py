@@ -1,3 +1,4 @@
+import hashlib
 import os
 import re
 import subprocess
@@ -9,8 +10,16 @@ import pytest
 
 from zoo import files
 from zoo.errors import InputError
-from zoo.files import check_output, expand_path, read_bounded, refuse_inputs, require_writable, write_output
-from zoo.package import write_atomically
+from zoo.files import (
+    check_output,
+    expand_path,
+    read_bounded,
+    refuse_inputs,
+    require_writable,
+    sha256,
+    write_atomically,
+    write_output,
+)
 
 
 def test_a_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,7 +57,7 @@ def test_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:
 def test_a_pipe_that_nobody_writes_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    monkeypatch.setattr(files, "PIPE_SECONDS", 0.05)
+    monkeypatch.setattr(files, "PIPE_TIMEOUT_SECONDS", 0.05)
     with pytest.raises(InputError, match="nobody has written to this pipe"):
         read_bounded(pipe)
 
@@ -119,3 +128,35 @@ def test_a_folder_is_made_and_written_into(tmp_path: Path) -> None:
     for folder in (tmp_path / "file", tmp_path / "file" / "a"):
         with pytest.raises(InputError, match=r"^cannot write x into it: Not a directory; take another one$"):
             require_writable(folder, "x into it", "take another one")
+
+
+def test_digest(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 5000
+    (tmp_path / "x").write_bytes(content)
+    assert sha256(tmp_path / "x") == hashlib.sha256(content).hexdigest()
+
+
+def test_writing_makes_folders_and_replaces(tmp_path: Path) -> None:
+    file = tmp_path / "a" / "b" / "c.json"
+    for content in (b"first, and longer", b"second"):
+        write_atomically(file, content)
+        assert file.read_bytes() == content
+    assert [path.name for path in file.parent.iterdir()] == ["c.json"]
+    assert file.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "x"
+    write_atomically(file, b"old")
+    with pytest.raises(TypeError):
+        write_atomically(file, "not bytes")  # type: ignore[arg-type]
+    assert file.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_failed_replacement_leaves_nothing_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "x"
+    (folder / "full").mkdir(parents=True)
+    with pytest.raises(OSError, match="x"):
+        write_atomically(folder, b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]

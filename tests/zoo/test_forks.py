@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from zoo.hub import DEFAULT_MODEL, open_model
-from zoo.predictors.cuda_graph import BoundRuns
+from zoo.predictors.cuda_graph import CudaGraphRunner
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.predictors.onnx_session import DeviceError
 
@@ -126,7 +126,7 @@ assert torch.get_num_threads() == 4
 
 def test_cuda_does_not_survive_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zoo.predictors.onnx.on_cuda", lambda session: True)
-    monkeypatch.setattr("zoo.predictors.onnx.BoundRuns", partial(BoundRuns, device="cpu"))
+    monkeypatch.setattr("zoo.predictors.onnx.CudaGraphRunner", partial(CudaGraphRunner, device="cpu"))
     predictor = OnnxPredictor.open(open_model(DEFAULT_MODEL), "cpu", 1)
     predictor.after_fork()
     with pytest.raises(DeviceError, match="opened on CUDA before this process was forked"):

@@ -109,7 +109,9 @@ def test_a_registered_variant_is_found_and_built(empty_place: registry.Variant) 
 
 def test_a_name_is_registered_once(empty_place: registry.Variant) -> None:
     zoo.register(empty_place)
-    with pytest.raises(DuplicateVariantError, match=r"'wrn16-new' is registered already \(zoo.networks.wide_"):
+    with pytest.raises(
+        DuplicateVariantError, match=r"'wrn16-new' is registered already \(zoo.networks.resnet:build_wide\)"
+    ):
         zoo.register(replace(empty_place, blocks=7))
     assert zoo.info("wrn16-new").blocks == empty_place.blocks
 

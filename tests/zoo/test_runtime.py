@@ -11,7 +11,7 @@ def test_as_many_streams_as_threads_at_most(streams: int, threads: int, made: in
 
 
 @pytest.mark.parametrize(
-    ("streams", "part", "pictures", "parts"),
+    ("streams", "part", "images", "parts"),
     [
         (1, 0, 64, 1),
         (1, 4, 64, 16),
@@ -25,23 +25,23 @@ def test_as_many_streams_as_threads_at_most(streams: int, threads: int, made: in
         (0, 1, 1, 1),
     ],
 )
-def test_parts(streams: int, part: int, pictures: int, parts: int) -> None:
-    assert Runtime(streams, part).parts(pictures, threads=4) == parts
+def test_parts(streams: int, part: int, images: int, parts: int) -> None:
+    assert Runtime(streams, part).parts(images, threads=4) == parts
 
 
 def test_no_part_is_larger_than_it_may_be() -> None:
-    for streams, part, pictures in product(range(1, 5), range(1, 6), range(4, 40)):
-        assert -(-pictures // Runtime(streams, part).parts(pictures, threads=4)) <= part
+    for streams, part, images in product(range(1, 5), range(1, 6), range(4, 40)):
+        assert -(-images // Runtime(streams, part).parts(images, threads=4)) <= part
 
 
 @pytest.mark.parametrize(
     ("runtime", "words"),
     [
-        (Runtime(), "2 streams, parts of up to 4 pictures"),
+        (Runtime(), "2 streams, parts of up to 4 images"),
         (Runtime(2, 0), "2 streams, a part for each"),
-        (Runtime(1, 1), "single pictures, one after the other"),
+        (Runtime(1, 1), "single images, one after the other"),
         (Runtime(1, 0, spin=False, arena=False), "whole batches, no spinning, no arena"),
-        (Runtime(1, 8, optimization="basic"), "parts of up to 8 pictures, one after the other, optimization basic"),
+        (Runtime(1, 8, optimization="basic"), "parts of up to 8 images, one after the other, optimization basic"),
     ],
 )
 def test_in_words(runtime: Runtime, words: str) -> None:

@@ -21,7 +21,7 @@ def shares_of(grid: list[list[tuple[int, float]]], classes: int = 10) -> np.ndar
 
 
 def draw(shares: np.ndarray, image: Image.Image | None = None, title: str = "model") -> np.ndarray:
-    """The drawn page [H, W, 3], over a grey picture by default."""
+    """The drawn page [H, W, 3], over a grey image by default."""
     image = image or Image.new("RGB", (32, 32), (GREY, GREY, GREY))
     classes = tuple(f"class {index}" for index in range(len(shares) - 1))
     page = draw_semantic_map(image, shares, centre_square(*image.size), classes, title)
@@ -41,7 +41,7 @@ def contains(area: np.ndarray, wanted: np.ndarray) -> bool:
     return bool((area == wanted).all(axis=2).any())
 
 
-def test_a_cell_is_the_picture_blended_with_its_classs_colour_in_proportion_to_the_share() -> None:
+def test_a_cell_is_the_image_blended_with_its_classs_colour_in_proportion_to_the_share() -> None:
     cells = [[(0, 1.0), (1, 0.5)], [(2, 0.25), (9, 0.0)]]
     page, half = draw(shares_of(cells)), SIDE // 2
     for row in range(2):
@@ -60,7 +60,7 @@ def test_cells_are_not_smoothed() -> None:
     np.testing.assert_array_equal(cells, np.broadcast_to(cells[:, :1, :, :1], cells.shape))
 
 
-def test_the_picture_shows_through_every_cell() -> None:
+def test_the_image_shows_through_every_cell() -> None:
     checks = np.zeros((32, 32, 3), dtype=np.uint8)
     checks[:16] = 255
     page = draw(shares_of([[(3, 1.0)]]), Image.fromarray(checks))
@@ -74,7 +74,7 @@ def test_the_strongest_class_gives_the_colour() -> None:
     np.testing.assert_allclose(draw(shares)[10, 10], expected, atol=2)
 
 
-def test_a_patch_without_a_match_is_the_picture() -> None:
+def test_a_patch_without_a_match_is_the_image() -> None:
     np.testing.assert_array_equal(draw(shares_of([[(0, 0.0)]]))[:SIDE, :SIDE], GREY)
 
 
@@ -90,7 +90,7 @@ def test_what_the_network_did_not_see_is_dimmed(size: tuple[int, int]) -> None:
     assert (picture[~seen] > GREY + 30).all()
 
 
-def test_the_grid_lies_on_the_seen_part_of_a_long_picture() -> None:
+def test_the_grid_lies_on_the_seen_part_of_a_long_image() -> None:
     page = draw(shares_of([[(1, 1.0)]]), Image.new("RGB", (64, 32), (GREY, GREY, GREY)))
     blended = (1 - MAX_OPACITY) * GREY + MAX_OPACITY * colour(1)
     np.testing.assert_allclose(page[100, SIDE // 2 + 2], blended, atol=2)
@@ -115,7 +115,7 @@ def test_the_legend_has_the_shares() -> None:
     assert not np.array_equal(legend(draw(shares_of([[(2, 0.9)]]))), legend(draw(shares_of([[(2, 0.7)]]))))
 
 
-def test_a_class_has_one_colour_in_all_pictures() -> None:
+def test_a_class_has_one_colour_in_all_images() -> None:
     alone, among = draw(shares_of([[(7, 0.6)]])), draw(shares_of([[(7, 0.6), (1, 0.9), (2, 0.9), (3, 0.9)]]))
     np.testing.assert_array_equal(alone[10, 10], among[10, 10])
 
@@ -149,13 +149,13 @@ def test_a_hundred_classes_have_different_colours() -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2000, 1), (1, 2000), (10_000, 1), (1, 10_000), (3, 5000), (333, 332)])
-def test_extreme_pictures(size: tuple[int, int]) -> None:
+def test_extreme_images(size: tuple[int, int]) -> None:
     page = draw(shares_of([[(0, 1.0), (1, 0.5)], [(2, 0.5), (3, 0.5)]]), Image.new("RGB", size, "gray"))
     assert page.shape[0] <= 2048
     assert page.shape[1] <= 2048 + 400
 
 
-def test_a_large_picture_is_drawn_smaller() -> None:
+def test_a_large_image_is_drawn_smaller() -> None:
     assert draw(shares_of([[(0, 1.0)]]), Image.new("RGB", (3000, 2500))).shape[0] == 1024
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.table import Table
 
-from zoo.terminal import Terminal, forget_unwritten, print_any_character, print_error, print_json
+from zoo.terminal import Terminal, discard_unwritten, escape_unencodable, print_error, print_json
 
 HOSTILE = "\x1b[2J[bold]:cat:\udce9"
 SHOWN = r"\x1b[2J[bold]:cat:\xe9"
@@ -44,7 +44,7 @@ def test_lines_are_not_folded(capsys: pytest.CaptureFixture[str]) -> None:
 def test_json_can_be_read_in_any_encoding(value: str, encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding))
-    print_any_character()
+    escape_unencodable()
     print_json({"file": value})
     sys.stdout.flush()
     assert json.loads(written.getvalue().decode(encoding)) == {"file": value}
@@ -58,7 +58,7 @@ def test_json_stays_readable_where_it_can(capsys: pytest.CaptureFixture[str]) ->
 
 def test_without_an_output_nothing_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", None)
-    print_any_character()
+    escape_unencodable()
     print_json(1)
     Terminal().print("text")
-    forget_unwritten()
+    discard_unwritten()

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import DigestError, PackageError
-from zoo.hub.errors import reason
-from zoo.package import ANSWERING_FILES, CONFIG_FILE, ONNX_FILES, WEIGHTS_FILE, Package, sha256
+from zoo.files import sha256
+from zoo.hub.errors import describe_failure
+from zoo.package import ANSWERING_FILES, CONFIG_FILE, ONNX_FILES, WEIGHTS_FILE, Package
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def _download(where: str, repository: str, **options: Any) -> Path:
     try:
         return Path(snapshot_download(repository, library_name="template-zoo", **options))
     except Exception as error:  # of huggingface_hub, of its HTTP library and of the system: they have no common base
-        raise PackageError(f"{where} {reason(error, 'fetched')}") from error
+        raise PackageError(f"{where} {describe_failure(error, 'fetched')}") from error
 
 
 def _own_digests(folder: Path) -> dict[str, str]:
@@ -80,8 +81,8 @@ def _own_digests(folder: Path) -> dict[str, str]:
     package = Package.open(folder)
     named = {WEIGHTS_FILE: package.config.weights_sha256} if (folder / WEIGHTS_FILE).is_file() else {}
     for precision in package.precisions:
-        if proven := package.proven(precision):
-            named[ONNX_FILES[precision]] = proven
+        if verified := package.verified_sha256(precision):
+            named[ONNX_FILES[precision]] = verified
     return named
 
 

@@ -3,13 +3,13 @@
 import os
 from typing import Literal
 
-Doing = Literal["fetched", "published"]
+Action = Literal["fetched", "published"]
 
-PASSING_STATUS = frozenset({408, 409, 412, 429, 500, 502, 503, 504})
+TRANSIENT_STATUS = frozenset({408, 409, 412, 429, 500, 502, 503, 504})
 """Answers after which the same request may succeed: the Hub was busy or down, or somebody else was first."""
 
 
-def reason(error: BaseException, doing: Doing) -> str:
+def describe_failure(error: BaseException, action: Action) -> str:
     """Why something could not be done, and what helps: the rest of a sentence that begins with a repository's name."""
     from huggingface_hub import constants
     from huggingface_hub.errors import (
@@ -33,57 +33,57 @@ def reason(error: BaseException, doing: Doing) -> str:
         case HFValidationError():
             return f"is not a repository name: {error}"
         case OfflineModeIsEnabled():
-            if doing == "published":
+            if action == "published":
                 return "cannot be published while HF_HUB_OFFLINE is set; unset it"
             return (
                 f"is not, or not wholly, in the local cache {constants.HF_HUB_CACHE}, and HF_HUB_OFFLINE forbids to "
                 "fetch it; unset it, or fetch the repository once where there is a network"
             )
         case HfHubHTTPError():
-            return _of_answer(error.response.status_code, str(error), doing)
+            return _describe_response(error.response.status_code, str(error), action)
         case LocalEntryNotFoundError():
             return f"is not, or not wholly, in the local cache {constants.HF_HUB_CACHE}: {_first_line(error)}"
         case OSError() if error.errno is not None:
             file = str(error.filename or constants.HF_HUB_CACHE)
-            told = f"cannot be {doing}: {os.strerror(error.errno)}: {file}"
-            if doing == "published" and not file.startswith(constants.HF_HUB_CACHE):
+            told = f"cannot be {action}: {os.strerror(error.errno)}: {file}"
+            if action == "published" and not file.startswith(constants.HF_HUB_CACHE):
                 return f"{told}; see that it can be read"
             return f"{told}; make room, or set HF_HOME to a folder that can be written"
     if _is_transport(error):
         return (
-            f"cannot be {doing}: no answer from {constants.ENDPOINT} ({_first_line(error)}); check the network, "
+            f"cannot be {action}: no answer from {constants.ENDPOINT} ({_first_line(error)}); check the network, "
             "HF_ENDPOINT and the proxy's settings, and try again: what is complete is not sent again"
         )
-    return f"cannot be {doing}: {type(error).__name__}: {_first_line(error)}; try again"
+    return f"cannot be {action}: {type(error).__name__}: {_first_line(error)}; try again"
 
 
-def is_passing(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether the same may succeed in a moment."""
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     error = _root(error)
     if isinstance(error, HfHubHTTPError):
-        return error.response.status_code in PASSING_STATUS
+        return error.response.status_code in TRANSIENT_STATUS
     return _is_transport(error) and not isinstance(error, OfflineModeIsEnabled)
 
 
-def _of_answer(status: int, text: str, doing: Doing) -> str:
+def _describe_response(status: int, text: str, action: Action) -> str:
     from huggingface_hub import constants
 
     if status == 401:
-        return f"cannot be {doing}: there is no token, or it is not valid; log in with `hf auth login` or HF_TOKEN"
+        return f"cannot be {action}: there is no token, or it is not valid; log in with `hf auth login` or HF_TOKEN"
     if status == 403:
-        wanted = "write" if doing == "published" else "read"
-        return f"cannot be {doing}: the token may not {wanted} there; use one that may, or another organisation"
+        wanted = "write" if action == "published" else "read"
+        return f"cannot be {action}: the token may not {wanted} there; use one that may, or another organisation"
     if status in (409, 412):
-        return f"cannot be {doing}: somebody else is changing it; try again"
+        return f"cannot be {action}: somebody else is changing it; try again"
     if status == 429:
         return (
-            f"cannot be {doing}: too many requests; log in with `hf auth login` for more, or try again in some minutes"
+            f"cannot be {action}: too many requests; log in with `hf auth login` for more, or try again in some minutes"
         )
     if status >= 500 or status == 408:
-        return f"cannot be {doing}: {constants.ENDPOINT} is down (it answers {status}); try again later"
-    return f"cannot be {doing}: {' '.join(text.split())}"
+        return f"cannot be {action}: {constants.ENDPOINT} is down (it answers {status}); try again later"
+    return f"cannot be {action}: {' '.join(text.split())}"
 
 
 def _root(error: BaseException) -> BaseException:

@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from zoo.errors import PublishError, ZooError
-from zoo.hub.errors import is_passing, reason
+from zoo.files import sha256
+from zoo.hub.errors import describe_failure, is_transient
 from zoo.hub.releases import Release
-from zoo.package import ANSWERING_FILES, CARD_FILE, PUBLISHED_FILES, Package, sha256
+from zoo.package import ANSWERING_FILES, CARD_FILE, PUBLISHED_FILES, Package
 from zoo.package.card import hand_written, model_card, stated_licence
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
     from huggingface_hub.hf_api import RepoFile
 
-WAITS = (1.0, 4.0, 16.0)
+RETRY_DELAYS = (1.0, 4.0, 16.0)
 """Seconds before each further try, where the Hub may take then what it did not take before."""
 
 
@@ -87,7 +88,7 @@ def publish(
     repository: str,
     private: bool = False,
     pull_request: bool = False,
-    waits: Sequence[float] = WAITS,
+    waits: Sequence[float] = RETRY_DELAYS,
 ) -> Published:
     """Bring a repository to the state of a model directory, and make it if there is none.
 
@@ -113,7 +114,7 @@ def publish(
         except Exception as error:  # as above
             wait = next(remaining, None)
             # A second try of a pull request whose answer was lost would open another one.
-            if wait is None or pull_request or not is_passing(error):
+            if wait is None or pull_request or not is_transient(error):
                 raise _failed(repository, error) from error
             time.sleep(wait)
         else:
@@ -129,7 +130,7 @@ def _api() -> "HfApi":
 
 
 def _failed(repository: str, error: Exception) -> PublishError:
-    return PublishError(f"the Hub repository {repository} {reason(error, 'published')}")
+    return PublishError(f"the Hub repository {repository} {describe_failure(error, 'published')}")
 
 
 def _plan(api: "HfApi", package: Package, repository: str, private: bool) -> Plan:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zoo.errors import DigestError, PublishError
+from zoo.files import sha256
 from zoo.package import (
     CARD_FILE,
     MAP_FILE,
@@ -13,13 +14,12 @@ from zoo.package import (
     PUBLISHED_FILES,
     WEIGHTS_FILE,
     Package,
-    sha256,
 )
 from zoo.package.card import read_card, stated_licence
 from zoo.package.entities import Entities
 from zoo.package.metrics import digest_field, is_own_score, is_own_training, own_metrics, read_metrics
 from zoo.package.probe import read_probe
-from zoo.package.speed import read_speed
+from zoo.package.timings import read_speed
 from zoo.registry import info
 from zoo.runtime import Precision
 
@@ -39,8 +39,8 @@ def require_publishable(package: Package) -> None:
     package.weights()
     Entities.read(package)
     for precision in ONNX_FILES:
-        if package.onnx(precision) or package.proven(precision):
-            _require_proof(package, precision)
+        if package.onnx(precision) or package.verified_sha256(precision):
+            _require_verified(package, precision)
     _require_own_metrics(package)
 
 
@@ -56,7 +56,7 @@ def missing(package: Package) -> Iterator[str]:
     if info(package.config.variant).has_block and "torch" not in read_probe(package):
         yield "whether it uses its semantic block was not measured: zoo probe ... --record"
     if not (package.path / MAP_FILE).is_file():
-        yield f"its card has no picture: zoo patches PHOTO -m local-dir:{name} -o {name}/{MAP_FILE}"
+        yield f"its card has no image: zoo patches PHOTO -m local-dir:{name} -o {name}/{MAP_FILE}"
     if not stated_licence(read_card(package)):
         yield f"its card states no licence: write `license: ...` into the first lines of {CARD_FILE}; it is kept"
 
@@ -71,22 +71,22 @@ def _require_own_files(package: Package) -> None:
             raise PublishError(f"{file} is a link to {file.resolve()}, outside of the model directory; copy the file")
 
 
-def _require_proof(package: Package, precision: Precision) -> None:
-    file, proven = package.onnx(precision), package.proven(precision)
-    remedy = f"compare it: zoo verify --precision {precision} --data PICTURES"
-    if proven is None:
+def _require_verified(package: Package, precision: Precision) -> None:
+    file, verified = package.onnx(precision), package.verified_sha256(precision)
+    remedy = f"compare it: zoo verify --precision {precision} --data IMAGES"
+    if verified is None:
         raise PublishError(
             f"{file} was not compared with its network, since {PARITY_FILE} says nothing of it; {remedy}"
         )
-    if file and proven != (digest := sha256(file)):
-        raise DigestError(f"{file} has SHA-256 {digest}, but {PARITY_FILE} was written for {proven}; {remedy}")
+    if file and verified != (digest := sha256(file)):
+        raise DigestError(f"{file} has SHA-256 {digest}, but {PARITY_FILE} was written for {verified}; {remedy}")
     # Without the file the record says which one was compared; the versions that exported it give it again.
     file = file or package.path / ONNX_FILES[precision]
-    if package.compared_with(precision) != {package.config.weights_sha256}:
+    if package.verified_against(precision) != {package.config.weights_sha256}:
         raise PublishError(
             f"{file} was compared with other weights than the directory holds; export it again, and {remedy}"
         )
-    if package.failed(precision):
+    if package.verification_failed(precision):
         raise PublishError(
             f"{file} is too far from its network, or {PARITY_FILE} does not say that it is near; export it again, and "
             f"{remedy}, which says by how much and what can be allowed"

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, TypeAdapter, with_config
 
-from zoo.package import read_record, write_json
+from zoo.files import read_json, write_json
 
 RELEASES_FILE = Path(__file__).with_name("releases.json")
 
@@ -48,7 +48,7 @@ def read_releases(file: Path = RELEASES_FILE) -> dict[str, Release]:
         PackageError: the file is not valid.
     """
     remedy = "restore it, or write it anew with `zoo publish --all --pins`"
-    return read_record(file, _adapter, "is not a table of releases", remedy) or {}
+    return read_json(file, _adapter, "is not a table of releases", remedy) or {}
 
 
 def record_releases(file: Path, released: Mapping[str, Release]) -> None:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from zoo.errors import DataError
 from zoo.images.image_files import Listing, class_name, has_images, listed, walk
-from zoo.package import encodable
-from zoo.printable import printable
+from zoo.printable import encodable, printable
 
 SPLITS = ("train", "validation", "test")
 """Names of the splits with a meaning; see `split_of` for what they may be called where they lie."""

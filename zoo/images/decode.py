@@ -1,4 +1,4 @@
-"""From a file's bytes to a picture: hostile, broken and unusual files included. Nothing here imports torch."""
+"""From a file's bytes to an image: hostile, broken and unusual files included. Nothing here imports torch."""
 
 import io
 import os
@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
-from zoo.errors import ImageError, ImageTooLargeError, InputError, UnsupportedImageError
+from zoo.errors import ImageError, ImageTooLargeError, InputError, UnsupportedImageError, reason_of
 from zoo.files import read_bounded
 from zoo.images.preprocess import Box, Pixels, as_pixels, centre_square, scale_box
-from zoo.images.rgb import load, to_rgb
+from zoo.images.rgb import load_image, to_rgb
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 """The only formats whose decoders ever see a byte."""
@@ -25,37 +25,38 @@ _BEGINNING = re.compile(rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|RIFF....WEBP|GIF8[79]a
 MAX_PIXELS = 50_000_000
 """Default limit on width x height, from the header."""
 
-REDUCED = 3
-"""A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size if that is still so many times as large as what is needed: for a
-photograph that takes a third of the time, and moves its pixels by less than 0.3 of 255 on average."""
+DRAFT_OVERSAMPLING = 3
+"""A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size if that is still this many times as large as what is needed: for
+a photograph that takes a third of the time, and moves its pixels by less than 0.3 of 255 on average."""
 
 
 class CentreSquare(NamedTuple):
-    """What a network sees of a picture."""
+    """What a network sees of an image."""
 
     pixels: Pixels
     """[3, S, S]"""
     box: Box
-    """The part of the upright picture that the pixels show."""
+    """The part of the upright image that the pixels show."""
     width: int
     height: int
-    """Of the upright picture, in its pixels."""
+    """Of the upright image, in its pixels."""
 
 
 def decode_pixels(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> CentreSquare:
-    """The centred square of a picture file at `size` x `size` pixels.
+    """The centred square of an image file at `size` x `size` pixels.
 
-    As `zoo.images.preprocess.to_pixels` of `decode`, but a large JPEG is decoded at a fraction of its size (`REDUCED`).
+    As `zoo.images.preprocess.to_pixels` of `decode`, but a large JPEG is decoded at a fraction of its size, see
+    `DRAFT_OVERSAMPLING`.
 
     Raises:
         ImageError: as for `decode`.
     """
     image = _open(data, max_pixels)
     width, height = image.size
-    with _damage_refused():
-        reduced = image.draft(image.mode, (REDUCED * size, REDUCED * size))
+    with _damage_as_image_error():
+        reduced = image.draft(image.mode, (DRAFT_OVERSAMPLING * size, DRAFT_OVERSAMPLING * size))
         scale = 1.0 if reduced is None else reduced[1][2] / width
-        loaded = load(image)
+        loaded = load_image(image)
         turn = _turn(image)
         # The square is scaled before it is turned: it is the same one, and smaller.
         left, top, right, bottom = (scale * edge for edge in centre_square(width, height))
@@ -83,8 +84,7 @@ def naming(file: str | PathLike[str]) -> Iterator[None]:
     try:
         yield
     except (OSError, ImageError, InputError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ImageError(f"{os.fspath(file)}: {reason}") from None
+        raise ImageError(f"{os.fspath(file)}: {reason_of(error)}") from None
 
 
 def is_image(data: bytes) -> bool:
@@ -93,7 +93,7 @@ def is_image(data: bytes) -> bool:
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """A picture in RGB, upright.
+    """An image in RGB, upright.
 
     EXIF orientation is applied; transparency is laid over white; 16-bit channels keep their upper 8 bits; of an
     animation the first frame counts.
@@ -108,42 +108,42 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
         ImageError: empty, truncated or damaged.
     """
     image = _open(data, max_pixels)
-    with _damage_refused():
-        loaded = load(image)
+    with _damage_as_image_error():
+        loaded = load_image(image)
         turn = _turn(image)
         return to_rgb(loaded if turn is None else loaded.transpose(turn))
 
 
 def _open(data: bytes, max_pixels: int) -> Image.Image:
-    """A picture whose header was read and whose size is allowed."""
+    """An image whose header was read and whose size is allowed."""
     if not data:
-        raise ImageError("the file is empty (0 bytes); send a picture")
+        raise ImageError("the file is empty (0 bytes); send an image")
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         raise UnsupportedImageError(
-            f"the file is not a picture in one of the formats {', '.join(FORMATS)} ({len(data)} bytes); convert it"
+            f"the file is not an image in one of the formats {', '.join(FORMATS)} ({len(data)} bytes); convert it"
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         # Pillow's own limit of 179 megapixels, for a program that did not change it.
         limit = min(max_pixels, 2 * (Image.MAX_IMAGE_PIXELS or max_pixels))
-        raise ImageTooLargeError(f"the picture is above the limit of {limit} pixels; scale it down") from None
+        raise ImageTooLargeError(f"the image is above the limit of {limit} pixels; scale it down") from None
     except _DAMAGED as error:
-        raise ImageError(f"the picture is damaged: {error}") from None
+        raise ImageError(f"the image is damaged: {error}") from None
     if image.width * image.height > max_pixels:
         raise ImageTooLargeError(
-            f"the picture is {image.width} x {image.height} = {image.width * image.height} pixels, "
+            f"the image is {image.width} x {image.height} = {image.width * image.height} pixels, "
             f"above the limit of {max_pixels}; scale it down"
         )
     return image
 
 
 @contextmanager
-def _damage_refused() -> Iterator[None]:
+def _damage_as_image_error() -> Iterator[None]:
     try:
         yield
     except _DAMAGED as error:
-        raise ImageError(f"the picture is truncated or damaged: {error}; send the whole file") from None
+        raise ImageError(f"the image is truncated or damaged: {error}; send the whole file") from None
 
 
 _DAMAGED = (
@@ -166,6 +166,6 @@ _TURNS_ON_THE_SIDE = tuple(_TURNS[orientation] for orientation in (5, 6, 7, 8))
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
-    """What makes the picture upright."""
+    """What makes the image upright."""
     # Not `ImageOps.exif_transpose`: it writes the EXIF block anew, and fails where a field has an odd type.
     return _TURNS.get(image.getexif().get(_ORIENTATION, 1))

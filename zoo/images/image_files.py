@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zoo.errors import DataError
+from zoo.errors import DataError, reason_of
 from zoo.printable import printable
 
 READ_SUFFIXES = (".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".webp")
@@ -21,7 +21,7 @@ IGNORED = frozenset(
 )
 """Names, in lower case, that operating systems leave in folders; hidden files are ignored, too."""
 
-SHOWN = 20
+MAX_NAMES_SHOWN = 20
 """Largest number of names in a message."""
 
 
@@ -60,7 +60,7 @@ class Listing:
                     else:
                         listing.others[entry.name] = entry.path
         except OSError as error:
-            raise DataError(f"cannot read the folder {printable(folder)}: {error.strerror}") from error
+            raise DataError(f"cannot read the folder {printable(folder)}: {reason_of(error)}") from error
         return listing
 
 
@@ -88,8 +88,8 @@ def class_name(folder_name: str) -> str:
 def listed(names: Iterable[str]) -> str:
     """Names for a message: all, or the first and the number of the others."""
     names = list(names)
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(map(printable, names[:SHOWN])) + more
+    more = f" and {len(names) - MAX_NAMES_SHOWN} more" if len(names) > MAX_NAMES_SHOWN else ""
+    return ", ".join(map(printable, names[:MAX_NAMES_SHOWN])) + more
 
 
 def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[Listing]:
@@ -107,5 +107,5 @@ def _identity(folder: str) -> tuple[int, int]:
     try:
         status = os.stat(folder)
     except OSError as error:
-        raise DataError(f"cannot read the folder {printable(folder)}: {error.strerror}") from error
+        raise DataError(f"cannot read the folder {printable(folder)}: {reason_of(error)}") from error
     return status.st_dev, status.st_ino

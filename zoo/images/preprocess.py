@@ -1,4 +1,4 @@
-"""From a picture to pixels: the one definition that training, export and the server share. No torch here."""
+"""From an image to pixels: the one definition that training, export and the server share. No torch here."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from PIL import Image
 from zoo.images.rgb import to_rgb
 
 Pixels = NDArray[np.uint8]
-"""A batch [N, 3, H, W] or one picture [3, H, W], values 0..255, channels red, green, blue."""
+"""A batch [N, 3, H, W] or one image [3, H, W], values 0..255, channels red, green, blue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ CIFAR10_NORMALIZATION = Normalization(mean=(0.4914, 0.4822, 0.4465), std=(0.2470
 
 
 class Box(NamedTuple):
-    """A rectangle of a picture, in pixels from its top left corner."""
+    """A rectangle of an image, in pixels from its top left corner."""
 
     left: float
     top: float
@@ -39,29 +39,29 @@ class Box(NamedTuple):
 
 
 def centre_square(width: int, height: int) -> Box:
-    """The largest centred square of a picture: what the network sees of it."""
+    """The largest centred square of an image: what the network sees of it."""
     side = min(width, height)
     left, top = (width - side) / 2, (height - side) / 2
     return Box(left, top, left + side, top + side)
 
 
 def to_pixels(image: Image.Image, size: int) -> tuple[Pixels, Box]:
-    """Scale the centred square of a picture to `size` x `size` pixels.
+    """Scale the centred square of an image to `size` x `size` pixels.
 
-    A picture of exactly that size passes unchanged.
+    An image of exactly that size passes unchanged.
 
     Returns:
-        Pixels [3, size, size], and the box of the picture that they show.
+        Pixels [3, size, size], and the box of the image that they show.
     """
     box = centre_square(image.width, image.height)
     return as_pixels(scale_box(image, box, size)), box
 
 
 def scale_box(image: Image.Image, box: Box, size: int) -> Image.Image:
-    """A part of a picture, in RGB, scaled to `size` x `size` pixels: bicubic with antialiasing."""
+    """A part of an image, in RGB, scaled to `size` x `size` pixels: bicubic with antialiasing."""
     return to_rgb(image).resize((size, size), Image.Resampling.BICUBIC, box=box)
 
 
 def as_pixels(image: Image.Image) -> Pixels:
-    """An RGB picture as pixels [3, height, width]."""
+    """An RGB image as pixels [3, height, width]."""
     return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))

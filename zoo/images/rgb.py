@@ -19,7 +19,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     Raises:
         ImageError: its values are floating-point numbers outside 0..1.
     """
-    image = load(image)
+    image = load_image(image)
     if image.mode == "La":  # Pillow converts it to nothing else
         image = image.convert("LA")
     if image.mode in ("LA", "PA", "RGBA", "RGBa") or (image.mode == "P" and image.has_transparency_data):
@@ -37,7 +37,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return page
 
 
-def load(image: Image.Image) -> Image.Image:
+def load_image(image: Image.Image) -> Image.Image:
     """An image, decoded, with the transparency that its file states.
 
     By itself, Pillow compares the transparent colour of a PNG file with values that it scaled or cut to 8 bits, and

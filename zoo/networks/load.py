@@ -1,6 +1,7 @@
 """Networks by name: created with random weights, or loaded with trained ones."""
 
 import importlib
+from pathlib import Path
 from typing import cast
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from zoo.errors import InputError, WeightsMismatchError
 from zoo.hub import HUB_PREFIX, LOCAL_PREFIX, open_model, refuse_path
+from zoo.hub.download import fetch
 from zoo.images.preprocess import CIFAR10_NORMALIZATION, Normalization
 from zoo.networks.network import Network
 from zoo.package import CONFIG_FILE, NETWORK_FILES, Package
@@ -113,6 +115,53 @@ def load_package(package: Package, num_classes: int | None = None) -> Network:
     if same_classes:
         network.config = config
     return network.eval()
+
+
+class AutoModel:
+    """Networks through the interface of huggingface_hub's `PyTorchModelHubMixin`.
+
+    `AutoModel.from_pretrained("ORG/NAME")`, or the path of a model directory, gives the same network as `zoo.load`.
+    Classes that derive from the mixin can read a model directory too, since it holds `config.json` and
+    `model.safetensors`; this one finds the network of the variant, checks digests and never reads a pickle.
+    """
+
+    @staticmethod
+    def from_pretrained(
+        pretrained_model_name_or_path: str | Path,
+        *,
+        revision: str | None = None,
+        cache_dir: str | Path | None = None,
+        force_download: bool = False,
+        local_files_only: bool = False,
+        token: str | bool | None = None,
+        map_location: str = "cpu",
+        num_classes: int | None = None,
+    ) -> Network:
+        """The network of a model directory.
+
+        Arguments:
+            pretrained_model_name_or_path: `ORG/NAME` or a path.
+            revision: branch, tag or commit; None for the newest.
+            cache_dir, force_download, local_files_only, token: as for `huggingface_hub.snapshot_download`.
+            map_location: the device that it is moved to.
+            num_classes: as for `zoo.load`.
+
+        Raises:
+            PackageError: as for `zoo.load`.
+        """
+        if Path(pretrained_model_name_or_path).is_dir():
+            package = Package.open(Path(pretrained_model_name_or_path))
+        else:
+            package = fetch(
+                str(pretrained_model_name_or_path),
+                revision,
+                NETWORK_FILES,
+                cache_dir=cache_dir,
+                force_download=force_download,
+                local_files_only=local_files_only,
+                token=token,
+            )
+        return load_package(package, num_classes).to(map_location)
 
 
 def _read_weights(package: Package) -> dict[str, Tensor]:

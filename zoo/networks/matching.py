@@ -14,7 +14,7 @@ negative slack `beta`.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import torch
@@ -64,11 +64,12 @@ class BatchNormRelu(nn.Module):
         return torch.cat([matched, none], dim=1)
 
 
-ASSIGNMENTS: dict[str, Callable[[int], nn.Module]] = {
+ASSIGNMENTS: Mapping[AssignmentName, Callable[[int], nn.Module]] = {
     "softmax": SlackSoftmax,
     "softmax_no_slack": partial(SlackSoftmax, none_logit=-math.inf),
     "bn_relu": BatchNormRelu,
 }
+"""Every assignment: the names are those of `zoo.registry.AssignmentName`, which programs without torch check."""
 
 
 def make_assignment(name: AssignmentName, templates: int) -> nn.Module:

@@ -111,6 +111,11 @@ class Network(nn.Module):
         """C, the number of classes."""
         return self.classifier.out_features
 
+    @property
+    def device(self) -> torch.device:
+        """Device of the weights, which pixels have to be on."""
+        return self.classifier.weight.device
+
     def pixels(self, image: str | PathLike[str] | bytes | Image.Image | Tensor, size: int | None = None) -> Tensor:
         """An image as the network's input [1, 3, size, size], uint8; by default of the size it was trained on.
 
@@ -124,15 +129,14 @@ class Network(nn.Module):
             ImageError: the file cannot be read, or is not an image.
             InputError: the tensor has another shape or type, or values out of range.
         """
-        device = self.classifier.weight.device
         if isinstance(image, Tensor):
-            return _checked(image if image.dim() == 4 else image[None]).to(device)
+            return _validate(image if image.dim() == 4 else image[None]).to(self.device)
         size = size or (self.config.input_size if self.config else MIN_INPUT_SIZE)
         if isinstance(image, Image.Image):
             pixels = to_pixels(image, size)[0]
         else:
             pixels = (decode_pixels(image, size) if isinstance(image, bytes) else read_pixels(image, size)).pixels
-        return torch.from_numpy(pixels)[None].to(device)
+        return torch.from_numpy(pixels)[None].to(self.device)
 
     def class_tensors(self) -> set[str]:
         """Names of the tensors whose shape depends on the number of classes."""
@@ -143,7 +147,7 @@ class Network(nn.Module):
         """Names of the tensors of the state that are chosen, not trained: the normalisation and the slack."""
         return {name for name in self.state_dict() if name.startswith("normalize.") or name.endswith(".none_logit")}
 
-    def require_one_number_of_classes(self) -> None:
+    def require_consistent_classes(self) -> None:
         """Refuse a network whose head was replaced, and whose templates were not.
 
         Raises:
@@ -227,7 +231,7 @@ class Network(nn.Module):
         return Semantics(logits, tap.patch_logits, tap.assignment, patch_source)
 
 
-def _checked(pixels: Tensor) -> Tensor:
+def _validate(pixels: Tensor) -> Tensor:
     """Pixels [N, 3, H, W], uint8, or floating point in 0..1.
 
     Raises:

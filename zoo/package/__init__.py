@@ -13,20 +13,18 @@ probe.json          optional, from `zoo probe --record`: whether the network use
 serving.json        optional, from `zoo tune`
 """
 
-import hashlib
 import json
-import os
 import re
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
-from zoo.errors import DigestError, PackageError
+from zoo.errors import DigestError, PackageError, reason_of
+from zoo.files import invalid_fields, json_text, sha256
 from zoo.images.preprocess import Normalization
 from zoo.registry import AssignmentName
 from zoo.runtime import Precision
@@ -54,8 +52,6 @@ PUBLISHED_FILES = (*ANSWERING_FILES, METRICS_FILE, PARITY_FILE, PROBE_FILE, SPEE
 
 NETWORK_FILES = (CONFIG_FILE, WEIGHTS_FILE)
 """What a network in Python is made from."""
-
-T = TypeVar("T")
 
 FORMAT_VERSION = 2
 """Of `config.json` and of the weights file. Version 1, never released, had class vectors that networks learned to
@@ -122,8 +118,7 @@ class ModelConfig:
             _require_format_version(text, where)
             return _config_adapter.validate_json(text)
         except ValidationError as error:
-            problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
-            raise PackageError(f"{where} is not a model configuration: {problems}") from None
+            raise PackageError(f"{where} is not a model configuration: {'; '.join(invalid_fields(error))}") from None
 
 
 def _require_format_version(text: str | bytes, where: str) -> None:
@@ -171,7 +166,7 @@ class Package:
         try:
             text = file.read_bytes()
         except OSError as error:
-            raise PackageError(f"{path} is not a model directory: {CONFIG_FILE}: {error.strerror}") from None
+            raise PackageError(f"{path} is not a model directory: {CONFIG_FILE}: {reason_of(error)}") from None
         return Package(path, ModelConfig.from_json(text, str(file)))
 
     def onnx(self, precision: Precision = "fp32") -> Path | None:
@@ -192,8 +187,8 @@ class Package:
         """What `parity.json` says, by precision and provider; empty when there is none."""
         return self._read_json(PARITY_FILE)
 
-    def proven(self, precision: Precision) -> str | None:
-        """SHA-256 digest of the ONNX file that `parity.json` was written for.
+    def verified_sha256(self, precision: Precision) -> str | None:
+        """SHA-256 digest of the ONNX file that `parity.json` was written for; None where there is no record.
 
         Raises:
             PackageError: it has another form.
@@ -207,12 +202,12 @@ class Package:
             ) from None
         return digest
 
-    def compared_with(self, precision: Precision) -> set[str | None]:
-        """Digests of the weights that `zoo verify` compared the ONNX file with; None for a record without one."""
+    def verified_against(self, precision: Precision) -> set[str | None]:
+        """Digests of the weights that `zoo verify` compared the ONNX file with; None for a record that has none."""
         return {record.get("weights_sha256") for record in self.parity().get(precision, {}).values()}
 
-    def failed(self, precision: Precision) -> bool:
-        """Whether `zoo verify` found the ONNX file too far from its network, or does not say that it is near."""
+    def verification_failed(self, precision: Precision) -> bool:
+        """Whether a record of `zoo verify` does not say that the ONNX file passed."""
         return any(record.get("passed") is not True for record in self.parity().get(precision, {}).values())
 
     def weights(self) -> Path:
@@ -249,90 +244,3 @@ class Package:
 def serving_files(precisions: Iterable[Precision]) -> tuple[str, ...]:
     """What a server needs of a model directory."""
     return (CONFIG_FILE, METRICS_FILE, PARITY_FILE, ENTITIES_FILE, *(ONNX_FILES[precision] for precision in precisions))
-
-
-def sha256(file: Path) -> str:
-    """SHA-256 digest of a file, in hexadecimal.
-
-    Raises:
-        PackageError: it cannot be read.
-    """
-    try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise PackageError(f"{file} cannot be read: {error.strerror}") from None
-
-
-def read_record(file: Path, adapter: TypeAdapter[T], problem: str, remedy: str) -> T | None:
-    """The content of a JSON file; None where there is no such file.
-
-    Arguments:
-        file: to read.
-        adapter: of its type.
-        problem: what to say of a file that is not valid, such as "is not a table of releases".
-        remedy: what to do then.
-
-    Raises:
-        PackageError: it is not valid; names the file, the first wrong field, and the remedy.
-    """
-    if not file.is_file():
-        return None
-    try:
-        return adapter.validate_json(file.read_bytes())
-    except ValidationError as error:
-        [first, *_] = error.errors()
-        place = ".".join(map(str, first["loc"])) or "file"
-        raise PackageError(f"{file} {problem}: {place}: {first['msg']}; {remedy}") from None
-
-
-def json_text(value: Any, only_ascii: bool = False) -> str:
-    """A value as JSON for people to read too; what no encoding has, as in some names of files, is escaped."""
-    text = json.dumps(value, indent=2, ensure_ascii=only_ascii) + "\n"
-    return text if encodable(text) else json_text(value, only_ascii=True)
-
-
-def encodable(text: str, encoding: str = "utf-8") -> bool:
-    """Whether an encoding has all characters of a text."""
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def write_json(file: Path, value: Any) -> None:
-    """Write a value as indented JSON, all or nothing."""
-    write_atomically(file, json_text(value).encode())
-
-
-def write_atomically(file: Path, data: bytes) -> None:
-    """Replace a file by new content: a reader, or a crash, sees the old file or the new one.
-
-    A pipe or a device, such as `/dev/stdout`, is written to.
-
-    Raises:
-        OSError: it cannot be written; its `filename` is this file.
-    """
-    try:
-        if file.exists() and not (file.is_file() or file.is_dir()):
-            file.write_bytes(data)
-        else:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            _replace(file, data)
-    except OSError as error:
-        error.filename, error.filename2 = str(file), None
-        raise
-
-
-def _replace(file: Path, data: bytes) -> None:
-    # Only a part of the name: the whole one may be as long as a name can be.
-    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name[:40]}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, file)
-    except BaseException:
-        os.unlink(temporary)
-        raise

@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 
 from zoo.errors import PackageError
-from zoo.package import CARD_FILE, MAP_FILE, Package, write_atomically
-from zoo.package.card_results import probe_section, results_section, training_section
-from zoo.package.card_usage import usage_section
+from zoo.files import write_atomically
+from zoo.package import CARD_FILE, MAP_FILE, Package
+from zoo.package.card_sections import probe_section, results_section, training_section, usage_section
 from zoo.package.metrics import own_metrics
 from zoo.registry import DATA_SETS, Mechanism, info
 
@@ -147,7 +147,7 @@ def _introduction(package: Package) -> str:
     config, variant = package.config, info(package.config.variant)
     classes = f": {', '.join(config.classes)}" if len(config.classes) <= 20 else ""
     text = (
-        "An image classifier of the template-zoo that shows what each patch of a picture looks like: "
+        "An image classifier of the template-zoo that shows what each patch of an image looks like: "
         f"`{config.variant}`, {_MECHANISMS[variant.mechanism]}. {variant.parameters(len(config.classes)):,} weights, "
         f"{config.input_size}x{config.input_size} pixels, {len(config.classes)} classes{classes}.\n"
     )
@@ -164,12 +164,12 @@ def _uses_and_limits(package: Package) -> str:
     config = package.config
     return f"""## Intended use and limits
 
-For research and teaching: which parts of a picture speak for which class, and how a network's middle can be made to \
+For research and teaching: which parts of an image speak for which class, and how a network's middle can be made to \
 say so. Not for decisions about people, nor where a wrong class does harm.
 
-It knows {len(config.classes)} classes and {config.input_size}x{config.input_size} pixels: any picture is scaled to \
-that, and gets one of the classes, also a picture of something else. It is as good as its data set is like your \
-pictures; measure it on your own. The map of the patches comes from a layer that sees a part of the picture around \
+It knows {len(config.classes)} classes and {config.input_size}x{config.input_size} pixels: any image is scaled to \
+that, and gets one of the classes, also an image of something else. It is as good as its data set is like your \
+images; measure it on your own. The map of the patches comes from a layer that sees a part of the image around \
 each patch; it shows what the network matched there, not where an object ends.
 """
 

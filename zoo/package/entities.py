@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, TypeAdapter, with_config
 
 from zoo.errors import PackageError
-from zoo.package import ENTITIES_FILE, Package, read_record, write_json
+from zoo.files import read_json, write_json
+from zoo.package import ENTITIES_FILE, Package
 from zoo.predictors import Array
 
 Kind = Literal["pure", "pair", "generic", "none"]
@@ -107,7 +108,7 @@ class Entities:
         """
         file = package.path / ENTITIES_FILE
         again = f"remove it, or find them again: zoo semantics --record local-dir:{package.path}"
-        entities = read_record(file, _adapter, "is no list of entities", again)
+        entities = read_json(file, _adapter, "is no list of entities", again)
         if entities is None:
             return None
         if entities.weights_sha256 != package.config.weights_sha256:

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from zoo.errors import PackageError
-from zoo.package import METRICS_FILE, Package, sha256
+from zoo.files import invalid_fields, sha256
+from zoo.package import METRICS_FILE, Package
 from zoo.runtime import Precision
 
 ONNX: Mapping[str, Precision] = MappingProxyType({"onnx": "fp32", "onnx-fp16": "fp16", "onnx-int8": "int8"})
@@ -81,7 +82,7 @@ class Training:
 
 
 @dataclass(frozen=True, slots=True)
-class Metrics:
+class ModelMetrics:
     """The content of `metrics.json` that the zoo knows."""
 
     training: Training | None
@@ -99,7 +100,7 @@ class Metrics:
         return self.scores.get(self.measured_split, {})
 
 
-def read_metrics(package: Package) -> Metrics:
+def read_metrics(package: Package) -> ModelMetrics:
     """All of it, also what is of other weights or files than the model directory has.
 
     Raises:
@@ -110,16 +111,14 @@ def read_metrics(package: Package) -> Metrics:
         training = _training.validate_python({"training": found.get("training")})["training"]
         scores = _scores.validate_python({split: found[split] for split in SPLITS if split in found})
     except ValidationError as error:
-        [first, *_] = error.errors()
         raise PackageError(
-            f"{package.path / METRICS_FILE} is not a record of `zoo train` and `zoo eval`: "
-            f"{'.'.join(map(str, first['loc']))}: {first['msg']}; correct it, or remove the file and measure the model "
-            "again with `zoo eval ... --record`"
+            f"{package.path / METRICS_FILE} is not a record of `zoo train` and `zoo eval`: {invalid_fields(error)[0]}; "
+            "correct it, or remove the file and measure the model again with `zoo eval ... --record`"
         ) from None
-    return Metrics(training, scores)
+    return ModelMetrics(training, scores)
 
 
-def own_metrics(package: Package) -> Metrics:
+def own_metrics(package: Package) -> ModelMetrics:
     """What is of the very weights and ONNX files of the model directory; what is of others says nothing about them.
 
     Raises:
@@ -130,7 +129,7 @@ def own_metrics(package: Package) -> Metrics:
         split: {through: score for through, score in own.items() if is_own_score(package, through, score)}
         for split, own in found.scores.items()
     }
-    return Metrics(found.training if is_own_training(package, found.training) else None, scores)
+    return ModelMetrics(found.training if is_own_training(package, found.training) else None, scores)
 
 
 def is_own_training(package: Package, training: Training | None) -> bool:
@@ -150,7 +149,7 @@ def is_own_score(package: Package, through: str, score: Score) -> bool:
     precision = ONNX[through]
     if file := package.onnx(precision):
         return score.onnx_sha256 == sha256(file)
-    return package.proven(precision) == score.onnx_sha256 and package.compared_with(precision) == {weights}
+    return package.verified_sha256(precision) == score.onnx_sha256 and package.verified_against(precision) == {weights}
 
 
 def digest_field(through: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import asdict, fields
 from pydantic import TypeAdapter, ValidationError
 
 from zoo.errors import PackageError
+from zoo.files import invalid_fields
 from zoo.outputs import STANDARD, Output
 from zoo.package import ONNX_FILES, ModelConfig
 from zoo.runtime import Precision
@@ -59,9 +60,8 @@ def outputs_from_metadata(metadata: Mapping[str, str], names: Sequence[str], whe
         text = metadata.get("outputs")
         declared = STANDARD if text is None else _outputs_adapter.validate_json(text)
     except ValidationError as error:
-        [first, *_] = error.errors()
-        place = ".".join(map(str, first["loc"])) or "outputs"
-        raise PackageError(f"the metadata of {where} declare no valid outputs: {place}: {first['msg']}") from None
+        problem = invalid_fields(error, "outputs")[0]
+        raise PackageError(f"the metadata of {where} declare no valid outputs: {problem}") from None
     by_name = {output.name: output for output in declared}
     if missing := [name for name in names if name not in by_name]:
         raise PackageError(f"{where} does not declare its outputs {', '.join(missing)}; export it again")

@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, with_config
 
 from zoo.errors import PackageError
-from zoo.package import PROBE_FILE, Package, read_record, sha256, write_json
+from zoo.files import read_json, sha256, write_json
+from zoo.package import PROBE_FILE, Package
 from zoo.package.metrics import ONNX, Count, Percent
 from zoo.registry import info
 
@@ -131,14 +132,14 @@ def require_used_block(package: Package) -> None:
 
 def _read(package: Package) -> dict[str, Probe]:
     file, remedy = package.path / PROBE_FILE, "remove it, or run `zoo probe --record` again"
-    return read_record(file, _adapter, "is not a record of `zoo probe`", remedy) or {}
+    return read_json(file, _adapter, "is not a record of `zoo probe`", remedy) or {}
 
 
 def _digest(package: Package, through: str) -> str | None:
     if through not in ONNX:
         return package.config.weights_sha256
     file = package.onnx(ONNX[through])
-    return sha256(file) if file else package.proven(ONNX[through])
+    return sha256(file) if file else package.verified_sha256(ONNX[through])
 
 
 _adapter = TypeAdapter(dict[str, Probe])

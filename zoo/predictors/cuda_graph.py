@@ -1,4 +1,4 @@
-"""Runs of a session on memory that stays where it is: nothing is allocated, and CUDA repeats a captured graph."""
+"""Runs of a session in fixed buffers: nothing is allocated, and CUDA replays a captured graph."""
 
 import threading
 from typing import Any, NamedTuple
@@ -10,33 +10,33 @@ from zoo.outputs import Output
 from zoo.predictors import INPUT, Prediction
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-"""Batches for which there is memory, and a graph; another batch is computed as the next larger one."""
+"""Batch sizes with buffers and a graph of their own; another batch is computed as one of the next larger size."""
 
 
-class _Bound(NamedTuple):
-    """What belongs to one size of batch."""
+class _Buffers(NamedTuple):
+    """Buffers and binding of one batch size."""
 
     pixels: Pixels
-    """On the host, [N, 3, S, S]; what is beyond a batch is left over from the one before."""
+    """Pixels on the host, [N, 3, S, S]; rows beyond the batch are left over from the one before."""
     image: Any
-    """The same on the device."""
+    """The same pixels on the device."""
     outputs: dict[str, Any]
     binding: Any
     options: Any
 
 
-class BoundRuns:
+class CudaGraphRunner:
     """Computes batches of any size with a session, one at a time.
 
-    A captured graph (`enable_cuda_graph`) reads and writes the very addresses that it was captured with, and has fixed
-    shapes: hence one set of buffers and one graph a size, made when it is first needed.
+    A captured graph (`enable_cuda_graph`) reads and writes the addresses that it was captured with, and its shapes are
+    fixed: hence one set of buffers and one graph per batch size, made when it is first needed.
 
     Arguments:
         session: an `onnxruntime.InferenceSession` of a model.
-        declared: the outputs of its file.
-        side: height and width in pixels of its input.
-        device: `cuda` or `cpu`, where the buffers are.
-        sizes: of batches, ascending.
+        declared: the outputs that its file declares.
+        side: height and width of its input in pixels.
+        device: `cuda` or `cpu`, where the buffers lie.
+        sizes: batch sizes, ascending.
     """
 
     def __init__(
@@ -52,11 +52,11 @@ class BoundRuns:
         self._side = side
         self._device = device
         self._sizes = sizes
-        self._bound: dict[int, _Bound] = {}
+        self._buffers: dict[int, _Buffers] = {}
         self._lock = threading.Lock()
 
     def __call__(self, pixels: Pixels) -> Prediction:
-        """The answer for pixels [N, 3, S, S]."""
+        """The prediction for pixels [N, 3, S, S]."""
         most = self._sizes[-1]
         parts = [self._run(pixels[start : start + most]) for start in range(0, len(pixels), most)]
         return parts[0] if len(parts) == 1 else Prediction.join(parts)
@@ -65,15 +65,15 @@ class BoundRuns:
         count = len(pixels)
         size = next(size for size in self._sizes if size >= count)
         with self._lock:
-            bound = self._bound.get(size) or self._bind(size)
-            bound.pixels[:count] = pixels
-            bound.image.update_inplace(bound.pixels)
-            self._session.run_with_iobinding(bound.binding, bound.options)
+            buffers = self._buffers.get(size) or self._bind(size)
+            buffers.pixels[:count] = pixels
+            buffers.image.update_inplace(buffers.pixels)
+            self._session.run_with_iobinding(buffers.binding, buffers.options)
             # Copies: the next batch overwrites the buffers.
-            arrays = [np.array(bound.outputs[output.name].numpy()[:count]) for output in self._declared]
+            arrays = [np.array(buffers.outputs[output.name].numpy()[:count]) for output in self._declared]
         return Prediction(self._declared, arrays)
 
-    def _bind(self, size: int) -> _Bound:
+    def _bind(self, size: int) -> _Buffers:
         import onnxruntime
 
         pixels = np.zeros((size, 3, self._side, self._side), np.uint8)
@@ -89,7 +89,7 @@ class BoundRuns:
             outputs[output.name] = value
             binding.bind_ortvalue_output(output.name, value)
         options = onnxruntime.RunOptions()
-        # Without a number of its own, a graph would be taken for another size's.
+        # Without an id of its own, a graph would be taken for that of another size.
         options.add_run_config_entry("gpu_graph_id", str(size))
-        self._bound[size] = _Bound(pixels, image, outputs, binding, options)
-        return self._bound[size]
+        self._buffers[size] = _Buffers(pixels, image, outputs, binding, options)
+        return self._buffers[size]

@@ -11,27 +11,28 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import DigestError, PackageError
-from zoo.forks import never_destroy_after_fork, notify_after_fork
+from zoo.files import sha256
+from zoo.forks import leak_after_fork, notify_after_fork
 from zoo.hub import reference_of
 from zoo.images.preprocess import Pixels
 from zoo.machine import cores
 from zoo.outputs import Output
-from zoo.package import CONFIG_FILE, PARITY_FILE, ModelConfig, Package, sha256
-from zoo.package.serving import Serving
+from zoo.package import CONFIG_FILE, PARITY_FILE, ModelConfig, Package
+from zoo.package.timings import Serving
 from zoo.predictors import INPUT, Prediction, check_pixels
-from zoo.predictors.cuda_graph import BoundRuns
+from zoo.predictors.cuda_graph import CudaGraphRunner
 from zoo.predictors.onnx_session import DeviceError, declared_by, on_cuda, open_session
 from zoo.runtime import Device, Precision, Runtime
 
 ThreadShare = Callable[[int], AbstractContextManager[int]]
-"""Entered for as long as something is computed that could use so many threads; says how many of them it may use."""
+"""Context entered for the time of a computation that could use this many threads; yields how many it may use."""
 
 
 class OnnxPredictor:
-    """An ONNX file that answers, with the identity that it carries.
+    """An ONNX file ready to predict, with the identity that it carries.
 
-    In a forked process it opens the file again when it is first asked; on CUDA, which no fork survives, it says so.
-    Such a process should end by `os._exit`, as those of multiprocessing do: on any other way out, ONNX Runtime, if
+    In a forked process it opens the file again at its first call; on CUDA, which does not survive a fork, the call
+    raises. Such a process should end by `os._exit`, as those of multiprocessing do: on any other exit, ONNX Runtime, if
     imported before the fork, waits for threads of the parent.
 
     Arguments:
@@ -57,21 +58,21 @@ class OnnxPredictor:
     ) -> None:
         threads = threads or cores()
         self.tuned = runtime is not None
-        """Whether the runtime was chosen, and is not the default for want of a better one."""
+        """Whether the runtime was chosen, rather than the default."""
         self.runtime = (runtime or Runtime()).on(threads)
-        """As it is here: with the true number of streams, and one run for each batch on CUDA."""
+        """The runtime on this machine: with the actual number of streams, and one run for each batch on CUDA."""
         self._session = open_session(file, device, threads, self.runtime)
         self.onnx_sha256 = sha256(file)
-        """Of the file that answers."""
+        """Digest of the ONNX file."""
         self.declared = declared_by(self._session, file)
         self.config: ModelConfig = self.declared.config
         self.precision: Precision = self.declared.precision
         self.on_cuda = on_cuda(self._session)
-        self._bound: BoundRuns | None = None
+        self._graphs: CudaGraphRunner | None = None
         if self.on_cuda:
             self.runtime = replace(self.runtime, streams=1, part=0)
-            self._bound = BoundRuns(self._session, self.declared.outputs, self.config.input_size)
-            never_destroy_after_fork(self._bound)
+            self._graphs = CudaGraphRunner(self._session, self.declared.outputs, self.config.input_size)
+            leak_after_fork(self._graphs)
         self._file, self._threads, self._share = file, threads, share
         self._sessions = {threads: self._session}
         self._opening = threading.Lock()
@@ -79,7 +80,7 @@ class OnnxPredictor:
         notify_after_fork(self)
 
     def after_fork(self) -> None:
-        """Forget the threads, which are the parent's."""
+        """Discard the threads, which are the parent's."""
         self._forked = True
         self._opening = threading.Lock()
         self._sessions = {}
@@ -93,7 +94,7 @@ class OnnxPredictor:
         precision: Precision | None = None,
         runtime: Runtime | None = None,
         share: ThreadShare = nullcontext,
-        require_proven: bool = True,
+        require_verified: bool = True,
     ) -> "OnnxPredictor":
         """The ONNX file of a model directory, computed as its `serving.json` says.
 
@@ -104,7 +105,7 @@ class OnnxPredictor:
             runtime: None for what `serving.json` says if it was measured with this very file and on as many cores and
                 threads as there are here, else for the defaults.
             share: as above.
-            require_proven: whether a file that `parity.json` was not written for is refused.
+            require_verified: whether a file that `parity.json` was not written for is refused.
 
         Raises:
             PackageError: there is no such ONNX file, or it was exported from other weights than the directory holds.
@@ -114,11 +115,11 @@ class OnnxPredictor:
         serving = Serving.read(package) if precision is None or runtime is None else Serving()
         precision = precision or serving.precision
         file = require_onnx(package, precision)
-        proven, digest = package.proven(precision), sha256(file)
-        if require_proven and proven not in (None, digest):
+        verified, digest = package.verified_sha256(precision), sha256(file)
+        if require_verified and verified not in (None, digest):
             raise DigestError(
-                f"{file} has SHA-256 {digest}, but {PARITY_FILE} was written for {proven}; the file is damaged or was "
-                "replaced: fetch it again, or compare the new one (zoo verify)"
+                f"{file} has SHA-256 {digest}, but {PARITY_FILE} was written for {verified}; the file is damaged or "
+                "was replaced: fetch it again, or compare the new one (zoo verify)"
             )
         if runtime is None and serving.fits(digest, threads or cores()):
             runtime = serving.runtime
@@ -142,21 +143,21 @@ class OnnxPredictor:
 
     def __call__(self, pixels: Pixels) -> Prediction:
         check_pixels(pixels, self.config)
-        if self._bound:
+        if self._graphs:
             if self._forked:
                 raise DeviceError(
                     f"{self.config.name} was opened on CUDA before this process was forked, which CUDA does not "
                     "survive; start processes by multiprocessing's `spawn`, and open the model in each"
                 )
-            return self._bound(pixels)
+            return self._graphs(pixels)
         with self._share(self._threads) as threads:
             return self._compute(pixels, threads)
 
     def _compute(self, pixels: Pixels, threads: int) -> Prediction:
-        """The answer, computed by so many threads."""
+        """The prediction, computed by this many threads."""
         all_threads = threads >= self._threads
         if len(pixels) == 1:
-            return run(self._session_with(self._threads if all_threads else 1), self.declared.outputs, pixels)
+            return run_session(self._session_with(self._threads if all_threads else 1), self.declared.outputs, pixels)
         # Where others compute too, threads that wait for each other would wait long: each has parts of its own.
         streams = self.runtime.streams if all_threads else min(threads, len(pixels))
         parts = list(_split(pixels, replace(self.runtime, streams=streams).parts(len(pixels), threads)))
@@ -164,7 +165,7 @@ class OnnxPredictor:
         # A session's threads help whichever stream asks, beside the streams' own: as many as there may be in all.
         session = self._session_with(self._threads - streams + 1 if all_threads else 1)
         if len(parts) == 1:
-            return run(session, self.declared.outputs, pixels)
+            return run_session(session, self.declared.outputs, pixels)
         return Prediction.join(self._run_streams(session, parts, streams))
 
     def _run_streams(self, session: Any, parts: list[Pixels], streams: int) -> list[Prediction]:
@@ -174,7 +175,7 @@ class OnnxPredictor:
 
         def stream() -> None:
             for index, part in waiting:
-                answers[index] = run(session, self.declared.outputs, part)
+                answers[index] = run_session(session, self.declared.outputs, part)
 
         others = [self._pool.submit(stream) for _ in range(streams - 1)]
         stream()
@@ -187,7 +188,7 @@ class OnnxPredictor:
         return ThreadPoolExecutor(max(self._threads - 1, 1), thread_name_prefix=self.config.name)
 
     def _session_with(self, threads: int) -> Any:
-        """A session whose operations so many threads share, opened when it is first needed."""
+        """A session whose operations share this many threads, opened when it is first needed."""
         with self._opening:
             if threads not in self._sessions:
                 self._sessions[threads] = open_session(self._file, "cpu", threads, self.runtime)
@@ -217,11 +218,11 @@ def require_onnx(package: Package, precision: Precision | None = None) -> Path:
 
 
 def _split(pixels: Pixels, count: int) -> Iterator[Pixels]:
-    """Parts of nearly equal size."""
+    """Split pixels into parts of nearly equal size."""
     bounds = [len(pixels) * index // count for index in range(count + 1)]
     return (pixels[start:stop] for start, stop in itertools.pairwise(bounds))
 
 
-def run(session: Any, outputs: tuple[Output, ...], pixels: Pixels) -> Prediction:
+def run_session(session: Any, outputs: tuple[Output, ...], pixels: Pixels) -> Prediction:
     """The prediction of a session for pixels [N, 3, S, S]; `outputs` are those that its file declares."""
     return Prediction(outputs, session.run([output.name for output in outputs], {INPUT: pixels}))

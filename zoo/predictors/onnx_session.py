@@ -7,7 +7,7 @@ from typing import Any
 
 from zoo.errors import PackageError, ZooError
 from zoo.extras import importing
-from zoo.forks import never_destroy_after_fork
+from zoo.forks import leak_after_fork
 from zoo.machine import nvidia_driver
 from zoo.outputs import LOGITS, PATCH_LOGITS, Output
 from zoo.package import ModelConfig
@@ -65,7 +65,7 @@ def open_session(file: Path, device: Device, threads: int, runtime: Runtime) -> 
         raise
     except Exception as error:  # ONNX Runtime's errors have no common base of their own
         raise PackageError(f"ONNX Runtime cannot open {file}: {error}") from None
-    never_destroy_after_fork(session)
+    leak_after_fork(session)
     return session
 
 

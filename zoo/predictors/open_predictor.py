@@ -2,7 +2,7 @@
 
 from zoo.extras import importing
 from zoo.package import Package
-from zoo.package.serving import Serving
+from zoo.package.timings import Serving
 from zoo.predictors import Predictor
 from zoo.predictors.onnx import OnnxPredictor
 

@@ -35,12 +35,12 @@ class TorchPredictor:
 
     @property
     def device(self) -> str:
-        return f"PyTorch on {next(self.network.parameters()).device}"
+        return f"PyTorch on {self.network.device}"
 
     @torch.inference_mode()
     def __call__(self, pixels: Pixels) -> Prediction:
         check_pixels(pixels, self.config)
-        return predict(self.network, torch.from_numpy(pixels).to(next(self.network.parameters()).device))
+        return predict(self.network, torch.from_numpy(pixels).to(self.network.device))
 
 
 def predict(network: Network, pixels: Tensor) -> Prediction:

@@ -16,7 +16,7 @@ export class SemanticMap {
   constructor(result, model) {
     this.rows = result.grid.rows;
     this.columns = result.grid.columns;
-    const { width, height } = result.picture;
+    const { width, height } = result.image;
     const [left, top, right, bottom] = result.box;
     /** What the grid covers: left, top, width and height, as shares of the picture's sides. */
     this.area = [left / width, top / height, (right - left) / width, (bottom - top) / height];

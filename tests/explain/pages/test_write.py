@@ -48,7 +48,7 @@ def test_pages_of_several_images(run_zoo: Run, images: list[Path], tmp_path: Pat
     done = run_zoo("explain", missing, images[0], damaged, tmp_path, images[1], "-m", "wrn16-ours", "-o", out)
     assert done.returncode == 1
     assert "missing.jpg: No such file or directory" in done.stderr
-    assert "damaged.jpg: the picture is truncated or damaged" in done.stderr
+    assert "damaged.jpg: the image is truncated or damaged" in done.stderr
     assert "it is a folder; name its images" in done.stderr
     names = sorted(path.name for path in out.iterdir())
     [hostile] = [name for name in names if name.startswith("script") and name.endswith(".html")]

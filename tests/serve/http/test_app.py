@@ -29,7 +29,7 @@ def test_classify_says_what_is_in_a_photograph(client: TestClient, photo_file: P
     answer = send(client, "/classify", photo_file).json()
     [result] = answer["results"]
     assert result["file"] == "cat.jpg"
-    assert result["picture"] == {"width": 451, "height": 300}
+    assert result["image"] == {"width": 451, "height": 300}
     assert result["box"] == [75.5, 0, 375.5, 300]
     assert result["classes"][0]["label"] == "cat"
     assert len(result["classes"]) == 5

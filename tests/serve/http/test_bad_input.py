@@ -97,7 +97,7 @@ def test_a_truncated_jpeg(client: TestClient, photo_file: Path) -> None:
     data = photo_file.read_bytes()
     response = send(client, "/classify", ("half.jpg", data[: len(data) // 2]))
     assert response.status_code == 422
-    assert "half.jpg: the picture is truncated or damaged" in problem(response)
+    assert "half.jpg: the image is truncated or damaged" in problem(response)
 
 
 def test_a_picture_of_one_pixel(client: TestClient) -> None:
@@ -115,7 +115,7 @@ def test_unusual_modes(client: TestClient, photo_file: Path, mode: str) -> None:
         image = image.convert(mode)
     response = send(client, "/classify", ("odd", encoded(image, "JPEG" if mode == "CMYK" else "PNG")))
     assert response.status_code == 200
-    assert response.json()["results"][0]["picture"] == {"width": 96, "height": 64}
+    assert response.json()["results"][0]["image"] == {"width": 96, "height": 64}
 
 
 def test_a_palette_with_transparency(client: TestClient, photo_file: Path) -> None:
@@ -151,7 +151,7 @@ def test_exif_orientation_is_applied(client: TestClient, photo_file: Path) -> No
     lying = photo(photo_file).transpose(Image.Transpose.ROTATE_90)
     data = encoded(lying, "JPEG", exif=exif, quality=95)
     [result] = send(client, "/classify", ("phone.jpg", data)).json()["results"]
-    assert result["picture"] == {"width": 96, "height": 64}
+    assert result["image"] == {"width": 96, "height": 64}
     assert result["classes"][0]["label"] == "cat"
 
 

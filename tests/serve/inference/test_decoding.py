@@ -53,8 +53,8 @@ def test_whole_pictures_are_kept_where_they_are_needed(pool: ThreadPoolExecutor)
 @pytest.mark.parametrize(
     ("bad", "kind", "message"),
     [
-        (Upload("text.png", b"text"), UnsupportedImageError, "text.png: the file is not a picture"),
-        (png(5, (100, 51)), ImageTooLargeError, "5.png: the picture is 100 x 51"),
+        (Upload("text.png", b"text"), UnsupportedImageError, "text.png: the file is not an image"),
+        (png(5, (100, 51)), ImageTooLargeError, "5.png: the image is 100 x 51"),
     ],
 )
 def test_one_that_fails(pool: ThreadPoolExecutor, bad: Upload, kind: type[Exception], message: str) -> None:

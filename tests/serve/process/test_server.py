@@ -38,7 +38,7 @@ def test_a_request_and_a_clean_end(photo_file: Path) -> None:
 def test_it_says_how_it_computes(monkeypatch: pytest.MonkeyPatch) -> None:
     file = open_model("wrn16-ours").onnx()
     assert describe_predictor(OnnxPredictor(file, "cpu", threads=2)) == (
-        "ONNX Runtime on the CPU, fp32, 2 streams, parts of up to 4 pictures; "
+        "ONNX Runtime on the CPU, fp32, 2 streams, parts of up to 4 images; "
         "defaults; `zoo tune MODEL` finds the best for this machine"
     )
     tuned = OnnxPredictor(open_model("wrn16-ours").onnx("int8"), "cpu", 1, Runtime(part=0))

@@ -10,9 +10,10 @@ import pytest
 from serve.tuning.speed import BATCHES, measure_speed
 from serve.tuning.stopwatch import Seconds, Setting
 from zoo.errors import PackageError
+from zoo.files import sha256
 from zoo.hub import open_model
-from zoo.package import CARD_FILE, SPEED_FILE, Package, sha256
-from zoo.package.speed import read_speed
+from zoo.package import CARD_FILE, SPEED_FILE, Package
+from zoo.package.timings import read_speed
 from zoo.runtime import Runtime
 
 

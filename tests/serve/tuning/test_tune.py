@@ -17,11 +17,12 @@ from serve.tuning import stopwatch
 from serve.tuning.stopwatch import Seconds, Setting
 from serve.tuning.tune import Measure, judge, search, tune, write
 from zoo.errors import InputError, PackageError
+from zoo.files import sha256
 from zoo.hub import open_model
 from zoo.machine import cores, processor
-from zoo.package import ONNX_FILES, PARITY_FILE, SERVING_FILE, Package, sha256
-from zoo.package.serving import Serving
-from zoo.predictors.cuda_graph import BoundRuns
+from zoo.package import ONNX_FILES, PARITY_FILE, SERVING_FILE, Package
+from zoo.package.timings import Serving
+from zoo.predictors.cuda_graph import CudaGraphRunner
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.runtime import Precision, Runtime
 
@@ -116,7 +117,7 @@ def test_what_was_faster_only_once_is_not_kept() -> None:
 
     best, trials = search(costing(cost), "fp32", 2, 64)
     assert best == Runtime()
-    assert trials[0].why == "2 streams, single pictures: 1.00 times as fast at batch 64: less than 3% counts as nothing"
+    assert trials[0].why == "2 streams, single images: 1.00 times as fast at batch 64: less than 3% counts as nothing"
 
 
 @pytest.mark.parametrize(("threads", "batch"), [(1, 2), (2, 64), (3, 5), (8, 64), (64, 16), (64, 64)])
@@ -248,7 +249,7 @@ def test_the_command(package: Package, run_zoo: RunZoo) -> None:
     assert ended.returncode == 0, ended.stderr
     serving = Serving.read(package)
     assert tuple(getattr(serving, name) for name in FIELDS[:-1]) == ("fp32", cores(), 2, sha256(package.onnx()))
-    assert serving.trials[0].why.startswith("2 streams, single pictures: ")
+    assert serving.trials[0].why.startswith("2 streams, single images: ")
     for trial in serving.trials:
         assert trial.why in ended.stdout
     [int8] = [line for line in ended.stdout.splitlines() if line.startswith("│ int8")]
@@ -260,7 +261,7 @@ def test_the_command(package: Package, run_zoo: RunZoo) -> None:
 @pytest.mark.usefixtures("quick")
 def test_the_command_on_cuda(package: Package, run_zoo: RunZoo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zoo.predictors.onnx.on_cuda", lambda session: True)
-    monkeypatch.setattr("zoo.predictors.onnx.BoundRuns", partial(BoundRuns, device="cpu"))
+    monkeypatch.setattr("zoo.predictors.onnx.CudaGraphRunner", partial(CudaGraphRunner, device="cpu"))
     ended = run_zoo("tune", f"local-dir:{package.path}", "--device", "cpu", "--batch", 2, "--seconds", 0)
     assert ended.returncode == 0, ended.stderr
     assert "On CUDA there was nothing to choose" in ended.stdout
@@ -288,7 +289,7 @@ def test_a_folder_that_is_full_in_the_end(package: Package, monkeypatch: pytest.
     def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("zoo.package.serving.write_json", refuse)
+    monkeypatch.setattr("zoo.package.timings.write_json", refuse)
     with pytest.raises(InputError, match=r"cannot write serving\.json into .*: No space left on device"):
         write(Serving(), package)
 

@@ -83,7 +83,7 @@ def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path, photo: bytes) ->
     source = write_files(tmp_path, {"a/1": photo[: len(photo) // 2], "a/2": b"a text", "a/3": b"", "b/1": photo})
     (tmp_path / "b" / "2").symlink_to(tmp_path / "nowhere")
     pictures = open_splits(source).train
-    for index, message in enumerate(["truncated or damaged", "not a picture in one of the formats", "empty"]):
+    for index, message in enumerate(["truncated or damaged", "not an image in one of the formats", "empty"]):
         with pytest.raises(DataError, match=f"^{tmp_path}/a/{index + 1}: .*{message}"):
             pictures.pixels(index, 32)
     with pytest.raises(DataError, match=f"^{tmp_path}/b/2: No such file or directory$"):

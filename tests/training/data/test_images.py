@@ -118,5 +118,5 @@ def test_unreadable_pictures_are_all_named(tmp_path: Path) -> None:
         load_split(folder, "train")
     lines = str(error.value).splitlines()[1:]
     assert [line.split(": ")[0].strip() for line in lines] == [f"{folder}, train row {row}" for row in (1, 2, 4)]
-    assert "not a picture in one of the formats" in lines[0]
+    assert "not an image in one of the formats" in lines[0]
     assert lines[1].endswith("it is null")

@@ -55,7 +55,7 @@ def test_unreadable_pictures_have_no_say_in_the_input_size(tmp_path: Path) -> No
     files = {"a/1": b"text", "a/2": b"", "a/3": coloured(1, 40, 40), "b/1": b"text"}
     pictures = open_splits(write_files(tmp_path, files)).train
     assert choose_input_size(pictures)[0] == 40
-    with pytest.raises(DataError, match=f"^{tmp_path}/a/1: .*not a picture"):
+    with pytest.raises(DataError, match=f"^{tmp_path}/a/1: .*not an image"):
         choose_input_size(pictures.select([0, 1]))
 
 

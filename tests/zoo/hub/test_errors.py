@@ -8,7 +8,7 @@ import pytest
 from huggingface_hub.constants import HF_HUB_CACHE
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
-from zoo.hub.errors import is_passing, reason
+from zoo.hub.errors import describe_failure, is_transient
 
 
 def answered(status: int) -> HfHubHTTPError:
@@ -42,7 +42,7 @@ def wrapped(kind: type[Exception], cause: Exception) -> Exception:
     ],
 )
 def test_reasons(error: Exception, message: str) -> None:
-    assert re.search(message, reason(error, "published"))
+    assert re.search(message, describe_failure(error, "published"))
 
 
 @pytest.mark.parametrize(
@@ -59,4 +59,4 @@ def test_reasons(error: Exception, message: str) -> None:
     ],
 )
 def test_what_passes(error: Exception, passing: bool) -> None:
-    assert is_passing(error) == passing
+    assert is_transient(error) == passing

@@ -9,6 +9,7 @@ import pytest
 from support.fresh import run_zoo, start_zoo
 from support.loopback_hub import Hub
 
+from zoo.files import write_json
 from zoo.hub import open_model
 from zoo.package import (
     ANSWERING_FILES,
@@ -19,7 +20,6 @@ from zoo.package import (
     SERVING_FILE,
     WEIGHTS_FILE,
     Package,
-    write_json,
 )
 from zoo.package.card import hand_written, model_card
 
@@ -195,7 +195,7 @@ def test_a_commit_whose_answer_was_lost_is_not_made_twice(hub: Hub, login: dict[
 
 
 def test_a_killed_upload_goes_on(hub: Hub, login: dict[str, str], package: Package) -> None:
-    onnx = package.proven("fp32")
+    onnx = package.verified_sha256("fp32")
     standstill = hub.faults.stall("upload", "request", after=10**6, where=str(onnx))
     process = start_zoo(login, "publish", f"local-dir:{package.path}", "--to", "acme")
     assert standstill.reached.wait(60)

@@ -7,9 +7,10 @@ import pytest
 from support.entities import some_entities
 
 from zoo.errors import DigestError, PackageError, PublishError
+from zoo.files import write_json
 from zoo.hub import open_model
 from zoo.hub.publishable import missing, require_publishable
-from zoo.package import CARD_FILE, MAP_FILE, METRICS_FILE, ONNX_FILES, PARITY_FILE, WEIGHTS_FILE, Package, write_json
+from zoo.package import CARD_FILE, MAP_FILE, METRICS_FILE, ONNX_FILES, PARITY_FILE, WEIGHTS_FILE, Package
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def test_without_an_onnx_file(make_package: Callable[..., Package]) -> None:
     assert "no ONNX file, which servers need: zoo export, then zoo verify" in lacks
     assert "its accuracy was not measured: zoo eval" in lacks
     assert "its speed was not measured" not in lacks
-    assert "its card has no picture: zoo patches PHOTO -m local-dir:rn26.cifar10" in lacks
+    assert "its card has no image: zoo patches PHOTO -m local-dir:rn26.cifar10" in lacks
 
 
 def test_what_is_there_is_not_missed(package: Package) -> None:

@@ -16,7 +16,7 @@ from zoo.images.decode import FORMATS, MAX_PIXELS, decode, decode_pixels, is_ima
 from zoo.images.preprocess import Box, scale_box, to_pixels
 
 ORIENTATION = 0x0112
-"""Number of the EXIF field that says how the picture is turned."""
+"""Number of the EXIF field that says how the image is turned."""
 
 
 def encode(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
@@ -78,7 +78,7 @@ def test_an_empty_file() -> None:
 
 
 @pytest.mark.parametrize("data", [b"this is text, whatever its name says", b"\0", b"\x89PNG\r\n\x1a\n", b"%PDF-1.7"])
-def test_what_is_no_picture(data: bytes) -> None:
+def test_what_is_no_image(data: bytes) -> None:
     with pytest.raises(UnsupportedImageError, match="JPEG, PNG, WEBP, GIF ") as caught:
         decode(data)
     assert f"{len(data)} bytes" in str(caught.value)
@@ -121,7 +121,7 @@ def test_the_first_frame_of_an_animation_counts(kind: str) -> None:
     assert max(green, blue) < 15
 
 
-# For each orientation, the colours of the stored picture's left and right end once it is upright: where each is.
+# For each orientation, the colours of the stored image's left and right end once it is upright: where each is.
 @pytest.mark.parametrize(
     ("orientation", "size", "red", "blue"),
     [
@@ -132,7 +132,7 @@ def test_the_first_frame_of_an_animation_counts(kind: str) -> None:
         (8, (2, 4), (0, 3), (0, 0)),
     ],
 )
-def test_a_turned_picture_is_put_upright(
+def test_a_turned_image_is_put_upright(
     orientation: int, size: tuple[int, int], red: tuple[int, int], blue: tuple[int, int], two_colours: Image.Image
 ) -> None:
     settings = Image.Exif()
@@ -152,7 +152,7 @@ def test_a_turned_picture_is_put_upright(
         (0x0102, 4, struct.pack("<I", 1 << 20)),  # more bits a sample than the field holds
     ],
 )
-def test_odd_camera_settings_do_not_spoil_a_turned_picture(
+def test_odd_camera_settings_do_not_spoil_a_turned_image(
     field: tuple[int, int, bytes], two_colours: Image.Image
 ) -> None:
     upright = (ORIENTATION, 3, struct.pack("<HH", 6, 0))
@@ -160,7 +160,7 @@ def test_odd_camera_settings_do_not_spoil_a_turned_picture(
 
 
 @pytest.mark.parametrize("size", [(100_000, 100_000), (8_000, 8_000), (10_000, 10_000), (2**31 - 1, 2**31 - 1)])
-def test_a_huge_picture_is_refused_by_its_header(size: tuple[int, int]) -> None:
+def test_a_huge_image_is_refused_by_its_header(size: tuple[int, int]) -> None:
     with pytest.raises(ImageTooLargeError, match=f"limit of {MAX_PIXELS}"):
         decode(png_header(*size))
 
@@ -177,7 +177,7 @@ def test_a_small_header_without_pixels_is_damage_not_size() -> None:
 
 
 def decodes_or_says_why(data: bytes) -> None:
-    """Anything but a picture or an `ImageError` fails the test."""
+    """Anything but an image or an `ImageError` fails the test."""
     with contextlib.suppress(ImageError):
         assert decode(data, max_pixels=10**6).mode == "RGB"
     with contextlib.suppress(ImageError):
@@ -222,13 +222,13 @@ def test_random_bytes_after_a_true_header(sample: bytes, data: bytes) -> None:
 
 @careful
 @given(st.sampled_from(SAMPLES), st.data())
-def test_truncated_pictures(sample: bytes, data: st.DataObject) -> None:
+def test_truncated_images(sample: bytes, data: st.DataObject) -> None:
     decodes_or_says_why(sample[: data.draw(st.integers(0, len(sample) - 1))])
 
 
 @careful
 @given(st.sampled_from(SAMPLES), st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), max_size=8))
-def test_mutated_pictures(sample: bytes, changes: list[tuple[int, int]]) -> None:
+def test_mutated_images(sample: bytes, changes: list[tuple[int, int]]) -> None:
     mutated = bytearray(sample)
     for position, value in changes:
         mutated[position % len(mutated)] = value
@@ -246,7 +246,7 @@ def test_mutated_photographs(photo: bytes, changes: list[tuple[int, int]]) -> No
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "GIF", "JPEG"])
 @pytest.mark.parametrize("size", [(33, 47), (127, 64), (32, 32)])
-def test_a_small_picture_is_scaled_from_its_full_size(kind: str, size: tuple[int, int]) -> None:
+def test_a_small_image_is_scaled_from_its_full_size(kind: str, size: tuple[int, int]) -> None:
     data = encode(Image.effect_noise(size, 80).convert("RGB"), kind)
     pixels, box = to_pixels(decode(data), 32)
     square = decode_pixels(data, 32)
@@ -292,7 +292,7 @@ def test_a_truncated_photograph_is_refused_at_a_fraction_of_its_size_too(share: 
         decode_pixels(data[: int(share * len(data))], 32)
 
 
-def test_a_picture_without_its_palette_is_damaged() -> None:
+def test_an_image_without_its_palette_is_damaged() -> None:
     data = encode(Image.new("P", (4, 4)))
     start = data.index(b"PLTE") - 4
     stop = start + 12 + int.from_bytes(data[start : start + 4])

@@ -12,7 +12,7 @@ def noise(width: int, height: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("size", [32, 84, 33])
-def test_a_picture_of_the_right_size_passes_unchanged(size: int) -> None:
+def test_an_image_of_the_right_size_passes_unchanged(size: int) -> None:
     array = noise(size, size)
     pixels, box = to_pixels(Image.fromarray(array), size)
     np.testing.assert_array_equal(pixels, array.transpose(2, 0, 1))
@@ -42,21 +42,21 @@ def test_the_centre_square_is_the_largest_and_in_the_middle(width: int, height: 
 
 
 @pytest.mark.parametrize("size", [(64, 32), (32, 64)])
-def test_only_the_centre_of_a_long_picture_is_seen(size: tuple[int, int]) -> None:
+def test_only_the_centre_of_a_long_image_is_seen(size: tuple[int, int]) -> None:
     image = Image.new("RGB", size, "red")
     image.paste("blue", [round(value) for value in centre_square(*size)])
     pixels, _ = to_pixels(image, 32)
     np.testing.assert_array_equal(pixels, np.broadcast_to(np.array([[[0]], [[0]], [[255]]]), (3, 32, 32)))
 
 
-def test_a_larger_picture_is_averaged_not_sampled() -> None:
+def test_a_larger_image_is_averaged_not_sampled() -> None:
     stripes = np.zeros((320, 320, 3), dtype=np.uint8)
     stripes[:, ::2] = 255
     pixels, _ = to_pixels(Image.fromarray(stripes), 32)
     assert abs(pixels[:, 2:-2, 2:-2].astype(int) - 127).max() <= 16
 
 
-def test_a_smaller_picture_is_enlarged() -> None:
+def test_a_smaller_image_is_enlarged() -> None:
     pixels, box = to_pixels(Image.new("RGB", (1, 1), (10, 20, 30)), 32)
     np.testing.assert_array_equal(pixels, np.broadcast_to(np.array([[[10]], [[20]], [[30]]]), (3, 32, 32)))
     assert box == (0, 0, 1, 1)

@@ -1,12 +1,14 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import get_args
 
 import pytest
 import torch
+from huggingface_hub import PyTorchModelHubMixin
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 import zoo
 from zoo.errors import (
@@ -17,11 +19,15 @@ from zoo.errors import (
     UnknownNameError,
     WeightsMismatchError,
 )
+from zoo.files import sha256
+from zoo.hub import open_model
 from zoo.images.preprocess import Normalization
-from zoo.package import CONFIG_FILE, WEIGHTS_FILE, ModelConfig, Package, sha256
+from zoo.package import CONFIG_FILE, WEIGHTS_FILE, ModelConfig, Package
 from zoo.registry import AssignmentName
 
 MakePackage = Callable[..., Package]
+
+TRAINED = open_model("wrn16-ours")
 
 
 def local(package: Package) -> str:
@@ -267,3 +273,48 @@ def test_loading_leaves_the_random_state_alone() -> None:
 def test_new_classes_are_drawn_anew() -> None:
     first, second = (zoo.load("wrn16-ours", num_classes=3).classifier.weight for _ in range(2))
     assert not torch.equal(first, second)
+
+
+def test_auto_model_gives_what_load_gives() -> None:
+    network = zoo.AutoModel.from_pretrained(TRAINED.path)
+    expected = zoo.load("wrn16-ours")
+    assert network.config == expected.config
+    assert not network.training
+    for name, value in expected.state_dict().items():
+        torch.testing.assert_close(network.state_dict()[name], value, rtol=0, atol=0)
+
+
+def test_auto_model_with_another_number_of_classes() -> None:
+    network = zoo.AutoModel.from_pretrained(str(TRAINED.path), num_classes=3)
+    assert network.num_classes == 3
+
+
+def test_auto_model_of_a_folder_that_is_no_model_directory(tmp_path: Path) -> None:
+    with pytest.raises(PackageError, match=f"is not a model directory: {CONFIG_FILE}"):
+        zoo.AutoModel.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"), [("[1]", "is not a model configuration"), ("{", "is not a model configuration")]
+)
+def test_auto_model_of_a_config_of_another_form(config: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / CONFIG_FILE).write_text(config)
+    with pytest.raises(PackageError, match=message):
+        zoo.AutoModel.from_pretrained(tmp_path)
+
+
+def test_auto_model_of_a_name_that_is_none() -> None:
+    with pytest.raises(PackageError, match="is not a repository name"):
+        zoo.AutoModel.from_pretrained("a/b/c")
+
+
+def test_other_classes_of_the_hub_mixin_read_a_model_directory_too(capsys: pytest.CaptureFixture[str]) -> None:
+    class Head(nn.Module, PyTorchModelHubMixin):
+        """Only the last layer, by somebody who knows nothing of the zoo."""
+
+        def __init__(self, classes: list[str]) -> None:
+            super().__init__()
+            self.classifier = nn.Linear(128, len(classes))
+
+    head = Head.from_pretrained(TRAINED.path, strict=False)
+    torch.testing.assert_close(head.classifier.weight, zoo.load("wrn16-ours").classifier.weight, rtol=0, atol=0)

@@ -48,7 +48,7 @@ def test_shapes(variant: str, size: int, grid: set[int], network: Networks, pixe
 
 
 @torch.inference_mode()
-def test_a_picture_need_not_be_square(network: Networks, pixels: Pixels) -> None:
+def test_an_image_need_not_be_square(network: Networks, pixels: Pixels) -> None:
     assert network("wrn16-ours").semantics(pixels(1, 40)[:, :, :24]).patch_logits.shape == (1, 10, 6, 10)
 
 
@@ -113,7 +113,7 @@ def test_pixels_may_have_double_precision(network: Networks, pixels: Pixels) -> 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @torch.inference_mode()
-def test_a_picture_is_answered_alike_alone_and_in_a_batch(variant: str, network: Networks, pixels: Pixels) -> None:
+def test_an_image_is_answered_alike_alone_and_in_a_batch(variant: str, network: Networks, pixels: Pixels) -> None:
     batch = network(variant).semantics(pixels(3))
     alone = network(variant).semantics(pixels(3)[1:2])
     torch.testing.assert_close(alone.logits[0], batch.logits[1], rtol=1e-4, atol=1e-4)
@@ -158,7 +158,7 @@ def test_class_tensors_are_those_whose_shape_depends_on_the_classes(variant: str
 
 
 @pytest.mark.parametrize(("size", "expected"), [(None, 32), (84, 84)])
-def test_pixels_of_a_picture(size: int | None, expected: int, network: Networks, photo_file: Path) -> None:
+def test_pixels_of_an_image(size: int | None, expected: int, network: Networks, photo_file: Path) -> None:
     with Image.open(photo_file) as image:
         pixels = network("wrn16-ours").pixels(image, size)
         np.testing.assert_array_equal(pixels[0], to_pixels(image, expected)[0])
@@ -184,10 +184,8 @@ def test_pixels_of_transparency_lie_over_white(kind: str, network: Networks, tmp
             np.testing.assert_array_equal(network("wrn16-ours").pixels(given)[0], TRANSPARENT[kind].pixels)
 
 
-@pytest.mark.parametrize(
-    ("content", "problem"), [(None, "No such file"), (b"", "is empty"), (b"text", "not a picture")]
-)
-def test_pixels_of_no_picture(content: bytes | None, problem: str, network: Networks, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("content", "problem"), [(None, "No such file"), (b"", "is empty"), (b"text", "not an image")])
+def test_pixels_of_no_image(content: bytes | None, problem: str, network: Networks, tmp_path: Path) -> None:
     file = tmp_path / "photo.jpg"
     if content is not None:
         file.write_bytes(content)
@@ -289,15 +287,15 @@ def test_a_head_of_its_own_number_of_classes_is_refused(variant: str) -> None:
     made = zoo.create(variant)
     made.classifier = torch.nn.Linear(made.classifier.in_features, 3)
     with pytest.raises(InputError, match=r"classifier has 3 classes, but block\.keys has 10"):
-        made.require_one_number_of_classes()
+        made.require_consistent_classes()
     made.classifier = torch.nn.Identity()
     with pytest.raises(InputError, match="Linear"):
-        made.require_one_number_of_classes()
+        made.require_consistent_classes()
 
 
 @pytest.mark.parametrize("variant", [*VARIANTS, "wrn16-aux-encoded", "wrn16-conv"])
 @pytest.mark.parametrize("classes", [10, 100, 7])
 def test_every_network_has_one_number_of_classes(variant: str, classes: int) -> None:
     made = zoo.create(variant, num_classes=classes)
-    made.require_one_number_of_classes()
+    made.require_consistent_classes()
     assert sum(weight.numel() for weight in made.parameters()) == zoo.info(variant).parameters(classes)

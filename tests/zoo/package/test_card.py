@@ -11,12 +11,13 @@ from PIL import ExifTags, Image
 
 import zoo
 from zoo.errors import PackageError
+from zoo.files import sha256, write_json
 from zoo.hub import local_models, open_model
 from zoo.images.decode import decode_pixels
 from zoo.images.preprocess import to_pixels
-from zoo.package import CARD_FILE, MAP_FILE, METRICS_FILE, PARITY_FILE, Package, sha256, write_json
+from zoo.package import CARD_FILE, MAP_FILE, METRICS_FILE, PARITY_FILE, Package
 from zoo.package.card import ForeignCardError, hand_written, model_card, stated_licence, write_card
-from zoo.package.speed import Speed, write_speed
+from zoo.package.timings import Speed, write_speed
 from zoo.predictors.onnx import OnnxPredictor
 
 MakePackage = Callable[..., Package]
@@ -271,7 +272,7 @@ def test_what_was_written_by_hand_is_kept(make_package: MakePackage) -> None:
     assert f"{begin}\nas there\n{end}" in model_card(package, by_hand="as there\n")
 
 
-def test_the_picture_is_shown(make_package: MakePackage) -> None:
+def test_the_image_is_shown(make_package: MakePackage) -> None:
     package = make_package("wrn16")
     assert MAP_FILE not in model_card(package)
     (package.path / MAP_FILE).write_bytes(b"a picture")

@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from zoo.errors import PackageError
-from zoo.package import METRICS_FILE, PARITY_FILE, Package, sha256, write_json
+from zoo.files import sha256, write_json
+from zoo.package import METRICS_FILE, PARITY_FILE, Package
 from zoo.package.metrics import is_own_score, own_metrics, read_metrics
 
 MakePackage = Callable[..., Package]

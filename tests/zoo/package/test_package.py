@@ -1,4 +1,3 @@
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,17 +8,8 @@ from hypothesis import given
 from support.configs import CONFIG, CONFIGS
 
 from zoo.errors import DigestError, PackageError
-from zoo.package import (
-    CONFIG_FILE,
-    METRICS_FILE,
-    PARITY_FILE,
-    WEIGHTS_FILE,
-    ModelConfig,
-    Package,
-    sha256,
-    write_atomically,
-    write_json,
-)
+from zoo.files import write_json
+from zoo.package import CONFIG_FILE, METRICS_FILE, PARITY_FILE, WEIGHTS_FILE, ModelConfig, Package
 
 MakePackage = Callable[..., Package]
 
@@ -45,15 +35,15 @@ def test_a_configuration_survives_json(config: ModelConfig) -> None:
     assert ModelConfig.from_json(config.to_json()) == config
 
 
-def test_a_file_that_failed(make_package: MakePackage) -> None:
+def test_a_file_that_failed_its_verification(make_package: MakePackage) -> None:
     package = make_package("wrn16")
-    assert not package.failed("fp32")
+    assert not package.verification_failed("fp32")
     records = {"CPUExecutionProvider": {"passed": True}, "CUDAExecutionProvider": {"passed": False}}
     write_json(package.path / PARITY_FILE, {"fp32": records})
-    assert package.failed("fp32")
-    assert not package.failed("int8")
+    assert package.verification_failed("fp32")
+    assert not package.verification_failed("int8")
     write_json(package.path / PARITY_FILE, {"int8": {"CPUExecutionProvider": {"max_abs_error": 0.0}}})
-    assert package.failed("int8")
+    assert package.verification_failed("int8")
 
 
 def test_the_assignment_may_be_left_out() -> None:
@@ -174,22 +164,22 @@ def test_metrics_and_parity_are_empty_until_written(make_package: MakePackage) -
     assert package.parity() == {"passed": True}
 
 
-def test_the_file_that_a_proof_was_written_for(make_package: MakePackage) -> None:
+def test_the_file_that_was_verified(make_package: MakePackage) -> None:
     package = make_package()
-    assert package.proven("fp32") is None
+    assert package.verified_sha256("fp32") is None
     write_json(package.path / PARITY_FILE, {"fp32": {"one": {"onnx_sha256": "a"}, "other": {"onnx_sha256": "a"}}})
-    assert package.proven("fp32") == "a"
-    assert package.proven("int8") is None
+    assert package.verified_sha256("fp32") == "a"
+    assert package.verified_sha256("int8") is None
 
 
 @pytest.mark.parametrize(
     "record", [3, None, {"one": {}}, {"one": 3}, {"one": {"onnx_sha256": "a"}, "other": {"onnx_sha256": "b"}}]
 )
-def test_a_proof_of_another_form(record: object, make_package: MakePackage) -> None:
+def test_a_parity_record_of_another_form(record: object, make_package: MakePackage) -> None:
     package = make_package()
     write_json(package.path / PARITY_FILE, {"fp32": record})
     with pytest.raises(PackageError, match=r"parity\.json is not a record of `zoo verify`; remove it"):
-        package.proven("fp32")
+        package.verified_sha256("fp32")
 
 
 @pytest.mark.parametrize(("text", "problem"), [("{", "is not JSON"), ("[1]", "is not a JSON object")])
@@ -198,35 +188,3 @@ def test_broken_metrics(text: str, problem: str, make_package: MakePackage) -> N
     (package.path / METRICS_FILE).write_text(text)
     with pytest.raises(PackageError, match=rf"metrics\.json {problem}"):
         package.metrics()
-
-
-def test_digest(tmp_path: Path) -> None:
-    content = bytes(range(256)) * 5000
-    (tmp_path / "x").write_bytes(content)
-    assert sha256(tmp_path / "x") == hashlib.sha256(content).hexdigest()
-
-
-def test_writing_makes_folders_and_replaces(tmp_path: Path) -> None:
-    file = tmp_path / "a" / "b" / "c.json"
-    for content in (b"first, and longer", b"second"):
-        write_atomically(file, content)
-        assert file.read_bytes() == content
-    assert [path.name for path in file.parent.iterdir()] == ["c.json"]
-    assert file.stat().st_mode & 0o777 == 0o644
-
-
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
-    file = tmp_path / "x"
-    write_atomically(file, b"old")
-    with pytest.raises(TypeError):
-        write_atomically(file, "not bytes")  # type: ignore[arg-type]
-    assert file.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [file]
-
-
-def test_a_failed_replacement_leaves_nothing_behind(tmp_path: Path) -> None:
-    folder = tmp_path / "x"
-    (folder / "full").mkdir(parents=True)
-    with pytest.raises(OSError, match="x"):
-        write_atomically(folder, b"new")
-    assert [path.name for path in tmp_path.iterdir()] == ["x"]

@@ -14,10 +14,11 @@ import pytest
 from support.closeness import assert_alike
 
 from zoo.errors import DigestError, InputError, PackageError
+from zoo.files import sha256
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.machine import cores, processor
-from zoo.package import ONNX_FILES, PARITY_FILE, Package, sha256
-from zoo.package.serving import Serving
+from zoo.package import ONNX_FILES, PARITY_FILE, Package
+from zoo.package.timings import Serving
 from zoo.predictors.onnx import OnnxPredictor, require_onnx
 from zoo.predictors.onnx_session import DeviceError, open_session
 from zoo.runtime import Device, Runtime
@@ -45,7 +46,7 @@ def test_shapes(count: int, predictor: OnnxPredictor) -> None:
     np.testing.assert_allclose(assignment.sum(axis=1), 1, atol=1e-5)
 
 
-def test_a_picture_is_answered_alike_alone_and_in_a_batch(predictor: OnnxPredictor) -> None:
+def test_an_image_is_answered_alike_alone_and_in_a_batch(predictor: OnnxPredictor) -> None:
     pixels = noise(4)
     assert_alike(predictor(pixels[2:3]), predictor(pixels).rows(2, 3))
 
@@ -155,7 +156,7 @@ def test_streams_and_the_threads_that_they_share_are_all_threads(
     monkeypatch.setattr("zoo.predictors.onnx.open_session", record)
     predictor = OnnxPredictor(open_model("wrn16-ours").onnx(), "cpu", threads, Runtime(streams=streams, part=1))
     predictor(noise(1))
-    assert opened == [threads]  # a picture alone opens nothing more
+    assert opened == [threads]  # an image alone opens nothing more
     predictor(noise(9))
     assert opened == ([threads] if shared is None else [threads, shared])
 

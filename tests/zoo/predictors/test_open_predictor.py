@@ -8,7 +8,7 @@ import numpy as np
 
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.package import ONNX_FILES, SERVING_FILE, Package
-from zoo.package.serving import Serving
+from zoo.package.timings import Serving
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.predictors.open_predictor import open_predictor
 from zoo.predictors.torch import TorchPredictor

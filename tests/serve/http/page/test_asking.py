@@ -74,7 +74,7 @@ def test_what_the_server_refuses_is_said(page: Page, tmp_path: Path) -> None:
     text = tmp_path / "notes.png"
     text.write_text("these are words")
     page.locator("#file").set_input_files(text)
-    expect(page.get_by_role("alert")).to_contain_text("notes.png: the file is not a picture")
+    expect(page.get_by_role("alert")).to_contain_text("notes.png: the file is not an image")
     page.locator("[data-sample='cat.jpg']").click()
     expect(page.locator("#status")).to_contain_text("cat")
     expect(page.locator("#error")).to_be_hidden()

@@ -8,7 +8,7 @@ import pytest
 from zoo.errors import PackageError
 from zoo.machine import cores, processor
 from zoo.package import SERVING_FILE, Package
-from zoo.package.serving import Serving, Trial
+from zoo.package.timings import Serving, Trial
 from zoo.runtime import Runtime
 
 MakePackage = Callable[..., Package]

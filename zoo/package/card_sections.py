@@ -1,16 +1,26 @@
-"""The parts of a model card that say what was measured, and how the model was trained."""
+"""Sections of a model card: how to use the model, what was measured, and how it was trained."""
 
 from collections.abc import Mapping, Sequence
 
-from zoo.package import ONNX_FILES, WEIGHTS_FILE, Package, sha256
-from zoo.package.metrics import ONNX, Metrics, Score, own_metrics
+from zoo.files import sha256
+from zoo.package import ONNX_FILES, WEIGHTS_FILE, Package
+from zoo.package.metrics import ONNX, ModelMetrics, Score, own_metrics
 from zoo.package.probe import INTERVENTIONS, read_probe
-from zoo.package.speed import Speed, read_speed
+from zoo.package.timings import Speed, read_speed
 from zoo.registry import info
 from zoo.reporting import markdown
 from zoo.runtime import Precision
 
 SAME_CLASS = "same class, %"
+
+
+def usage_section(package: Package, repository: str | None) -> str:
+    """Examples for a repository `ORG/NAME` on the Hub, or for a local directory."""
+    reference = f"hf-hub:{repository}" if repository else "local-dir:PATH"
+    parts = [_python(package, reference)]
+    if package.precisions:
+        parts += [_onnx(package, repository), _server(package, reference)]
+    return "\n".join(parts)
 
 
 def results_section(package: Package) -> str:
@@ -20,21 +30,21 @@ def results_section(package: Package) -> str:
     rows = [_row(package, "PyTorch", WEIGHTS_FILE, measured.get("torch"))]
     for through, precision in ONNX.items():
         if file := package.onnx(precision):
-            agreement = _agreement(package, precision) if package.proven(precision) == sha256(file) else ""
+            agreement = _agreement(package, precision) if package.verified_sha256(precision) == sha256(file) else ""
             speed = speeds.get(precision)
             name, result = ONNX_FILES[precision], measured.get(through)
             rows.append(_row(package, f"ONNX Runtime, {precision}", name, result, agreement, *_times(speed)))
     if "server" in measured:
         rows.append(_row(package, "the server", "", measured["server"]))
     scores = [f"{metrics.measured_split} images", "accuracy, %", "patches, %"]
-    headings = ["through", "file", "MB", *scores, SAME_CLASS, "1 picture, ms", "pictures/s"]
+    headings = ["through", "file", "MB", *scores, SAME_CLASS, "1 image, ms", "images/s"]
     filled = [index for index in range(len(headings)) if any(row[index] for row in rows)]
     headings, *rows = ([row[index] for index in filled] for row in (headings, *rows))
     alignment = "".join("llrrrrrrr"[index] for index in filled)
     parts = [markdown(headings, alignment, rows), _about_accuracy(package, metrics)]
     if SAME_CLASS in headings:
         parts.append(
-            "`same class` is the share of pictures with PyTorch's class; all of the comparison is in `parity.json`."
+            "`same class` is the share of images with PyTorch's class; all of the comparison is in `parity.json`."
         )
     if speeds:
         parts.append(_about_speed(speeds))
@@ -74,6 +84,69 @@ def training_section(package: Package) -> str:
     )
 
 
+def _python(package: Package, reference: str) -> str:
+    size, classes = package.config.input_size, len(package.config.classes)
+    assignment = (
+        f"answer.assignment  # [1, {classes + 1}, h, w]: shares of the classes and, last, of none\n"
+        if info(package.config.variant).has_block
+        else ""
+    )
+    return f"""## Use
+
+In Python (`pip install 'template-zoo[torch]'`):
+
+```python
+import zoo
+
+model = zoo.load("{reference}")
+pixels = model.pixels("photo.jpg")  # [1, 3, {size}, {size}], uint8
+answer = model.semantics(pixels)
+print(model.config.classes[answer.logits.argmax()])
+answer.patch_logits  # [1, {classes}, h, w]: how much each patch looks like each class
+{assignment}```
+"""
+
+
+def _onnx(package: Package, repository: str | None) -> str:
+    size, classes = package.config.input_size, len(package.config.classes)
+    file = package.onnx(package.precisions[0])
+    assert file
+    path = f'hf_hub_download("{repository}", "{file.name}")' if repository else f'"PATH/{file.name}"'
+    imported = "from huggingface_hub import hf_hub_download\n" if repository else ""
+    return f"""With ONNX Runtime and nothing of the zoo (`pip install onnxruntime pillow huggingface_hub`), as the \
+network normalises its pixels itself:
+
+```python
+import json
+
+import numpy as np
+import onnxruntime
+{imported}from PIL import Image, ImageOps
+
+upright = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("RGB")  # not for transparency: lay that over white
+image = ImageOps.fit(upright, ({size}, {size}), Image.Resampling.BICUBIC)
+pixels = np.asarray(image).transpose(2, 0, 1)[None]  # [N, 3, {size}, {size}], uint8
+session = onnxruntime.InferenceSession({path})
+[logits] = session.run(["logits"], {{"image": pixels}})  # [N, {classes}]; there are patch_logits, too
+classes = json.loads(session.get_modelmeta().custom_metadata_map["classes"])
+print(classes[logits[0].argmax()])
+```
+"""
+
+
+def _server(package: Package, reference: str) -> str:
+    precisions: tuple[Precision, ...] = package.precisions
+    option = "" if "fp32" in precisions else f" --precision {precisions[0]}"
+    return f"""As a server (`pip install 'template-zoo[serve]'`):
+
+```sh
+zoo serve --model {reference}{option}
+curl -F file=@photo.jpg localhost:8000/classify
+curl -F file=@photo.jpg -H 'Accept: image/png' localhost:8000/patch-semantics -o map.png
+```
+"""
+
+
 def _log(history: Sequence[Mapping[str, float]]) -> str:
     if not history:
         return ""
@@ -108,7 +181,7 @@ def _times(speed: Speed | None) -> tuple[str, str]:
     return one, f"{batch / speed.seconds[batch]:.0f}"
 
 
-def _about_accuracy(package: Package, metrics: Metrics) -> str:
+def _about_accuracy(package: Package, metrics: ModelMetrics) -> str:
     if not metrics.measured:
         return "Its accuracy was not measured."
     config, split = package.config, metrics.measured_split
@@ -136,5 +209,5 @@ def _about_speed(speeds: dict[Precision, Speed]) -> str:
     speed = next(iter(speeds.values()))
     return (
         f"Times are medians of {speed.device}, {speed.processor}, {speed.threads} threads, ONNX Runtime "
-        f"{speed.onnxruntime}; pictures per second with {max(speed.seconds)} at once."
+        f"{speed.onnxruntime}; images per second with {max(speed.seconds)} at once."
     )
