@@ -13,8 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from zoo.errors import ImageError, ImageTooLargeError, InputError, UnsupportedImageError, reason_of
 from zoo.files import read_bounded
-from zoo.images.preprocess import Box, Pixels, as_pixels, centre_square, scale_box
-from zoo.images.rgb import load_image, to_rgb
+from zoo.images.preprocess import Box, Pixels, as_pixels, centre_square, load_image, scale_box, to_rgb
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 """The only formats whose decoders ever see a byte."""

@@ -11,8 +11,7 @@ from support.transparent import SIDE, TRANSPARENT, chunk, halves
 
 from zoo.errors import ImageError
 from zoo.images.decode import decode, decode_pixels
-from zoo.images.preprocess import to_pixels
-from zoo.images.rgb import to_rgb
+from zoo.images.preprocess import to_pixels, to_rgb
 
 BLUE_HALF = halves("RGBA", (200, 0, 0, 0), (0, 0, 255, 255))
 ORIENTATION = 0x0112
