@@ -39,7 +39,7 @@ def receptive_radius(network: Network, pixels: Pixels) -> int:
 
 def _energy(network: Network, pixels: Pixels) -> np.ndarray:
     """The squared gradient summed over the pixels of each cell, [h, w]."""
-    device = next(network.parameters()).device
+    device = network.device
     normalised = network.normalize(torch.from_numpy(pixels.copy()).to(device)).requires_grad_()
     features = network.stages(network.stem(normalised))
     tapped = network.block(features)

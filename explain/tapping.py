@@ -30,7 +30,7 @@ class Tapped(NamedTuple):
 @torch.inference_mode()
 def tap(network: Network, pixels: Pixels) -> Tapped:
     """Run a network in evaluation mode on pixels [N, 3, S, S]."""
-    device = next(network.parameters()).device
+    device = network.device
     before, tapped, _, class_logits = network.activations(torch.from_numpy(pixels).to(device))
     logits = class_logits.cpu().numpy()
     if tapped.assignment is None:

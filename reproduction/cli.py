@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from reproduction.experiments import EXPERIMENTS
-from zoo.errors import InputError
+from zoo.errors import InputError, reason_of
 from zoo.extras import require
 from zoo.options import data_option, path_option
 
@@ -162,4 +162,4 @@ def claims(
         for file in write(docs, read_findings(raw)):
             console.print(f"wrote {file}")
     except OSError as error:
-        raise InputError(f"cannot read or write {error.filename}: {error.strerror or error}") from None
+        raise InputError(f"cannot read or write {error.filename}: {reason_of(error)}") from None

@@ -14,8 +14,8 @@ from urllib.parse import quote
 from pydantic import Field, TypeAdapter, ValidationError
 
 from training import recipes
-from zoo.errors import ZooError
-from zoo.files import write_atomically
+from zoo.errors import ZooError, reason_of
+from zoo.files import invalid_fields, write_atomically
 from zoo.package import METRICS_FILE, Package
 from zoo.package.metrics import HELD_OUT_SHARE, Count, Machine, Score, read_metrics
 from zoo.package.probe import Probe, read_probe
@@ -190,7 +190,7 @@ def parse_record(text: str | bytes, where: str) -> Record:
     try:
         return _adapter.validate_json(text)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        problems = "; ".join(invalid_fields(error))
         raise RecordError(f"{where} is not the record of a run: {problems}. Restore it or make the run again") from None
 
 
@@ -203,7 +203,7 @@ def read_record(file: Path) -> Record:
     try:
         record = parse_record(file.read_bytes(), str(file))
     except OSError as error:
-        raise RecordError(f"cannot read the record {file}: {error.strerror}") from None
+        raise RecordError(f"cannot read the record {file}: {reason_of(error)}") from None
     if record.name != file.stem:
         raise RecordError(f"{file} is the record of {record.name}; rename it to {record.name}.json")
     return record

@@ -69,7 +69,7 @@ class Grid(BaseModel):
     columns: int
 
 
-class PatchMap(BaseModel):
+class DeclaredMap(BaseModel):
     name: str = Field(description="Of the network's output.")
     kind: str = Field(description="`class map`, `index map` or `scalar map`.")
     title: str
@@ -82,7 +82,7 @@ class PatchSemantics(ImageAnswer):
     grid: Grid
     source: str = Field(description="`semantic block`, `auxiliary head` or `class activation map`.")
     patches: list[list[PatchAnswer]] = Field(description="Row by row; the grid covers the box evenly.")
-    maps: list[PatchMap] | None = Field(
+    maps: list[DeclaredMap] | None = Field(
         default=None, description="Other maps that the network gives; absent where it gives none."
     )
 

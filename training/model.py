@@ -141,7 +141,7 @@ def save_model(
         "recipe_name": recipe_name,
         "recipe": asdict(recipe),
         "minutes": round(trained.seconds / 60, 1),
-        "machine": _machine(next(trained.network.parameters()).device),
+        "machine": _machine(trained.network.device),
         "torch": torch.__version__,
         "history": [{name: round(value, 4) for name, value in epoch.items()} for epoch in trained.history],
     }

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
-from zoo.errors import InputError
+from zoo.errors import InputError, reason_of
 from zoo.files import write_json, writing
 
 BETTER_DIRECTION: Mapping[str, str] = MappingProxyType(
@@ -40,7 +40,7 @@ def read_measurements(file: Path) -> dict[str, Any]:
         if all(isinstance(one, dict) for one in models.values()):
             return dict(models)
     except OSError as error:
-        raise InputError(f"cannot read {file}: {error.strerror or error}") from None
+        raise InputError(f"cannot read {file}: {reason_of(error)}") from None
     except (ValueError, LookupError, TypeError, AttributeError):
         pass
     raise InputError(f"{file} is not a record of `zoo faithfulness`; move it away, or choose another file with -o")

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from zoo.errors import ImageError
+from zoo.errors import ImageError, reason_of
 from zoo.files import read_bounded
 from zoo.images.decode import decode, decode_pixels
 from zoo.images.preprocess import Box, scale_box
@@ -49,5 +49,5 @@ def read_image(file: Path, size: int) -> InputImage:
         square = decode_pixels(data, size)
         return InputImage(file, decode(data), square.box, torch.from_numpy(square.pixels)[None])
     except (OSError, ImageError, ValueError) as error:  # a ValueError: a name with a null character
-        reason = (isinstance(error, OSError) and error.strerror) or error
+        reason = reason_of(error)
         raise ImageError(f"{file}: {reason}") from None

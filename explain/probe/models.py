@@ -35,7 +35,7 @@ class TorchBlockModel:
 
     @torch.inference_mode()
     def __call__(self, pixels: Pixels, assignment: Array | None = None) -> tuple[Array, Array]:
-        device = next(self.network.parameters()).device
+        device = self.network.device
         given = None if assignment is None else torch.from_numpy(assignment).to(device)
         semantics = self.network.semantics(torch.from_numpy(pixels).to(device), given)
         assert semantics.assignment is not None

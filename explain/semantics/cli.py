@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from zoo.errors import InputError
+from zoo.errors import InputError, reason_of
 from zoo.extras import require
 from zoo.options import Data, ModelArgument, path_option
 from zoo.package.metrics import DEFAULT_SPLIT
@@ -76,7 +76,7 @@ def semantics(
             found.assignment.entities.write(package)
             console.print(f"{package.path / ENTITIES_FILE}: {len(found.assignment.entities)} entities")
     except OSError as error:
-        raise InputError(f"cannot write {error.filename or folder}: {error.strerror or error}") from None
+        raise InputError(f"cannot write {error.filename or folder}: {reason_of(error)}") from None
     for note in images_of.notes:
         console.print(note)
     console.print(f"{page}: {len(found.measured.predicted)} {split} images of {name}, {package.config.name}")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from zoo.errors import InputError
+from zoo.errors import InputError, reason_of
 from zoo.extras import require
 from zoo.hub import DEFAULT_MODEL
 from zoo.options import Image, Model, data_option, path_option
@@ -75,7 +75,7 @@ def similar(
             )
         found = find_similar(network, opened, pixels, row, column, count)
     except OSError as error:
-        raise InputError(f"cannot read or write {error.filename or folder}: {error.strerror or error}") from None
+        raise InputError(f"cannot read or write {error.filename or folder}: {reason_of(error)}") from None
     for note in images_of.notes if images_of else ():
         Terminal(stderr=True).print(note)
     write_output(output, png_bytes(draw_similar(found, opened)))

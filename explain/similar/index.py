@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from training.data.images import LabelledImages
-from zoo.errors import InputError
+from zoo.errors import InputError, reason_of
 from zoo.files import write_json
 from zoo.package import ModelConfig
 from zoo.predictors import Array
@@ -113,7 +113,9 @@ class PatchIndex:
             shares = np.load(folder / "shares.npy", mmap_mode="r")
             index = PatchIndex(folder, origin, shares, *_load_images(folder))
         except (OSError, ValueError, ValidationError) as error:
-            raise InputError(f"{folder} holds no index of patches ({_reason(error)}); {remedy}") from None
+            raise InputError(
+                f"{folder} holds no index of patches ({reason_of(error).splitlines()[0]}); {remedy}"
+            ) from None
         _require_same("weights", origin.weights_sha256, config.weights_sha256, folder, remedy)
         if data_digest is not None:
             _require_same("images", origin.data_digest, data_digest, folder, remedy)
@@ -134,10 +136,6 @@ def _require_same(what: str, has: str, wanted: str, folder: Path, remedy: str) -
         raise InputError(
             f"{folder} is stale: it was made from other {what} (digest {has[:16]}, now it is {wanted[:16]}); {remedy}"
         )
-
-
-def _reason(error: Exception) -> str:
-    return (isinstance(error, OSError) and error.strerror) or str(error).splitlines()[0]
 
 
 _adapter = TypeAdapter(Origin)

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from explain.stats import Estimate
 from zoo.errors import ZooError
-from zoo.files import write_atomically
+from zoo.files import invalid_fields, write_atomically
 
 Verdict = Literal["holds", "holds in part", "does not hold", "not shown"]
 
@@ -94,7 +94,7 @@ def read_findings(file: Path) -> dict[int, Finding]:
     try:
         return _findings.validate_json(file.read_bytes())
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()[:5])
+        problems = "; ".join(invalid_fields(error)[:5])
         raise ClaimsError(f"{file} is not a record of zoo claims: {problems}; remove it and measure again") from None
 
 

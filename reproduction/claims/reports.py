@@ -10,6 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 from explain.semantics.summary import SUMMARY_FILE
 from explain.stats import Estimate
 from reproduction.claims.finding import ClaimsError, Finding, FindingTable, Number, Verdict
+from zoo.errors import reason_of
+from zoo.files import invalid_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +129,8 @@ def _read(file: Path) -> Report:
     try:
         return _reports.validate_json(file.read_bytes())
     except OSError as error:
-        raise ClaimsError(f"{file.parent} is not a report of zoo semantics: {file.name}: {error.strerror}") from None
+        raise ClaimsError(f"{file.parent} is not a report of zoo semantics: {file.name}: {reason_of(error)}") from None
     except ValidationError as error:
-        first: Any = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "file"
         raise ClaimsError(
-            f"{file} is not the summary of a report of a model with the block: {place}: {first['msg']}"
+            f"{file} is not the summary of a report of a model with the block: {invalid_fields(error)[0]}"
         ) from None

@@ -18,7 +18,7 @@ from serve.errors import RateLimitError, UnauthorizedError
 from serve.http.middleware import CheckMiddleware, route_path
 from serve.logs import current
 from serve.shared import SharedTimes
-from zoo.errors import InputError
+from zoo.errors import InputError, reason_of
 from zoo.files import expand_path
 
 PUBLIC_PATHS = frozenset({"/", "/healthz", "/readyz", "/docs", "/redoc", "/openapi.json"})
@@ -177,9 +177,7 @@ def _read_file(file: Path) -> dict[bytes, str]:
         # Some editors begin a file with a byte order mark.
         lines = file.read_bytes().decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError, InputError) as error:
-        reason = (
-            "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else getattr(error, "strerror", None) or error
-        )
+        reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else reason_of(error)
         raise InputError(
             f"the file of API keys {file} cannot be read: {reason}; name another in api_keys_file"
         ) from None

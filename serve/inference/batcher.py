@@ -20,7 +20,7 @@ from zoo.predictors import Prediction, Predictor, predict_in_parts
 _log = logging.getLogger(__name__)
 
 
-class Timing(NamedTuple):
+class BatchTiming(NamedTuple):
     """What an answer took, in seconds, and how many pictures were computed with it."""
 
     queue: float
@@ -32,7 +32,7 @@ class Answer(NamedTuple):
     """A prediction for one request."""
 
     prediction: Prediction
-    timing: Timing
+    timing: BatchTiming
 
 
 Promise = asyncio.Future[Answer]
@@ -190,7 +190,7 @@ class Batcher:
         start = 0
         for job in jobs:
             stop = start + len(job.pixels)
-            timing = Timing(started - job.arrived, compute, len(pixels))
+            timing = BatchTiming(started - job.arrived, compute, len(pixels))
             answers.append((job.promise, Answer(prediction.rows(start, stop), timing)))
             start = stop
         _keep(answers)

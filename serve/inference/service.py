@@ -12,7 +12,7 @@ import numpy as np
 
 from serve.errors import DeadlineError, ShuttingDownError
 from serve.inference.admission import Admission, Reservation
-from serve.inference.batcher import Answer, Promise, Timing
+from serve.inference.batcher import Answer, BatchTiming, Promise
 from serve.inference.decoding import DecodedImage, Decoding, Upload
 from serve.inference.models import Models, OpenPredictor, ServedModel
 from serve.logs import current
@@ -32,7 +32,7 @@ class Result(NamedTuple):
 
     pictures: list[DecodedImage]
     prediction: Prediction
-    timing: Timing
+    timing: BatchTiming
 
 
 class Service:

@@ -18,7 +18,7 @@ HEADER_LENGTH = "Inference-Header-Content-Length"
 """Header with the length of the JSON part of a body, in bytes, where binary tensors follow it."""
 
 
-def read_pixels(request: Mapping[str, Any], body: bytes, start: int, signature: Signature) -> Pixels:
+def parse_pixels(request: Mapping[str, Any], body: bytes, start: int, signature: Signature) -> Pixels:
     """The pixels of a request, [N, 3, S, S]; those behind the JSON are not copied.
 
     Arguments:

@@ -9,7 +9,7 @@ from typing import Any
 
 from serve.errors import BodyTooLargeError
 from serve.open_inference.fields import field
-from serve.open_inference.pixels import HEADER_LENGTH, read_pixels
+from serve.open_inference.pixels import HEADER_LENGTH, parse_pixels
 from serve.open_inference.signature import Signature
 from zoo.errors import InputError
 from zoo.images.preprocess import Pixels
@@ -78,7 +78,7 @@ def read_request(body: bytes, header_length: str | None, signature: Signature) -
     parameters = field(request, "parameters", dict) or {}
     return InferRequest(
         field(request, "id", str),
-        read_pixels(request, body, length, signature),
+        parse_pixels(request, body, length, signature),
         _outputs(request, field(parameters, "binary_data_output", bool) or False, signature),
         _timeout(parameters),
     )

@@ -19,7 +19,7 @@ from torch import Tensor
 from training.data.folder import open_folder
 from training.data.source import EncodedFiles, Source
 from training.data.table import HubTable, ParquetTable
-from zoo.errors import DataError, ImageError, InputError
+from zoo.errors import DataError, ImageError, InputError, reason_of
 from zoo.images.class_folders import SPLITS, split_of
 from zoo.images.decode import decode, decode_pixels
 from zoo.images.preprocess import Pixels
@@ -67,7 +67,7 @@ class EncodedImages:
         try:
             yield
         except (OSError, ImageError) as error:
-            reason = (isinstance(error, OSError) and error.strerror) or error
+            reason = reason_of(error)
             raise DataError(f"{self.files.where(index)}: {reason}") from error
 
 

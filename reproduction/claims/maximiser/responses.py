@@ -60,7 +60,7 @@ def sample_responses(network: Network, images: LabelledImages, locations: int, s
         chosen = generator.permutation(flat.shape[2])[:locations]
         seen[name].append(flat[:, :, torch.from_numpy(chosen).to(x.device)].transpose(1, 2).float().cpu().numpy())
 
-    device = next(network.parameters()).device
+    device = network.device
     with _watching(norms, keep), torch.inference_mode():
         for pixels, _ in images.batches():
             network(torch.from_numpy(pixels).to(device))
