@@ -1,13 +1,13 @@
-"""What does `zoo serve` do with thousands of damaged pictures?
+"""What does `zoo serve` do with thousands of damaged images?
 
-    python benchmarks/fuzz.py [--pictures N] [--seed N] [--url URL] [--model NAME] [--out FILE]
+    python benchmarks/fuzz.py [--images N] [--seed N] [--url URL] [--model NAME] [--out FILE]
 
-Needs `pip install -e '.[bench]'`. The pictures are those of `hostile/mutants.py`: sound ones of every format that is
-read, damaged by chance; picture I of seed S is always the same. A few clients send them to a server that runs with its
+Needs `pip install -e '.[bench]'`. The images are those of `hostile/mutants.py`: sound ones of every format that is
+read, damaged by chance; image I of seed S is always the same. A few clients send them to a server that runs with its
 default settings on the CPU, or to the one at `--url`, in turn for `/classify` and for the map of `/patch-semantics`.
 Written down are the statuses, the server's memory before, after each round and a while after the last, its slowest
 answer, and what its log says of it. It fails if an answer is neither 200 nor one of the refusals that are meant for
-pictures. Raw results go to benchmarks/results/fuzz.json.
+images. Raw results go to benchmarks/results/fuzz.json.
 """
 
 import argparse
@@ -42,9 +42,9 @@ ENDPOINTS = (("/classify", "application/json"), ("/patch-semantics", "image/png"
 """Paths, and what is accepted."""
 CLIENTS = 4
 ROUND = 500
-"""Pictures between two looks at the memory."""
+"""Images between two looks at the memory."""
 WARMUP = 50
-"""Times that each sound picture is sent before: what the server keeps for good is there then."""
+"""Times that each sound image is sent before: what the server keeps for good is there then."""
 REST = 2.0
 """Seconds before the last look at the memory."""
 PATIENCE = 60.0
@@ -54,7 +54,7 @@ console = Console(highlight=False)
 
 
 class Job(NamedTuple):
-    """A picture for an endpoint."""
+    """An image for an endpoint."""
 
     index: int
     mutant: Mutant
@@ -73,8 +73,8 @@ class Answer(NamedTuple):
 
 
 def read_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Damaged pictures for a server.")
-    parser.add_argument("--pictures", type=int, default=10_000)
+    parser = argparse.ArgumentParser(description="Damaged images for a server.")
+    parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--url", help="of a server that runs; its memory and log are not looked at")
     parser.add_argument("--model", default="wrn16-ours", help="as for zoo serve")
@@ -83,19 +83,19 @@ def read_arguments() -> argparse.Namespace:
 
 
 def damaged(seed: int, indices: Iterable[int]) -> Iterator[Job]:
-    """Pictures for the endpoints in turn; each kind of damage of each format comes to all of them."""
+    """Images for the endpoints in turn; each kind of damage of each format comes to all of them."""
     for index in indices:
         yield Job(index, mutant(seed, index), *ENDPOINTS[index // (len(FORMATS) * len(DAMAGES)) % len(ENDPOINTS)])
 
 
 def sound() -> Iterator[Job]:
-    """Whole pictures of all formats for each endpoint."""
+    """Whole images of all formats for each endpoint."""
     for index, kind, endpoint in itertools.product(range(WARMUP), FORMATS, ENDPOINTS):
         yield from (Job(index, Mutant(kind, data), *endpoint) for data in whole(kind))
 
 
 def send(address: str, jobs: Iterable[Job]) -> list[Answer]:
-    """Send pictures one after the other, on one connection as long as it holds."""
+    """Send images one after the other, on one connection as long as it holds."""
     connection = HTTPConnection(address, timeout=PATIENCE)
     answers = []
     for index, (name, data), path, accept in jobs:
@@ -114,7 +114,7 @@ def send(address: str, jobs: Iterable[Job]) -> list[Answer]:
 
 
 def send_at_once(address: str, jobs: Iterable[Job]) -> list[Answer]:
-    """Send pictures by several clients."""
+    """Send images by several clients."""
     every = list(jobs)
     with ThreadPoolExecutor(CLIENTS) as pool:
         parts = pool.map(lambda start: send(address, every[start::CLIENTS]), range(CLIENTS))
@@ -177,15 +177,15 @@ def main() -> None:
     arguments = read_arguments()
     record: dict[str, Any] = {
         "machine": describe("cpu", cores()),
-        "pictures": arguments.pictures,
+        "images": arguments.images,
         "seed": arguments.seed,
         "clients": CLIENTS,
     }
     if arguments.url:
-        record |= fuzz(urlsplit(arguments.url).netloc, arguments.seed, arguments.pictures, None)
+        record |= fuzz(urlsplit(arguments.url).netloc, arguments.seed, arguments.images, None)
     else:
         with own_server(arguments.model) as (server, log):
-            record |= fuzz(f"{HOST}:{server.port}", arguments.seed, arguments.pictures, server)
+            record |= fuzz(f"{HOST}:{server.port}", arguments.seed, arguments.images, server)
             record["log"] = read_log(log)
             console.print(f"memory: {growth(**record['memory'])}; log: {record['log']}")
     write_json(arguments.out, record)

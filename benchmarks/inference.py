@@ -15,7 +15,7 @@ Needs `pip install -e '.[bench]'`; a contender whose package is missing is left 
 - timm resnet: a residual network of timm's with nearly as many multiply-adds, in ONNX Runtime with default options.
 
 A variant whose model is in `weights/` is measured with it, another with random weights: times do not depend on them,
-but which parts stay in single precision in 8 bits does, and on the pictures of `--data` (else 64 coloured squares).
+but which parts stay in single precision in 8 bits does, and on the images of `--data` (else 64 coloured squares).
 
 Contenders are timed in turn (`peers/turns.py`), each when the threads of the one before have come to rest: rows give
 medians, and ratios are the turns' own. A share of the peak is that of min(peak, intensity x bandwidth), where the peak
@@ -66,10 +66,10 @@ console.width = max(console.width, 120)
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Speed of inference against other ways to compute the same.")
     parser.add_argument("variants", nargs="*", metavar="VARIANT", default=VARIANTS)
-    parser.add_argument("--batches", type=int, nargs="+", default=BATCHES, help="pictures computed together")
+    parser.add_argument("--batches", type=int, nargs="+", default=BATCHES, help="images computed together")
     parser.add_argument("--threads", type=int, default=cores(), help="of every contender")
     parser.add_argument("--repeats", type=int, default=20, help="turns of each contender")
-    parser.add_argument("--data", type=Path, help="training pictures for 8 bits, as for zoo export")
+    parser.add_argument("--data", type=Path, help="training images for 8 bits, as for zoo export")
     names = [contender.name for contender in CONTENDERS if not contender.required]
     parser.add_argument("--without", nargs="+", default=[], choices=names, help="contenders to leave out")
     parser.add_argument("--device", default="cpu", choices=RESULTS)
@@ -110,7 +110,7 @@ def measure(variant: str, arguments: argparse.Namespace, scales: Pixels, folder:
         "weights": subject.weights,
         "multiply_adds": subject.multiply_adds,
         "ordinary": subject.ordinary and subject.ordinary._asdict(),
-        "scales": {"pictures": len(scales), "from": arguments.data.name if arguments.data else "coloured squares"},
+        "scales": {"images": len(scales), "from": arguments.data.name if arguments.data else "coloured squares"},
         "files": {kind: written.to_json() for kind, written in subject.files.items()},
         "batches": {str(one.batch): summary(subject, one, roofline) for one in measured},
     }

@@ -1,20 +1,20 @@
 """How fast does `zoo serve` answer, compared with other servers of the same ONNX file on the same machine?
 
-    python benchmarks/serving.py [--servers NAME ...] [--pictures KIND ...] [--clients N ...] [--seconds S]
+    python benchmarks/serving.py [--servers NAME ...] [--images KIND ...] [--clients N ...] [--seconds S]
                                  [--repeats N] [--rates SHARE ...] [--peer-python PATH] [--model NAME] [--out FILE]
-    python benchmarks/serving.py --pictures 640x480 --clients 32 --seconds 8 --rates      # the most telling part alone
+    python benchmarks/serving.py --images 640x480 --clients 32 --seconds 8 --rates      # the most telling part alone
 
 Needs `pip install -e '.[bench]'`, or the peers' packages (bentoml, litserve, fastapi, uvicorn, python-multipart,
 onnxruntime, pillow) in another environment, whose interpreter `--peer-python` names. A peer that is not there or does
 not start is left out, and said so. The peers are the files of `peers/servers/`, each as its documentation writes one.
 
-Every server is a process of its own and has the same pictures, as forms over kept connections, from a load generator
+Every server is a process of its own and has the same images, as forms over kept connections, from a load generator
 that is another process (`peers/load.py`). They take turns, so that a busy machine slows all, and who has no turn is
 paused; ratios are the turns' own. Each part of the run:
 
-- closed loop: each client sends its next request when it has its answer; by the kind of pictures and number of clients.
-- no HTTP: the same pictures decoded and computed by threads, see `peers/no_http.py`: what the machine can do.
-- open loop: requests with pictures of 640x480 come at random times, at shares of the most that the server did with them
+- closed loop: each client sends its next request when it has its answer; by the kind of images and number of clients.
+- no HTTP: the same images decoded and computed by threads, see `peers/no_http.py`: what the machine can do.
+- open loop: requests with images of 640x480 come at random times, at shares of the most that the server did with them
   in a closed loop; times count from when a request was due.
 
 Raw results go to benchmarks/results/serving.json, of every turn; `make docs` writes docs/serving.md from it. On a noisy
@@ -41,7 +41,7 @@ from zoo.machine import cores
 
 CLIENTS = (1, 8, 32, 128)
 RATES = (0.2, 0.5, 0.8, 1.0, 1.2, 1.5)
-OPEN_LOOP_PICTURE = "640x480"
+OPEN_LOOP_IMAGE = "640x480"
 RESULTS = Path(__file__).parent / "results" / "serving.json"
 
 console = Console()
@@ -54,7 +54,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--servers", nargs="+", choices=everyone, default=[name for name in everyone if "raw" not in name]
     )
-    parser.add_argument("--pictures", nargs="+", choices=KINDS, default=list(KINDS), help="kinds to send")
+    parser.add_argument("--images", nargs="+", choices=KINDS, default=list(KINDS), help="kinds to send")
     parser.add_argument("--clients", type=int, nargs="+", default=CLIENTS, help="of the closed loops")
     parser.add_argument("--seconds", type=float, default=4.0, help="measured in each turn of a closed loop")
     parser.add_argument("--open-seconds", type=float, default=6.0, help="measured of an open loop")
@@ -76,7 +76,7 @@ def main() -> None:
     arguments = read_arguments()
     package = open_model(arguments.model)
     known = contenders(arguments.model, arguments.peer_python)
-    kinds = [KINDS[kind] for kind in arguments.pictures]
+    kinds = [KINDS[kind] for kind in arguments.images]
     record: dict[str, Any] = {
         "machine": describe("cpu", cores()),
         "versions": {"ours": versions(sys.executable), "peers": versions(arguments.peer_python)},
@@ -98,8 +98,8 @@ def main() -> None:
             contest.enter(known[name], environment(package, Path(folder)))
             say(f"{name}: {contest.left_out.get(name, 'started')}")
         record["left_out"] = contest.left_out
-        record["pictures"] = {
-            kind: [Path(file).stat().st_size for file in files.pictures] for kind, files in contest.files.items()
+        record["images"] = {
+            kind: [Path(file).stat().st_size for file in files.images] for kind, files in contest.files.items()
         }
         loops = Loops(contest, arguments.repeats, arguments.warmup)
         for kind in kinds:
@@ -110,11 +110,11 @@ def main() -> None:
                 keep("\n  ".join([f"{kind.name}, {clients} clients", *lines(turns)]))
             record["no_http"][kind.name] = loops.no_http(kind, arguments.model, arguments.seconds)
             keep(f"{kind.name}, no HTTP")
-        if OPEN_LOOP_PICTURE in record["closed"]:
+        if OPEN_LOOP_IMAGE in record["closed"]:
             record["open"] = {}
-            most = capacities(record["closed"][OPEN_LOOP_PICTURE])
+            most = capacities(record["closed"][OPEN_LOOP_IMAGE])
             for seed, share in enumerate(arguments.rates):
-                kind = KINDS[OPEN_LOOP_PICTURE]
+                kind = KINDS[OPEN_LOOP_IMAGE]
                 record["open"][str(share)] = loops.open(kind, share, most, arguments.open_seconds, seed)
                 keep(f"open loop, {share:.0%} of the most")
 

@@ -1,6 +1,6 @@
 """Does `zoo serve` hold for long, and what does it do when far too much comes?
 
-    python benchmarks/soak.py [--minutes N] [--pictures KIND] [--model NAME] [--precision P] [--out FILE]
+    python benchmarks/soak.py [--minutes N] [--images KIND] [--model NAME] [--precision P] [--out FILE]
 
 Needs `pip install -e '.[bench]'`. The server runs with its default settings on the CPU. First the most that it does is
 measured, in a closed loop. Then requests come at random times (`peers/load.py`):
@@ -50,7 +50,7 @@ def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="A long load, and one that is too much.")
     parser.add_argument("--minutes", type=float, default=10.0, help="of the long load")
     parser.add_argument("--overload-seconds", type=float, default=OVERLOAD_SECONDS)
-    parser.add_argument("--pictures", choices=KINDS, default="640x480", help="kind to send")
+    parser.add_argument("--images", choices=KINDS, default="640x480", help="kind to send")
     parser.add_argument("--model", default="wrn16-ours", help="as for zoo serve")
     parser.add_argument("--precision", choices=get_args(Precision), default="fp32")
     parser.add_argument("--out", type=Path, default=RESULTS, help="where the raw results go")
@@ -91,12 +91,12 @@ def long_load(contest: Contest, name: str, kind: str, **load: Any) -> tuple[Driv
 
 def main() -> None:
     arguments = read_arguments()
-    contender, kind = our_server(arguments.model, arguments.precision), KINDS[arguments.pictures]
+    contender, kind = our_server(arguments.model, arguments.precision), KINDS[arguments.images]
     record: dict[str, Any] = {
         "machine": describe("cpu", cores()),
         "model": open_model(arguments.model).config.name,
         "precision": arguments.precision,
-        "pictures": kind.name,
+        "images": kind.name,
     }
     with tempfile.TemporaryDirectory() as folder, Contest(Path(folder), [kind]) as contest:
         contest.enter(contender, {})

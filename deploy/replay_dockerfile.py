@@ -31,7 +31,7 @@ from replay.root import Root
 from replay.sizes import folder_sizes, print_sizes
 
 SOURCE = Path(__file__).resolve().parents[1]
-PICTURE = SOURCE / "tests/data/cat.jpg"
+IMAGE = SOURCE / "tests/data/cat.jpg"
 PATIENCE = 60.0
 
 
@@ -109,14 +109,14 @@ def try_server(image: Image, variables: Mapping[str, str]) -> None:
 
 
 def ask(url: str) -> None:
-    """Is it ready, and what is the picture?"""
+    """Is it ready, and what is the image?"""
     with urlopen(f"{url}/readyz") as answer:
         print(f"GET /readyz: {answer.status} {answer.read().decode().strip()}")
-    request = Request(f"{url}/classify?top_k=2", PICTURE.read_bytes(), {"Content-Type": "image/jpeg"})
+    request = Request(f"{url}/classify?top_k=2", IMAGE.read_bytes(), {"Content-Type": "image/jpeg"})
     with urlopen(request) as answer:
         answered = json.load(answer)
     classes = answered["results"][0]["classes"]
-    print(f"POST /classify {PICTURE.name}: {answered['model']['name']}: {classes}")
+    print(f"POST /classify {IMAGE.name}: {answered['model']['name']}: {classes}")
     if classes[0]["label"] != "cat":
         raise SystemExit("that is no cat")
 

@@ -1,4 +1,4 @@
-"""What benchmarks/inference.py measured on the CPU, for the tables and the picture of docs/performance.md."""
+"""What benchmarks/inference.py measured on the CPU, for the tables and the image of docs/performance.md."""
 
 import json
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ from zoo.registry import list_models
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks/results/inference.json"
-PICTURE = "performance.svg"
+IMAGE = "performance.svg"
 
 LATENCY, COMPARED = "1", "64"
-"""Pictures in the batches that the tables of one batch show."""
+"""Images in the batches that the tables of one batch show."""
 
 Row = Mapping[str, Any]
 """What was measured of a contender with one batch."""

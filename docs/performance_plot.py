@@ -5,7 +5,7 @@ python docs/performance_plot.py
 
 import matplotlib
 from matplotlib.figure import Figure
-from measured import COMPARED, PICTURE, ROOT, contenders, results
+from measured import COMPARED, IMAGE, ROOT, contenders, results
 
 from zoo.files import write_atomically
 from zoo.reporting import COLORS, STYLE, svg
@@ -55,7 +55,7 @@ def draw() -> Figure | None:
 
 
 def main() -> None:
-    file, figure = ROOT / "docs" / PICTURE, draw()
+    file, figure = ROOT / "docs" / IMAGE, draw()
     if figure is None:
         file.unlink(missing_ok=True)
         return

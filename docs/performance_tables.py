@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from measured import COMPARED, LATENCY, PICTURE, ROOT, Row, contenders, results, semantics_costs
+from measured import COMPARED, IMAGE, LATENCY, ROOT, Row, contenders, results, semantics_costs
 
 from zoo.package import ONNX_FILES, Package
 from zoo.reporting import markdown
@@ -17,11 +17,11 @@ DETAILED = ("wrn16-ours", "dn100-ours-c")
 ORDINARY = "timm resnet"
 
 
-def picture() -> str:
+def image() -> str:
     """Where docs/performance_plot.py draws."""
     if not any(contenders(variant, COMPARED) for variant in results()):
         return NOT_MEASURED
-    return f"![Speed relative to PyTorch eager, by variant]({PICTURE})"
+    return f"![Speed relative to PyTorch eager, by variant]({IMAGE})"
 
 
 def machines() -> str:
@@ -51,7 +51,7 @@ def speedups() -> str:
 
 
 def latencies() -> str:
-    """Milliseconds for one picture: a row a contender, a column a variant."""
+    """Milliseconds for one image: a row a contender, a column a variant."""
     return _by_variant(LATENCY, lambda row: f"{1000 * row['median_seconds']:.2f}")
 
 
@@ -89,7 +89,7 @@ def precisions() -> str:
             package = Package.open(folder)
             there = [precision for precision in ONNX_FILES if precision in result["files"] or package.onnx(precision)]
             rows += [[f"`{variant}`", precision, *_precision(package, result, precision)] for precision in there]
-    headings = ["model", "precision", "file, MB", "accuracy, %", "same class, %", "total variation", "1 picture, ms"]
+    headings = ["model", "precision", "file, MB", "accuracy, %", "same class, %", "total variation", "1 image, ms"]
     return _table([*headings, "most images/s"], "llrrrrrr", rows)
 
 
@@ -161,7 +161,7 @@ def ordinary() -> str:
 
 
 PERFORMANCE: dict[str, Callable[[], str]] = {
-    "picture": picture,
+    "image": image,
     "speedups": speedups,
     "comparison": comparison,
     "latencies": latencies,

@@ -1,4 +1,4 @@
-"""What benchmarks/serving.py and benchmarks/soak.py measured, for the tables and the pictures of docs/serving.md."""
+"""What benchmarks/serving.py and benchmarks/soak.py measured, for the tables and the images of docs/serving.md."""
 
 import json
 import statistics
@@ -10,13 +10,13 @@ from typing import Any
 from measured import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results"
-PICTURE, SOAK_PICTURE = "serving.svg", "serving-soak.svg"
+IMAGE, SOAK_IMAGE = "serving.svg", "serving-soak.svg"
 
 OURS = "ours fp32"
 """What the others are compared with."""
 COMPARED_CLIENTS = "32"
 DETAILED = "640x480"
-"""Pictures whose closed loops of all sizes are shown."""
+"""Images whose closed loops of all sizes are shown."""
 
 Turn = Mapping[str, Any]
 """What came of one turn of a server."""
@@ -42,7 +42,7 @@ class Row:
     times: tuple[float, float, float] | None
     """How many times as fast ours was: median, least and largest of the turns; None where it cannot be said."""
     of_no_http: float | None
-    """Its speed, relative to that of the same pictures without HTTP."""
+    """Its speed, relative to that of the same images without HTTP."""
     latency: Mapping[str, float]
     """In milliseconds, by name."""
     rejected: float
@@ -62,10 +62,10 @@ def closed_loop(record: Mapping[str, Any], kind: str, clients: str) -> dict[str,
 
 
 def no_http(record: Mapping[str, Any], kind: str) -> dict[str, float]:
-    """Pictures per second without HTTP, by precision."""
+    """Images per second without HTTP, by precision."""
     measured = record.get("no_http", {}).get(kind, {})
     return {
-        precision: statistics.median(turn["pictures_per_second"] for turn in turns)
+        precision: statistics.median(turn["images_per_second"] for turn in turns)
         for precision, turns in measured.items()
         if turns
     }

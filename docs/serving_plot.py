@@ -10,7 +10,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from measured import ROOT
-from serving_measured import COMPARED_CLIENTS, DETAILED, PICTURE, SOAK_PICTURE, closed_loop, no_http, serving, soak
+from serving_measured import COMPARED_CLIENTS, DETAILED, IMAGE, SOAK_IMAGE, closed_loop, no_http, serving, soak
 
 from zoo.files import write_atomically
 from zoo.reporting import COLORS, STYLE, svg
@@ -45,7 +45,7 @@ def draw_comparison() -> Figure | None:
 
 
 def _draw_speeds(axes: Axes, record: dict[str, Any]) -> None:
-    """A row a kind of pictures, a bar a server, relative to what is possible without HTTP."""
+    """A row a kind of images, a bar a server, relative to what is possible without HTTP."""
     kinds = list(record["closed"])
     height = 0.8 / len(SHOWN)
     for line, kind in enumerate(kinds):
@@ -110,7 +110,7 @@ def _columns(points: Points) -> tuple[list[float], list[float]]:
 
 
 def write(name: str, draw: Callable[[], Figure | None]) -> None:
-    """Write a picture; remove it where there is nothing to draw."""
+    """Write an image; remove it where there is nothing to draw."""
     file = ROOT / "docs" / name
     with matplotlib.rc_context(STYLE):
         figure = draw()
@@ -121,5 +121,5 @@ def write(name: str, draw: Callable[[], Figure | None]) -> None:
 
 
 if __name__ == "__main__":
-    write(PICTURE, draw_comparison)
-    write(SOAK_PICTURE, draw_soak)
+    write(IMAGE, draw_comparison)
+    write(SOAK_IMAGE, draw_soak)

@@ -7,8 +7,8 @@ from typing import Any
 from serving_measured import (
     COMPARED_CLIENTS,
     DETAILED,
-    PICTURE,
-    SOAK_PICTURE,
+    IMAGE,
+    SOAK_IMAGE,
     closed_loop,
     no_http,
     serving,
@@ -25,20 +25,20 @@ MACHINE_DEFAULTS = {"max_queue": f"{QUEUE_PER_CORE} a core"}
 """Settings whose default depends on the machine."""
 
 
-def picture() -> str:
+def image() -> str:
     """Where docs/serving_plot.py draws the comparison."""
     if not closed_loop(serving(), DETAILED, COMPARED_CLIENTS):
         return NOT_MEASURED.format(COMPARISON)
-    return f"![Requests per second and times of the servers]({PICTURE})"
+    return f"![Requests per second and times of the servers]({IMAGE})"
 
 
-def soak_picture() -> str:
+def soak_image() -> str:
     """Where it draws the long load."""
-    return f"![Memory and times over the minutes]({SOAK_PICTURE})" if soak() else NOT_MEASURED.format(SOAK)
+    return f"![Memory and times over the minutes]({SOAK_IMAGE})" if soak() else NOT_MEASURED.format(SOAK)
 
 
 def comparison() -> str:
-    """The servers with the compared number of clients, by the pictures."""
+    """The servers with the compared number of clients, by the images."""
     record, rows = serving(), []
     for kind in record.get("closed", {}):
         for precision, speed in no_http(record, kind).items():
@@ -57,12 +57,12 @@ def comparison() -> str:
                     f"{row.cpu_ms:.1f}" if row.cpu_ms else "",
                 ]
             )
-    headings = ["pictures", "server", "requests/s", "ours fp32 / it", "of no HTTP", "p50, ms", "p90, ms", "p99, ms"]
+    headings = ["images", "server", "requests/s", "ours fp32 / it", "of no HTTP", "p50, ms", "p90, ms", "p99, ms"]
     return _table([*headings, "refused", "errors", "CPU, ms a request"], "llrrrrrrrrr", rows, COMPARISON)
 
 
 def by_clients() -> str:
-    """Requests per second and times by the number of clients, with the detailed pictures."""
+    """Requests per second and times by the number of clients, with the detailed images."""
     loops = {
         clients: closed_loop(serving(), DETAILED, clients) for clients in serving().get("closed", {}).get(DETAILED, {})
     }
@@ -93,12 +93,12 @@ def machine() -> str:
     if not record:
         return NOT_MEASURED.format(COMPARISON)
     own, versions = record["machine"], record["versions"]
-    bytes_ = (f"{kind}: {sum(sizes) / len(sizes) / 1000:.1f} kB" for kind, sizes in record["pictures"].items())
+    bytes_ = (f"{kind}: {sum(sizes) / len(sizes) / 1000:.1f} kB" for kind, sizes in record["images"].items())
     rows = [
         ["date, model", f"{own['date']}, `{record['model']}`"],
         ["processor", f"{own['processor']}, {own['cores']} cores; load before {own['load']:.2f}"],
         ["turns", f"{record['repeats']} of {record['seconds']:g} s after {record['warmup']:g} s, longer for 4000x3000"],
-        ["pictures", ", ".join(bytes_)],
+        ["images", ", ".join(bytes_)],
         ["load generator", f"at most {_generator(record):.0%} of a core, the median of a closed loop's turns"],
         *([f"packages of {who}", _versions(packages)] for who, packages in versions.items()),
         *([f"{name} is left out", why] for name, why in record["left_out"].items()),
@@ -145,12 +145,12 @@ def settings() -> str:
 
 
 SERVING: dict[str, Callable[[], str]] = {
-    "picture": picture,
+    "image": image,
     "comparison": comparison,
     "by-clients": by_clients,
     "open-loop": open_loop,
     "machine": machine,
-    "soak-picture": soak_picture,
+    "soak-image": soak_image,
     "steady": steady,
     "overload": overload,
     "settings": settings,

@@ -82,11 +82,11 @@ class Metrics:
             "zoo_compute_seconds", "Computing a batch.", ["model"], registry=self.registry, buckets=_SECONDS
         )
         self.batch = Histogram(
-            "zoo_batch_pictures", "Images computed together.", ["model"], registry=self.registry, buckets=_BATCHES
+            "zoo_batch_images", "Images computed together.", ["model"], registry=self.registry, buckets=_BATCHES
         )
-        self.waiting = self._gauge("zoo_waiting_pictures", "Images in the queue.", "model")
+        self.waiting = self._gauge("zoo_waiting_images", "Images in the queue.", "model")
         self.connections = self._gauge("zoo_connections", "Open connections.")
-        in_flight_items = self._gauge("zoo_in_work_pictures", "Images in flight.")
+        in_flight_items = self._gauge("zoo_in_flight_images", "Images in flight.")
         in_flight_bytes = self._gauge("zoo_in_work_bytes", "Bytes of requests in flight.")
         self.watch(in_flight_items, lambda: shared.items.own)
         self.watch(in_flight_bytes, lambda: shared.bytes.own)

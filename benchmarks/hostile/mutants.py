@@ -1,4 +1,4 @@
-"""Damaged pictures without end, each the same whenever it is made again."""
+"""Damaged images without end, each the same whenever it is made again."""
 
 import random
 from collections.abc import Callable, Iterable
@@ -20,7 +20,7 @@ Damage = Callable[[bytes, random.Random], bytes]
 
 
 class Mutant(NamedTuple):
-    """A damaged picture."""
+    """A damaged image."""
 
     name: str
     """Its format, and what was done to it."""

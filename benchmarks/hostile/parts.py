@@ -1,4 +1,4 @@
-"""The parts of picture files, and where their lengths stand; of a damaged file, as far as it can be read."""
+"""The parts of image files, and where their lengths stand; of a damaged file, as far as it can be read."""
 
 import zlib
 from collections.abc import Iterator

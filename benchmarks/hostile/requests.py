@@ -1,6 +1,6 @@
 """Damaged HTTP requests without end, each the same whenever it is made again.
 
-Each begins as one request: a picture in a form or alone, by its length or in chunks, perhaps with an upgrade, perhaps
+Each begins as one request: an image in a form or alone, by its length or in chunks, perhaps with an upgrade, perhaps
 with a whole request as its body.
 """
 
@@ -101,12 +101,12 @@ def _first_request(data: bytes) -> tuple[bool, bytes | None]:
 
 
 def _sound(chance: random.Random) -> bytes:
-    picture = chance.choice([*whole("PNG"), *whole("JPEG"), INNER])
+    image = chance.choice([*whole("PNG"), *whole("JPEG"), INNER])
     if chance.random() < 0.5:
-        pictures = [chance.choice([picture, INNER]) for _ in range(chance.choice((1, 1, 3)))]
-        body, kind = _form(pictures), b"multipart/form-data; boundary=" + BOUNDARY
+        images = [chance.choice([image, INNER]) for _ in range(chance.choice((1, 1, 3)))]
+        body, kind = _form(images), b"multipart/form-data; boundary=" + BOUNDARY
     else:
-        body, kind = picture, b"image/png"
+        body, kind = image, b"image/png"
     fields = [b"Host: a", b"Content-Type: " + kind]
     if chance.random() < 0.3:
         fields += [b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c"]

@@ -1,4 +1,4 @@
-"""Sound pictures of every format that is read: of several modes, with and without what a file may hold besides."""
+"""Sound images of every format that is read: of several modes, with and without what a file may hold besides."""
 
 import io
 from functools import cache
@@ -23,7 +23,7 @@ def _variants() -> dict[str, list[tuple[Image.Image, dict[str, Any]]]]:
     palette, layer = photo.quantize(COLOURS), photo.convert("RGBA")
     layer.putalpha(fractal)
     exif = Image.Exif()
-    exif[0x0112], exif[0x010E] = 6, "a phone's picture"
+    exif[0x0112], exif[0x010E] = 6, "a phone's image"
     profile = bytes(200)
     frames = {"save_all": True, "append_images": [palette.rotate(90)], "duration": 40}
     return {
@@ -47,7 +47,7 @@ def _variants() -> dict[str, list[tuple[Image.Image, dict[str, Any]]]]:
             (photo, frames),
         ],
         "GIF": [
-            (palette, {"transparency": 3, "comment": b"a picture"}),
+            (palette, {"transparency": 3, "comment": b"an image"}),
             (fractal, {"interlace": False}),
             (palette, frames),
         ],

@@ -28,7 +28,7 @@ class Measured:
     batch: int
     times: Times = field(default_factory=dict)
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Precision, multiply-adds of a picture, setting, seconds to build and call once, logits' error; by contender."""
+    """Precision, multiply-adds of an image, setting, seconds to build and call once, logits' error; by contender."""
     left_out: dict[str, str] = field(default_factory=dict)
     """Why, by contender."""
 

@@ -48,7 +48,7 @@ class Contender:
     required: bool = False
     """Whether the run ends if it fails; others are left out."""
     ordinary: bool = False
-    """Whether it computes another network, on pictures of another size."""
+    """Whether it computes another network, on images of another size."""
 
 
 def build_eager(subject: Subject, pixels: Pixels) -> Built:

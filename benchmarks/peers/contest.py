@@ -20,15 +20,15 @@ _LABEL = re.compile(rb'"label": *"([^"]+)"')
 
 
 class Files(NamedTuple):
-    """Of the pictures of a kind, and of the requests that send them."""
+    """Of the images of a kind, and of the requests that send them."""
 
-    pictures: tuple[str, ...]
+    images: tuple[str, ...]
     forms: tuple[str, ...]
     bodies: tuple[str, ...]
 
     @staticmethod
     def write(kind: Kind, folder: Path) -> "Files":
-        pictures = list(kind.pictures())
+        images = list(kind.images())
 
         def write(suffix: str, contents: Iterable[bytes]) -> tuple[str, ...]:
             files = []
@@ -39,9 +39,9 @@ class Files(NamedTuple):
             return tuple(files)
 
         return Files(
-            write("picture", pictures),
-            write("form", (form_request(picture, kind.media_type) for picture in pictures)),
-            write("body", (body_request(picture, kind.media_type) for picture in pictures)),
+            write("image", images),
+            write("form", (form_request(image, kind.media_type) for image in images)),
+            write("body", (body_request(image, kind.media_type) for image in images)),
         )
 
 
@@ -50,14 +50,14 @@ class Contest:
 
     Arguments:
         folder: where requests and logs go.
-        kinds: of pictures.
+        kinds: of images.
     """
 
     def __init__(self, folder: Path, kinds: Iterable[Kind]) -> None:
         self.left_out: dict[str, str] = {}
         """Why, by contender."""
         self.files = {kind.name: Files.write(kind, folder) for kind in kinds}
-        """By the kind of pictures."""
+        """By the kind of images."""
         self._folder = folder
         self._servers: dict[str, tuple[Contender, Server]] = {}
         self._answers: dict[str, str] = {}
@@ -99,7 +99,7 @@ class Contest:
 
         Arguments:
             name: of the contender.
-            kind: of the pictures.
+            kind: of the images.
             load: fields of `Load`.
         """
         contender, server = self._servers[name]
@@ -118,4 +118,4 @@ class Contest:
         label = found[1].decode() if found else "no class"
         expected = self._answers.setdefault(kind, label)
         if label != expected:
-            raise StartError(f"it answers {label!r} for a picture of {kind} where the first answered {expected!r}")
+            raise StartError(f"it answers {label!r} for an image of {kind} where the first answered {expected!r}")

@@ -17,12 +17,12 @@ def write_images(source: str, folder: Path, count: int, size: int) -> None:
         count: how many.
         size: their side in pixels.
     """
-    pictures = open_split(source, "train")
-    labels = np.array([int(pictures.labels[index % len(pictures)]) for index in range(count)])
-    pixels = np.stack([pictures.pixels(index % len(pictures), size) for index in range(count)])
-    for name in pictures.classes:
+    images = open_split(source, "train")
+    labels = np.array([int(images.labels[index % len(images)]) for index in range(count)])
+    pixels = np.stack([images.pixels(index % len(images), size) for index in range(count)])
+    for name in images.classes:
         (folder / "train" / name).mkdir(parents=True)
     for index, (image, label) in enumerate(zip(pixels, labels, strict=True)):
-        file = folder / "train" / pictures.classes[label] / f"{index:06}.png"
+        file = folder / "train" / images.classes[label] / f"{index:06}.png"
         Image.fromarray(image.transpose(1, 2, 0)).save(file)
-    np.savez(folder / "images.npz", pixels=pixels, labels=labels, classes=pictures.classes)
+    np.savez(folder / "images.npz", pixels=pixels, labels=labels, classes=images.classes)

@@ -46,11 +46,11 @@ class Loops:
         return turns
 
     def no_http(self, kind: Kind, model: str, seconds: float) -> Turns:
-        """The pictures decoded and computed by threads, by precision."""
+        """The images decoded and computed by threads, by precision."""
         turns: Turns = {precision: [] for precision in PRECISIONS}
         script = str(Path(__file__).with_name("no_http.py"))
         for precision in self._in_turn(PRECISIONS):
-            task = Task(model, precision, self._contest.files[kind.name].pictures, self._warmup, kind.slow * seconds)
+            task = Task(model, precision, self._contest.files[kind.name].images, self._warmup, kind.slow * seconds)
             command = [sys.executable, script, task.to_json()]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             turns[precision].append(json.loads(done.stdout.splitlines()[-1]))
@@ -62,7 +62,7 @@ class Loops:
         """Requests come at random times.
 
         Arguments:
-            kind: of the pictures.
+            kind: of the images.
             share: of the most that each server does.
             most: that, in requests per second, by server.
             seconds: that are measured.

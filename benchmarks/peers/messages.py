@@ -12,19 +12,19 @@ FIELD = "file"
 BOUNDARY = "benchmark-7d9f2c41"
 
 
-def form_request(picture: bytes, media_type: str) -> bytes:
+def form_request(image: bytes, media_type: str) -> bytes:
     """A form with a file, as browsers and `curl -F` send it."""
     head = (
-        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{FIELD}"; filename="picture"\r\n'
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{FIELD}"; filename="image"\r\n'
         f"Content-Type: {media_type}\r\n\r\n"
     )
-    body = head.encode() + picture + f"\r\n--{BOUNDARY}--\r\n".encode()
+    body = head.encode() + image + f"\r\n--{BOUNDARY}--\r\n".encode()
     return _post(f"multipart/form-data; boundary={BOUNDARY}", body)
 
 
-def body_request(picture: bytes, media_type: str) -> bytes:
+def body_request(image: bytes, media_type: str) -> bytes:
     """The file alone as the body."""
-    return _post(media_type, picture)
+    return _post(media_type, image)
 
 
 def _post(content_type: str, body: bytes) -> bytes:

@@ -1,9 +1,9 @@
-"""What a machine can do without HTTP: pictures decoded and computed as the server does it, one thread a core.
+"""What a machine can do without HTTP: images decoded and computed as the server does it, one thread a core.
 
     python benchmarks/peers/no_http.py TASK
 
-Each thread decodes a few pictures and computes them with one thread, so that none waits for another. `TASK` is JSON;
-the last line of the output is `pictures_per_second` and `cpu_seconds` as JSON.
+Each thread decodes a few images and computes them with one thread, so that none waits for another. `TASK` is JSON;
+the last line of the output is `images_per_second` and `cpu_seconds` as JSON.
 """
 
 import itertools
@@ -33,7 +33,7 @@ class Task:
     model: str
     """As for `zoo serve`."""
     precision: Precision
-    pictures: tuple[str, ...]
+    images: tuple[str, ...]
     """Files, taken in turn."""
     warmup: float
     """Seconds before the measured ones."""
@@ -43,21 +43,21 @@ class Task:
         return json.dumps(asdict(self))
 
 
-def work(predictor: OnnxPredictor, pictures: Iterator[bytes], start: float, stop: float) -> float:
-    """Pictures per second of one thread, of the batches that it began between two times."""
+def work(predictor: OnnxPredictor, images: Iterator[bytes], start: float, stop: float) -> float:
+    """Images per second of one thread, of the batches that it began between two times."""
     size = predictor.config.input_size
     done, began = 0, 0.0
     while (now := time.perf_counter()) < stop:
         if now >= start and not began:
             done, began = 0, now
-        predictor(np.stack([decode_pixels(next(pictures), size).pixels for _ in range(BATCH)]))
+        predictor(np.stack([decode_pixels(next(images), size).pixels for _ in range(BATCH)]))
         done += BATCH
     return done / (now - began) if began else 0.0
 
 
 def main(task: Task) -> None:
     predictor = OnnxPredictor.open(open_model(task.model), "cpu", threads=1, precision=task.precision)
-    files = [Path(file).read_bytes() for file in task.pictures]
+    files = [Path(file).read_bytes() for file in task.images]
     start = time.perf_counter() + task.warmup
     with ThreadPoolExecutor(cores()) as pool:
         threads = [
@@ -67,7 +67,7 @@ def main(task: Task) -> None:
         used = time.process_time()
         speed = sum(thread.result() for thread in threads)
     used = time.process_time() - used
-    print(json.dumps({"pictures_per_second": round(speed, 2), "cpu_seconds": round(used, 3)}))
+    print(json.dumps({"images_per_second": round(speed, 2), "cpu_seconds": round(used, 3)}))
 
 
 if __name__ == "__main__":

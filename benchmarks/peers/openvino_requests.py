@@ -11,7 +11,7 @@ from peers.turns import fastest
 from zoo.images.preprocess import Pixels
 
 PARTS = (1, 4, 16)
-"""Pictures in a request, tried where they divide a batch of at least `LEAST_BATCH`."""
+"""Images in a request, tried where they divide a batch of at least `LEAST_BATCH`."""
 LEAST_BATCH = 8
 
 
@@ -50,7 +50,7 @@ def one_request(file: Path, batch: int, options: dict[str, Any]) -> Callable[[Pi
 
 
 def many_requests(file: Path, part: int, options: dict[str, Any]) -> Callable[[Pixels], list[Any]]:
-    """Parts of the batch at the same time, compiled for the most pictures."""
+    """Parts of the batch at the same time, compiled for the most images."""
     from openvino import AsyncInferQueue
 
     compiled = _compile(file, part, options | {"PERFORMANCE_HINT": "THROUGHPUT"})

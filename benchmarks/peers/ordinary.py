@@ -19,9 +19,9 @@ class Ordinary(NamedTuple):
 
     name: str
     side: int
-    """Of its pictures, in pixels."""
+    """Of its images, in pixels."""
     multiply_adds: int
-    """Of its convolutions and linear layers, one picture."""
+    """Of its convolutions and linear layers, one image."""
 
 
 class OrdinaryNetwork(nn.Module):
@@ -45,7 +45,7 @@ def nearest(multiply_adds: int) -> Ordinary:
 
 
 def count_multiply_adds(network: nn.Module, side: int) -> int:
-    """Of the convolutions and linear layers, for one picture [3, side, side]."""
+    """Of the convolutions and linear layers, for one image [3, side, side]."""
     total = 0
 
     def add(layer: nn.Conv2d | nn.Linear, inputs: Any, output: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Pictures to send: the same every time, and as heavy for a decoder as a camera's."""
+"""Images to send: the same every time, and as heavy for a decoder as a camera's."""
 
 import io
 from collections.abc import Iterator
@@ -16,15 +16,15 @@ NOISE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Pictures of one size and format."""
+    """Images of one size and format."""
 
     width: int
     height: int
     format: str
     different: int
-    """Pictures that are made, and sent in turn."""
+    """Images that are made, and sent in turn."""
     slow: float = 1.0
-    """How many times as long a turn must be as one with small pictures, so that answers come in it."""
+    """How many times as long a turn must be as one with small images, so that answers come in it."""
     skipped: tuple[int, ...] = ()
     """Numbers of clients that are not measured, for want of time."""
 
@@ -36,7 +36,7 @@ class Kind:
     def media_type(self) -> str:
         return f"image/{self.format.lower()}"
 
-    def pictures(self) -> Iterator[bytes]:
+    def images(self) -> Iterator[bytes]:
         """Their files: the source scaled up or down, each with a grain of its own."""
         with Image.open(SOURCE) as image:
             scaled = ImageOps.fit(image.convert("RGB"), (self.width, self.height), Image.Resampling.BICUBIC)

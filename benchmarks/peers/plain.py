@@ -1,6 +1,6 @@
 """The loop that a user of PyTorch and torchvision writes: `DataLoader` workers and a transform an image.
 
-The images are pictures in memory, as `torchvision.datasets.CIFAR10` holds them. They become tensors before they are
+The images are images in memory, as `torchvision.datasets.CIFAR10` holds them. They become tensors before they are
 cropped, which is the faster order, and go to the network as uint8, since it normalises them. Network, loss, precision
 and memory format are ours.
 """
@@ -21,7 +21,7 @@ from zoo.networks.network import Semantics
 PATCH_WEIGHT = 0.25
 
 
-class Pictures(Dataset[tuple[Tensor, int]]):
+class Images(Dataset[tuple[Tensor, int]]):
     """Augmented images with their labels."""
 
     def __init__(self, images: Images, size: int) -> None:
@@ -56,7 +56,7 @@ def main(task: Task) -> None:
     optimizer = torch.optim.SGD(network.parameters(), lr=0.15, momentum=0.9, weight_decay=5e-4, nesterov=True)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.15, total_steps=task.last_step + 1)
     loader = DataLoader(
-        Pictures(images, task.size),
+        Images(images, task.size),
         batch_size=task.batch_size,
         shuffle=True,
         drop_last=True,

@@ -36,7 +36,7 @@ class Contender:
     command: tuple[str, ...]
     """As for `peers.server_process.Server`."""
     raw: bool = False
-    """Whether it is sent the picture alone, not a form."""
+    """Whether it is sent the image alone, not a form."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Of its own, beside that of all."""
 

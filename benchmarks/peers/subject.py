@@ -26,10 +26,10 @@ from zoo.registry import info
 from zoo.runtime import Device, Precision
 
 SIDE = 32
-"""Of the pictures, in pixels."""
+"""Of the images, in pixels."""
 CLASSES = 10
 SQUARES = 64
-"""Pictures made for the scales of 8 bits, where none are given."""
+"""Images made for the scales of 8 bits, where none are given."""
 
 
 class AnswerTuple(nn.Module):
@@ -93,7 +93,7 @@ class Subject:
 
     @property
     def multiply_adds(self) -> int:
-        """Of one picture, as the registry counts them."""
+        """Of one image, as the registry counts them."""
         return info(self.variant).multiply_adds
 
     def least_bytes(self, images: int) -> int:
@@ -115,7 +115,7 @@ class Subject:
     def write_ours(
         self, precision: Precision, scales: Pixels | None = None, progress: Callable[[str], None] = lambda part: None
     ) -> None:
-        """Export the network as `zoo export` does; `scales` are pictures, which only 8 bits need."""
+        """Export the network as `zoo export` does; `scales` are images, which only 8 bits need."""
         with self._writing(precision) as file:
             export_network(self.network, self.config, file, precision, scales, progress)
 
@@ -159,12 +159,12 @@ def warm_exporter() -> None:
 
 
 def coloured_squares() -> Pixels:
-    """Pictures [SQUARES, 3, SIDE, SIDE] of a square of one colour on another, the same every time."""
+    """Images [SQUARES, 3, SIDE, SIDE] of a square of one colour on another, the same every time."""
     random = np.random.default_rng(0)
     pixels = np.empty((SQUARES, 3, SIDE, SIDE), dtype=np.uint8)
-    for picture in pixels:
+    for image in pixels:
         ground, colour = random.integers(0, 256, (2, 3, 1, 1), dtype=np.uint8)
         (top, left), side = random.integers(0, SIDE // 2, 2), random.integers(4, SIDE // 2)
-        picture[:] = ground
-        picture[:, top : top + side, left : left + side] = colour
+        image[:] = ground
+        image[:, top : top + side, left : left + side] = colour
     return pixels

@@ -41,11 +41,11 @@ def hub() -> Iterator[Hub]:
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder outside of the source tree, with the pictures that the README names."""
+    """A folder outside of the source tree, with the images that the README names."""
     folder = tmp_path_factory.mktemp("folder")
     (folder / "tests/data").mkdir(parents=True)
-    for picture in ("cat.jpg", "bird.png"):
-        shutil.copy(SOURCE / "tests/data" / picture, folder / "tests/data")
+    for image in ("cat.jpg", "bird.png"):
+        shutil.copy(SOURCE / "tests/data" / image, folder / "tests/data")
     return folder
 
 

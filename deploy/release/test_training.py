@@ -8,7 +8,7 @@ from release.environment import Environment
 from release.readme import PYTHON_EXAMPLE, SOURCE
 from support.loopback_hub import Hub
 
-MODEL = "local-dir:runs/wrn16-ours.pictures/model"
+MODEL = "local-dir:runs/wrn16-ours.images/model"
 
 
 def test_the_example_in_python(training: Environment) -> None:
@@ -32,14 +32,14 @@ def test_networks(expression: str, value: str, training: Environment) -> None:
 
 @pytest.fixture(scope="module")
 def trained(training: Environment) -> Environment:
-    """Has trained on a folder of pictures, a folder a class."""
-    for name, picture in (("bird", "bird.png"), ("cat", "cat.jpg")):
-        folder = training.folder / "pictures" / name
+    """Has trained on a folder of images, a folder a class."""
+    for name, image in (("bird", "bird.png"), ("cat", "cat.jpg")):
+        folder = training.folder / "images" / name
         folder.mkdir(parents=True)
         for number in range(8):
-            shutil.copy(SOURCE / "tests/data" / picture, folder / f"{number}{picture[-4:]}")
+            shutil.copy(SOURCE / "tests/data" / image, folder / f"{number}{image[-4:]}")
     short = ("--recipe", "finetune", "--epochs", 1, "--batch-size", 8, "--device", "cpu")
-    training.run("zoo", "train", "wrn16-ours", "--data", "./pictures", *short)
+    training.run("zoo", "train", "wrn16-ours", "--data", "./images", *short)
     return training
 
 
@@ -65,17 +65,17 @@ def test_train_export_and_classify(trained: Environment) -> None:
 
 
 def test_export_in_8_bits(trained: Environment) -> None:
-    trained.run("zoo", "export", MODEL, "--precision", "int8", "--data", "pictures")
-    trained.run("zoo", "verify", MODEL, "--precision", "int8", "--data", "pictures")
+    trained.run("zoo", "export", MODEL, "--precision", "int8", "--data", "images")
+    trained.run("zoo", "verify", MODEL, "--precision", "int8", "--data", "images")
 
 
 def test_publish(trained: Environment, hub: Hub) -> None:
     trained.run("zoo", "export", MODEL)
-    trained.run("zoo", "verify", MODEL, "--data", "pictures")
+    trained.run("zoo", "verify", MODEL, "--data", "images")
     trained.shell(f"HF_TOKEN={hub.token('acme')} zoo publish {MODEL} --to acme")
-    reference = "hf-hub:acme/wrn16-ours.pictures"
+    reference = "hf-hub:acme/wrn16-ours.images"
     answer = json.loads(trained.run("zoo", "classify", "tests/data/cat.jpg", "--model", reference, "--json"))
-    assert answer["model"]["name"] == "wrn16-ours.pictures"
+    assert answer["model"]["name"] == "wrn16-ours.images"
 
 
 def test_reproduce_says_what_it_would_do(training: Environment) -> None:

@@ -8,7 +8,7 @@ from reproduction.claims.finding import Finding
 from zoo.reporting import markdown
 
 DOCUMENT = "claims.md"
-PICTURES = "pictures"
+IMAGES = "images"
 """Folder of the figures, in that of the document."""
 
 
@@ -45,7 +45,7 @@ def _section(claim: Claim, finding: Finding | None) -> list[str]:
     if finding is None:
         return ["Not measured yet."]
     parts = [f"**{finding.verdict[0].upper()}{finding.verdict[1:]}.** {finding.text}"]
-    parts += [f"![{claim.sentence}]({PICTURES}/{claim.figure}.svg)", claim.caption]
+    parts += [f"![{claim.sentence}]({IMAGES}/{claim.figure}.svg)", claim.caption]
     if finding.numbers:
         parts.append("\n".join(f"- {number.what}: {number.shown}" for number in finding.numbers))
     parts += [f"*The rule.* {finding.rule}", f"*Measured on* {finding.measured_on}."]

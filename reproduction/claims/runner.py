@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from reproduction.claims.catalogue import CLAIMS
-from reproduction.claims.document import DOCUMENT, PICTURES, claims_text
+from reproduction.claims.document import DOCUMENT, IMAGES, claims_text
 from reproduction.claims.finding import Finding
 from zoo.errors import InputError
 from zoo.files import write_atomically
@@ -40,7 +40,7 @@ def write(folder: Path, findings: Mapping[int, Finding]) -> list[Path]:
     write_atomically(files[0], claims_text(findings).encode())
     for number, finding in sorted(findings.items()):
         claim = CLAIMS[number]
-        file = folder / PICTURES / f"{claim.figure}.svg"
+        file = folder / IMAGES / f"{claim.figure}.svg"
         write_atomically(file, svg(claim.draw(dict(finding.raw)), "zoo claims"))
         files.append(file)
     return files

@@ -19,7 +19,7 @@ def classify_answer(model: ServedModel, result: Result, top_k: int) -> bytes:
     config = model.package.config
     results = [
         {**common, "classes": [share._asdict() for share in top_classes(logits, config.classes, top_k)]}
-        for common, logits in zip(_pictures(result), result.prediction.logits, strict=True)
+        for common, logits in zip(_images(result), result.prediction.logits, strict=True)
     ]
     return to_json({"model": model.identity, "results": results, "timing": _timing(result)})
 
@@ -30,7 +30,7 @@ def patch_semantics_answer(model: ServedModel, result: Result, top_k: int) -> by
     shares = patch_shares(result.prediction)
     more = {"grid": {"rows": shares.shape[2], "columns": shares.shape[3]}, "source": model.patch_source}
     results = []
-    for row, (common, own) in enumerate(zip(_pictures(result), shares, strict=True)):
+    for row, (common, own) in enumerate(zip(_images(result), shares, strict=True)):
         answer = {**common, **more, "patches": patch_answers(own, config.classes, top_k, model.entities)}
         if maps := map_answers(result.prediction, row, config.classes):
             answer["maps"] = maps
@@ -59,10 +59,10 @@ def model_description(model: ServedModel, default: bool) -> ModelDescription:
     )
 
 
-def _pictures(result: Result) -> list[dict[str, object]]:
+def _images(result: Result) -> list[dict[str, object]]:
     return [
-        {"file": picture.name, "image": {"width": picture.width, "height": picture.height}, "box": picture.box}
-        for picture in result.pictures
+        {"file": image.name, "image": {"width": image.width, "height": image.height}, "box": image.box}
+        for image in result.images
     ]
 
 

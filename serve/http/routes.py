@@ -102,7 +102,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
         result = await compute(request, served, draw=kind == PNG)
         body = await run_in_threadpool(_encode, kind, served, result, top_k)
         return Response(
-            body, media_type=kind, headers={BOXES_HEADER: json.dumps([decoded.box for decoded in result.pictures])}
+            body, media_type=kind, headers={BOXES_HEADER: json.dumps([decoded.box for decoded in result.images])}
         )
 
     add_image_route = partial(
@@ -159,7 +159,7 @@ def _encode(kind: str, model: ServedModel, result: Result, top_k: int) -> bytes:
     if kind == NPY:
         np.save(buffer, shares)
     else:
-        decoded = result.pictures[0]
+        decoded = result.images[0]
         assert decoded.image is not None
         classes = model.package.config.classes
         draw_semantic_map(decoded.image, shares[0], decoded.box, classes, model.name).save(buffer, "PNG")

@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 class BatchTiming(NamedTuple):
-    """What an answer took, in seconds, and how many pictures were computed with it."""
+    """What an answer took, in seconds, and how many images were computed with it."""
 
     queue: float
     compute: float
@@ -48,14 +48,14 @@ class _Job:
 
 
 class Batcher:
-    """Collects pictures of several requests and computes them at once.
+    """Collects images of several requests and computes them at once.
 
-    A batch starts when `max_batch` pictures wait, or no more are expected soon, or the first has waited `max_wait`
+    A batch starts when `max_batch` images wait, or no more are expected soon, or the first has waited `max_wait`
     seconds. So a single request does not wait, and of many those that come at about the same time go together.
 
     Arguments:
         predictor: called by this batcher's threads only.
-        max_batch: pictures computed together; a larger request is computed in parts.
+        max_batch: images computed together; a larger request is computed in parts.
         max_wait: seconds.
         workers: batches computed at the same time.
         observe: called by a batcher's thread after each batch.
@@ -86,7 +86,7 @@ class Batcher:
 
     @property
     def depth(self) -> int:
-        """Pictures that wait."""
+        """Images that wait."""
         return self._waiting
 
     @property
@@ -107,7 +107,7 @@ class Batcher:
             _keep([(promise, error)])
 
     def submit(self, pixels: Pixels, deadline: float, promise: Promise, expected: bool = False) -> None:
-        """Queue the pictures of a request; called by any thread.
+        """Queue the images of a request; called by any thread.
 
         Arguments:
             pixels: [N, 3, S, S].

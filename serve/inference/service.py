@@ -30,7 +30,7 @@ from zoo.predictors.onnx_session import OnnxFile
 class Result(NamedTuple):
     """The answer to one request."""
 
-    pictures: list[DecodedImage]
+    images: list[DecodedImage]
     prediction: Prediction
     timing: BatchTiming
 
@@ -87,7 +87,7 @@ class Service:
 
         Raises:
             ShuttingDownError: no more requests are taken.
-            QueueFullError: there is no room for another picture.
+            QueueFullError: there is no room for another image.
         """
         if self.draining:
             raise ShuttingDownError()
@@ -106,16 +106,16 @@ class Service:
     async def answer(
         self, model: ServedModel, uploads: Sequence[Upload], deadline: float, keep_images: bool = False
     ) -> Result:
-        """Decode pictures off the event loop, compute them with others, and wait for the answer.
+        """Decode images off the event loop, compute them with others, and wait for the answer.
 
         Arguments:
             model: of `self.models`.
             uploads: at least one.
             deadline: on the clock of `time.monotonic`.
-            keep_images: whether the result holds the decoded pictures.
+            keep_images: whether the result holds the decoded images.
 
         Raises:
-            ImageError: one of them is not a readable picture; the message names it, and none is computed.
+            ImageError: one of them is not a readable image; the message names it, and none is computed.
             DeadlineError, ShuttingDownError, ModelUnavailableError: there will be no answer, or none in time.
         """
         async with self._until(deadline), self.models.use(model) as batcher:

@@ -45,7 +45,7 @@ def write_answer(prediction: Prediction, request: InferRequest, signature: Signa
 
 
 def _best_classes(logits: Array, classes: tuple[str, ...], count: int) -> NDArray[np.object_]:
-    """The greatest logits of each picture with their classes, [N, count] strings `value:index:label`."""
+    """The greatest logits of each image with their classes, [N, count] strings `value:index:label`."""
     order = np.argsort(-logits, axis=1, kind="stable")[:, :count]
     rows = [
         [f"{row[index]:f}:{index}:{classes[index]}" for index in best] for row, best in zip(logits, order, strict=True)

@@ -57,13 +57,13 @@ def read_request(body: bytes, header_length: str | None, signature: Signature) -
 
     Raises:
         InputError: it is not a request that the model can answer.
-        BodyTooLargeError: the JSON part is longer than as many pictures as are allowed can make it.
+        BodyTooLargeError: the JSON part is longer than as many images as are allowed can make it.
     """
     length = _json_length(header_length, len(body))
     limit = _JSON_REST + _JSON_BYTES * signature.max_images * math.prod(signature.input_shape)
     if length > limit:
         raise BodyTooLargeError(
-            f"{length} bytes of JSON are above the limit of {limit}, enough for {signature.max_images} pictures; "
+            f"{length} bytes of JSON are above the limit of {limit}, enough for {signature.max_images} images; "
             f"send the pixels as binary data behind it, and its length as {HEADER_LENGTH}"
         )
     try:

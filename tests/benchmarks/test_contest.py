@@ -38,7 +38,7 @@ ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 
 
 def answering(name: str, label: str = "cat") -> Contender:
-    """A server that answers every picture with one class."""
+    """A server that answers every image with one class."""
     return Contender(name, (sys.executable, "-c", PROGRAM, "{port}", label))
 
 
@@ -83,7 +83,7 @@ def test_one_that_answers_otherwise_is_left_out(contest: Contest) -> None:
     contest.enter(answering("one"), {})
     contest.enter(answering("two", "dog"), {})
     assert contest.names == ["one"]
-    assert contest.left_out == {"two": "it answers 'dog' for a picture of 32x32 where the first answered 'cat'"}
+    assert contest.left_out == {"two": "it answers 'dog' for an image of 32x32 where the first answered 'cat'"}
 
 
 def test_one_that_ends_is_left_out_with_its_last_words(contest: Contest) -> None:

@@ -9,11 +9,11 @@ from hostile.whole import SIDE, whole
 
 from zoo.images.decode import FORMATS, decode
 
-PICTURES = [(kind, data) for kind in FORMATS for data in whole(kind)]
+IMAGES = [(kind, data) for kind in FORMATS for data in whole(kind)]
 
 
-@pytest.mark.parametrize(("kind", "data"), PICTURES)
-def test_whole_pictures_are_read_and_their_parts_found(kind: str, data: bytes) -> None:
+@pytest.mark.parametrize(("kind", "data"), IMAGES)
+def test_whole_images_are_read_and_their_parts_found(kind: str, data: bytes) -> None:
     assert decode(data).size == (SIDE, SIDE)
     found = parts(data)
     for part in found:
@@ -26,7 +26,7 @@ def test_whole_pictures_are_read_and_their_parts_found(kind: str, data: bytes) -
 
 
 def test_damaged_files_have_no_parts_beyond_their_end() -> None:
-    for kind, data in PICTURES:
+    for kind, data in IMAGES:
         for stop in range(0, len(data), 7):
             assert all(part.stop <= stop for part in parts(data[:stop])), kind
 
@@ -55,7 +55,7 @@ def test_a_mutant_is_the_same_again() -> None:
 def test_each_damage_takes_whatever_is_there(name: str) -> None:
     chance = random.Random(0)
     damage = DAMAGES[name]
-    for _, data in PICTURES:
+    for _, data in IMAGES:
         assert sum(damage(data, chance) != data for _ in range(10)) >= 5
     for data in (b"", b"\xff", b"\x89PNG", b"GIF89a", b"RIFF\0\0\0\0WEBP"):
         for _ in range(20):

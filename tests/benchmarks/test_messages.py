@@ -5,12 +5,12 @@ from email import message_from_bytes
 import pytest
 from peers.messages import Answer, body_request, form_request, parse_answer
 
-PICTURE = bytes(range(256))
+IMAGE = bytes(range(256))
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\ncontent-length: 2\r\n\r\n{}"
 
 
 def test_a_form_holds_the_file() -> None:
-    line, _, rest = form_request(PICTURE, "image/jpeg").partition(b"\r\n")
+    line, _, rest = form_request(IMAGE, "image/jpeg").partition(b"\r\n")
     assert line == b"POST /classify HTTP/1.1"
     message = message_from_bytes(rest)
     body = rest.partition(b"\r\n\r\n")[2]
@@ -19,12 +19,12 @@ def test_a_form_holds_the_file() -> None:
     assert part.get_content_type() == "image/jpeg"
     assert part.get_param("name", header="Content-Disposition") == "file"
     assert part.get_filename()
-    assert PICTURE + b"\r\n--" in body
+    assert IMAGE + b"\r\n--" in body
 
 
 def test_a_body_is_the_file() -> None:
-    head, _, body = body_request(PICTURE, "image/jpeg").partition(b"\r\n\r\n")
-    assert body == PICTURE
+    head, _, body = body_request(IMAGE, "image/jpeg").partition(b"\r\n\r\n")
+    assert body == IMAGE
     assert b"\r\nContent-Type: image/jpeg\r\nContent-Length: 256" in head
 
 

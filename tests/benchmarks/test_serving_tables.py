@@ -27,7 +27,7 @@ def record() -> dict[str, Any]:
     ours, theirs = [turn(200), turn(300), turn(250)], [turn(100, rejected=10), turn(100, failed=2), turn(50)]
     return {
         "closed": {"640x480": {"32": {"ours fp32": ours, "FastAPI": theirs}}},
-        "no_http": {"640x480": {"fp32": [{"pictures_per_second": speed} for speed in (490, 510, 500)]}},
+        "no_http": {"640x480": {"fp32": [{"images_per_second": speed} for speed in (490, 510, 500)]}},
     }
 
 
@@ -68,7 +68,7 @@ def test_the_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
     assert bound[:3] == ["640x480", "no HTTP, fp32", "500"]
     assert ours[:5] == ["640x480", "ours fp32", "250", "1.00 (1.00 to 1.00)", "50%"]
     assert dict(zip(headings, theirs, strict=True)) == {
-        "pictures": "640x480",
+        "images": "640x480",
         "server": "FastAPI",
         "requests/s": "100",
         "ours fp32 / it": "3.00 (2.00 to 5.00)",

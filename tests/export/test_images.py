@@ -15,7 +15,7 @@ def test_images_of_a_folder_in_the_order_of_their_paths(tmp_path, photo_file):
     (tmp_path / "b").mkdir()
     shutil.copy(photo_file, tmp_path / "b" / "cat.JPG")
     Image.new("RGB", (40, 50), "red").save(tmp_path / "a.png")
-    (tmp_path / "notes.txt").write_text("not a picture")
+    (tmp_path / "notes.txt").write_text("not an image")
     pixels = read_folder_pixels(tmp_path, 32, 10)
     assert pixels.dtype == np.uint8
     assert pixels.shape == (2, 3, 32, 32)
@@ -124,7 +124,7 @@ def test_a_folder_without_images(tmp_path):
 
 
 def test_a_damaged_image_is_named(tmp_path):
-    (tmp_path / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "broken.png").write_bytes(b"no image")
     with pytest.raises(ImageError, match=r"broken\.png: the file is not an image"):
         read_folder_pixels(tmp_path, 32, 1)
 

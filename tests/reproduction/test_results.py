@@ -113,10 +113,10 @@ def test_trainings_are_rows_of_their_own() -> None:
 
 
 def test_a_data_set_that_the_paper_does_not_have() -> None:
-    text = results_text([record("wrn16-aux", data="my pictures")])
-    [row] = [row for row in table(text, "my pictures") if row["seeds"]]
+    text = results_text([record("wrn16-aux", data="my images")])
+    [row] = [row for row in table(text, "my images") if row["seeds"]]
     assert (row["paper, %"], row["difference"]) == ("", "")
-    assert "(results/wrn16-aux.my%20pictures.fast.seed0.json)" in row["logs, by seed"]
+    assert "(results/wrn16-aux.my%20images.fast.seed0.json)" in row["logs, by seed"]
 
 
 def test_held_out_images_are_no_row_of_the_papers_table() -> None:

@@ -16,15 +16,15 @@ class Load:
 
     Arguments:
         url: of the server.
-        picture: a PNG file.
+        image: a PNG file.
         clients: threads with a connection each.
     """
 
-    def __init__(self, url: str, picture: bytes, clients: int = 2) -> None:
+    def __init__(self, url: str, image: bytes, clients: int = 2) -> None:
         self.outcomes: Counter[int | str] = Counter()
         """How often there was a status, or a failure."""
         self._address = url.removeprefix("http://")
-        self._picture = picture
+        self._image = image
         self._ended = threading.Event()
         self._threads = [threading.Thread(target=self._ask) for _ in range(clients)]
 
@@ -51,7 +51,7 @@ class Load:
         connection = HTTPConnection(self._address, timeout=20)
         while not self._ended.wait(PAUSE):
             try:
-                connection.request("POST", "/classify", self._picture, {"Content-Type": "image/png"})
+                connection.request("POST", "/classify", self._image, {"Content-Type": "image/png"})
                 response = connection.getresponse()
                 response.read()
                 self.outcomes[response.status] += 1

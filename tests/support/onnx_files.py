@@ -40,7 +40,7 @@ def break_network(package: Package) -> None:
     model = onnx.load(file)
     for node in model.graph.node:
         node.input[:] = ["picked" if name == "image" else name for name in node.input]
-    # A picture far beyond the last one.
+    # An image far beyond the last one.
     model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([10**6]), "index"))
     model.graph.node.insert(0, onnx.helper.make_node("Gather", ["image", "index"], ["picked"], axis=0))
     onnx.save(model, file)

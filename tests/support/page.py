@@ -1,4 +1,4 @@
-"""What a test sees of the page, and what the server says of the same picture."""
+"""What a test sees of the page, and what the server says of the same image."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,17 +15,17 @@ OpenPage = Callable[..., Page]
 """`open_page(before, **options)`: a new page, `before(page)` before its first request, in a context with options."""
 
 
-def choose(page: Page, picture: Path, compare: str = NOTHING) -> None:
-    """Choose a picture and wait for the answers."""
+def choose(page: Page, image: Path, compare: str = NOTHING) -> None:
+    """Choose an image and wait for the answers."""
     expect(page.locator("#model")).to_have_value(OURS)
     page.locator("#compare").select_option(compare)
-    page.locator("#file").set_input_files(picture)
+    page.locator("#file").set_input_files(image)
     expect(page.locator("#status")).to_contain_text(f"{OURS}:")
 
 
-def ask(url: str, path: str, picture: Path, model: str = OURS) -> Any:
-    """What the server answers about the only picture."""
-    files = {"file": (picture.name, picture.read_bytes())}
+def ask(url: str, path: str, image: Path, model: str = OURS) -> Any:
+    """What the server answers about the only image."""
+    files = {"file": (image.name, image.read_bytes())}
     answer = httpx2.post(f"{url}/{path}", params={"model": model, "top_k": 10}, files=files)
     return answer.raise_for_status().json()["results"][0]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from support.pictures import encode, write_files
+from support.images import encode, write_files
 
 from training.data.data_set import data_digest, data_set_name, open_split
 from zoo.files import write_json

@@ -60,14 +60,14 @@ def connect(url: str, data: bytes = b"") -> socket.socket:
 
 
 def head(length: int) -> bytes:
-    """The head of a request with a picture of so many bytes."""
+    """The head of a request with an image of so many bytes."""
     return (
         b"POST /classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: %d\r\n\r\n" % length
     )
 
 
 def half_a_request(url: str) -> socket.socket:
-    """A connection that has announced a picture and sent a part of it."""
+    """A connection that has announced an image and sent a part of it."""
     return connect(url, head(1000) + b"half")
 
 

@@ -1,4 +1,4 @@
-"""A true application over a predictor whose speed a test can choose, and what sends pictures to it."""
+"""A true application over a predictor whose speed a test can choose, and what sends images to it."""
 
 import io
 import threading
@@ -26,7 +26,7 @@ CONFIG = open_model(DEFAULT_MODEL).config
 
 @dataclass
 class GatedPredictor:
-    """Answers with the mean of each picture's pixels in class 0, when its gate is open."""
+    """Answers with the mean of each image's pixels in class 0, when its gate is open."""
 
     config: ModelConfig = CONFIG
     device: str = "a test"
@@ -80,7 +80,7 @@ def running(app: ASGIApp) -> Iterator[str]:
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
-    """A picture as a file's bytes."""
+    """An image as a file's bytes."""
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()

@@ -97,7 +97,7 @@ def test_what_does_not(through: str) -> None:
         open_through(through, open_model(DEFAULT_MODEL))
 
 
-def test_the_shipped_model_knows_pictures_that_it_was_not_trained_on(
+def test_the_shipped_model_knows_images_that_it_was_not_trained_on(
     cifar: Path, record_property: Callable[[str, object], None]
 ) -> None:
     _, predictor, _ = open_through("onnx", open_model(DEFAULT_MODEL))

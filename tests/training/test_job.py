@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from support.pictures import coloured, write_files
+from support.images import coloured, write_files
 
 import zoo
 from training.checkpoint import CHECKPOINT_FILE, LOG_FILE, UNREADABLE_FILE
@@ -33,14 +33,14 @@ RunJob = Callable[..., tuple[Package, str]]
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """18 photographs of no common size in two classes, one twice as large as the other, with what else lies about."""
-    root = tmp_path / "my pictures"
+    root = tmp_path / "my images"
     generator = torch.Generator().manual_seed(0)
     for name, count, colour in (("cat & dog", 12, 60), ("Vögel", 6, 180)):
         (root / name).mkdir(parents=True)
         for index in range(count):
             noise = torch.randint(-40, 40, (70 + index, 90, 3), generator=generator)
             Image.fromarray((colour + noise).byte().numpy()).save(root / name / f"{index}.jpg")
-    (root / "Vögel" / "notes").write_text("no picture")
+    (root / "Vögel" / "notes").write_text("no image")
     whole = (root / "Vögel" / "0.jpg").read_bytes()
     (root / "Vögel" / "half.jpg").write_bytes(whole[: len(whole) // 2])
     return root
@@ -66,7 +66,7 @@ def test_a_run_folder_whose_name_is_not_utf8(run: RunJob, tmp_path: Path) -> Non
 
 def test_a_folder_that_nobody_prepared(run: RunJob, folder: Path, tmp_path: Path) -> None:
     package, said = run()
-    assert package.config.name == "wrn16-ours.my-pictures"
+    assert package.config.name == "wrn16-ours.my-images"
     assert package.config.classes == ("Vögel", "cat & dog")
     assert "2 classes: cat & dog 11, Vögel 5; --balance lets each count the same" in said
     assert "2 unreadable files are left out" in said
@@ -79,8 +79,8 @@ def test_a_folder_that_nobody_prepared(run: RunJob, folder: Path, tmp_path: Path
     assert metrics["training"]["recipe_name"] == "tiny"
     assert re.search(r"\| PyTorch \| .* \| 2 \|", (package.path / CARD_FILE).read_text())
     network = zoo.load(f"local-dir:{package.path}")
-    with Image.open(folder / "Vögel" / "0.jpg") as picture:
-        assert network(network.pixels(picture)).shape == (1, 2)
+    with Image.open(folder / "Vögel" / "0.jpg") as image:
+        assert network(network.pixels(image)).shape == (1, 2)
 
 
 def test_unreadable_files_stop_it_and_are_listed(run: RunJob, tmp_path: Path) -> None:
@@ -93,14 +93,14 @@ def test_unreadable_files_stop_it_and_are_listed(run: RunJob, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("number", range(6))
-def test_any_picture_may_be_damaged(run: RunJob, folder: Path, tiny: Recipe, number: int) -> None:
+def test_any_image_may_be_damaged(run: RunJob, folder: Path, tiny: Recipe, number: int) -> None:
     """Also the one of its class that is held out."""
     (folder / "Vögel" / f"{number}.jpg").write_bytes(b"damaged")
     _, said = run(replace(tiny, epochs=1, growth=(1.0,)))
     assert "3 unreadable files are left out" in said
 
 
-def test_streamed_pictures_go_on_to_the_same_weights(run: RunJob, tiny: Recipe, tmp_path: Path) -> None:
+def test_streamed_images_go_on_to_the_same_weights(run: RunJob, tiny: Recipe, tmp_path: Path) -> None:
     """Stopped in the middle, and whatever the number of workers."""
     whole, _ = run()
     expected = load_file(whole.path / WEIGHTS_FILE)

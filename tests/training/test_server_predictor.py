@@ -37,7 +37,7 @@ def url(predictor: OnnxPredictor) -> Iterator[str]:
 
 
 def test_it_answers_as_the_model(url: str, predictor: OnnxPredictor) -> None:
-    """Also for more pictures than go into a request."""
+    """Also for more images than go into a request."""
     pixels = np.random.default_rng(0).integers(0, 256, (FILES + 2, 3, 32, 32), dtype=np.uint8)
     expected = predictor(pixels)
     client = ServerPredictor.open(url, DEFAULT_MODEL)

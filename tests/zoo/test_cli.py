@@ -287,9 +287,9 @@ def test_patches_as_an_image(run_zoo: RunZoo, photo_file: Path, tmp_path: Path) 
     ended = run_zoo("patches", photo_file, "-o", output)
     assert ended.returncode == 0, ended.stderr
     assert "8 x 8 patches" in ended.stdout
-    with Image.open(output) as picture:
-        assert picture.format == "PNG"
-        assert picture.width > 600
+    with Image.open(output) as image:
+        assert image.format == "PNG"
+        assert image.width > 600
 
 
 def test_patches_as_an_array(run_zoo: RunZoo, photo_file: Path, photo: bytes, tmp_path: Path) -> None:
@@ -344,13 +344,13 @@ def test_patches_to_where_nothing_can_be_written(name: str, run_zoo: RunZoo, pho
 def test_patches_do_not_replace_the_image(
     other_name: bool, run_zoo: RunZoo, photo_file: Path, photo: bytes, tmp_path: Path
 ) -> None:
-    picture = output = tmp_path / "x.png"
-    shutil.copy(photo_file, picture)
+    image = output = tmp_path / "x.png"
+    shutil.copy(photo_file, image)
     if other_name:
         output = tmp_path / "link.png"
-        output.symlink_to(picture)
-    fails(run_zoo("patches", picture, "-o", output), "it is a file that is read, and would be lost; name another one")
-    assert picture.read_bytes() == photo
+        output.symlink_to(image)
+    fails(run_zoo("patches", image, "-o", output), "it is a file that is read, and would be lost; name another one")
+    assert image.read_bytes() == photo
 
 
 def test_patches_of_an_image_whose_name_is_not_utf8(run_zoo: RunZoo, photo_file: Path, tmp_path: Path) -> None:

@@ -83,11 +83,11 @@ def test_what_the_network_did_not_see_is_dimmed(size: tuple[int, int]) -> None:
     page = draw(shares_of([[(0, 0.0)]]), Image.new("RGB", size, (GREY, GREY, GREY)))
     across, down = (SIDE * side // 32 for side in size)
     left, top = (across - SIDE) // 2, (down - SIDE) // 2
-    picture = page[:down, :across]
+    image = page[:down, :across]
     seen = np.zeros((down, across), dtype=bool)
     seen[top : top + SIDE, left : left + SIDE] = True
-    assert (picture[seen] == GREY).all()
-    assert (picture[~seen] > GREY + 30).all()
+    assert (image[seen] == GREY).all()
+    assert (image[~seen] > GREY + 30).all()
 
 
 def test_the_grid_lies_on_the_seen_part_of_a_long_image() -> None:

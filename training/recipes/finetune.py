@@ -1,6 +1,6 @@
 """Start from a model of the zoo, learn other classes: for a folder of your own images.
 
-zoo train wrn16-ours --recipe finetune --data ./my-pictures
+zoo train wrn16-ours --recipe finetune --data ./my-images
 """
 
 from training.recipe import Recipe

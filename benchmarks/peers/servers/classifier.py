@@ -1,4 +1,4 @@
-"""What every peer serves: an ONNX file of `zoo export` in ONNX Runtime, and pictures as Pillow decodes them.
+"""What every peer serves: an ONNX file of `zoo export` in ONNX Runtime, and images as Pillow decodes them.
 
 The environment says which file (`MODEL`), how many cores there are (`CORES`), and `THREADS`. Pillow decodes at full
 size, and the centred square is scaled as `zoo.images.preprocess.to_pixels` does it, so that all servers give the same
@@ -17,7 +17,7 @@ CORES = int(os.environ["CORES"])
 THREADS = int(os.environ.get("THREADS", 0))
 """That compute one batch, where the peer leaves it open; 0 for ONNX Runtime's default, one a core."""
 MAX_BATCH = 32
-"""Pictures computed together, the default of ours."""
+"""Images computed together, the default of ours."""
 MAX_WAIT = 0.002
 """Seconds that the first of them waits for others, the default of ours."""
 TIMEOUT = 10
@@ -41,7 +41,7 @@ class Classifier:
         self.size = json.loads(metadata["input_size"])
 
     def pixels(self, image: Image.Image) -> np.ndarray:
-        """A picture as [3, size, size], uint8."""
+        """An image as [3, size, size], uint8."""
         side = min(image.size)
         left, top = (image.width - side) / 2, (image.height - side) / 2
         box = (left, top, left + side, top + side)
@@ -49,7 +49,7 @@ class Classifier:
         return np.asarray(square).transpose(2, 0, 1)
 
     def classify(self, pixels: list[np.ndarray]) -> list[dict[str, Any]]:
-        """The most probable classes of pictures."""
+        """The most probable classes of images."""
         [logits] = self.session.run(["logits"], {"image": np.stack(pixels)})
         exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
         probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)

@@ -28,7 +28,7 @@ export function endpoint(path, parameters = {}) {
 /** What the server serves, the default model first. */
 export const getModels = () => request(endpoint("models"), {});
 
-/** A picture that the server has itself. */
+/** An image that the server has itself. */
 export async function getSample(name) {
   const response = await send(endpoint(`page/samples/${name}`), {});
   if (!response.ok) throw await errorOf(response);
@@ -36,10 +36,10 @@ export async function getSample(name) {
   return new File([blob], name, { type: blob.type });
 }
 
-/** Send a picture as it is; `onWait(seconds)` is called before each wait for a busy server. */
-export function postPicture(url, picture, { signal, onWait }) {
+/** Send an image as it is; `onWait(seconds)` is called before each wait for a busy server. */
+export function postImage(url, image, { signal, onWait }) {
   const body = new FormData();
-  body.append("file", picture, picture.name);
+  body.append("file", image, image.name);
   return request(url, { method: "POST", body, signal }, onWait);
 }
 
@@ -62,7 +62,7 @@ async function send(url, init) {
     return await fetch(url, { ...init, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new ServerError(0, "The server cannot be reached, or it cut the connection; is the picture very large?");
+    throw new ServerError(0, "The server cannot be reached, or it cut the connection; is the image very large?");
   }
 }
 

@@ -5,7 +5,7 @@ import { drawPhoto } from "./photo.js";
 /** Pixels that a canvas can have in every browser. */
 const MOST_PIXELS = 16_000_000;
 
-/** The map over its picture as a PNG, at the picture's resolution where that is neither tiny nor huge. */
+/** The map over its image as a PNG, at the image's resolution where that is neither tiny nor huge. */
 export function drawMap(photo, map, cells, opacity) {
   const canvas = document.createElement("canvas");
   drawPhoto(canvas, photo, MOST_PIXELS);

@@ -1,6 +1,6 @@
-/** The page: from a picture and one or two models to their answers. */
+/** The page: from an image and one or two models to their answers. */
 
-import { apiKey, endpoint, postPicture, ServerError } from "./api.js";
+import { apiKey, endpoint, postImage, ServerError } from "./api.js";
 import { fillBars, rowsOf } from "./bars.js";
 import { curlCommands } from "./curl.js";
 import { byId, element, percent } from "./dom.js";
@@ -9,14 +9,14 @@ import { MOST_CLASSES, rangeOf, SemanticMap } from "./map.js";
 import { Models } from "./models.js";
 import { Pane } from "./pane.js";
 import { decode } from "./photo.js";
-import { onPicture } from "./pictures.js";
+import { onImage } from "./images.js";
 import { Views } from "./views.js";
 
-let picture = null;
+let image = null;
 let answers = [];
 let panes = [];
 let running = null;
-const models = new Models(() => picture && attempt(ask));
+const models = new Models(() => image && attempt(ask));
 const views = new Views(paint);
 
 /** Do one thing at a time: a newer one stops an older. */
@@ -41,19 +41,19 @@ async function attempt(work) {
 async function take(given, signal) {
   const file = await given;
   if (signal.aborted) return;
-  picture = { file };
+  image = { file };
   await ask(signal);
 }
 
 async function ask(signal) {
   await models.load();
-  const { file } = picture;
+  const { file } = image;
   say(`Asking about ${file.name}…`);
   const onWait = (seconds) => say(`The server is busy; asking again in ${Math.ceil(seconds)} s…`);
   const received = await Promise.all(models.chosen.map((model) => askModel(model, file, { signal, onWait })));
-  picture.photo = await decode(file);
+  image.photo = await decode(file);
   if (signal.aborted) return;
-  if (!picture.photo) throw new Error("The server read this picture, but this browser cannot show it.");
+  if (!image.photo) throw new Error("The server read this image, but this browser cannot show it.");
   answers = received;
   show();
 }
@@ -64,7 +64,7 @@ async function askModel(model, file, options) {
     endpoint("classify", parameters),
     endpoint("patch-semantics", { ...parameters, top_k: Math.min(model.classes.length, MOST_CLASSES) }),
   ];
-  const [classify, semantics] = await Promise.all(urls.map((url) => postPicture(url, file, options)));
+  const [classify, semantics] = await Promise.all(urls.map((url) => postImage(url, file, options)));
   const map = new SemanticMap(semantics.results[0], model);
   return { model, urls, map, classes: classify.results[0].classes, json: { classify, "patch-semantics": semantics } };
 }
@@ -73,18 +73,18 @@ function show() {
   const [{ model }] = answers;
   byId("source").classList.remove("empty");
   byId("answer").hidden = false;
-  panes = answers.map((answer) => new Pane(picture, answer, point));
+  panes = answers.map((answer) => new Pane(image, answer, point));
   byId("panes").replaceChildren(...panes.map((pane) => pane.element));
-  byId("whole").replaceChildren(...answers.flatMap(wholePicture));
+  byId("whole").replaceChildren(...answers.flatMap(wholeImage));
   const urls = answers.flatMap((answer) => answer.urls);
-  byId("commands").textContent = curlCommands(urls, picture.file.name, apiKey.get() !== null);
+  byId("commands").textContent = curlCommands(urls, image.file.name, apiKey.get() !== null);
   views.offer(model, answers.map(({ map }) => map), answers[0].classes[0].label);
   fillLegend(answers, (index) => views.toggle(index));
   paint();
   say(answers.map(({ model, classes: [best] }) => `${model.name}: ${best.label}, ${percent(best.probability)}`).join("; "));
 }
 
-function wholePicture({ model, classes }) {
+function wholeImage({ model, classes }) {
   const list = element("ol", { className: "bars" });
   list.ariaLabel = model.name;
   fillBars(list, rowsOf(classes, model));
@@ -122,7 +122,7 @@ function say(words) {
 
 function showError(error) {
   say("");
-  byId("answer").hidden = true; // it was another picture's, or another model's
+  byId("answer").hidden = true; // it was another image's, or another model's
   byId("error").textContent = error.message;
   byId("error").hidden = false;
   if (error instanceof ServerError && error.status === 401) {
@@ -131,11 +131,11 @@ function showError(error) {
   }
 }
 
-onPicture((given) => attempt((signal) => take(given, signal)));
+onImage((given) => attempt((signal) => take(given, signal)));
 byId("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
   apiKey.set(byId("key").value);
-  attempt(picture ? ask : () => models.load());
+  attempt(image ? ask : () => models.load());
 });
 byId("copy").addEventListener("click", copy);
 attempt(() => models.load());

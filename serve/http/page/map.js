@@ -7,7 +7,7 @@ const NONE_COLOUR = "#20242b";
 /** More classes a cell are not asked for: each of those that are left out has a share below 1%. */
 export const MOST_CLASSES = 100;
 
-/** One picture's answer of /patch-semantics; cells are counted row by row. */
+/** One image's answer of /patch-semantics; cells are counted row by row. */
 export class SemanticMap {
   /**
    * @param {object} result of the answer.
@@ -18,7 +18,7 @@ export class SemanticMap {
     this.columns = result.grid.columns;
     const { width, height } = result.image;
     const [left, top, right, bottom] = result.box;
-    /** What the grid covers: left, top, width and height, as shares of the picture's sides. */
+    /** What the grid covers: left, top, width and height, as shares of the image's sides. */
     this.area = [left / width, top / height, (right - left) / width, (bottom - top) / height];
     this.patches = result.patches.flat();
     this.none = this.patches.map((patch) => patch.none);

@@ -1,4 +1,4 @@
-/** One model's map over the picture, its cells, and what they look like. */
+/** One model's map over the image, its cells, and what they look like. */
 
 import { fillBars, rowsOf } from "./bars.js";
 import { byId, element, percent } from "./dom.js";
@@ -11,12 +11,12 @@ const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowD
 
 export class Pane {
   /**
-   * @param {{file: File, photo: ImageBitmap}} picture
+   * @param {{file: File, photo: ImageBitmap}} image
    * @param {{model: object, map: SemanticMap, json: object}} answer
    * @param {(point: number[] | null) => void} onPoint a cell was chosen, by its point in the box, or none is any more.
    */
-  constructor(picture, answer, onPoint) {
-    this.picture = picture;
+  constructor(image, answer, onPoint) {
+    this.image = image;
     this.answer = answer;
     this.onPoint = onPoint;
     this.element = byId("pane").content.firstElementChild.cloneNode(true);
@@ -65,15 +65,15 @@ export class Pane {
     const [name, source] = this.find("figcaption").children;
     name.textContent = model.name;
     source.textContent = model.patch_source;
-    this.find(".photo").ariaLabel = this.picture.file.name;
+    this.find(".photo").ariaLabel = this.image.file.name;
     this.seen.ariaLabel = `Cells of the ${model.patch_source} of ${model.name}`;
     this.seen.ariaValueMax = map.patches.length;
   }
 
   place() {
     const photo = this.find(".photo");
-    drawPhoto(photo, this.picture.photo, SHOWN_PIXELS);
-    this.find(".picture").style.setProperty("--ratio", photo.width / photo.height);
+    drawPhoto(photo, this.image.photo, SHOWN_PIXELS);
+    this.find(".image").style.setProperty("--ratio", photo.width / photo.height);
     setArea(this.seen, this.answer.map.area);
   }
 
@@ -104,12 +104,12 @@ export class Pane {
   }
 
   async download(kind) {
-    const name = `${this.picture.file.name.replace(/\.\w+$/, "")}.${this.answer.model.name}`;
+    const name = `${this.image.file.name.replace(/\.\w+$/, "")}.${this.answer.model.name}`;
     if (kind === "json") {
       return save(new Blob([JSON.stringify(this.answer.json, null, 1)], { type: "application/json" }), `${name}.json`);
     }
     const opacity = Number(getComputedStyle(this.find(".cells")).opacity);
-    save(await drawMap(this.picture.photo, this.answer.map, this.find(".cells"), opacity), `${name}.png`);
+    save(await drawMap(this.image.photo, this.answer.map, this.find(".cells"), opacity), `${name}.png`);
   }
 }
 

@@ -1,4 +1,4 @@
-/** Pictures on canvases: upright, an animation's first frame, over white as the server lays them. */
+/** Images on canvases: upright, an animation's first frame, over white as the server lays them. */
 
 const LARGE = 512;
 
@@ -6,9 +6,9 @@ const LARGE = 512;
 export const decode = (file) => createImageBitmap(file).catch(() => null);
 
 /**
- * Draw a picture onto a canvas, which takes its shape and has at most `area` pixels.
+ * Draw an image onto a canvas, which takes its shape and has at most `area` pixels.
  *
- * A small picture is enlarged by a whole number, so that its pixels and a map's cells stay sharp.
+ * A small image is enlarged by a whole number, so that its pixels and a map's cells stay sharp.
  */
 export function drawPhoto(canvas, photo, area) {
   const { width, height } = photo;

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from reproduction.claims.catalogue import CLAIMS
-from reproduction.claims.document import DOCUMENT, PICTURES, claims_text
+from reproduction.claims.document import DOCUMENT, IMAGES, claims_text
 from reproduction.claims.finding import Finding, FindingTable, Number, read_findings
 
 ROOT = Path(__file__).parents[3]
@@ -21,7 +21,7 @@ def test_the_document_is_what_the_raw_results_give() -> None:
     assert (ROOT / "docs" / DOCUMENT).read_text() == claims_text(findings), "run: zoo claims --only-write"
     for number in findings:
         if CLAIMS[number].figure:
-            assert (ROOT / "docs" / PICTURES / f"{CLAIMS[number].figure}.svg").is_file()
+            assert (ROOT / "docs" / IMAGES / f"{CLAIMS[number].figure}.svg").is_file()
 
 
 def test_a_claim_without_a_finding_is_said_to_be_not_measured() -> None:
@@ -34,7 +34,7 @@ def test_a_claim_with_one_has_sentence_verdict_numbers_figure_and_tables() -> No
     text = claims_text({2: FINDING})
     section = text[text.index("## 2. ") : text.index("## 3. ")]
     assert section.startswith(f"## 2. {CLAIMS[2].sentence}\n\n**Does not hold.** Not so.\n\n![")
-    assert "(pictures/claim2-supervision.svg)" in section
+    assert "(images/claim2-supervision.svg)" in section
     assert "- difference: -0.70 [-1.20, -0.20] points\n- other: 1.000\n" in section
     assert (
         "<summary>Of <code>rn26</code></summary>\n\n| network | overlap |\n| --- | --: |\n| `rn26` | 0.7 |" in section

@@ -97,10 +97,10 @@ def test_the_figures_are_written(run_zoo: Zoo, tmp_path: Path, change: Callable[
     change({5: replace(CLAIMS[5], measure=lambda inputs: Finding("holds", "", "", "", raw=raw))})
     result = run_zoo("claims", "--only", "5", "--docs", tmp_path, "--raw", tmp_path / "raw.json")
     assert result.returncode == 0
-    figure = (tmp_path / "pictures" / "claim5-operators.svg").read_bytes()
+    figure = (tmp_path / "images" / "claim5-operators.svg").read_bytes()
     assert b"zoo claims" in figure
     run_zoo("claims", "--only-write", "--docs", tmp_path, "--raw", tmp_path / "raw.json")
-    assert (tmp_path / "pictures" / "claim5-operators.svg").read_bytes() == figure
+    assert (tmp_path / "images" / "claim5-operators.svg").read_bytes() == figure
 
 
 @pytest.mark.parametrize(("only", "numbers"), [(None, (1, 2, 3, 4, 5)), ("2", (2,)), ("5, 1,5", (1, 5))])

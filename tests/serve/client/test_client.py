@@ -151,7 +151,7 @@ def test_what_the_server_refuses(client: Client) -> None:
 
 
 def greys(count: int) -> list[Image.Image]:
-    """Pictures that can be told apart."""
+    """Images that can be told apart."""
     return [Image.new("RGB", (32, 32), (value, value, value)) for value in range(count)]
 
 

@@ -58,7 +58,7 @@ def test_classify_answers_as_the_network_does(client: TestClient, photo_file: Pa
     assert sum(entry["probability"] for entry in result["classes"]) == pytest.approx(1, abs=1e-5)
 
 
-def test_a_raw_body_is_a_picture_too(client: TestClient, photo_file: Path) -> None:
+def test_a_raw_body_is_a_image_too(client: TestClient, photo_file: Path) -> None:
     raw = client.post("/classify", content=photo_file.read_bytes(), headers={"Content-Type": "image/jpeg"}).json()
     form = send(client, "/classify", photo_file).json()
     assert raw["results"][0]["classes"] == form["results"][0]["classes"]
@@ -90,7 +90,7 @@ def test_a_compressed_body_is_decoded(
         assert response.json()["results"][0]["classes"][0]["label"] == "cat"
 
 
-def test_several_pictures_are_answered_in_order(client: TestClient, photo_file: Path) -> None:
+def test_several_images_are_answered_in_order(client: TestClient, photo_file: Path) -> None:
     black = ("black.png", encoded(Image.new("RGB", (64, 64))))
     answer = send(client, "/classify", photo_file, black, photo_file).json()
     assert [result["file"] for result in answer["results"]] == ["cat.jpg", "black.png", "cat.jpg"]
@@ -124,17 +124,17 @@ def test_patch_semantics_as_an_array_holds_the_same_numbers(client: TestClient, 
     assert shares[0, -1, 2, 5] == pytest.approx(patch["none"], abs=1e-6)
 
 
-def test_patch_semantics_as_a_picture(client: TestClient, photo_file: Path) -> None:
+def test_patch_semantics_as_a_image(client: TestClient, photo_file: Path) -> None:
     response = send(client, "/patch-semantics", photo_file, headers={"Accept": "image/png"})
     assert response.headers["content-type"] == "image/png"
     assert json.loads(response.headers["x-boxes"]) == [[75.5, 0, 375.5, 300]]
-    with Image.open(io.BytesIO(response.content)) as picture:
-        assert picture.format == "PNG"
-        assert picture.height >= 512
-        assert picture.width > picture.height
+    with Image.open(io.BytesIO(response.content)) as image:
+        assert image.format == "PNG"
+        assert image.height >= 512
+        assert image.width > image.height
 
 
-def test_a_picture_shows_one_file_only(client: TestClient, photo_file: Path) -> None:
+def test_a_image_shows_one_file_only(client: TestClient, photo_file: Path) -> None:
     response = send(client, "/patch-semantics", photo_file, photo_file, headers={"Accept": "image/png"})
     assert response.status_code == 413
     assert "more files than 1" in response.json()["error"]["message"]
@@ -176,24 +176,24 @@ def test_metrics_count_requests_and_batches(client: TestClient, photo_file: Path
     send(client, "/classify", ("text.png", b"text"))
     client.get("/no/such/path")
     deadline = time.monotonic() + 5
-    computed = f'zoo_batch_pictures_sum{{model="{DEFAULT_MODEL}"}} 2.0'
+    computed = f'zoo_batch_images_sum{{model="{DEFAULT_MODEL}"}} 2.0'
     while computed not in (text := client.get("/metrics").text) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert f'zoo_requests_total{{code="200",model="{DEFAULT_MODEL}",route="/classify"}} 1.0' in text
     assert f'zoo_requests_total{{code="415",model="{DEFAULT_MODEL}",route="/classify"}} 1.0' in text
     assert 'zoo_requests_total{code="404",model="",route="other"} 1.0' in text
     assert computed in text
-    assert f'zoo_waiting_pictures{{model="{DEFAULT_MODEL}"}} 0.0' in text
+    assert f'zoo_waiting_images{{model="{DEFAULT_MODEL}"}} 0.0' in text
 
 
 def test_requests_at_the_same_time_share_a_batch(make_client: MakeClient, predictor: GatedPredictor) -> None:
     client = make_client(predictor, max_batch=2)
-    picture = ("grey.png", encoded(Image.new("RGB", (32, 32), (9, 9, 9))))
+    image = ("grey.png", encoded(Image.new("RGB", (32, 32), (9, 9, 9))))
     predictor.gate.clear()
     with ThreadPoolExecutor(3) as pool:
-        answers = [pool.submit(send, client, "/classify", picture)]
+        answers = [pool.submit(send, client, "/classify", image)]
         assert predictor.entered.wait(10)
-        answers += [pool.submit(send, client, "/classify", picture) for _ in range(2)]
+        answers += [pool.submit(send, client, "/classify", image) for _ in range(2)]
         [model] = client.app_state["service"].models.values()
         while model.loaded.batcher.depth < 2:
             time.sleep(0.001)
@@ -202,10 +202,10 @@ def test_requests_at_the_same_time_share_a_batch(make_client: MakeClient, predic
     assert predictor.batches == [1, 2]
 
 
-def test_batched_answers_are_those_of_single_pictures(client: TestClient, photo_file: Path) -> None:
+def test_batched_answers_are_those_of_single_images(client: TestClient, photo_file: Path) -> None:
     photo = Image.open(photo_file).convert("RGB")
-    pictures = [(f"{side}.png", encoded(photo.crop((0, 0, side, side)))) for side in range(40, 300, 20)]
+    images = [(f"{side}.png", encoded(photo.crop((0, 0, side, side)))) for side in range(40, 300, 20)]
     accept = {"Accept": "application/x-npy"}
-    together = np.load(io.BytesIO(send(client, "/patch-semantics", *pictures, headers=accept).content))
-    alone = [send(client, "/patch-semantics", picture, headers=accept).content for picture in pictures]
+    together = np.load(io.BytesIO(send(client, "/patch-semantics", *images, headers=accept).content))
+    alone = [send(client, "/patch-semantics", image, headers=accept).content for image in images]
     np.testing.assert_allclose(together, np.concatenate([np.load(io.BytesIO(each)) for each in alone]), atol=1e-5)

@@ -42,9 +42,9 @@ def test_no_body(client: TestClient, path: str) -> None:
 
 @BOTH
 def test_a_form_without_a_file(client: TestClient, path: str) -> None:
-    response = client.post(path, files={"picture": ("a.png", b"x")})
+    response = client.post(path, files={"image": ("a.png", b"x")})
     assert response.status_code == 422
-    assert "unknown form field 'picture'; there are: file" in problem(response)
+    assert "unknown form field 'image'; there are: file" in problem(response)
     assert response.json()["error"]["code"] == "unknown_parameter"
 
 
@@ -100,7 +100,7 @@ def test_a_truncated_jpeg(client: TestClient, photo_file: Path) -> None:
     assert "half.jpg: the image is truncated or damaged" in problem(response)
 
 
-def test_a_picture_of_one_pixel(client: TestClient) -> None:
+def test_a_image_of_one_pixel(client: TestClient) -> None:
     answer = send(client, "/patch-semantics", ("dot.png", encoded(Image.new("RGB", (1, 1), "red")))).json()
     assert answer["results"][0]["box"] == [0, 0, 1, 1]
 
@@ -181,7 +181,7 @@ def test_a_body_above_the_limit_is_stopped_while_it_streams(make_client: MakeCli
 
 
 def huge_png(width: int, height: int) -> bytes:
-    """A small file whose header announces a large picture."""
+    """A small file whose header announces a large image."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -385,7 +385,7 @@ def test_a_full_queue(make_client: MakeClient, predictor: GatedPredictor, photo_
     waiting.join(10)
 
 
-def test_one_bad_picture_does_not_leave_the_others_to_be_decoded(make_client: MakeClient, photo_file: Path) -> None:
+def test_one_bad_image_does_not_leave_the_others_to_be_decoded(make_client: MakeClient, photo_file: Path) -> None:
     client = make_client(decode_threads=1, max_files=9)
     large = ("large.jpg", encoded(photo(photo_file, (4000, 3000)), "JPEG"))
     assert send(client, "/classify", ("bad.jpg", b"bad"), *[large] * 8).status_code == 415

@@ -1,4 +1,4 @@
-"""Requests that nobody wrote: made from the server's own description of itself, and damaged pictures."""
+"""Requests that nobody wrote: made from the server's own description of itself, and damaged images."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -40,10 +40,10 @@ CONFIG = {
     "operations": [{"include-path-regex": "/infer$", "checks": {"positive_data_acceptance": {"enabled": False}}}],
 }
 
-pictures = st.sampled_from([data for name in FORMATS for data in whole(name)])
+images = st.sampled_from([data for name in FORMATS for data in whole(name)])
 for kind in IMAGE_TYPES:
-    schemathesis.openapi.media_type(kind, pictures)
-schemathesis.openapi.format("binary", pictures)
+    schemathesis.openapi.media_type(kind, images)
+schemathesis.openapi.format("binary", images)
 
 
 @contextmanager
@@ -71,7 +71,7 @@ def test_the_server_does_what_its_description_says(case: Case, app: FastAPI) -> 
 
 @pytest.mark.filterwarnings("ignore:::PIL")
 @pytest.mark.parametrize(("path", "accept"), [("/classify", "application/json"), ("/patch-semantics", "image/png")])
-def test_damaged_pictures_are_answered_or_refused(
+def test_damaged_images_are_answered_or_refused(
     make_client: MakeClient, predictor: GatedPredictor, path: str, accept: str
 ) -> None:
     client = make_client(predictor)

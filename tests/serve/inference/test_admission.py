@@ -19,7 +19,7 @@ def test_places_are_held_and_given_back() -> None:
     assert (admission.items.total, admission.bytes.total) == (0, 0)
 
 
-def test_too_many_pictures() -> None:
+def test_too_many_images() -> None:
     admission = Admission(3, 100, Shared.create())
     with admission.enter() as reservation, admission.enter() as other:
         reservation.add(items=2)

@@ -17,8 +17,8 @@ from zoo.images.preprocess import Pixels
 FAR = 1e9
 
 
-def pictures(*values: int) -> Pixels:
-    """Pictures of one grey each, so that an answer shows which picture it is for."""
+def images(*values: int) -> Pixels:
+    """Images of one grey each, so that an answer shows which image it is for."""
     return np.stack([np.full((3, 32, 32), value, dtype=np.uint8) for value in values])
 
 
@@ -82,18 +82,18 @@ def make(predictor: GatedPredictor) -> Iterator[Callable[..., Desk]]:
         desk.close()
 
 
-def test_each_request_gets_its_own_pictures(make: Callable[..., Desk]) -> None:
+def test_each_request_gets_its_own_images(make: Callable[..., Desk]) -> None:
     desk = make()
-    futures = [desk.submit(pictures(*range(start, start + count)), FAR) for start, count in ((0, 1), (9, 3), (50, 2))]
+    futures = [desk.submit(images(*range(start, start + count)), FAR) for start, count in ((0, 1), (9, 3), (50, 2))]
     assert [greys(future) for future in futures] == [[0], [9, 10, 11], [50, 51]]
 
 
 def test_requests_that_wait_are_computed_together(make: Callable[..., Desk], predictor: GatedPredictor) -> None:
     desk = make(max_wait=0)
     predictor.gate.clear()
-    first = desk.submit(pictures(1), FAR)
+    first = desk.submit(images(1), FAR)
     assert predictor.entered.wait(10)
-    others = [desk.submit(pictures(2), FAR), desk.submit(pictures(3, 4), FAR)]
+    others = [desk.submit(images(2), FAR), desk.submit(images(3, 4), FAR)]
     predictor.gate.set()
     wait([first, *others], timeout=10)
     assert predictor.batches == [1, 3]
@@ -103,32 +103,32 @@ def test_requests_that_wait_are_computed_together(make: Callable[..., Desk], pre
 def test_a_full_batch_does_not_wait(make: Callable[..., Desk], predictor: GatedPredictor) -> None:
     desk = make(max_wait=30)
     desk.batcher.expect()
-    futures = [desk.submit(pictures(value), FAR) for value in range(4)]
+    futures = [desk.submit(images(value), FAR) for value in range(4)]
     assert [greys(future) for future in futures] == [[0], [1], [2], [3]]
 
 
 def test_a_batch_that_is_not_full_starts_after_the_wait(make: Callable[..., Desk]) -> None:
     desk = make(max_wait=0.2)
     desk.batcher.expect()
-    answer = desk.submit(pictures(7), FAR).result(timeout=10)
+    answer = desk.submit(images(7), FAR).result(timeout=10)
     assert answer.timing.queue >= 0.19
 
 
 def test_a_request_does_not_wait_when_no_other_is_expected(make: Callable[..., Desk]) -> None:
     desk = make(max_wait=30)
-    assert greys(desk.submit(pictures(7), FAR)) == [7]
+    assert greys(desk.submit(images(7), FAR)) == [7]
     desk.batcher.expect()
-    assert greys(desk.submit(pictures(8), FAR, expected=True)) == [8]
+    assert greys(desk.submit(images(8), FAR, expected=True)) == [8]
 
 
 def test_requests_that_are_expected_are_waited_for(make: Callable[..., Desk], predictor: GatedPredictor) -> None:
     desk = make(max_wait=30)
     desk.batcher.expect()
     desk.batcher.expect()
-    first = desk.submit(pictures(1), FAR, expected=True)
+    first = desk.submit(images(1), FAR, expected=True)
     time.sleep(0.05)
     assert not first.done()
-    second = desk.submit(pictures(2), FAR, expected=True)
+    second = desk.submit(images(2), FAR, expected=True)
     assert [greys(first), greys(second)] == [[1], [2]]
     assert predictor.batches == [2]
 
@@ -136,7 +136,7 @@ def test_requests_that_are_expected_are_waited_for(make: Callable[..., Desk], pr
 def test_one_that_fails_on_its_way_is_not_waited_for(make: Callable[..., Desk]) -> None:
     desk = make(max_wait=30)
     desk.batcher.expect()
-    future = desk.submit(pictures(1), FAR)
+    future = desk.submit(images(1), FAR)
     with pytest.raises(ZeroDivisionError):
         desk.give_up(ZeroDivisionError()).result(timeout=10)
     assert greys(future) == [1]
@@ -147,10 +147,10 @@ def test_workers_compute_batches_at_the_same_time(make: Callable[..., Desk], pre
     predictor.gate.clear()
     futures = []
     for value in (1, 2):
-        futures.append(desk.submit(pictures(value), FAR))
+        futures.append(desk.submit(images(value), FAR))
         while len(predictor.batches) < value:
             time.sleep(0.001)
-    waiting = desk.submit(pictures(3), FAR)
+    waiting = desk.submit(images(3), FAR)
     predictor.gate.set()
     assert [greys(future) for future in (*futures, waiting)] == [[1], [2], [3]]
     assert predictor.batches == [1, 1, 1]
@@ -160,7 +160,7 @@ def test_a_request_above_the_batch_size_is_computed_in_parts(
     make: Callable[..., Desk], predictor: GatedPredictor
 ) -> None:
     desk = make()
-    assert greys(desk.submit(pictures(*range(7)), FAR)) == list(range(7))
+    assert greys(desk.submit(images(*range(7)), FAR)) == list(range(7))
     assert predictor.batches == [4, 3]
 
 
@@ -169,10 +169,10 @@ def test_a_deadline_that_passes_in_the_queue_is_not_computed(
 ) -> None:
     desk = make(max_wait=0)
     predictor.gate.clear()
-    first = desk.submit(pictures(0), FAR)
+    first = desk.submit(images(0), FAR)
     assert predictor.entered.wait(10)
-    late = desk.submit(pictures(1), time.monotonic() + 0.01)
-    in_time = desk.submit(pictures(2), FAR)
+    late = desk.submit(images(1), time.monotonic() + 0.01)
+    in_time = desk.submit(images(2), FAR)
     time.sleep(0.05)
     predictor.gate.set()
     with pytest.raises(DeadlineError, match="ms in the queue"):
@@ -185,12 +185,12 @@ def test_a_deadline_that_passes_in_the_queue_is_not_computed(
 def test_a_cancelled_request_is_not_computed(make: Callable[..., Desk], predictor: GatedPredictor) -> None:
     desk = make(max_wait=0)
     predictor.gate.clear()
-    first = desk.submit(pictures(0), FAR)
+    first = desk.submit(images(0), FAR)
     assert predictor.entered.wait(10)
-    gone = desk.submit(pictures(1), FAR)
+    gone = desk.submit(images(1), FAR)
     assert gone.cancel()
     desk.settle()
-    last = desk.submit(pictures(2), FAR)
+    last = desk.submit(images(2), FAR)
     predictor.gate.set()
     assert greys(first) == [0]
     assert greys(last) == [2]
@@ -205,22 +205,22 @@ def test_an_error_reaches_its_requests_and_the_thread_goes_on(
     desk = make()
     predictor.error = RuntimeError("out of order")
     with pytest.raises(RuntimeError, match="out of order"):
-        desk.submit(pictures(1), FAR).result(timeout=10)
+        desk.submit(images(1), FAR).result(timeout=10)
     predictor.error = None
-    assert greys(desk.submit(pictures(2), FAR)) == [2]
+    assert greys(desk.submit(images(2), FAR)) == [2]
 
 
 def test_closing_finishes_what_waits_and_takes_no_more(make: Callable[..., Desk], predictor: GatedPredictor) -> None:
     desk = make(max_wait=30)
     predictor.gate.clear()
-    waiting = [desk.submit(pictures(1, 2, 3, 4), FAR), desk.submit(pictures(5), FAR)]
+    waiting = [desk.submit(images(1, 2, 3, 4), FAR), desk.submit(images(5), FAR)]
     assert predictor.entered.wait(10)
     closing = threading.Thread(target=desk.batcher.close, args=(10,))
     closing.start()
     while desk.batcher.alive:
         time.sleep(0.001)
     with pytest.raises(ShuttingDownError):
-        desk.submit(pictures(6), FAR).result(timeout=10)
+        desk.submit(images(6), FAR).result(timeout=10)
     predictor.gate.set()
     assert [greys(future) for future in waiting] == [[1, 2, 3, 4], [5]]
     closing.join(10)
@@ -230,7 +230,7 @@ def test_closing_finishes_what_waits_and_takes_no_more(make: Callable[..., Desk]
 def test_closing_says_when_the_limit_was_too_short(make: Callable[..., Desk], predictor: GatedPredictor) -> None:
     desk = make(max_wait=0)
     predictor.gate.clear()
-    desk.submit(pictures(1), FAR)
+    desk.submit(images(1), FAR)
     assert predictor.entered.wait(10)
     assert not desk.batcher.close(0.01)
 
@@ -238,7 +238,7 @@ def test_closing_says_when_the_limit_was_too_short(make: Callable[..., Desk], pr
 def test_every_batch_is_reported(make: Callable[..., Desk]) -> None:
     reports: list[BatchReport] = []
     desk = make(observe=reports.append)
-    desk.submit(pictures(1, 2), FAR).result(timeout=10)
+    desk.submit(images(1, 2), FAR).result(timeout=10)
     assert desk.batcher.close(10)
     [report] = reports
     assert report.batch == 2
@@ -251,5 +251,5 @@ def test_a_report_that_fails_does_not_end_the_thread(make: Callable[..., Desk]) 
         raise RuntimeError("no report")
 
     desk = make(observe=fail)
-    assert greys(desk.submit(pictures(1), FAR)) == [1]
-    assert greys(desk.submit(pictures(2), FAR)) == [2]
+    assert greys(desk.submit(images(1), FAR)) == [1]
+    assert greys(desk.submit(images(2), FAR)) == [2]

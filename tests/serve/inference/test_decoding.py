@@ -36,18 +36,18 @@ def decode(pool: ThreadPoolExecutor, *uploads: Upload, wanted: bool = True, keep
     return decoding
 
 
-def test_pictures_in_order(pool: ThreadPoolExecutor) -> None:
-    pictures = decode(pool, *(png(value) for value in range(9))).images
-    assert [picture.name for picture in pictures] == [f"{value}.png" for value in range(9)]
-    assert [int(picture.pixels[0, 0, 0]) for picture in pictures] == list(range(9))
-    assert {(picture.width, picture.height, picture.box) for picture in pictures} == {(40, 50, (0, 5, 40, 45))}
-    assert {picture.image for picture in pictures} == {None}
+def test_images_in_order(pool: ThreadPoolExecutor) -> None:
+    images = decode(pool, *(png(value) for value in range(9))).images
+    assert [image.name for image in images] == [f"{value}.png" for value in range(9)]
+    assert [int(image.pixels[0, 0, 0]) for image in images] == list(range(9))
+    assert {(image.width, image.height, image.box) for image in images} == {(40, 50, (0, 5, 40, 45))}
+    assert {image.image for image in images} == {None}
 
 
-def test_whole_pictures_are_kept_where_they_are_needed(pool: ThreadPoolExecutor) -> None:
-    [picture] = decode(pool, png(1), keep_images=True).images
-    assert picture.image is not None
-    assert picture.image.size == (40, 50)
+def test_whole_images_are_kept_where_they_are_needed(pool: ThreadPoolExecutor) -> None:
+    [image] = decode(pool, png(1), keep_images=True).images
+    assert image.image is not None
+    assert image.image.size == (40, 50)
 
 
 @pytest.mark.parametrize(

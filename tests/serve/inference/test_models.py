@@ -265,7 +265,7 @@ def test_one_that_is_asked_for_while_it_makes_room_answers(make: Callable[..., M
 
     async def one(name: str) -> None:
         async with models.use(models[name]) as batcher:
-            await asyncio.sleep(0.001)  # its pictures are decoded
+            await asyncio.sleep(0.001)  # its images are decoded
             promise = asyncio.get_running_loop().create_future()
             batcher.submit(np.zeros((1, 3, 32, 32), np.uint8), FAR, promise)
             await promise

@@ -179,7 +179,7 @@ def test_a_body_that_is_not_json(body: bytes) -> None:
 
 
 def test_json_that_is_longer_than_any_pixels() -> None:
-    with pytest.raises(BodyTooLargeError, match="enough for 4 pictures; send the pixels as binary data"):
+    with pytest.raises(BodyTooLargeError, match="enough for 4 images; send the pixels as binary data"):
         read({"inputs": [image(data=[[]] * 50_000)]})
 
 

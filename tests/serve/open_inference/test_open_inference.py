@@ -218,7 +218,7 @@ def test_an_answer_that_comes_too_late(fake: TestClient, predictor: GatedPredict
     assert "deadline" in problem(fake.post(INFER, json=as_json(), headers={"X-Request-Timeout-Ms": "50"}), 504)
 
 
-def test_pictures_count_for_the_queue(make_client: MakeClient, predictor: GatedPredictor) -> None:
+def test_images_count_for_the_queue(make_client: MakeClient, predictor: GatedPredictor) -> None:
     client = make_client(predictor, max_queue=1, max_files=1)
     service = client.app_state["service"]
     with service.admission.enter() as reservation:

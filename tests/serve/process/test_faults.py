@@ -26,7 +26,7 @@ from zoo.images.decode import decode
 from zoo.package import ONNX_FILES, Package
 
 MODEL = "wrn16-ours"
-PICTURE = encoded(Image.linear_gradient("L").resize((48, 48)))
+IMAGE = encoded(Image.linear_gradient("L").resize((48, 48)))
 BAD_CLIENTS = 10
 
 
@@ -44,10 +44,10 @@ class Running(NamedTuple):
         [line] = [line for line in httpx2.get(f"{self.url}/metrics").text.splitlines() if line.startswith(f"{name} ")]
         return float(line.split()[1])
 
-    def ask(self, model: str | None = None, picture: bytes = PICTURE, request_id: str = "") -> httpx2.Response:
+    def ask(self, model: str | None = None, image: bytes = IMAGE, request_id: str = "") -> httpx2.Response:
         headers = {"Content-Type": "image/png", "X-Request-Id": request_id}
         params = {"model": model} if model else {}
-        return httpx2.post(f"{self.url}/classify", params=params, content=picture, headers=headers)
+        return httpx2.post(f"{self.url}/classify", params=params, content=image, headers=headers)
 
     def read_log(self) -> str:
         """All that was logged so far."""
@@ -98,28 +98,28 @@ def reset_in_the_body(url: str) -> None:
 
 
 def leave_before_the_answer(url: str) -> None:
-    connect(url, head(len(PICTURE)) + PICTURE).close()
+    connect(url, head(len(IMAGE)) + IMAGE).close()
 
 
 @pytest.mark.parametrize("leave", [leave_in_the_head, leave_in_the_body, reset_in_the_body, leave_before_the_answer])
 def test_clients_that_leave(server: Running, leave: Callable[[str], None]) -> None:
-    with Load(server.url, PICTURE) as load:
+    with Load(server.url, IMAGE) as load:
         for _ in range(BAD_CLIENTS):
             leave(server.url)
         load.wait()
     assert set(load.outcomes) == {200}
-    await_(lambda: server.metric("zoo_in_work_pictures") == server.metric("zoo_in_work_bytes") == 0)
+    await_(lambda: server.metric("zoo_in_flight_images") == server.metric("zoo_in_work_bytes") == 0)
     server.check_log()
 
 
-def test_an_odd_picture_is_not_told_to_the_log(server: Running) -> None:
+def test_an_odd_image_is_not_told_to_the_log(server: Running) -> None:
     exif = Image.Exif()
     exif[0x010E] = "words"
     count = b"\x01\x0e\x00\x02\x00\x00"
     odd = encoded(Image.new("L", (48, 48)), "JPEG", exif=exif).replace(count, count[:-1] + b"\x70")
     with pytest.warns(UserWarning, match="larger than file"):
         decode(odd)
-    assert server.ask(picture=odd).status_code == 200
+    assert server.ask(image=odd).status_code == 200
     server.check_log()
 
 
@@ -149,7 +149,7 @@ def send_byte_by_byte(connection: socket.socket) -> str:
     ("begin", "answer"), [(head(1000)[:40], ""), (head(1000), "HTTP/1.1 408")], ids=["head", "body"]
 )
 def test_clients_that_send_byte_by_byte(server: Running, begin: bytes, answer: str) -> None:
-    with Load(server.url, PICTURE) as load, ThreadPoolExecutor(BAD_CLIENTS) as pool, ExitStack() as stack:
+    with Load(server.url, IMAGE) as load, ThreadPoolExecutor(BAD_CLIENTS) as pool, ExitStack() as stack:
         slow = [stack.enter_context(connect(server.url, begin)) for _ in range(BAD_CLIENTS)]
         for received in pool.map(send_byte_by_byte, slow):
             assert received[: len(answer)] == answer
@@ -176,7 +176,7 @@ def test_a_model_file_that_is_gone_or_damaged(server: Running, index: int, damag
     package = server.others[index]
     name, file = package.config.name, package.path / ONNX_FILES["fp32"]
     sound = file.read_bytes()
-    with Load(server.url, PICTURE) as load:
+    with Load(server.url, IMAGE) as load:
         damage(file)
         for _ in range(2):
             response = server.ask(name)
@@ -208,7 +208,7 @@ def test_a_network_that_cannot_be_computed(tmp_path: Path) -> None:
     flags = ("--model", MODEL, "--load", "use", "--model", f"local-dir:{package.path}")
     with log.open("w") as output, serving(*flags, output=output) as (process, url):
         server = Running(process, url, log, [package])
-        with Load(url, PICTURE) as load:
+        with Load(url, IMAGE) as load:
             for _ in range(2):
                 response = server.ask(package.config.name)
                 assert response.status_code == 503
@@ -225,7 +225,7 @@ def test_told_to_stop_it_gives_notice(tmp_path: Path) -> None:
     log = tmp_path / "log"
     flags = ("--model", MODEL, "--notice-seconds", "2")
     with log.open("w") as output, serving(*flags, output=output) as (process, url):
-        with Load(url, PICTURE) as load:
+        with Load(url, IMAGE) as load:
             process.send_signal(signal.SIGTERM)
             await_(lambda: httpx2.get(f"{url}/readyz").status_code == 503)
             # Whoever has not heard of it yet is answered still.
@@ -242,14 +242,14 @@ def test_told_to_stop_it_answers_what_it_has_accepted(tmp_path: Path) -> None:
     flags = ("--model", MODEL, "--decode-threads", "1", "--drain-seconds", "60", "--deadline-ms", "60000")
     with log.open("w") as output, serving(*flags, output=output) as (process, url), ThreadPoolExecutor(1) as pool:
         server = Running(process, url, log, [])
-        with connect(url, head(len(PICTURE))) as late:
+        with connect(url, head(len(IMAGE))) as late:
             accepted = pool.submit(httpx2.post, f"{url}/classify", files=[("file", large)] * count, timeout=60)
-            await_(lambda: server.metric("zoo_in_work_pictures") >= count)
+            await_(lambda: server.metric("zoo_in_flight_images") >= count)
             process.send_signal(signal.SIGTERM)
             await_(lambda: refused(url))
             assert not accepted.done()
             # An upload that had begun has its time too.
-            late.sendall(PICTURE)
+            late.sendall(IMAGE)
             answer = rest_of(late)
             assert answer.startswith("HTTP/1.1 200")
             assert "\r\nconnection: close\r\n" in answer
@@ -264,12 +264,12 @@ def test_an_upload_that_arrives_has_the_time_of_draining(sig: signal.Signals, pr
     log = tmp_path / "log"
     flags = ("--model", MODEL, "--processes", processes, "--drain-seconds", "20")
     with log.open("w") as output, serving(*flags, output=output) as (process, url):
-        with connect(url, head(len(PICTURE)) + PICTURE[:100]) as late:
+        with connect(url, head(len(IMAGE)) + IMAGE[:100]) as late:
             await_(lambda: httpx2.get(f"{url}/readyz").status_code == 200)
             process.send_signal(sig)
             await_(lambda: refused(url))
-            for start in range(100, len(PICTURE), 1000):
-                late.sendall(PICTURE[start : start + 1000])
+            for start in range(100, len(IMAGE), 1000):
+                late.sendall(IMAGE[start : start + 1000])
             assert rest_of(late).startswith("HTTP/1.1 200")
         assert process.wait(PATIENCE) == 0
     assert "Traceback" not in log.read_text()
@@ -295,7 +295,7 @@ def test_an_upload_that_stops_does_not_hold_up_the_end(tmp_path: Path) -> None:
 
 def test_a_full_disk_behind_the_log() -> None:
     with open("/dev/full", "w") as full, serving("--model", MODEL, output=full) as (process, url):
-        with Load(url, PICTURE) as load:
+        with Load(url, IMAGE) as load:
             load.wait(50)
             assert httpx2.post(f"{url}/classify", files={"file": b"text"}).status_code == 415
             half_a_request(url).close()

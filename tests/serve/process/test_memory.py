@@ -17,7 +17,7 @@ def no_collector() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("no_collector")
-@pytest.mark.parametrize("data", [None, b"no picture", b"\xff\xd8\xff half a JPEG"])
+@pytest.mark.parametrize("data", [None, b"no image", b"\xff\xd8\xff half a JPEG"])
 def test_a_request_leaves_nothing_that_only_the_collector_can_free(
     client: TestClient, photo_file: Path, data: bytes | None
 ) -> None:

@@ -29,7 +29,7 @@ from zoo.package import ONNX_FILES
 pytestmark = pytest.mark.skipif(not CAN_SHARE_ADDRESS, reason="several sockets cannot have one address here")
 
 MODEL = "wrn16-ours"
-PICTURE = encoded(Image.linear_gradient("L").resize((48, 48)))
+IMAGE = encoded(Image.linear_gradient("L").resize((48, 48)))
 
 
 class Running(NamedTuple):
@@ -39,7 +39,7 @@ class Running(NamedTuple):
 
     def ask(self, client: httpx2.Client | None = None, **headers: str) -> httpx2.Response:
         post = client.post if client else httpx2.post
-        return post(f"{self.url}/classify", content=PICTURE, headers={"Content-Type": "image/png"} | headers)
+        return post(f"{self.url}/classify", content=IMAGE, headers={"Content-Type": "image/png"} | headers)
 
     def metric(self, name: str) -> float:
         lines = httpx2.get(f"{self.url}/metrics").text.splitlines()
@@ -96,7 +96,7 @@ def test_all_of_them_answer_and_are_counted_together(server: Running) -> None:
         assert server.metric('zoo_requests_total{code="200",model="wrn16') == len(answers)
         await_(lambda: server.metric("zoo_connections ") >= len(clients))
     assert server.metric("zoo_model_loaded") == 2
-    assert server.metric("zoo_batch_pictures_sum") == len(answers)
+    assert server.metric("zoo_batch_images_sum") == len(answers)
     assert server.metric("process_cpu_seconds_total") > before > 0
 
 
@@ -123,7 +123,7 @@ def test_the_room_is_shared(server: Running) -> None:
     with ThreadPoolExecutor(16) as pool:
         statuses = {answer.status_code for answer in pool.map(lambda _: server.ask(), range(200))}
     assert statuses == {200, 429}
-    await_(lambda: server.metric("zoo_in_work_pictures") == 0)
+    await_(lambda: server.metric("zoo_in_flight_images") == 0)
 
 
 @pytest.mark.parametrize("server", [("--rate-limit", "0.001", "--rate-burst", "5")], indirect=True)
@@ -134,7 +134,7 @@ def test_a_rate_is_that_of_all(server: Running) -> None:
 
 @pytest.mark.parametrize("server", [("--notice-seconds", "1.5")], indirect=True)
 def test_told_to_stop_all_give_notice(server: Running) -> None:
-    with Load(server.url, PICTURE, clients=6) as load:
+    with Load(server.url, IMAGE, clients=6) as load:
         load.wait()
         os.kill(server.pid, signal.SIGTERM)
         deadline = time.monotonic() + 1.4

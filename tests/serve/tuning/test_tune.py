@@ -65,7 +65,7 @@ def alike(runtime: Runtime, batch: int) -> float:
 
 
 def made_up(runtime: Runtime, batch: int) -> float:
-    """Best are 4 streams of 2 threads with 8 pictures in a part, which wait asleep; the arena costs a little."""
+    """Best are 4 streams of 2 threads with 8 images in a part, which wait asleep; the arena costs a little."""
     streams = runtime.on(8).streams
     cost = 1.0 if runtime.optimization == "all" else 1.5
     cost *= 1.1 if runtime.arena else 1.0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from huggingface_hub.utils import validate_repo_id
-from support.pictures import coloured, make_rows, write_files, write_split
+from support.images import coloured, make_rows, write_files, write_split
 
 import zoo
 from training.data.data_set import (
@@ -46,48 +46,48 @@ def labelled(*labels: int, classes: tuple[str, ...] = ("a", "b", "c")) -> Encode
     return EncodedImages(NoFiles(len(labels)), torch.tensor(labels), classes)
 
 
-def places(pictures: EncodedImages) -> list[int]:
-    return [int(pictures.files.where(index)) for index in range(len(pictures))]
+def places(images: EncodedImages) -> list[int]:
+    return [int(images.files.where(index)) for index in range(len(images))]
 
 
 def test_pixels_are_those_of_the_server(photo: bytes, tmp_path: Path) -> None:
-    pictures = open_splits(write_files(tmp_path, {"a/1.jpg": photo, "b/1.jpg": coloured(1)})).train
-    assert len(pictures) == 2
-    assert pictures.image(0).size == (451, 300)
-    np.testing.assert_array_equal(pictures.pixels(0, 48), decode_pixels(photo, 48).pixels)
+    images = open_splits(write_files(tmp_path, {"a/1.jpg": photo, "b/1.jpg": coloured(1)})).train
+    assert len(images) == 2
+    assert images.image(0).size == (451, 300)
+    np.testing.assert_array_equal(images.pixels(0, 48), decode_pixels(photo, 48).pixels)
 
 
 @pytest.mark.parametrize("kind", ["folder", "table"])
-def test_pictures_go_to_other_processes(kind: str, tmp_path: Path) -> None:
+def test_images_go_to_other_processes(kind: str, tmp_path: Path) -> None:
     data = [coloured(number) for number in range(4)]
     if kind == "folder":
         source = write_files(tmp_path, {f"{'ab'[number // 2]}/{number}": data[number] for number in range(4)})
     else:
         source = write_split(tmp_path, "train", make_rows(data))
-    pictures = pickle.loads(pickle.dumps(open_splits(source).train.select([3, 1])))
-    assert [pictures.files.read(index) for index in range(2)] == [data[3], data[1]]
+    images = pickle.loads(pickle.dumps(open_splits(source).train.select([3, 1])))
+    assert [images.files.read(index) for index in range(2)] == [data[3], data[1]]
 
 
 def test_a_selection_of_a_selection(tmp_path: Path) -> None:
-    pictures = labelled(0, 1, 2, 0, 1, 2)
-    chosen = pictures.select([5, 3, 1]).select(torch.tensor([2, 0]))
+    images = labelled(0, 1, 2, 0, 1, 2)
+    chosen = images.select([5, 3, 1]).select(torch.tensor([2, 0]))
     assert places(chosen) == [1, 5]
     assert chosen.labels.tolist() == [1, 2]
-    assert chosen.classes == pictures.classes
+    assert chosen.classes == images.classes
     assert len(chosen.files) == 2
-    assert places(pictures.select(range(2))) == [0, 1]
-    assert len(pictures.select([])) == 0
+    assert places(images.select(range(2))) == [0, 1]
+    assert len(images.select([])) == 0
 
 
-def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path, photo: bytes) -> None:
+def test_a_image_that_cannot_be_read_is_named(tmp_path: Path, photo: bytes) -> None:
     source = write_files(tmp_path, {"a/1": photo[: len(photo) // 2], "a/2": b"a text", "a/3": b"", "b/1": photo})
     (tmp_path / "b" / "2").symlink_to(tmp_path / "nowhere")
-    pictures = open_splits(source).train
+    images = open_splits(source).train
     for index, message in enumerate(["truncated or damaged", "not an image in one of the formats", "empty"]):
         with pytest.raises(DataError, match=f"^{tmp_path}/a/{index + 1}: .*{message}"):
-            pictures.pixels(index, 32)
+            images.pixels(index, 32)
     with pytest.raises(DataError, match=f"^{tmp_path}/b/2: No such file or directory$"):
-        pictures.pixels(4, 32)
+        images.pixels(4, 32)
 
 
 def test_splits_keep_their_names(tmp_path: Path) -> None:
@@ -160,43 +160,43 @@ def test_every_file_of_a_folder_counts_in_the_digest(parted: str, tmp_path: Path
 
 
 def test_every_row_of_a_table_counts_in_the_digest(tmp_path: Path) -> None:
-    def digest(name: str, pictures: list[bytes | None], names: list[str]) -> str:
+    def digest(name: str, images: list[bytes | None], names: list[str]) -> str:
         (tmp_path / name).mkdir()
-        files = zip(pictures, names, strict=True)
-        column = [picture and {"bytes": picture, "path": name} for picture, name in files]
-        rows = make_rows(pictures, image=(datasets.Image(), column))
+        files = zip(images, names, strict=True)
+        column = [image and {"bytes": image, "path": name} for image, name in files]
+        rows = make_rows(images, image=(datasets.Image(), column))
         return data_digest(open_split(write_split(tmp_path / name, "train", rows), "train"))
 
-    pictures: list[bytes | None] = [coloured(1)] * 80
+    images: list[bytes | None] = [coloured(1)] * 80
     names = [f"{number}.png" for number in range(80)]
-    first = digest("first", pictures, names)
-    assert digest("moved", pictures, names) == first
-    assert digest("larger", [*pictures[:3], coloured(1) + b"longer", *pictures[4:]], names) != first
-    assert digest("missing", [*pictures[:3], None, *pictures[4:]], names) != first
-    assert digest("renamed", pictures, [*names[:3], "other.png", *names[4:]]) != first
+    first = digest("first", images, names)
+    assert digest("moved", images, names) == first
+    assert digest("larger", [*images[:3], coloured(1) + b"longer", *images[4:]], names) != first
+    assert digest("missing", [*images[:3], None, *images[4:]], names) != first
+    assert digest("renamed", images, [*names[:3], "other.png", *names[4:]]) != first
 
 
 def test_a_seed_chooses_the_sample() -> None:
-    pictures = labelled(*range(100), classes=tuple(map(str, range(100))))
-    first, again, other = (sample(pictures, 10, seed).labels.tolist() for seed in (0, 0, 1))
+    images = labelled(*range(100), classes=tuple(map(str, range(100))))
+    first, again, other = (sample(images, 10, seed).labels.tolist() for seed in (0, 0, 1))
     assert first == again == sorted(first)
     assert first != other
 
 
 def test_a_tenth_of_each_class_is_held_out() -> None:
     labels = [0] * 100 + [1] * 20 + [2] * 5
-    pictures = labelled(*labels)
-    kept, held = hold_out(pictures)
+    images = labelled(*labels)
+    kept, held = hold_out(images)
     assert class_counts(held) == {"a": 10, "b": 2, "c": 1}
     assert class_counts(kept) == {"a": 90, "b": 18, "c": 4}
     assert sorted(places(kept) + places(held)) == list(range(125))
     assert places(held) == sorted(places(held))
     assert [labels[place] for place in places(held)] == held.labels.tolist()
     assert places(held)[:10] != list(range(10))
-    assert places(hold_out(pictures)[1]) == places(held)
+    assert places(hold_out(images)[1]) == places(held)
 
 
-def test_small_classes_keep_a_picture_to_train_on() -> None:
+def test_small_classes_keep_a_image_to_train_on() -> None:
     kept, held = hold_out(labelled(0, 1, 1, 2, 2, 2), share=0.9)
     assert class_counts(kept) == {"a": 1, "b": 1, "c": 1}
     assert class_counts(held) == {"a": 0, "b": 1, "c": 2}
@@ -207,7 +207,7 @@ def test_an_unused_class_is_no_hindrance() -> None:
     assert class_counts(kept) == class_counts(held) == {"a": 1, "b": 0, "c": 1}
 
 
-def test_nothing_can_be_held_out_of_single_pictures() -> None:
+def test_nothing_can_be_held_out_of_single_images() -> None:
     with pytest.raises(DataError, match="no class has two images"):
         hold_out(labelled(0, 1, 2))
 
@@ -223,11 +223,11 @@ def test_a_data_set_has_one_short_name(source: str) -> None:
     assert data_set_name(source) == "cifar10"
 
 
-@pytest.mark.parametrize("source", [".", "./", "../pictures", "../pictures/cats/.."])
+@pytest.mark.parametrize("source", [".", "./", "../images", "../images/cats/.."])
 def test_a_relative_folder_has_a_name(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "pictures").mkdir()
-    monkeypatch.chdir(tmp_path / "pictures")
-    assert data_set_name(source) == "pictures"
+    (tmp_path / "images").mkdir()
+    monkeypatch.chdir(tmp_path / "images")
+    assert data_set_name(source) == "images"
 
 
 @pytest.mark.parametrize(
@@ -236,11 +236,11 @@ def test_a_relative_folder_has_a_name(source: str, tmp_path: Path, monkeypatch: 
         ("fotos-é", "fotos-e"),
         ("a--b", "a-b"),
         ("a...b", "a.b"),
-        ("my.pictures.", "my.pictures"),
-        ("-my pictures (2)-", "my-pictures-2"),
+        ("my.images.", "my.images"),
+        ("-my images (2)-", "my-images-2"),
         ("Straße", "Stra-e"),
         ("写真", "data"),
-        ("pictures.git", "pictures"),
+        ("images.git", "images"),
         (".git", "data"),
         ("x" * 300, "x" * 83),
         ("x" * 82 + ".y", "x" * 82),

@@ -3,14 +3,14 @@ import os
 from pathlib import Path
 
 import pytest
-from support.pictures import coloured, write_files
+from support.images import coloured, write_files
 
 from training.data import folder
 from training.data.data_set import open_split, open_splits
 from training.data.folder import FolderSource, open_folder
 from zoo.errors import DataError, ImageError, ImageTooLargeError
 
-PICTURE = coloured(1)
+IMAGE = coloured(1)
 
 
 def contents(source: FolderSource, split: str, root: Path) -> dict[str, int]:
@@ -22,7 +22,7 @@ def contents(source: FolderSource, split: str, root: Path) -> dict[str, int]:
 
 def test_a_folder_is_a_class_at_any_depth_and_in_the_order_of_names(tmp_path: Path) -> None:
     names = ["dog/2.png", "dog/10.png", "cat/z/1.png", "cat/z/y/0.png", "cat/1.jpg", "cat-like/1.png", "Élan vital/1"]
-    source = open_folder(write_files(tmp_path, dict.fromkeys(names, PICTURE)))
+    source = open_folder(write_files(tmp_path, dict.fromkeys(names, IMAGE)))
     assert source.classes == ("cat", "cat-like", "dog", "Élan vital")
     assert source.notes == ()
     assert list(contents(source, "train", tmp_path).items()) == [
@@ -41,7 +41,7 @@ def test_what_systems_leave_is_ignored_and_what_is_no_image_is_noted(tmp_path: P
     left += ["a/@eaDir/1.png", "a/._1.png", "lost+found/1.png"]
     others = ["a/notes.txt", "b/deep/film.mp4"]
     kept = ["a/1.png", "a/2.JFIF", "b/1.tiff", "b/a0c9"]
-    source = open_folder(write_files(tmp_path, dict.fromkeys(left + others + kept, PICTURE)))
+    source = open_folder(write_files(tmp_path, dict.fromkeys(left + others + kept, IMAGE)))
     assert list(contents(source, "train", tmp_path)) == kept
     assert source.notes == (
         f"files in {tmp_path} that are no images by their names are left out: a/notes.txt, b/deep/film.mp4",
@@ -49,7 +49,7 @@ def test_what_systems_leave_is_ignored_and_what_is_no_image_is_noted(tmp_path: P
 
 
 def test_files_beside_the_class_folders_and_empty_classes_are_noted(tmp_path: Path) -> None:
-    files = {"a/1": PICTURE, "b/1": PICTURE, "readme.txt": b"", "labels.csv": b"", "empty/": b"", "hollow/.x": b""}
+    files = {"a/1": IMAGE, "b/1": IMAGE, "readme.txt": b"", "labels.csv": b"", "empty/": b"", "hollow/.x": b""}
     source = open_folder(write_files(tmp_path, files))
     assert source.classes == ("a", "b")
     assert source.notes == (
@@ -65,7 +65,7 @@ def test_files_beside_the_class_folders_and_empty_classes_are_noted(tmp_path: Pa
 )
 def test_splits_above_the_classes(train: str, test: str, name: str, tmp_path: Path) -> None:
     files = [f"{train}/a/1", f"{train}/b/1", f"{train}/c/1", f"{test}/c/1", f"{test}/b/2"]
-    source = open_folder(write_files(tmp_path, dict.fromkeys(files, PICTURE)))
+    source = open_folder(write_files(tmp_path, dict.fromkeys(files, IMAGE)))
     assert source.splits == ("train", name)
     assert source.classes == ("a", "b", "c")
     assert contents(source, "train", tmp_path) == {f"{train}/a/1": 0, f"{train}/b/1": 1, f"{train}/c/1": 2}
@@ -74,7 +74,7 @@ def test_splits_above_the_classes(train: str, test: str, name: str, tmp_path: Pa
 
 
 def test_train_alone_may_lie_above_the_classes(tmp_path: Path) -> None:
-    source = open_folder(write_files(tmp_path, {"train/a/1": PICTURE, "train/b/1": PICTURE, "train/list.csv": b""}))
+    source = open_folder(write_files(tmp_path, {"train/a/1": IMAGE, "train/b/1": IMAGE, "train/list.csv": b""}))
     assert source.splits == ("train",)
     assert source.classes == ("a", "b")
     assert source.notes == (f"files in {tmp_path}/train beside its folders belong to no class: list.csv",)
@@ -83,7 +83,7 @@ def test_train_alone_may_lie_above_the_classes(tmp_path: Path) -> None:
 def test_a_test_folder_without_classes_is_no_split(tmp_path: Path) -> None:
     """As a competition gives it: its labels are secret."""
     files = ["train/a/1", "train/b/1", "test/1", "test/2"]
-    source = open_folder(write_files(tmp_path, dict.fromkeys(files, PICTURE)))
+    source = open_folder(write_files(tmp_path, dict.fromkeys(files, IMAGE)))
     assert source.splits == ("train",)
     assert source.notes == (f"files in {tmp_path}/test beside its folders belong to no class: 1, 2",)
     assert open_splits(str(tmp_path)).test is None
@@ -91,17 +91,15 @@ def test_a_test_folder_without_classes_is_no_split(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("above", ["", "train/"])
 def test_a_class_may_be_called_train(above: str, tmp_path: Path) -> None:
-    source = open_folder(
-        write_files(tmp_path, {above + name: PICTURE for name in ("train/1", "train/steam/2", "bus/1")})
-    )
+    source = open_folder(write_files(tmp_path, {above + name: IMAGE for name in ("train/1", "train/steam/2", "bus/1")}))
     assert source.splits == ("train",)
     assert contents(source, "train", tmp_path / above) == {"bus/1": 0, "train/1": 1, "train/steam/2": 1}
     assert source.notes == ()
 
 
 def test_links_are_followed_and_loops_end(tmp_path: Path) -> None:
-    root = Path(write_files(tmp_path / "root", {"a/1": PICTURE, "b/1": PICTURE, "b/inner/2": PICTURE}))
-    write_files(tmp_path / "elsewhere", {"3": PICTURE})
+    root = Path(write_files(tmp_path / "root", {"a/1": IMAGE, "b/1": IMAGE, "b/inner/2": IMAGE}))
+    write_files(tmp_path / "elsewhere", {"3": IMAGE})
     (root / "a" / "file").symlink_to(root / "b" / "1")
     (root / "a" / "linked").symlink_to(tmp_path / "elsewhere")
     (root / "a" / "again").symlink_to(root / "a")
@@ -121,19 +119,19 @@ def test_links_are_followed_and_loops_end(tmp_path: Path) -> None:
         "c/3": 2,
     }
     files, _ = source.open("train")
-    assert files.read(1) == PICTURE
+    assert files.read(1) == IMAGE
     with pytest.raises(OSError, match="symbolic links"):
         files.read(5)
 
 
 def test_a_folder_may_be_a_link(tmp_path: Path) -> None:
-    write_files(tmp_path / "real", {"a/1": PICTURE, "b/1": PICTURE})
+    write_files(tmp_path / "real", {"a/1": IMAGE, "b/1": IMAGE})
     (tmp_path / "link").symlink_to(tmp_path / "real")
     assert open_folder(str(tmp_path / "link")).classes == ("a", "b")
 
 
 def test_pipes_and_films_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = write_files(tmp_path, {"a/film": b"x" * 1000, "b/1": PICTURE})
+    root = write_files(tmp_path, {"a/film": b"x" * 1000, "b/1": IMAGE})
     os.mkfifo(tmp_path / "a" / "pipe")
     monkeypatch.setattr(folder, "MAX_BYTES", 999)
     files, _ = open_folder(root).open("train")
@@ -161,11 +159,11 @@ def test_pipes_and_films_are_not_read(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_folders_that_are_no_data_set(files: list[str], message: str, tmp_path: Path) -> None:
     tmp_path.joinpath("data").mkdir()
     with pytest.raises(DataError, match=message):
-        open_folder(write_files(tmp_path / "data", dict.fromkeys(files, PICTURE)))
+        open_folder(write_files(tmp_path / "data", dict.fromkeys(files, IMAGE)))
 
 
 def test_names_in_no_encoding(tmp_path: Path) -> None:
-    write_files(tmp_path, {"a/1": PICTURE, "b/1": PICTURE})
+    write_files(tmp_path, {"a/1": IMAGE, "b/1": IMAGE})
     try:
         Path(os.fsdecode(bytes(tmp_path / "a") + b"/\xff.png")).write_bytes(b"")
     except OSError:

@@ -6,7 +6,7 @@ import pyarrow.parquet
 import pytest
 import torch
 from PIL import Image
-from support.pictures import coloured, encode, make_rows, write_files, write_split
+from support.images import coloured, encode, make_rows, write_files, write_split
 from support.transparent import TRANSPARENT
 
 from training.data.images import LabelledImages
@@ -26,8 +26,8 @@ def test_the_shipped_images_are_those_that_pillow_decodes(images: LabelledImages
     assert images.classes == CLASSES
     assert images.size == 32
     for index in (0, 1, 100, 255):
-        picture = np.asarray(Image.open(io.BytesIO(rows[index]["img"]["bytes"])))
-        np.testing.assert_array_equal(images.images[index].permute(1, 2, 0), picture)
+        image = np.asarray(Image.open(io.BytesIO(rows[index]["img"]["bytes"])))
+        np.testing.assert_array_equal(images.images[index].permute(1, 2, 0), image)
 
 
 def test_the_digest_of_the_shipped_images_stays(images: LabelledImages) -> None:
@@ -66,27 +66,27 @@ def test_images_of_another_size_are_scaled_as_in_the_server(tmp_path: Path, phot
 
 
 @pytest.mark.parametrize("kind", ["turned", "transparent", "16-bit", "palette", "grey", "CMYK"])
-def test_unusual_pictures_are_read_as_in_the_server(kind: str, tmp_path: Path) -> None:
+def test_unusual_images_are_read_as_in_the_server(kind: str, tmp_path: Path) -> None:
     """Else a network would be trained on other pixels than it is asked about."""
     ramp = Image.linear_gradient("L").resize((32, 32))
     if kind == "turned":
         settings = Image.Exif()
         settings[0x0112] = 6
-        picture = encode(ramp.convert("RGB"), exif=settings)
+        image = encode(ramp.convert("RGB"), exif=settings)
     elif kind == "transparent":
         layer = Image.new("RGBA", (32, 32), (200, 0, 0, 0))
         layer.putalpha(ramp)
-        picture = encode(layer)
+        image = encode(layer)
     elif kind == "16-bit":
-        picture = encode(Image.fromarray(np.asarray(ramp).astype(np.uint16) * 257))
+        image = encode(Image.fromarray(np.asarray(ramp).astype(np.uint16) * 257))
     elif kind == "palette":
-        picture = encode(ramp.convert("P"), transparency=7)
+        image = encode(ramp.convert("P"), transparency=7)
     elif kind == "grey":
-        picture = encode(ramp, "JPEG")
+        image = encode(ramp, "JPEG")
     else:
-        picture = encode(ramp.convert("CMYK"), "JPEG")
-    loaded = load_split(write_files(tmp_path, {"a/1": picture, "b/1": picture}), "train")
-    np.testing.assert_array_equal(loaded.images[0], decode_pixels(picture, 32).pixels)
+        image = encode(ramp.convert("CMYK"), "JPEG")
+    loaded = load_split(write_files(tmp_path, {"a/1": image, "b/1": image}), "train")
+    np.testing.assert_array_equal(loaded.images[0], decode_pixels(image, 32).pixels)
 
 
 def test_transparency_lies_over_white_in_every_mode_and_depth(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_parts_have_every_image_once(world: int, images: LabelledImages) -> None
         np.testing.assert_array_equal(np.concatenate([labels for _, labels in part]), images.labels[rank::world])
 
 
-def test_unreadable_pictures_are_all_named(tmp_path: Path) -> None:
+def test_unreadable_images_are_all_named(tmp_path: Path) -> None:
     folder = write_split(tmp_path / "data", "train", make_rows([coloured(0), b"text", None, coloured(1), b""]))
     with pytest.raises(DataError, match="3 of 5 images cannot be read; repair") as error:
         load_split(folder, "train")

@@ -5,7 +5,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
-from support.pictures import coloured
+from support.images import coloured
 from support.plain_folder import CLASSES, say_trained_on, write_plain_folder
 
 from training.data.model_split import ModelData

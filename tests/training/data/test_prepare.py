@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from support.pictures import coloured, encode, make_rows, write_files, write_split
+from support.images import coloured, encode, make_rows, write_files, write_split
 
 from training.data import prepare as module
 from training.data.data_set import EncodedImages, open_splits
@@ -42,21 +42,21 @@ def test_the_input_size_is_the_median_short_side(
     assert reason in why
 
 
-def test_of_many_pictures_a_sample_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_many_images_a_sample_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SAMPLE", 3)
-    pictures = of_size(tmp_path, *[(40, 40)] * 7)
-    assert choose_input_size(pictures) == (
+    images = of_size(tmp_path, *[(40, 40)] * 7)
+    assert choose_input_size(images) == (
         40,
         "the median short side of 3 of 7 images is 40 pixels; the patch grid is 10 x 10",
     )
 
 
-def test_unreadable_pictures_have_no_say_in_the_input_size(tmp_path: Path) -> None:
+def test_unreadable_images_have_no_say_in_the_input_size(tmp_path: Path) -> None:
     files = {"a/1": b"text", "a/2": b"", "a/3": coloured(1, 40, 40), "b/1": b"text"}
-    pictures = open_splits(write_files(tmp_path, files)).train
-    assert choose_input_size(pictures)[0] == 40
+    images = open_splits(write_files(tmp_path, files)).train
+    assert choose_input_size(images)[0] == 40
     with pytest.raises(DataError, match=f"^{tmp_path}/a/1: .*not an image"):
-        choose_input_size(pictures.select([0, 1]))
+        choose_input_size(images.select([0, 1]))
 
 
 def test_held_images_are_those_that_are_loaded(cifar: Path, images: LabelledImages) -> None:
@@ -72,10 +72,10 @@ def test_held_images_are_those_that_are_loaded(cifar: Path, images: LabelledImag
 
 
 def test_images_above_the_memory_are_streamed(cifar: Path, images: LabelledImages) -> None:
-    pictures = open_splits(str(cifar)).train
+    images = open_splits(str(cifar)).train
     needed = 256 * 3 * 32 * 32
-    assert isinstance(prepare(pictures, 32, memory=needed).images, LabelledImages)
-    prepared = prepare(pictures, 32, memory=needed - 1)
+    assert isinstance(prepare(images, 32, memory=needed).images, LabelledImages)
+    prepared = prepare(images, 32, memory=needed - 1)
     assert isinstance(prepared.images, StreamedImages)
     assert prepared.images.size == 32
     assert prepared.images.digest() == images.digest()
@@ -88,11 +88,11 @@ def test_images_above_the_memory_are_streamed(cifar: Path, images: LabelledImage
 
 
 @pytest.mark.parametrize(("side", "held"), [(20, True), (48, True), (49, False)])
-def test_pictures_much_larger_than_the_input_are_streamed_for_crops(side: int, held: bool, tmp_path: Path) -> None:
-    pictures = of_size(tmp_path, *[(side, 60)] * 4)
-    prepared = prepare(pictures, 32)
+def test_images_much_larger_than_the_input_are_streamed_for_crops(side: int, held: bool, tmp_path: Path) -> None:
+    images = of_size(tmp_path, *[(side, 60)] * 4)
+    prepared = prepare(images, 32)
     assert isinstance(prepared.images, LabelledImages if held else StreamedImages)
-    measured = prepare(pictures, 32, crops=False).images
+    measured = prepare(images, 32, crops=False).images
     assert isinstance(measured, LabelledImages)
     assert measured.digest() == prepared.images.digest()
     if not held:
@@ -118,7 +118,7 @@ def messy(tmp_path: Path, photo: bytes) -> EncodedImages:
 
 
 @pytest.mark.parametrize("crops", [True, False])
-def test_unreadable_pictures_are_left_out(messy: EncodedImages, crops: bool, photo: bytes) -> None:
+def test_unreadable_images_are_left_out(messy: EncodedImages, crops: bool, photo: bytes) -> None:
     prepared = prepare(messy, 32, crops=crops)
     assert isinstance(prepared.images, StreamedImages if crops else LabelledImages)
     assert prepared.images.classes == ("cat", "dog", "ship")
@@ -131,27 +131,27 @@ def test_unreadable_pictures_are_left_out(messy: EncodedImages, crops: bool, pho
     assert prepared.images.digest() == prepare(whole, 32).images.digest()
 
 
-def test_a_class_without_readable_pictures_stops(tmp_path: Path) -> None:
+def test_a_class_without_readable_images_stops(tmp_path: Path) -> None:
     files = {"a/1": coloured(1), "b/1": b"text", "b/2": b"", "c/1": coloured(2)}
-    pictures = open_splits(write_files(tmp_path, files)).train
+    images = open_splits(write_files(tmp_path, files)).train
     with pytest.raises(DataError, match=r"2 of 4 images cannot be read; .*none is left of b, or remove the class"):
-        prepare(pictures, 32)
+        prepare(images, 32)
 
 
-def test_a_class_without_readable_pictures_can_be_measured(tmp_path: Path) -> None:
-    """It is trained elsewhere; of no picture at all nothing is measured."""
-    pictures = open_splits(write_files(tmp_path, {"a/1": coloured(1), "b/1": b"text", "c/1": coloured(2)})).train
-    assert prepare(pictures, 32, crops=False).images.labels.tolist() == [0, 2]
+def test_a_class_without_readable_images_can_be_measured(tmp_path: Path) -> None:
+    """It is trained elsewhere; of no image at all nothing is measured."""
+    images = open_splits(write_files(tmp_path, {"a/1": coloured(1), "b/1": b"text", "c/1": coloured(2)})).train
+    assert prepare(images, 32, crops=False).images.labels.tolist() == [0, 2]
     with pytest.raises(DataError):
-        prepare(pictures.select([1]), 32, crops=False)
+        prepare(images.select([1]), 32, crops=False)
 
 
-def test_all_unreadable_pictures_are_named(tmp_path: Path) -> None:
+def test_all_unreadable_images_are_named(tmp_path: Path) -> None:
     folder = write_split(tmp_path, "train", make_rows([coloured(0), coloured(1)] + [b"text"] * 23))
     assert len(prepare(open_splits(folder).train, 32).unreadable) == 23
 
 
-def test_a_split_that_is_loaded_is_held_however_large_its_pictures(tmp_path: Path) -> None:
-    pictures = of_size(tmp_path, (300, 200), (200, 300))
+def test_a_split_that_is_loaded_is_held_however_large_its_images(tmp_path: Path) -> None:
+    images = of_size(tmp_path, (300, 200), (200, 300))
     loaded = load_split(str(tmp_path), "train", 32)
-    assert loaded.digest() == prepare(pictures, 32).images.digest()
+    assert loaded.digest() == prepare(images, 32).images.digest()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from support.pictures import encode, write_files
+from support.images import encode, write_files
 
 from training.data.data_set import open_splits
 from training.data.prepare import prepare
@@ -33,7 +33,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> StreamedImages:
         for name in ("a", "b")
         for number in range(COUNT // 2)
     }
-    root = write_files(tmp_path_factory.mktemp("pictures"), files)
+    root = write_files(tmp_path_factory.mktemp("images"), files)
     made = prepare(open_splits(root).train, 32).images
     assert isinstance(made, StreamedImages)
     return made
@@ -47,7 +47,7 @@ def steps(count: int) -> list[list[Example]]:
     ]
 
 
-def test_an_example_is_a_part_of_its_picture(images: StreamedImages) -> None:
+def test_an_example_is_a_part_of_its_image(images: StreamedImages) -> None:
     pixels, labels = next(stream(images, steps(1), workers=0, pin=False))
     assert pixels.shape == (4, 3, 32, 32)
     assert pixels.dtype == torch.uint8
@@ -59,10 +59,10 @@ def test_an_example_is_a_part_of_its_picture(images: StreamedImages) -> None:
 def test_crops_of_a_gradient_show_a_third_of_it_or_more(tmp_path: Path) -> None:
     gradient = np.broadcast_to(np.arange(200, dtype=np.uint8)[None, :, None], (200, 200, 3))
     root = write_files(tmp_path, {"a/1": encode(Image.fromarray(gradient)), "b/1": encode(Image.fromarray(gradient))})
-    pictures = open_splits(root).train
+    images = open_splits(root).train
     spans, starts = [], []
     for seed in range(100):
-        row = random_crop(pictures, Example(0, 32, seed))[0, 0].int()
+        row = random_crop(images, Example(0, 32, seed))[0, 0].int()
         assert bool((row.diff() >= 0).all())
         spans.append(int(row[-1] - row[0]) / 200 * 32 / 31)
         starts.append(int(row[0]))
@@ -105,7 +105,7 @@ def test_signals_for_all_processes_leave_the_end_to_the_loop(images: StreamedIma
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_picture_that_is_lost_midway_is_named(workers: int, tmp_path: Path, photo: bytes) -> None:
+def test_a_image_that_is_lost_midway_is_named(workers: int, tmp_path: Path, photo: bytes) -> None:
     root = write_files(tmp_path, {"a/1": photo, "b/1": photo})
     made = prepare(open_splits(root).train, 32).images
     assert isinstance(made, StreamedImages)
@@ -117,7 +117,7 @@ def test_a_picture_that_is_lost_midway_is_named(workers: int, tmp_path: Path, ph
 
 
 @pytest.mark.parametrize("world", [1, 2, 5])
-def test_parts_have_the_centre_of_every_picture_once(
+def test_parts_have_the_centre_of_every_image_once(
     world: int, images: StreamedImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("training.data.stream.EVALUATION_BATCH", 5)

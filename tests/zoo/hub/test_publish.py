@@ -103,13 +103,13 @@ def test_only_what_changed_is_sent(hub: Hub, login: dict[str, str], package: Pac
 
 def test_what_is_no_longer_there_is_removed(hub: Hub, login: dict[str, str], package: Package) -> None:
     publish(login, package)
-    hub.repositories[REPOSITORY].put({"examples/photo.jpg": b"a picture"})
+    hub.repositories[REPOSITORY].put({"examples/photo.jpg": b"an image"})
     (package.path / ONNX_FILES["int8"]).unlink()
     said = publish(login, package)
     assert "removed" in said
     files = hub.repositories[REPOSITORY].files()
     assert ONNX_FILES["int8"] not in files
-    assert files["examples/photo.jpg"].content == b"a picture"
+    assert files["examples/photo.jpg"].content == b"an image"
 
 
 def test_what_was_written_by_hand_on_the_hub_survives(hub: Hub, login: dict[str, str], package: Package) -> None:

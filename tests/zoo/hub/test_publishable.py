@@ -40,7 +40,7 @@ def test_without_an_onnx_file(make_package: Callable[..., Package]) -> None:
 
 
 def test_what_is_there_is_not_missed(package: Package) -> None:
-    (package.path / MAP_FILE).write_bytes(b"a picture")
+    (package.path / MAP_FILE).write_bytes(b"an image")
     assert [lack for lack in missing(package) if "speed" not in lack] == []
 
 

@@ -2,17 +2,17 @@ import re
 from pathlib import Path
 
 import pytest
-from support.pictures import coloured, write_files
+from support.images import coloured, write_files
 
 from zoo.errors import DataError
 from zoo.images.class_folders import ClassFolders, open_class_folders, split_of
 
-PICTURE = coloured(1)
+IMAGE = coloured(1)
 TWO_CLASSES = ("cat", "dog")
 
 
 def opened(root: Path, *files: str) -> ClassFolders:
-    return open_class_folders(write_files(root, dict.fromkeys(files, PICTURE)))
+    return open_class_folders(write_files(root, dict.fromkeys(files, IMAGE)))
 
 
 def both(split: str) -> list[str]:

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from support.pictures import write_files
+from support.images import write_files
 
 from zoo.images.decode import FORMATS
 from zoo.images.image_files import READ_SUFFIXES, has_images, is_image_name, listed, walk

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from support.pictures import encode
+from support.images import encode
 from support.transparent import SIDE, TRANSPARENT, chunk, halves
 
 from zoo.errors import ImageError

@@ -275,7 +275,7 @@ def test_what_was_written_by_hand_is_kept(make_package: MakePackage) -> None:
 def test_the_image_is_shown(make_package: MakePackage) -> None:
     package = make_package("wrn16")
     assert MAP_FILE not in model_card(package)
-    (package.path / MAP_FILE).write_bytes(b"a picture")
+    (package.path / MAP_FILE).write_bytes(b"an image")
     assert f"({MAP_FILE})\n\nOne cell a patch" in model_card(package)
     assert "from the class activation map." in model_card(package)
 
@@ -292,8 +292,8 @@ def sideways(photo_file: Path, tmp_path: Path) -> Path:
     """The photograph as a phone held upright stores it: lying, with a note that says how to turn it."""
     file, exif = tmp_path / "sideways.jpg", Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
-    with Image.open(photo_file) as picture:
-        picture.transpose(Image.Transpose.ROTATE_90).save(file, exif=exif, quality=95)
+    with Image.open(photo_file) as image:
+        image.transpose(Image.Transpose.ROTATE_90).save(file, exif=exif, quality=95)
     return file
 
 

@@ -1,4 +1,4 @@
-"""From a picture to an answer, and what is said where there is none."""
+"""From an image to an answer, and what is said where there is none."""
 
 import base64
 import json
@@ -35,7 +35,7 @@ def test_a_sample_is_answered(page: Page, url: str, name: str) -> None:
         "new DragEvent('drop', {bubbles: true, cancelable: true, dataTransfer: data})",
     ],
 )
-def test_a_picture_that_is_pasted_or_dropped_is_answered(page: Page, photo: bytes, event: str) -> None:
+def test_a_image_that_is_pasted_or_dropped_is_answered(page: Page, photo: bytes, event: str) -> None:
     page.evaluate(
         f"""bytes => {{
             const data = new DataTransfer();

@@ -27,16 +27,16 @@ def test_the_map_is_the_server_s_answer(page: Page, url: str, photo_file: Path) 
 def test_the_map_lies_on_what_the_network_saw(page: Page, url: str, photo_file: Path) -> None:
     choose(page, photo_file)
     left, top, right, bottom = ask(url, "patch-semantics", photo_file)["box"]
-    picture, seen = (page.locator(name).bounding_box() for name in (".picture", ".seen"))
-    assert picture
+    image, seen = (page.locator(name).bounding_box() for name in (".image", ".seen"))
+    assert image
     assert seen
-    scale = picture["width"] / 451
-    assert seen["x"] - picture["x"] == pytest.approx(scale * left, abs=1)
-    assert seen["y"] - picture["y"] == pytest.approx(scale * top, abs=1)
+    scale = image["width"] / 451
+    assert seen["x"] - image["x"] == pytest.approx(scale * left, abs=1)
+    assert seen["y"] - image["y"] == pytest.approx(scale * top, abs=1)
     assert (seen["width"], seen["height"]) == pytest.approx((scale * (right - left), scale * (bottom - top)), abs=1)
 
 
-def test_a_picture_that_lies_on_its_side_is_shown_upright(page: Page, photo_file: Path, tmp_path: Path) -> None:
+def test_a_image_that_lies_on_its_side_is_shown_upright(page: Page, photo_file: Path, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     lying = tmp_path / "phone.jpg"
@@ -156,9 +156,9 @@ def test_the_map_is_saved(page: Page, photo_file: Path, tmp_path: Path) -> None:
     with page.expect_download() as download:
         page.get_by_text("Save map").click()
     assert download.value.suggested_filename == f"cat.{OURS}.png"
-    with Image.open(download.value.path()) as saved, Image.open(photo_file) as picture:
-        assert saved.size == picture.size
-        top, below = np.asarray(saved.convert("RGB")), np.asarray(picture.convert("RGB")).astype(float)
+    with Image.open(download.value.path()) as saved, Image.open(photo_file) as image:
+        assert saved.size == image.size
+        top, below = np.asarray(saved.convert("RGB")), np.asarray(image.convert("RGB")).astype(float)
     colour, share = cells(page)[4, 4, :3], cells(page)[4, 4, 3] / 255
     x, y = 75 + round(4.5 / 8 * 300), round(4.5 / 8 * 300)
     np.testing.assert_allclose(top[y, x], (1 - share) * below[y, x] + share * colour, atol=4)

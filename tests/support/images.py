@@ -1,4 +1,4 @@
-"""Pictures, folders and tables of them, made in a test."""
+"""Images, folders and tables of them, made in a test."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -33,12 +33,12 @@ def write_files(root: Path, files: Mapping[str, bytes]) -> str:
 
 
 def make_rows(
-    pictures: Sequence[bytes | None], names: tuple[str, ...] = ("no", "yes"), **columns: tuple[Any, list[Any]]
+    images: Sequence[bytes | None], names: tuple[str, ...] = ("no", "yes"), **columns: tuple[Any, list[Any]]
 ) -> datasets.Dataset:
-    """A table of pictures with labels 0, 1, 0, 1, ..; further columns are a feature and its values, None drops one."""
+    """A table of images with labels 0, 1, 0, 1, ..; further columns are a feature and its values, None drops one."""
     given: dict[str, Any] = {
-        "image": (datasets.Image(), [picture and {"bytes": picture, "path": None} for picture in pictures]),
-        "label": (datasets.ClassLabel(names=list(names)), [index % 2 for index in range(len(pictures))]),
+        "image": (datasets.Image(), [image and {"bytes": image, "path": None} for image in images]),
+        "label": (datasets.ClassLabel(names=list(names)), [index % 2 for index in range(len(images))]),
         **columns,
     }
     given = {name: column for name, column in given.items() if column is not None}

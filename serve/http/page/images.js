@@ -1,10 +1,10 @@
-/** Where pictures come from: the file dialog, a drop, the clipboard, and the samples. */
+/** Where images come from: the file dialog, a drop, the clipboard, and the samples. */
 
 import { getSample } from "./api.js";
 import { byId } from "./dom.js";
 
-/** Call `take` with each picture that the user gives: a file, or the promise of one. */
-export function onPicture(take) {
+/** Call `take` with each image that the user gives: a file, or the promise of one. */
+export function onImage(take) {
   const takeFirst = (files) => files.length && take(files[0]);
 
   const input = byId("file");
