@@ -12,7 +12,6 @@ from typing import Any
 
 from zoo.errors import DigestError, PackageError
 from zoo.files import sha256
-from zoo.forks import leak_after_fork, notify_after_fork
 from zoo.hub import reference_of
 from zoo.images.preprocess import Pixels
 from zoo.machine import cores
@@ -21,6 +20,7 @@ from zoo.package import CONFIG_FILE, PARITY_FILE, ModelConfig, Package
 from zoo.package.timings import Serving
 from zoo.predictors import INPUT, Prediction, check_pixels
 from zoo.predictors.cuda_graph import CudaGraphRunner
+from zoo.predictors.forks import leak_after_fork, notify_after_fork
 from zoo.predictors.onnx_session import DeviceError, declared_by, on_cuda, open_session
 from zoo.runtime import Device, Precision, Runtime
 

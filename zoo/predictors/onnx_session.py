@@ -7,11 +7,11 @@ from typing import Any
 
 from zoo.errors import PackageError, ZooError
 from zoo.extras import importing
-from zoo.forks import leak_after_fork
 from zoo.machine import nvidia_driver
 from zoo.outputs import LOGITS, PATCH_LOGITS, Output
 from zoo.package import ModelConfig
 from zoo.package.onnx_metadata import config_from_metadata, outputs_from_metadata, precision_from_metadata
+from zoo.predictors.forks import leak_after_fork
 from zoo.runtime import Device, Precision, Runtime
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"

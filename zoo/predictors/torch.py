@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from zoo.forks import notify_after_fork
 from zoo.images.preprocess import Pixels
 from zoo.networks.load import load_package
 from zoo.networks.network import Network
 from zoo.package import ModelConfig, Package
 from zoo.predictors import Prediction, check_pixels
+from zoo.predictors.forks import notify_after_fork
 
 
 @dataclass(frozen=True, slots=True)
