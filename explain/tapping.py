@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from zoo.images.preprocess import Pixels
 from zoo.networks.blocks import SemanticBlock
 from zoo.networks.network import Network
-from zoo.predictors import Array
+from zoo.outputs import Array
 
 Space = str
 """A name of `Tapped.spaces`: `before` (features [d] that enter the block), `after` (those that leave it) or `mixture`

@@ -20,8 +20,8 @@ from typer.testing import CliRunner
 import zoo
 from export.onnx_file import export_network
 from export.verify import verify
+from serve.app import create_app
 from serve.client import Client
-from serve.http.app import create_app
 from serve.inference.service import Service
 from serve.settings import Settings
 from zoo.cli import app as program

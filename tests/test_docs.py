@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.serving import running
 
-from serve.http.app import create_app
+from serve.app import create_app
 from serve.inference.service import Service
 from serve.settings import Settings
 from zoo.hub import DEFAULT_MODEL

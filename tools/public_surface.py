@@ -32,7 +32,7 @@ def commands(command: click.Command, name: str = "zoo") -> Iterator[str]:
 
 def endpoints() -> Iterator[str]:
     """Each endpoint with its query parameters and the fields of its answers' models."""
-    from serve.http.app import create_app
+    from serve.app import create_app
     from serve.inference.service import Service
     from serve.settings import Settings
 

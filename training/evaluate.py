@@ -1,6 +1,6 @@
 """Accuracy on a split, every image once, through anything that answers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -12,9 +12,8 @@ from training.data.images import LabelledImages
 from training.data.stream import StreamedImages
 from training.server_predictor import ServerPredictor
 from zoo.errors import InputError
-from zoo.images.image_files import class_name
 from zoo.images.preprocess import Pixels
-from zoo.package import ModelConfig, Package
+from zoo.package import Package
 from zoo.package.metrics import ONNX
 from zoo.predictors import Prediction, Predictor
 from zoo.predictors.onnx import OnnxPredictor
@@ -35,16 +34,6 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         return {name: round(value, 4) for name, value in asdict(self).items()}
-
-
-def require_classes(classes: Sequence[str], config: ModelConfig, source: str) -> None:
-    """Refuse a data set of other classes than a model's.
-
-    Raises:
-        InputError: the classes differ.
-    """
-    if list(classes) != [class_name(name) for name in config.classes]:
-        raise InputError(f"{source} has other classes than {config.name}: {', '.join(classes)}")
 
 
 class Measurable(NamedTuple):

@@ -10,8 +10,8 @@ from PIL import Image
 
 from zoo.errors import ZooError
 from zoo.images.preprocess import Pixels
-from zoo.outputs import STANDARD
-from zoo.predictors import Array, Prediction, predict_in_parts
+from zoo.outputs import STANDARD, Array
+from zoo.predictors import Prediction, predict_in_parts
 
 FILES = 25
 """Images in one request."""

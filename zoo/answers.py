@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from zoo.errors import InputError
-from zoo.outputs import STANDARD
+from zoo.outputs import STANDARD, Array
 from zoo.package.entities import Entities
-from zoo.predictors import Array, Prediction
+from zoo.predictors import Prediction
 from zoo.semantic_map import class_colour
 
 DEFAULT_TOP_K = 5

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import ConfigDict, with_config
+
+Array = NDArray[np.float32]
 
 NONE = "none"
 """Name of the slack, the share of a patch that matches no class, in answers and legends."""

@@ -7,8 +7,7 @@ import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from zoo.images.preprocess import Box
-from zoo.outputs import NONE
-from zoo.predictors import Array
+from zoo.outputs import NONE, Array
 from zoo.printable import printable
 
 PALETTE = (

@@ -6,7 +6,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 from explain.cutouts import Place, draw_frame, patch_box
 from explain.pages.image import TILE, InputImage
 from zoo.images.preprocess import Box
-from zoo.predictors import Array
+from zoo.outputs import Array
 from zoo.semantic_map import INK, PAPER, cells
 
 FOR, AGAINST = "#e76300", "#3f90da"

@@ -13,7 +13,7 @@ from explain.attributions.occlusion import occlusion
 from zoo.answers import ClassShare, patch_shares, top_classes
 from zoo.errors import InputError
 from zoo.networks.network import Network
-from zoo.predictors import Array
+from zoo.outputs import Array
 from zoo.predictors.torch import predict
 from zoo.registry import SemanticSource, info
 

@@ -10,8 +10,7 @@ from explain.cutouts import cut_out_image
 from explain.pages.drawing import draw_heatmap, draw_map, draw_numbered_patches
 from explain.pages.explanation import Explanation
 from explain.pages.image import InputImage
-from zoo.outputs import NONE
-from zoo.predictors import Array
+from zoo.outputs import NONE, Array
 from zoo.semantic_map import LegendRow, legend_rows
 
 

@@ -9,9 +9,9 @@ from explain.tapping import class_vectors, tap
 from training.data.images import LabelledImages
 from zoo.networks.load import create
 from zoo.networks.network import Network
+from zoo.outputs import Array
 from zoo.package import Package
 from zoo.package.metrics import own_metrics
-from zoo.predictors import Array
 
 STRENGTH_IMAGES = 1000
 """Most images on which the strength of the mixture is measured."""

@@ -16,8 +16,8 @@ from explain.stats import Estimate, Floats, bootstrap
 from training.data.images import LabelledImages
 from zoo.errors import InputError
 from zoo.images.preprocess import Pixels
+from zoo.outputs import Array
 from zoo.package.probe import INTERVENTIONS, Effect, Interval, Intervention, Probe
-from zoo.predictors import Array
 
 BATCH = 250
 

@@ -9,7 +9,7 @@ import torch
 from zoo.errors import PackageError
 from zoo.images.preprocess import Pixels
 from zoo.networks.network import Network
-from zoo.predictors import Array
+from zoo.outputs import Array
 
 REPLACED = "replaced_assignment"
 """Name of the input that replaces the assignment."""

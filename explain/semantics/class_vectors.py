@@ -11,7 +11,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist, squareform
 
 from explain.stats import Floats
-from zoo.predictors import Array
+from zoo.outputs import Array
 
 CLASS_GROUPS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {

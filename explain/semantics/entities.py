@@ -11,9 +11,8 @@ from sklearn.cluster import MiniBatchKMeans
 from explain.similar.index import PatchIndex
 from explain.similar.nearest import Match, nearest
 from explain.stats import Estimate, Floats, bootstrap
-from zoo.outputs import NONE
+from zoo.outputs import NONE, Array
 from zoo.package.entities import Entities, Entity, FoundOn, Kind
-from zoo.predictors import Array
 
 CLUSTERS = 64
 """Chosen on training images: enough for the rarer mixtures to have a cluster each."""

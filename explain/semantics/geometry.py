@@ -13,7 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from explain.similar.collect import PatchSample
 from explain.stats import Estimate, Floats, bootstrap
 from explain.tapping import Space
-from zoo.predictors import Array
+from zoo.outputs import Array
 
 NEIGHBOURS = 10
 SILHOUETTE_PATCHES = 4000

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from explain.similar.index import PatchIndex
 from explain.similar.nearest import Match
 from explain.stats import Estimate, Floats, bootstrap
-from zoo.predictors import Array
+from zoo.outputs import Array
 
 THRESHOLDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 """Shares of `none` above which a patch is ignored; fixed in advance, all are reported."""

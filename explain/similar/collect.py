@@ -12,7 +12,7 @@ from explain.tapping import Space, Tapped, tap
 from training.data.images import LabelledImages
 from zoo.images.preprocess import Pixels
 from zoo.networks.network import Network
-from zoo.predictors import Array
+from zoo.outputs import Array
 
 BATCH = 16
 """Images computed together: the features of a few stay in a processor's cache."""

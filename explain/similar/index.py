@@ -17,8 +17,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from training.data.images import LabelledImages
 from zoo.errors import InputError, reason_of
 from zoo.files import write_json
+from zoo.outputs import Array
 from zoo.package import ModelConfig
-from zoo.predictors import Array
 
 INDEX_FILE = "index.json"
 INDEX_FOLDER = "index"

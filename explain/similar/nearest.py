@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from explain.similar.index import PatchIndex
-from zoo.predictors import Array
+from zoo.outputs import Array
 
 
 class Match(NamedTuple):

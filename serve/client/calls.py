@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from serve.schemas import ClassifyAnswer, ErrorAnswer, ModelDescription, PatchSemanticsAnswer, Timing
 from zoo.errors import ZooError
-from zoo.predictors import Array
+from zoo.outputs import Array
 
 ImageInput = str | Path | bytes | Image.Image
 """The path of a file, a file's bytes, or an image in memory, which is sent without loss."""

@@ -12,7 +12,7 @@ from serve.client.calls import Call, ImageInput, Outcome
 from serve.client.parts import Parts
 from serve.client.retry import Attempts, RetryPolicy
 from serve.schemas import ClassifyAnswer, ModelDescription, PatchSemanticsAnswer
-from zoo.predictors import Array
+from zoo.outputs import Array
 
 T = TypeVar("T")
 HttpT = TypeVar("HttpT")

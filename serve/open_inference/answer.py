@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from serve.open_inference.request import InferRequest
 from serve.open_inference.signature import VERSION, Signature
-from zoo.predictors import Array, Prediction
+from zoo.outputs import Array
+from zoo.predictors import Prediction
 
 
 class InferAnswer(NamedTuple):

@@ -15,7 +15,7 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
-from serve.http.app import create_app
+from serve.app import create_app
 from serve.inference.models import ServedModel
 from serve.inference.service import Service
 from serve.metrics import Metrics

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 from starlette.testclient import TestClient
 
-from serve.http.app import create_app
+from serve.app import create_app
 from serve.inference.service import Service
 from serve.settings import Settings
 

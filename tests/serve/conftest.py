@@ -5,7 +5,7 @@ import pytest
 from starlette.testclient import TestClient
 from support.serving import GatedPredictor, MakeClient
 
-from serve.http.app import create_app
+from serve.app import create_app
 from serve.inference.service import Service
 from serve.settings import Settings
 from zoo.hub import DEFAULT_MODEL, open_model

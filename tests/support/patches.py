@@ -7,7 +7,7 @@ import torch
 
 from explain.similar.index import Origin, PatchIndex
 from training.data.images import LabelledImages
-from zoo.predictors import Array
+from zoo.outputs import Array
 
 CLASSES = ("airplane", "bird", "cat", "dog")
 

@@ -9,7 +9,7 @@ import uvicorn
 from fastapi import FastAPI, Request
 from starlette.testclient import TestClient
 
-from serve.http.app import add_middleware
+from serve.app import add_middleware
 from serve.inference.admission import Admission
 from serve.logs import current
 from serve.metrics import Metrics

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import uvicorn
 
-from serve.http.app import create_app
+from serve.app import create_app
 from serve.inference.service import Service
 from serve.settings import Settings
 from training.server_predictor import FILES, ServerPredictor, ServerPredictorError

@@ -1,13 +1,14 @@
 """The images of a data set as a model knows them: those that it was trained on, and those that were held out."""
 
+from collections.abc import Sequence
 from functools import cached_property
 
 from training.data.data_set import HELD_OUT, DataSet, EncodedImages, data_digest, data_set_name, hold_out, sample
 from training.data.images import LabelledImages
 from training.data.prepare import load
-from training.evaluate import require_classes
-from zoo.errors import DataError
-from zoo.package import Package
+from zoo.errors import DataError, InputError
+from zoo.images.image_files import class_name
+from zoo.package import ModelConfig, Package
 from zoo.package.metrics import HELD_OUT_FIRST, HELD_OUT_SHARE, MEASURED_SPLITS, Training, own_metrics
 
 
@@ -30,7 +31,7 @@ class ModelData:
         self._data = DataSet(source)
         self.notes = list(self._data.notes)
         """What the user should know of the images that were read so far, a sentence each."""
-        require_classes(self._data.classes, package.config, source)
+        _require_classes(self._data.classes, package.config, source)
 
     def choose(self, split: str | None = None, *, prefer_held_out: bool = False) -> str:
         """The split to measure on: the one that is named, or the first of `MEASURED_SPLITS` that there is.
@@ -117,3 +118,13 @@ class ModelData:
         if not self.is_own:
             return f"{self.source} is not what {name} was trained on, or was changed since"
         return f"no image of {self.source} was held out of the training (zoo train --hold-out {HELD_OUT_SHARE})"
+
+
+def _require_classes(classes: Sequence[str], config: ModelConfig, source: str) -> None:
+    """Refuse a data set of other classes than a model's.
+
+    Raises:
+        InputError: the classes differ.
+    """
+    if list(classes) != [class_name(name) for name in config.classes]:
+        raise InputError(f"{source} has other classes than {config.name}: {', '.join(classes)}")

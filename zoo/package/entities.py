@@ -14,8 +14,8 @@ from pydantic import ConfigDict, TypeAdapter, with_config
 
 from zoo.errors import PackageError
 from zoo.files import read_json, write_json
+from zoo.outputs import Array
 from zoo.package import ENTITIES_FILE, Package
-from zoo.predictors import Array
 
 Kind = Literal["pure", "pair", "generic", "none"]
 """One class, two classes, many classes, or the slack; by the limits of `zoo semantics`."""

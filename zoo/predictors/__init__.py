@@ -8,10 +8,8 @@ from numpy.typing import NDArray
 
 from zoo.errors import InputError
 from zoo.images.preprocess import Pixels
-from zoo.outputs import ASSIGNMENT, LOGITS, PATCH_LOGITS, Output
+from zoo.outputs import ASSIGNMENT, LOGITS, PATCH_LOGITS, Array, Output
 from zoo.package import ModelConfig
-
-Array = NDArray[np.float32]
 
 INPUT = "image"
 """Name of the input of ONNX files and of the Open Inference Protocol."""

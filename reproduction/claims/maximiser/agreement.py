@@ -6,7 +6,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 from scipy.stats import rankdata
 
-from zoo.networks.soft_maximiser import Assigned
+from zoo.soft_maximiser import Assigned
 
 Floats = NDArray[np.float64]
 

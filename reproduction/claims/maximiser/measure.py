@@ -26,7 +26,7 @@ from reproduction.claims.maximiser.responses import LayerResponses, sample_respo
 from reproduction.claims.maximiser.text import finding_text, layers_table, means_table
 from reproduction.claims.maximiser.verdict import BARE, CONTENDERS, EQUAL, FITTED, LIMITS, RULE, verdict
 from zoo.networks.load import load_package
-from zoo.networks.soft_maximiser import Assigned, soft_maximiser
+from zoo.soft_maximiser import Assigned, soft_maximiser
 
 PLAIN, COMPARED = ("rn26", "wrn16"), ("rn26-aux", "rn26-ours", "wrn16-aux", "wrn16-ours")
 """Networks that decide, and those beside them."""

@@ -13,7 +13,7 @@ from zoo.errors import InputError, PackageError
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.images.preprocess import Pixels
 from zoo.networks.load import load_package
-from zoo.predictors import Array
+from zoo.outputs import Array
 
 CLASSES, COUNT = 4, 40
 SETTINGS = ProbeSettings("made", "held-out", 0, "of nothing")

@@ -6,7 +6,7 @@ from support.patches import CLASSES, mixed
 
 from explain.semantics.entities import classify_mixture, find_entities, find_occurrences
 from explain.similar.index import PatchIndex
-from zoo.predictors import Array
+from zoo.outputs import Array
 
 MakeIndex = Callable[..., PatchIndex]
 

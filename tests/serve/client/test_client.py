@@ -17,10 +17,10 @@ import pytest
 from PIL import Image
 from support.serving import CONFIG, GatedPredictor, running
 
+from serve.app import create_app
 from serve.client import AsyncClient, Client, NoAnswerError, ServerError
 from serve.client.parts import MAX_BYTES
 from serve.client.retry import FIRST_BACKOFF, MAX_BACKOFF, retry_after
-from serve.http.app import create_app
 from serve.inference.service import Service
 from serve.settings import Settings
 from zoo.errors import InputError

@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 from support.entities import some_entities
 from support.serving import GatedPredictor, send
 
-from serve.http.app import create_app
+from serve.app import create_app
 from serve.http.examples import PATCH_SEMANTICS
 from serve.inference.models import ServedModel
 from serve.inference.service import Service

@@ -16,7 +16,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.generation.case import Case
 from support.serving import GatedPredictor, MakeClient
 
-from serve.http.app import create_app
+from serve.app import create_app
 from serve.http.body import IMAGE_TYPES
 from serve.inference.service import Service
 from serve.settings import Settings

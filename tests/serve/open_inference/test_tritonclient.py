@@ -13,7 +13,7 @@ from support.closeness import assert_alike
 from support.serving import running
 from tritonclient.utils import InferenceServerException
 
-from serve.http.app import create_app
+from serve.app import create_app
 from serve.inference.service import Service
 from serve.settings import Settings
 from zoo.hub import open_model

@@ -154,7 +154,7 @@ def test_a_network_that_cannot_be_computed_is_an_error(tmp_path: Path) -> None:
 def test_serving_loads_no_network_library() -> None:
     code = (
         "import sys; sys.modules['torch'] = None\n"
-        "from serve.http.app import create_app; from serve.inference.service import Service, Settings\n"
+        "from serve.app import create_app; from serve.inference.service import Service, Settings\n"
         "create_app(Service.open(Settings()))\n"
         "assert not {'torchvision', 'onnx', 'datasets'} & sys.modules.keys()\n"
     )

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from reproduction.claims.maximiser.agreement import MEASURES, agreement, effective_templates, fit, shares_of
-from zoo.networks.soft_maximiser import Assigned, soft_maximiser
+from zoo.soft_maximiser import Assigned, soft_maximiser
 
 SUPPORT, RANK, MASS, OVERLAP = range(len(MEASURES))
 

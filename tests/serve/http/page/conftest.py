@@ -11,7 +11,7 @@ import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
 from support.page import OURS, PLAIN, OpenPage
 
-from serve.http.app import create_app
+from serve.app import create_app
 from serve.inference.service import Service
 from serve.settings import Settings
 from zoo.hub import open_model

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from zoo.errors import InputError
 from zoo.networks.matching import SlackSoftmax, make_assignment
-from zoo.networks.soft_maximiser import soft_maximiser
+from zoo.soft_maximiser import soft_maximiser
 
 SCORES = st.lists(st.floats(-10, 10), min_size=1, max_size=12)
 
