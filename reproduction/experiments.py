@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 from reproduction.plan import Change, Run
@@ -70,12 +71,18 @@ class Experiment:
         ]
 
 
-FEW_IMAGES: tuple[Change, ...] = (("crop_padding", 0), ("epochs", 20), ("flip", "none"), ("growth", (1.0,)))
-"""The recipe's changes where few images, not augmented, are learned by heart."""
+on_few_images = partial(
+    Experiment,
+    recipe_name="fast",
+    changes=(("crop_padding", 0), ("epochs", 20), ("flip", "none"), ("growth", (1.0,))),
+    limit=10_000,
+    hold_out=0.4,
+)
+"""An experiment where a network overfits: 10,000 images, not augmented; 20,000 others are held out."""
 
 EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
     {
-        "feedback": Experiment(
+        "feedback": on_few_images(
             title="What does the feedback add to the supervision?",
             question="The controls that the paper's table lacks, where a network overfits: few images, not augmented.",
             arms=(
@@ -94,13 +101,9 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
                 Arm("convolution block of equal size", "wrn16-conv", seeds=4),
             ),
             against="aux",
-            recipe_name="fast",
-            changes=FEW_IMAGES,
-            limit=10_000,
-            hold_out=0.4,
             seeds=8,
         ),
-        "block": Experiment(
+        "block": on_few_images(
             title="What lets the block gain?",
             question="Settings of the supervision, of the interchanges and of the assignment, each alone.",
             arms=(
@@ -112,10 +115,6 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
                 Arm("ours, no slack", "wrn16-ours", (("assignment", "softmax_no_slack"),)),
             ),
             against="ours",
-            recipe_name="fast",
-            changes=FEW_IMAGES,
-            limit=10_000,
-            hold_out=0.4,
             seeds=2,
         ),
         "tricks": Experiment(

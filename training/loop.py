@@ -37,7 +37,7 @@ LOG_STEPS = 50
 """Steps between two entries of the log."""
 SHOW_SECONDS = 1.0
 """Between two looks at the sums for the progress bar, for which a GPU is waited for."""
-TALK_STEPS = 10
+SYNC_STEPS = 10
 """Steps after which processes on GPUs agree whether to stop, for which the GPUs are waited for."""
 
 
@@ -175,7 +175,7 @@ def train(
             speed = (step - first) * recipe.batch_size / (now - resumed)
             stop_now, save_now = stop.received, now - saved > CHECKPOINT_SECONDS
             if not alone:  # what one process wants, all do, at the same step
-                talk = device.type == "cpu" or step % TALK_STEPS == 0
+                talk = device.type == "cpu" or step % SYNC_STEPS == 0
                 stop_now = talk and bool(largest_in_any(fabric, stop_now))
                 save_now = talk and bool(largest_in_any(fabric, save_now))
             progress.update(task, completed=step)
