@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 
+from serve.client.predictor import ServerPredictor
 from training.data.images import LabelledImages
 from training.data.stream import StreamedImages
-from training.server_predictor import ServerPredictor
 from zoo.errors import InputError
 from zoo.images.preprocess import Pixels
 from zoo.package import Package

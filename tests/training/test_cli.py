@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 import zoo
-from training.server_predictor import ServerPredictor
+from serve.client.predictor import ServerPredictor
 from zoo.files import sha256
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.package import CARD_FILE, METRICS_FILE, Package

@@ -9,9 +9,11 @@ import pytest
 import uvicorn
 
 from serve.app import create_app
+from serve.client.calls import ClientError
+from serve.client.parts import MAX_FILES
+from serve.client.predictor import ServerPredictor
 from serve.inference.service import Service
 from serve.settings import Settings
-from training.server_predictor import FILES, ServerPredictor, ServerPredictorError
 from zoo.answers import softmax
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.predictors.onnx import OnnxPredictor
@@ -38,7 +40,7 @@ def url(predictor: OnnxPredictor) -> Iterator[str]:
 
 def test_it_answers_as_the_model(url: str, predictor: OnnxPredictor) -> None:
     """Also for more images than go into a request."""
-    pixels = np.random.default_rng(0).integers(0, 256, (FILES + 2, 3, 32, 32), dtype=np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (MAX_FILES + 2, 3, 32, 32), dtype=np.uint8)
     expected = predictor(pixels)
     client = ServerPredictor.open(url, DEFAULT_MODEL)
     actual = client(pixels)
@@ -50,14 +52,14 @@ def test_it_answers_as_the_model(url: str, predictor: OnnxPredictor) -> None:
 
 
 def test_a_model_that_is_not_served(url: str) -> None:
-    with pytest.raises(ServerPredictorError, match=f"does not serve 'rn26'; it serves {DEFAULT_MODEL}"):
+    with pytest.raises(ClientError, match=f"does not serve 'rn26'; it serves {DEFAULT_MODEL}"):
         ServerPredictor.open(url, "rn26")
 
 
 def test_no_server() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    with pytest.raises(ServerPredictorError, match="is the server running"):
+    with pytest.raises(ClientError, match="is the server running"):
         ServerPredictor.open(f"http://127.0.0.1:{port}", DEFAULT_MODEL)
 
 
@@ -76,7 +78,7 @@ def test_another_server(body: bytes) -> None:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            with pytest.raises(ServerPredictorError, match=f"127.0.0.1:{server.server_port}"):
+            with pytest.raises(ClientError, match=f"127.0.0.1:{server.server_port}"):
                 ServerPredictor.open(f"http://127.0.0.1:{server.server_port}", DEFAULT_MODEL)
         finally:
             server.shutdown()
