@@ -18,10 +18,10 @@ from zoo.files import write_atomically
 from zoo.images.preprocess import Pixels
 from zoo.networks.load import load_package
 from zoo.networks.network import Network
-from zoo.outputs import Output
+from zoo.outputs import INPUT, PATCH_LOGITS, Output, check_outputs, check_shape
 from zoo.package import MIN_INPUT_SIZE, ModelConfig, Package
 from zoo.package.onnx_metadata import onnx_metadata
-from zoo.predictors import INPUT, check_pixels
+from zoo.predictors import check_pixels
 from zoo.runtime import Precision
 
 # What PyTorch's exporter writes without a conversion. Newer opsets renew operators without need (19: AveragePool,
@@ -101,6 +101,7 @@ def export_network(
     """
     if len(config.classes) != network.num_classes:
         raise InputError(f"the network has {network.num_classes} classes, its configuration {len(config.classes)}")
+    check_predicted(network, config)
     folded, metadata = fold(network), onnx_metadata(config, precision, network.outputs)
     if precision == "int8":
         if pixels is None:
@@ -115,6 +116,26 @@ def export_network(
     onnx.helper.set_model_props(model, metadata)
     onnx.checker.check_model(model, full_check=True)
     write_atomically(file, model.SerializeToString(deterministic=True))
+
+
+def check_predicted(network: Network, config: ModelConfig) -> None:
+    """Check that a network predicts what it declares.
+
+    Raises:
+        InputError: a declaration is not valid, an output is missing, or is not of the declared shape or type.
+    """
+    check_outputs(network.outputs)
+    pixels = torch.zeros(2, 3, config.input_size, config.input_size, dtype=torch.uint8, device=network.device)
+    training = network.training
+    with torch.inference_mode():
+        predicted = network.eval().predict(pixels)
+    network.train(training)
+    if missing := [output.name for output in network.outputs if output.name not in predicted]:
+        raise InputError(f"the network declares {', '.join(missing)}, and does not predict it")
+    grid = predicted[PATCH_LOGITS.name].shape[2:]
+    for output in network.outputs:
+        array = predicted[output.name]
+        check_shape(output, array.shape[1:], not array.is_floating_point(), config.classes, grid)
 
 
 def to_onnx(module: nn.Module, outputs: Sequence[Output], size: int) -> onnx.ModelProto:

@@ -20,8 +20,8 @@ from zoo.answers import patch_shares, softmax
 from zoo.errors import InputError
 from zoo.images.preprocess import Pixels
 from zoo.machine import cores
-from zoo.outputs import STANDARD
-from zoo.predictors import INPUT, Prediction
+from zoo.outputs import INPUT, STANDARD
+from zoo.predictors import Prediction
 from zoo.predictors.onnx import run_session
 from zoo.predictors.onnx_session import open_session
 from zoo.runtime import Runtime

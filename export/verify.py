@@ -4,10 +4,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 import onnxruntime
 import torch
+from numpy.typing import NDArray
 
 from export.parity import TOLERANCES, Parity, ParityError, Provider
 from zoo.answers import patch_shares
@@ -214,7 +216,9 @@ class _Comparison:
                 )
             if output.kind != "index map":  # the distance between two indices means nothing
                 # JSON has no NaN and no infinity: both count as the largest number there is.
-                error = float(np.nan_to_num(np.abs(wanted - got), nan=_LARGEST, posinf=_LARGEST).max())
+                with np.errstate(invalid="ignore"):
+                    difference = np.where(_is_same(wanted, got), 0, np.abs(wanted - got))
+                error = float(np.nan_to_num(difference, nan=_LARGEST, posinf=_LARGEST).max())
                 magnitude = float(np.nan_to_num(np.abs(wanted), nan=0, posinf=0).max())
                 self.errors[name] = max(self.errors.get(name, 0.0), error)
                 self.magnitudes[name] = max(self.magnitudes.get(name, 0.0), magnitude)
@@ -229,3 +233,8 @@ class _Comparison:
 
 def _describe(outputs: Sequence[Output]) -> str:
     return ", ".join(f"{output.name} ({output.kind})" for output in outputs)
+
+
+def _is_same(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where numbers are equal, not-a-numbers and infinities included."""
+    return (one == other) | (np.isnan(one) & np.isnan(other))

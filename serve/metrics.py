@@ -87,7 +87,7 @@ class Metrics:
         self.waiting = self._gauge("zoo_waiting_images", "Images in the queue.", "model")
         self.connections = self._gauge("zoo_connections", "Open connections.")
         in_flight_items = self._gauge("zoo_in_flight_images", "Images in flight.")
-        in_flight_bytes = self._gauge("zoo_in_work_bytes", "Bytes of requests in flight.")
+        in_flight_bytes = self._gauge("zoo_in_flight_bytes", "Bytes of requests in flight.")
         self.watch(in_flight_items, lambda: shared.items.own)
         self.watch(in_flight_bytes, lambda: shared.bytes.own)
         self.loads = Counter("zoo_model_loads", "Times that a model was loaded.", ["model"], registry=self.registry)

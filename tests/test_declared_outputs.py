@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from playwright.sync_api import expect, sync_playwright
@@ -24,15 +25,18 @@ from serve.app import create_app
 from serve.client import Client
 from serve.inference.service import Service
 from serve.settings import Settings
+from zoo.answers import map_answers
 from zoo.cli import app as program
+from zoo.errors import InputError, PackageError
 from zoo.files import sha256
 from zoo.images.preprocess import CIFAR10_NORMALIZATION, Pixels
 from zoo.outputs import STANDARD, Output
 from zoo.package import CONFIG_FILE, ONNX_FILES, WEIGHTS_FILE, ModelConfig, Package
-from zoo.predictors import Predictor
+from zoo.predictors import Prediction, Predictor
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.predictors.onnx_session import read_declarations
 from zoo.predictors.torch import TorchPredictor
+from zoo.semantic_map import NONE_COLOUR, class_colour
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 OWN = (CONTRAST, CHECKER, PATCH_EMBEDDING)
@@ -136,6 +140,57 @@ def test_the_client_and_the_program_read_it(package: Package, photo_file: Path, 
     assert CliRunner().invoke(program, options).exit_code == 0
     [result] = json.loads(out.read_text())["results"]
     assert [each["name"] for each in result["maps"]] == ["contrast", "checker"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"contrast": lambda tensor: tensor[:, None]}, "output contrast is declared as scalar map"),
+        ({"checker": lambda tensor: tensor.float()}, "output checker is declared as index map"),
+        ({"contrast": None}, "the network declares contrast, and does not predict it"),
+    ],
+)
+def test_what_is_not_as_declared_is_not_exported(
+    package: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any], message: str
+) -> None:
+    network = zoo.load(f"local-dir:{package.path}")
+    predict = type(network).compute_outputs
+
+    def other(self: Any, activations: Any) -> dict[str, torch.Tensor]:
+        predicted = predict(self, activations)
+        for name, change in changed.items():
+            predicted = {key: value for key, value in predicted.items() if change or key != name}
+            if change:
+                predicted[name] = change(predicted[name])
+        return predicted
+
+    monkeypatch.setattr(type(network), "compute_outputs", other)
+    with pytest.raises(InputError, match=message):
+        export_network(network, package.config, tmp_path / "model.onnx")
+
+
+def test_a_file_that_is_not_as_its_metadata_declare_is_refused(package: Package, tmp_path: Path) -> None:
+    model = onnx.load(package.path / ONNX_FILES["fp32"])
+    [declared] = [entry for entry in model.metadata_props if entry.key == "outputs"]
+    declared.value = declared.value.replace("scalar map", "index map")
+    declared.value = declared.value.replace('"Contrast", "legend": []', '"", "legend": ["a"]')
+    onnx.save(model, tmp_path / "model.onnx")
+    with pytest.raises(PackageError, match="output contrast is declared as index map"):
+        read_declarations(tmp_path / "model.onnx")
+
+
+def test_numbers_that_are_not_finite_are_null() -> None:
+    values = np.array([[[0.5, np.nan], [np.inf, 1]]], np.float32)
+    arrays = [np.zeros((1, 3)), np.zeros((1, 3, 2, 2)), np.zeros((1, 4, 2, 2)), values]
+    [found] = map_answers(Prediction((*STANDARD, CONTRAST), arrays), 0, ("a", "b", "c"))
+    assert found["values"] == [[0.5, None], [None, 1.0]]
+
+
+def test_the_slack_has_a_colour_of_its_own() -> None:
+    doubt = Output("doubt", "class map", "Doubt", "classes and none")
+    arrays = [np.zeros((1, 1)), np.zeros((1, 1, 1, 1)), np.zeros((1, 2, 1, 1)), np.zeros((1, 2, 1, 1))]
+    [found] = map_answers(Prediction((*STANDARD, doubt), arrays), 0, ("a",))
+    assert found["colours"] == [class_colour(0), NONE_COLOUR]
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium on PATH")

@@ -1,14 +1,15 @@
 """From a prediction's arrays to what a person or a program asked: classes with probabilities, patch by patch."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zoo.errors import InputError
 from zoo.outputs import STANDARD, Array
 from zoo.package.entities import Entities
 from zoo.predictors import Prediction
-from zoo.semantic_map import class_colour
+from zoo.semantic_map import label_colours
 
 DEFAULT_TOP_K = 5
 
@@ -91,15 +92,18 @@ def patch_answers(
 
 
 def map_answers(prediction: Prediction, row: int, classes: tuple[str, ...]) -> list[dict[str, object]]:
-    """The maps of one image that a network declares beside the standard outputs, for JSON: values as nested lists."""
+    """The maps of one image that a network declares beside the standard outputs, for JSON.
+
+    Values are nested lists, with null where a number is not finite.
+    """
     return [
         {
             "name": output.name,
             "kind": output.kind,
             "title": output.title,
             "legend": (legend := output.labels(classes)),
-            "colours": [class_colour(index) for index in range(len(legend))],
-            "values": prediction[output.name][row].tolist(),
+            "colours": label_colours(legend),
+            "values": _json_values(prediction[output.name][row]),
         }
         for output in prediction.outputs
         if output.kind != "vector" and output not in STANDARD
@@ -114,3 +118,12 @@ def _patch(shares: Array, classes: tuple[str, ...], top_k: int) -> Patch:
 def _top(values: Array, classes: tuple[str, ...], top_k: int) -> tuple[ClassShare, ...]:
     order = (-values).argsort(kind="stable")[:top_k]
     return tuple(map(ClassShare, [classes[index] for index in order], values[order].tolist()))
+
+
+def _json_values(values: NDArray[Any]) -> list[Any]:
+    finite = np.isfinite(values)
+    if not finite.all():
+        values = values.astype(object)
+        values[~finite] = None
+    found: list[Any] = values.tolist()
+    return found

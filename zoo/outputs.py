@@ -4,14 +4,20 @@ A network declares them once (`Network.outputs`). Its ONNX files carry the decla
 prediction follows them: parity, predictors, the server's answers and its page.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, with_config
 
+from zoo.errors import InputError
+
 Array = NDArray[np.float32]
+
+INPUT = "image"
+"""Name of the input of ONNX files and of the Open Inference Protocol."""
 
 NONE = "none"
 """Name of the slack, the share of a patch that matches no class, in answers and legends."""
@@ -33,8 +39,8 @@ class Output:
     name: str
     """An identifier, which is also its name in ONNX files and the Open Inference Protocol."""
     kind: OutputKind
-    title: str
-    """Its name for people."""
+    title: str = field(compare=False)
+    """Its name for people, by which no output is told from another."""
     legend: Legend = ()
 
     def __post_init__(self) -> None:
@@ -76,3 +82,46 @@ ASSIGNMENT = Output("assignment", "class map", "Assignment", "classes and none")
 
 STANDARD = (LOGITS, PATCH_LOGITS, ASSIGNMENT)
 """What the zoo's networks give; those without a semantic block have no assignment."""
+
+
+def check_outputs(outputs: Sequence[Output]) -> None:
+    """Check the declarations of a network.
+
+    Raises:
+        InputError: two outputs have the same name, one has the input's, or class logits and patch logits are not there
+            as every network has them.
+    """
+    names = [output.name for output in outputs]
+    if repeated := {name for name in names if names.count(name) > 1 or name == INPUT}:
+        raise InputError(f"outputs {', '.join(names)}: {', '.join(sorted(repeated))} names something else already")
+    for required in (LOGITS, PATCH_LOGITS):
+        if required not in outputs:
+            raise InputError(
+                f"outputs {', '.join(names)}: every network declares {required.name} as zoo.outputs does, a "
+                f"{required.kind} of the classes"
+            )
+
+
+def check_shape(
+    output: Output, shape: Sequence[int], integer: bool, classes: tuple[str, ...], grid: Sequence[int]
+) -> None:
+    """Check that an array is what its output declares.
+
+    Arguments:
+        output: the declaration.
+        shape: of the array for one image.
+        integer: whether its numbers are integers.
+        classes: of the model.
+        grid: rows and columns of the patch grid.
+
+    Raises:
+        InputError: the shape, or the type of the numbers, is another one.
+    """
+    rows, columns = grid
+    expected = output.shape(classes, (rows, columns))
+    wrong = len(shape) != len(expected) or any(-1 != want != got for want, got in zip(expected, shape, strict=True))
+    if wrong or integer != (output.dtype is np.int64):
+        raise InputError(
+            f"output {output.name} is declared as {output.kind} {list(expected)} of {output.dtype.__name__}, and is "
+            f"{list(shape)} of {'integers' if integer else 'floating-point numbers'}, for each image"
+        )

@@ -21,6 +21,7 @@ MAX_SIDE = 1024
 MAX_OPACITY = 0.65
 """Opacity of a cell that is all one class: the image must stay visible under it."""
 LEGEND_ROWS = 12
+NONE_COLOUR = "#20242b"
 INK, PAPER = "#202124", "#ffffff"
 
 
@@ -40,6 +41,11 @@ def class_colour(index: int) -> str:
     lightness += (0, 0.16, -0.16, 0.24, -0.24, 0.08, -0.08, 0.2, -0.2, 0.12)[cycle % 10]
     shade = colorsys.hls_to_rgb(hue, min(max(lightness, 0.05), 0.95), saturation)
     return "#" + "".join(f"{round(255 * value):02x}" for value in shade)
+
+
+def label_colours(labels: tuple[str, ...]) -> list[str]:
+    """The colours of a legend: those of the classes, in order; the slack has one of its own."""
+    return [NONE_COLOUR if label == NONE else class_colour(index) for index, label in enumerate(labels)]
 
 
 def draw_semantic_map(image: Image.Image, shares: Array, box: Box, classes: tuple[str, ...], title: str) -> Image.Image:

@@ -14,7 +14,7 @@ from peers.turns import fastest
 
 from serve.tuning.tune import PARTS
 from zoo.images.preprocess import Pixels
-from zoo.predictors import INPUT
+from zoo.outputs import INPUT
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.predictors.onnx_session import open_session
 from zoo.predictors.torch import TorchPredictor

@@ -53,6 +53,8 @@ class ServedModel:
     """Growth of the process when it was loaded; the largest of all loads."""
     loading: asyncio.Task[LoadedModel] | None = None
     """The load in progress."""
+    declaring: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while the file is opened for its declarations alone."""
     declared: OnnxFile | None = None
     """Declarations of its ONNX file, once that was opened."""
     name: str = field(init=False)

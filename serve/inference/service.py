@@ -149,8 +149,10 @@ class Service:
         Raises:
             ModelUnavailableError: the file cannot be opened.
         """
-        declared = model.declared
-        return declared if declared is not None else await asyncio.to_thread(self.models.read_declared, model)
+        if model.declared is None:
+            async with model.declaring:
+                return await asyncio.to_thread(self.models.read_declared, model)
+        return model.declared
 
     async def compute(self, model: ServedModel, pixels: Pixels, deadline: float) -> Answer:
         """As `answer`, for pixels [N, 3, S, S] of the model's input size S."""

@@ -12,7 +12,7 @@ from serve.open_inference.fields import field
 from serve.open_inference.signature import Signature
 from zoo.errors import InputError
 from zoo.images.preprocess import Pixels
-from zoo.predictors import INPUT
+from zoo.outputs import INPUT
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 """Header with the length of the JSON part of a body, in bytes, where binary tensors follow it."""

@@ -84,7 +84,8 @@ def router(service: Service) -> APIRouter:
         return read_request(body, headers.get(HEADER_LENGTH), signature)
 
     first = service.model(None)
-    example_signature = Signature(service.models.read_declared(first), settings.max_files)
+    # The default model is loaded already, unless something else than ONNX Runtime computes it.
+    signature = first.declared and Signature(first.declared, settings.max_files)
 
     @routes.get("", responses=example(about) | _problems(401, 429))
     async def server_metadata() -> dict[str, Any]:
@@ -117,7 +118,7 @@ def router(service: Service) -> APIRouter:
             only_ready = _wants_ready(await read_body(request, reservation, settings))
         return [] if only_ready and not service.ready else list_models()
 
-    metadata = example(example_signature.metadata()) | _OF_A_MODEL
+    metadata = (example(signature.metadata()) if signature else {}) | _OF_A_MODEL | _problems(503)
 
     @routes.get("/models/{name}", responses=metadata)
     @routes.get("/models/{name}/versions/{version}", responses=metadata, dependencies=versioned)
@@ -125,7 +126,7 @@ def router(service: Service) -> APIRouter:
         """A model's tensors; `parameters` has the names of its classes and what its outputs are, as JSON."""
         return signature.metadata()
 
-    config = example(example_signature.triton_config()) | _OF_A_MODEL
+    config = (example(signature.triton_config()) if signature else {}) | _OF_A_MODEL | _problems(503)
 
     @routes.get("/models/{name}/config", responses=config)
     @routes.get("/models/{name}/versions/{version}/config", responses=config, dependencies=versioned)
@@ -153,9 +154,9 @@ def router(service: Service) -> APIRouter:
     )
     async def infer(request: Request, model: Annotated[ServedModel, found]) -> Response:
         """A model's answer for pixels."""
-        of_client, signature = client_deadline(request), await sign(model)
+        of_client = client_deadline(request)
         with service.enter() as reservation:
-            body = await read_body(request, reservation, settings)
+            body, signature = await read_body(request, reservation, settings), await sign(model)
             asked = await to_thread.run_sync(read, body, request.headers, signature, limiter=reading)
             reservation.add(items=len(asked.pixels), bytes_=max(asked.pixels.nbytes - len(body), 0))
             deadline = min(deadline_of(of_client, settings), time.monotonic() + asked.timeout)

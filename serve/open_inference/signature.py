@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from zoo.outputs import Output
+from zoo.outputs import INPUT, Output
 from zoo.package import ModelConfig
-from zoo.predictors import INPUT
 from zoo.predictors.onnx_session import OnnxFile
 
 VERSION = "1"

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from zoo import registry
 from zoo.networks import resnet
-from zoo.networks.network import Network
+from zoo.networks.network import Activations, Network
 from zoo.outputs import Output
 from zoo.registry import Variant, info, register
 
@@ -27,11 +27,11 @@ class Contrasting(Network):
     def outputs(self) -> tuple[Output, ...]:
         return (*super().outputs, CONTRAST, CHECKER, PATCH_EMBEDDING)
 
-    def predict(self, pixels: Tensor) -> dict[str, Tensor]:
-        before = self.activations(pixels).before
+    def compute_outputs(self, activations: Activations) -> dict[str, Tensor]:
+        before = activations.before
         rows, columns = (torch.arange(side) for side in before.shape[2:])
         checker = (rows[:, None] + columns) % 2
-        return super().predict(pixels) | {
+        return super().compute_outputs(activations) | {
             CONTRAST.name: before.amax(dim=1) - before.amin(dim=1),
             CHECKER.name: checker.expand(before.shape[0], -1, -1),
             PATCH_EMBEDDING.name: before.mean(dim=(2, 3))[:, :16],

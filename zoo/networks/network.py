@@ -178,14 +178,18 @@ class Network(nn.Module):
     def outputs(self) -> tuple[Output, ...]:
         """Declarations of what `predict` gives, in the order of an ONNX file.
 
-        A network with other outputs overrides this and `predict`; its ONNX files, parity, the server and its page
-        follow. Class logits and patch logits must be among them.
+        A network with other outputs overrides this and `compute_outputs`; its ONNX files, parity, the server and its
+        page follow. Class logits and patch logits must be among them.
         """
         return (LOGITS, PATCH_LOGITS, ASSIGNMENT) if isinstance(self.block, SemanticBlock) else (LOGITS, PATCH_LOGITS)
 
     def predict(self, pixels: Tensor) -> dict[str, Tensor]:
         """The declared outputs for pixels [N, 3, H, W], by name."""
-        semantics = self.semantics(pixels)
+        return self.compute_outputs(self.activations(pixels))
+
+    def compute_outputs(self, activations: Activations) -> dict[str, Tensor]:
+        """The declared outputs by name, computed from the activations of N images."""
+        semantics = self._semantics(activations)
         predicted = {LOGITS.name: semantics.logits, PATCH_LOGITS.name: semantics.patch_logits}
         if semantics.assignment is not None:
             predicted[ASSIGNMENT.name] = semantics.assignment
@@ -222,7 +226,10 @@ class Network(nn.Module):
         Raises:
             InputError: an assignment or a source was given, and the network has no semantic block.
         """
-        _, tap, features, logits = self.activations(pixels, assignment, source)
+        return self._semantics(self.activations(pixels, assignment, source))
+
+    def _semantics(self, activations: Activations) -> Semantics:
+        _, tap, features, logits = activations
         if tap.patch_logits is None:
             weight = self.classifier.weight[:, :, None, None]
             maps = F.conv2d(features, weight, self.classifier.bias)

@@ -11,9 +11,6 @@ from zoo.images.preprocess import Pixels
 from zoo.outputs import ASSIGNMENT, LOGITS, PATCH_LOGITS, Array, Output
 from zoo.package import ModelConfig
 
-INPUT = "image"
-"""Name of the input of ONNX files and of the Open Inference Protocol."""
-
 
 class Prediction(Mapping[str, NDArray[Any]]):
     """Arrays that a model computed for N images, by the name of the output.

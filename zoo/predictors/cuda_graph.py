@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zoo.images.preprocess import Pixels
-from zoo.outputs import Output
-from zoo.predictors import INPUT, Prediction
+from zoo.outputs import INPUT, Output
+from zoo.predictors import Prediction
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 """Batch sizes with buffers and a graph of their own; another batch is computed as one of the next larger size."""

@@ -15,10 +15,10 @@ from zoo.files import sha256
 from zoo.hub import reference_of
 from zoo.images.preprocess import Pixels
 from zoo.machine import cores
-from zoo.outputs import Output
+from zoo.outputs import INPUT, Output
 from zoo.package import CONFIG_FILE, PARITY_FILE, ModelConfig, Package
 from zoo.package.timings import Serving
-from zoo.predictors import INPUT, Prediction, check_pixels
+from zoo.predictors import Prediction, check_pixels
 from zoo.predictors.cuda_graph import CudaGraphRunner
 from zoo.predictors.forks import leak_after_fork, notify_after_fork
 from zoo.predictors.onnx_session import DeviceError, declared_by, on_cuda, open_session

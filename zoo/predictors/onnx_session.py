@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import PackageError, ZooError
+from zoo.errors import InputError, PackageError, ZooError
 from zoo.extras import importing
 from zoo.machine import nvidia_driver
-from zoo.outputs import LOGITS, PATCH_LOGITS, Output
+from zoo.outputs import PATCH_LOGITS, Output, check_outputs, check_shape
 from zoo.package import ModelConfig
 from zoo.package.onnx_metadata import config_from_metadata, outputs_from_metadata, precision_from_metadata
 from zoo.predictors.forks import leak_after_fork
@@ -76,11 +76,17 @@ def declared_by(session: Any, file: Path) -> OnnxFile:
         PackageError: the file names no model, or does not declare its outputs.
     """
     metadata, where = session.get_modelmeta().custom_metadata_map, str(file)
-    shapes = {output.name: tuple(output.shape[1:]) for output in session.get_outputs()}
+    found = {output.name: output for output in session.get_outputs()}
+    shapes = {name: tuple(output.shape[1:]) for name, output in found.items()}
     config = config_from_metadata(metadata, where)
-    if missing := [output.name for output in (LOGITS, PATCH_LOGITS) if output.name not in shapes]:
-        raise PackageError(f"{where} has no output {' and no '.join(missing)}; export it again")
-    outputs = outputs_from_metadata(metadata, list(shapes), where)
+    outputs = outputs_from_metadata(metadata, list(found), where)
+    try:
+        check_outputs(outputs)
+        for output in outputs:
+            integer = found[output.name].type == "tensor(int64)"
+            check_shape(output, shapes[output.name], integer, config.classes, shapes[PATCH_LOGITS.name][1:])
+    except (InputError, ValueError) as error:
+        raise PackageError(f"{where}: {error}; export it again") from None
     return OnnxFile(config, precision_from_metadata(metadata, where), outputs, shapes)
 
 

@@ -5,8 +5,8 @@ export const SCALAR_COLOUR = "#7a1fa2";
 
 const numbers = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 
-/** A number for people: 3 significant digits. */
-export const format = (number) => numbers.format(number);
+/** A number for people: 3 significant digits; null stands for what is not finite. */
+export const format = (number) => (number === null ? "none" : numbers.format(number));
 
 /** One entry of `maps` in an answer of /patch-semantics; cells are counted row by row. */
 export class DeclaredMap {
@@ -33,7 +33,7 @@ export class DeclaredMap {
 
   /** The colour of a cell, as #rrggbb. */
   colourOf(cell) {
-    return this.indices ? this.colours[this.indices[cell]] : SCALAR_COLOUR;
+    return (this.indices && this.colours[this.indices[cell]]) ?? SCALAR_COLOUR;
   }
 
   /** What a cell has: its name, its number, or both. */

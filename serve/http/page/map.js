@@ -94,7 +94,8 @@ export class SemanticMap {
   paint(view, [low, high]) {
     const image = new ImageData(this.columns, this.rows);
     this.values(view).forEach((value, cell) => {
-      image.data.set([...this.colourOf(view, cell), Math.round((255 * (value - low)) / (high - low))], 4 * cell);
+      const opacity = value === null ? 0 : (value - low) / (high - low);
+      image.data.set([...this.colourOf(view, cell), Math.round(255 * opacity)], 4 * cell);
     });
     return image;
   }
@@ -121,7 +122,7 @@ export function viewColour(view, model, maps) {
  */
 export function rangeOf(view, maps) {
   if (view.kind === "best") return [0, 1];
-  const values = maps.flatMap((map) => [...map.values(view)]);
+  const values = maps.flatMap((map) => [...map.values(view)]).filter((value) => value !== null);
   const named = view.kind === "declared" && maps.every((map) => !map.declared.get(view.name)?.numbers);
   const low = view.kind === "declared" && !named ? Math.min(...values) : 0;
   const high = Math.max(...values);

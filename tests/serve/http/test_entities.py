@@ -16,13 +16,13 @@ from serve.schemas import PatchSemanticsAnswer
 from serve.settings import Settings
 from zoo.errors import PackageError
 from zoo.hub import DEFAULT_MODEL, open_model
-from zoo.package import CONFIG_FILE, ENTITIES_FILE, METRICS_FILE, ONNX_FILES, Package
+from zoo.package import CONFIG_FILE, ENTITIES_FILE, METRICS_FILE, Package
 
 
 @pytest.fixture
 def package(tmp_path: Path) -> Package:
     """A model directory without entities; what computes it is the test's."""
-    for name in (CONFIG_FILE, METRICS_FILE, ONNX_FILES["fp32"]):
+    for name in (CONFIG_FILE, METRICS_FILE):
         shutil.copy(open_model(DEFAULT_MODEL).path / name, tmp_path)
     return Package.open(tmp_path)
 

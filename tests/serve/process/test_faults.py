@@ -108,7 +108,7 @@ def test_clients_that_leave(server: Running, leave: Callable[[str], None]) -> No
             leave(server.url)
         load.wait()
     assert set(load.outcomes) == {200}
-    await_(lambda: server.metric("zoo_in_flight_images") == server.metric("zoo_in_work_bytes") == 0)
+    await_(lambda: server.metric("zoo_in_flight_images") == server.metric("zoo_in_flight_bytes") == 0)
     server.check_log()
 
 
