@@ -67,7 +67,7 @@ publish: release  ## Release: after make release, publish the models, and the wh
 	@echo "to end: git push --follow-tags"
 
 clean:  ## Remove what the other verbs made
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/%.installed: pyproject.toml | $(VENV)

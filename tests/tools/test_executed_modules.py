@@ -1,0 +1,16 @@
+"""The way of a request stays short enough to be read."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "tools" / "executed_modules.py"
+
+
+@pytest.mark.parametrize(("what", "limit"), [("request", 20), ("step", 12), ("load", 25)])
+def test_few_modules_are_executed(what: str, limit: int) -> None:
+    done = subprocess.run([sys.executable, SCRIPT, what], capture_output=True, text=True, timeout=200, check=True)
+    modules = [line for line in done.stdout.splitlines() if line.endswith(".py")]
+    assert 5 < len(modules) <= limit, modules
