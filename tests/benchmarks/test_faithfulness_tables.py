@@ -52,4 +52,5 @@ def test_a_row_a_method() -> None:
 
 def test_without_a_record_it_says_how_to_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(faithfulness_tables, "RESULTS", tmp_path / "none.json")
-    assert {table() for table in faithfulness_tables.FAITHFULNESS.values()} == {faithfulness_tables.NOT_MEASURED}
+    tables = faithfulness_tables.FAITHFULNESS | faithfulness_tables.DIFFERENCES
+    assert {table() for table in tables.values()} == {faithfulness_tables.NOT_MEASURED}
