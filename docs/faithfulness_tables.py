@@ -61,7 +61,7 @@ def verdict() -> str:
             parts = [f"{side} than {_listed(sides[side])}" for side in ("better", "worse") if sides[side]]
             if sides[""]:
                 parts.append(f"no clear difference from {_listed(sides[''])}")
-            lines.append(f"  - {heading}: {'; '.join(parts)}.")
+            lines.append(f"    - {heading}: {'; '.join(parts)}.")
     return "\n".join(lines) or NOT_MEASURED
 
 

@@ -61,7 +61,7 @@ def models_table() -> str:
         }
         rows.append(
             [
-                f"[`{config.variant}`](weights/{config.name})",
+                f"[`{config.variant}`](weights/{config.name}/README.md)",
                 f"{test['accuracy']:.2f}",
                 f"{test['patch_accuracy']:.2f}",
                 f"{info(config.variant).parameters(len(config.classes)) / 1e6:.2f} M",
