@@ -1,4 +1,4 @@
-"""Files of the website: a hook of mkdocs that lays them out as in the repository, so that their links hold there too."""
+"""Hook of mkdocs that lays out the website's files as in the repository, so that their links hold there too."""
 
 from pathlib import Path
 
