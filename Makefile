@@ -12,7 +12,7 @@ $(BIN)/twine check --strict dist/*
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint types format docs bench release publish clean
+.PHONY: help serve test lint types format docs site bench release publish clean
 
 help:  ## Show the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -42,6 +42,9 @@ docs: $(VENV)/dev.installed  ## Write the tables that are made from the registry
 	$(BIN)/python docs/serving_plot.py
 	$(BIN)/zoo reproduce --only-write
 	$(BIN)/zoo claims --only-write
+
+site: $(VENV)/site.installed  ## Build the website of the documentation into build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(VENV)/bench.installed  ## Measure; raw results go to benchmarks/results
 	$(BIN)/python benchmarks/inference.py
@@ -73,6 +76,13 @@ clean:  ## Remove what the other verbs made
 $(VENV)/%.installed: pyproject.toml | $(VENV)
 	@echo "installing what '$*' needs into $(VENV)"
 	$(PIP) --editable '.[$*]'
+	touch $@
+
+# Packages of a dependency group, without the zoo itself: the API reference is read from the source.
+$(VENV)/site.installed: pyproject.toml | $(VENV)
+	@echo "installing what 'site' needs into $(VENV)"
+	$(PIP) --upgrade 'pip>=25.1'
+	$(PIP) --group site
 	touch $@
 
 $(VENV):

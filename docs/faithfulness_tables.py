@@ -1,4 +1,4 @@
-"""The tables of docs/explain.md, from what `zoo faithfulness` measured."""
+"""The tables of docs/explain.md and of benchmarks/results/faithfulness.md, from what `zoo faithfulness` measured."""
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -11,11 +11,11 @@ RESULTS = Path(__file__).resolve().parents[1] / "benchmarks/results/faithfulness
 NOT_MEASURED = "Not measured yet: `zoo faithfulness --data cifar10 -o benchmarks/results/faithfulness.json`."
 
 HEADINGS = {"deletion": "deletion", "insertion": "insertion", "mass": "mass", "hit": "maximum"}
-"""What the measures are called in the tables."""
+"""Names of the measures in the tables."""
 
 
 def measured_on() -> str:
-    """How each model was measured."""
+    """Images, mosaics and seed of each model's measurement."""
     rows = []
     for name, record in _models():
         side, mosaic_side, (height, width) = record["image_size"], record["mosaic_size"], record["grid"]
@@ -27,7 +27,7 @@ def measured_on() -> str:
 
 
 def methods() -> str:
-    """Every method of every model."""
+    """Every measure of every method: one row per model and method."""
     rows = (
         [f"`{name}`", method, *(_interval(measures[measure]) for measure in BETTER_DIRECTION)]
         for name, record in _models()
@@ -38,17 +38,17 @@ def methods() -> str:
 
 
 def differences() -> str:
-    """The semantic map less each other method, with a verdict where the interval leaves 0 out."""
+    """The semantic map minus each other method, with a verdict where the interval excludes 0."""
     rows = (
         [f"`{name}`", method, *(_difference(measure, measures[measure]) for measure in BETTER_DIRECTION)]
         for name, record in _models()
         for method, measures in record["differences"].items()
     )
-    return _table(["model", "semantic map less", *HEADINGS.values()], "llrrrr", rows)
+    return _table(["model", "semantic map minus", *HEADINGS.values()], "llrrrr", rows)
 
 
 def verdict() -> str:
-    """Where the semantic map is better than other methods and where not, a sentence a measure and model."""
+    """Where the semantic map is better than other methods and where it is worse: one line per model and measure."""
     lines = []
     for name, record in _models():
         if not record["differences"]:
@@ -61,17 +61,18 @@ def verdict() -> str:
             parts = [f"{side} than {_listed(sides[side])}" for side in ("better", "worse") if sides[side]]
             if sides[""]:
                 parts.append(f"no clear difference from {_listed(sides[''])}")
-            lines.append(f"  - {heading}: {'; '.join(parts)}.")
+            lines.append(f"    - {heading}: {'; '.join(parts)}.")
     return "\n".join(lines) or NOT_MEASURED
 
 
-FAITHFULNESS: dict[str, Callable[[], str]] = {
-    "verdict": verdict,
-    "measured-on": measured_on,
-    "methods": methods,
-    "differences": differences,
+FAITHFULNESS: dict[str, Callable[[], str]] = {"verdict": verdict, "methods": methods}
+"""Tables of the page, by the names of their markers."""
+
+DIFFERENCES: dict[str, Callable[[], str]] = {
+    "Differences, image by image": differences,
+    "Images and mosaics": measured_on,
 }
-"""The tables by the names of their markers."""
+"""Tables of benchmarks/results/faithfulness.md, by their headings."""
 
 
 def _models() -> Iterable[tuple[str, Mapping[str, Any]]]:

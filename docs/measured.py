@@ -13,26 +13,26 @@ RESULTS = ROOT / "benchmarks/results/inference.json"
 IMAGE = "performance.svg"
 
 LATENCY, COMPARED = "1", "64"
-"""Images in the batches that the tables of one batch show."""
+"""Batch sizes of the tables that show only one."""
 
 Row = Mapping[str, Any]
-"""What was measured of a contender with one batch."""
+"""Measurement of one contender at one batch size."""
 
 
 def results() -> dict[str, Any]:
-    """The measurements by variant, in the order of the registry; empty where there are none."""
+    """The measurements by variant, in the order of the registry; empty without a record."""
     measured = _record().get("variants", {})
     return {name: measured[name] for name in list_models() if name in measured}
 
 
 def contenders(variant: str, batch: str) -> dict[str, Row]:
-    """What was measured of a variant with a batch, by contender; empty where nothing was."""
+    """Measurements of a variant at one batch size, by contender; empty if there are none."""
     rows: dict[str, Row] = results()[variant]["batches"].get(batch, {}).get("contenders", {})
     return rows
 
 
 def semantics_costs() -> dict[str, Any]:
-    """What the semantic block costs, by variant."""
+    """Cost of the semantic block, by variant."""
     costs: dict[str, Any] = _record().get("semantics", {})
     return costs
 

@@ -1,4 +1,4 @@
-"""Draw docs/performance.svg: how many times as fast as PyTorch eager each variant is computed.
+"""Draw docs/performance.svg: the speed-up over PyTorch eager of each variant.
 
 python docs/performance_plot.py
 """
@@ -18,14 +18,15 @@ SHOWN = {
     "ours fp32": COLORS[0],
     "ours int8": COLORS[1],
 }
-"""Contenders with their colours."""
+"""Colours of the contenders."""
 
 ROW_HEIGHT, SPREAD = 0.55, 0.7
-"""Inches of a variant, and the part of them that its contenders take."""
+"""Inches per variant, and the part of them that its contenders take."""
 
 
 def draw() -> Figure | None:
-    """A row a variant, a point a contender, a line from the slowest of its turns to the fastest. None without any."""
+    """One row per variant, one point per contender, with a line from its slowest round to its fastest; None without
+    measurements."""
     measured = {variant: contenders(variant, COMPARED) for variant in results()}
     measured = {variant: rows for variant, rows in measured.items() if rows}
     if not measured:
@@ -49,7 +50,7 @@ def draw() -> Figure | None:
             [line + 0.5 for line in range(len(measured) - 1)], 0, 1, "#e4e4e4", transform=axes.get_yaxis_transform()
         )
         axes.set(ylim=(len(measured) - 0.5, -0.5), xlim=(0, None))
-        axes.set_xlabel(f"times as fast as PyTorch eager, batches of {COMPARED}: medians, and the range of the turns")
+        axes.set_xlabel(f"speed-up over PyTorch eager, batches of {COMPARED}: median and range of the rounds")
         figure.legend(loc="outside upper center", ncols=len(SHOWN), frameon=False)
     return figure
 

@@ -1,4 +1,4 @@
-"""The tables of docs/performance.md."""
+"""The tables of docs/performance.md and of benchmarks/results/inference.md."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -18,14 +18,14 @@ ORDINARY = "timm resnet"
 
 
 def image() -> str:
-    """Where docs/performance_plot.py draws."""
+    """The image that docs/performance_plot.py draws."""
     if not any(contenders(variant, COMPARED) for variant in results()):
         return NOT_MEASURED
     return f"![Speed relative to PyTorch eager, by variant]({IMAGE})"
 
 
 def machines() -> str:
-    """On what each variant was measured."""
+    """The machine that each variant was measured on, and the versions of the packages."""
     rows = []
     for variant, result in results().items():
         machine, peak = result["machine"], result["peak"]
@@ -41,33 +41,33 @@ def machines() -> str:
             ", ".join(f"{name} {number}" for name, number in machine["versions"].items()),
         ]
         rows.append([f"`{variant}`", *texts])
-    headings = ["variant", "date", "processor", "threads", "load before", "turns", "peak, G multiply-adds/s"]
-    return _table([*headings, "copy, GB/s", "weights", "versions"], "lllrrrrrll", rows)
+    headings = ["variant", "date", "processor", "threads", "load average before", "rounds", "peak, G multiply-adds/s"]
+    return _table([*headings, "memory copy, GB/s", "weights", "versions"], "lllrrrrrll", rows)
 
 
 def speedups() -> str:
-    """How many times as fast as PyTorch eager: a row a contender, a column a variant."""
+    """Speed-up over PyTorch eager: one row per contender, one column per variant."""
     return _by_variant(COMPARED, lambda row: f"{row['times_eager'][0]:.2f}")
 
 
 def latencies() -> str:
-    """Milliseconds for one image: a row a contender, a column a variant."""
+    """Milliseconds for one image: one row per contender, one column per variant."""
     return _by_variant(LATENCY, lambda row: f"{1000 * row['median_seconds']:.2f}")
 
 
 def comparison() -> str:
-    """All numbers of all variants and contenders with the compared batch."""
+    """Every number for the compared batch size: one row per variant and contender."""
     rows = []
     for variant in results():
         for name, row in contenders(variant, COMPARED).items():
             speed, took = f"{row['images_per_second']:.0f}", f"{1000 * row['median_seconds']:.1f}"
             rows.append([f"`{variant}`", name, speed, took, f"{row['of_peak']:.0%}", _ratio(row), row["setting"]])
-    headings = ["variant", "contender", "images/s", "ms a batch", "of the peak", "times eager", "setting"]
+    headings = ["variant", "contender", "images/s", "ms/batch", "of peak", "speed-up over eager", "setting"]
     return _table(headings, "llrrrrl", rows)
 
 
 def batches() -> str:
-    """Images per second with batches of all sizes, and how many times eager's that is."""
+    """Images per second at each batch size, with the speed-up over PyTorch eager."""
     shown = [variant for variant in DETAILED if variant in results()]
     sizes = sorted({int(batch) for variant in shown for batch in results()[variant]["batches"]})
     rows = []
@@ -81,7 +81,7 @@ def batches() -> str:
 
 
 def precisions() -> str:
-    """The bundled models in the precisions of their ONNX files."""
+    """Size, accuracy and speed of the bundled models in each precision."""
     rows = []
     for variant, result in results().items():
         folder = ROOT / "weights" / result["weights"]
@@ -89,12 +89,12 @@ def precisions() -> str:
             package = Package.open(folder)
             there = [precision for precision in ONNX_FILES if precision in result["files"] or package.onnx(precision)]
             rows += [[f"`{variant}`", precision, *_precision(package, result, precision)] for precision in there]
-    headings = ["model", "precision", "file, MB", "accuracy, %", "same class, %", "total variation", "1 image, ms"]
-    return _table([*headings, "most images/s"], "llrrrrrr", rows)
+    headings = ["model", "precision", "file, MB", "accuracy, %", "agreement, %", "total variation", "1 image, ms"]
+    return _table([*headings, "peak images/s"], "llrrrrrr", rows)
 
 
 def semantics() -> str:
-    """What the semantic block costs."""
+    """Time with the semantic block relative to the time without it."""
     rows = [
         [
             f"`{variant}` / `{cost['plain']}`",
@@ -108,7 +108,7 @@ def semantics() -> str:
 
 
 def exports() -> str:
-    """Plain exports and ours."""
+    """Export times and graph sizes: `torch.onnx.export` as it is, and `zoo export`."""
     rows = []
     for variant, result in results().items():
         files = [result["files"].get(kind) for kind in ("plain", "fp32", "int8")]
@@ -130,7 +130,7 @@ def exports() -> str:
 
 
 def ordinary() -> str:
-    """Networks of timm's of nearly the same cost."""
+    """Networks of timm with nearly as many multiply-adds."""
     rows = []
     for variant, result in results().items():
         measured, network = contenders(variant, COMPARED), result["ordinary"]
@@ -151,28 +151,32 @@ def ordinary() -> str:
         )
     headings = [
         "variant",
-        "timm's network",
-        "multiply-adds",
-        "its multiply-adds",
-        "ours fp32, images/s",
-        "its images/s",
+        "timm network",
+        "multiply-adds, ours",
+        "multiply-adds, timm",
+        "images/s, ours fp32",
+        "images/s, timm",
     ]
-    return _table([*headings, "its time / ours, a multiply-add"], "llrrrrr", rows)
+    return _table([*headings, "time per multiply-add, timm / ours"], "llrrrrr", rows)
 
 
 PERFORMANCE: dict[str, Callable[[], str]] = {
     "image": image,
     "speedups": speedups,
-    "comparison": comparison,
     "latencies": latencies,
-    "batches": batches,
     "ordinary": ordinary,
     "precisions": precisions,
     "semantics": semantics,
-    "exports": exports,
-    "machines": machines,
 }
-"""The tables by the names of their markers."""
+"""Tables of the page, by the names of their markers."""
+
+INFERENCE: dict[str, Callable[[], str]] = {
+    f"Batches of {COMPARED} images": comparison,
+    "By batch size": batches,
+    "Export": exports,
+    "Machine and versions": machines,
+}
+"""Tables of benchmarks/results/inference.md, by their headings."""
 
 
 def _by_variant(batch: str, cell: Callable[[Row], str]) -> str:

@@ -13,50 +13,50 @@ RESULTS = ROOT / "benchmarks" / "results"
 IMAGE, SOAK_IMAGE = "serving.svg", "serving-soak.svg"
 
 OURS = "ours fp32"
-"""What the others are compared with."""
+"""The server that the others are compared with."""
 COMPARED_CLIENTS = "32"
 DETAILED = "640x480"
-"""Images whose closed loops of all sizes are shown."""
+"""Image size for which every number of clients is shown."""
 
 Turn = Mapping[str, Any]
-"""What came of one turn of a server."""
+"""Result of one round of a server."""
 
 
 @cache
 def serving() -> dict[str, Any]:
-    """The comparison of servers; empty where there is none."""
+    """The comparison of servers; empty without a record."""
     return _read("serving.json")
 
 
 @cache
 def soak() -> dict[str, Any]:
-    """The long load and the overload; empty where there are none."""
+    """The long load and the overload; empty without a record."""
     return _read("soak.json")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A server in one closed loop: medians of its turns."""
+    """A server in one closed loop: medians over its rounds."""
 
     requests_per_second: float
     times: tuple[float, float, float] | None
-    """How many times as fast ours was: median, least and largest of the turns; None where it cannot be said."""
+    """Speed of ours relative to it: median, smallest and largest of the rounds; None where it answered nothing."""
     of_no_http: float | None
-    """Its speed, relative to that of the same images without HTTP."""
+    """Its speed relative to the same images without HTTP."""
     latency: Mapping[str, float]
-    """In milliseconds, by name."""
+    """Percentiles in milliseconds, by name."""
     rejected: float
-    """Share of the requests of all turns."""
+    """Share of the requests of all rounds that were refused."""
     failed: int
-    """Requests of all turns that got another answer, or none."""
+    """Number of requests of all rounds with another answer, or none."""
     cpu_ms: float | None
-    """Of the server, a request."""
+    """CPU time of the server per request."""
     generator: float
-    """Cores that the load generator took."""
+    """Cores used by the load generator."""
 
 
 def closed_loop(record: Mapping[str, Any], kind: str, clients: str) -> dict[str, Row]:
-    """A closed loop by server; empty where it was not measured."""
+    """One closed loop, by server; empty if it was not measured."""
     loop = record.get("closed", {}).get(kind, {}).get(clients, {})
     return {name: _row(record, kind, turns, loop.get(OURS), name) for name, turns in loop.items() if turns}
 

@@ -21,7 +21,7 @@ SHOWN = {
     "LitServe": COLORS[2],
     "BentoML": COLORS[3],
     "FastAPI": COLORS[4],
-    "FastAPI, a process a core": COLORS[5],
+    "FastAPI, one process per core": COLORS[5],
 }
 """Servers with their colours."""
 
@@ -32,7 +32,7 @@ HEADROOM = 0.2
 
 
 def draw_comparison() -> Figure | None:
-    """How much each server does, and how its times grow with what comes. None without measurements."""
+    """Throughput of each server, and its latency by offered load; None without measurements."""
     record = serving()
     if not closed_loop(record, DETAILED, COMPARED_CLIENTS):
         return None
@@ -45,7 +45,7 @@ def draw_comparison() -> Figure | None:
 
 
 def _draw_speeds(axes: Axes, record: dict[str, Any]) -> None:
-    """A row a kind of images, a bar a server, relative to what is possible without HTTP."""
+    """One row per image size and one bar per server, relative to what is possible without HTTP."""
     kinds = list(record["closed"])
     height = 0.8 / len(SHOWN)
     for line, kind in enumerate(kinds):
@@ -62,23 +62,23 @@ def _draw_speeds(axes: Axes, record: dict[str, Any]) -> None:
     axes.set_ylim(len(kinds) - 0.5, -0.5)
     axes.margins(x=HEADROOM)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel(f"requests/s of {COMPARED_CLIENTS} clients, relative to fp32 without HTTP")
+    axes.set_xlabel(f"requests/s with {COMPARED_CLIENTS} clients, relative to fp32 without HTTP")
 
 
 def _draw_times(axes: Axes, record: dict[str, Any]) -> None:
-    """A line a server: the 99th percentile of its times by the requests that come."""
+    """One line per server: the 99th percentile of its latency by offered load."""
     for name, color in SHOWN.items():
         loads = [by_server[name] for by_server in record.get("open", {}).values() if name in by_server]
         points = [(load["rate"], load["latency"]["p99"]) for load in loads if load["latency"]]
         axes.plot(*_columns(points), "o-", color=color, markersize=4, label=name)
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter("{x:g}")
-    axes.set_xlabel(f"requests/s that come at random times, {DETAILED}")
-    axes.set_ylabel("p99 of the answered, ms")
+    axes.set_xlabel(f"offered load, requests/s at random times, {DETAILED}")
+    axes.set_ylabel("p99 latency, ms")
 
 
 def draw_soak() -> Figure | None:
-    """Memory second by second, and times minute by minute. None without measurements."""
+    """Memory second by second and latency minute by minute; None without measurements."""
     if not soak():
         return None
     steady = soak()["steady"]
@@ -95,7 +95,7 @@ def draw_soak() -> Figure | None:
     ]
     times.plot(*_columns(minutes), "o", color=COLORS[1], markersize=4)
     _begin_at_zero(times, minutes)
-    times.set_ylabel("p99, ms", color=COLORS[1])
+    times.set_ylabel("p99 latency, ms", color=COLORS[1])
     times.grid(visible=False)
     times.spines["right"].set_visible(True)
     return figure

@@ -1,4 +1,4 @@
-"""The tables of docs/serving.md."""
+"""The tables of docs/serving.md, benchmarks/results/serving.md and benchmarks/results/soak.md."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
@@ -9,6 +9,7 @@ from serving_measured import (
     DETAILED,
     IMAGE,
     SOAK_IMAGE,
+    Row,
     closed_loop,
     no_http,
     serving,
@@ -21,24 +22,24 @@ from zoo.reporting import markdown
 NOT_MEASURED = "Not measured yet: `python benchmarks/{}`, then `make docs`."
 COMPARISON, SOAK = "serving.py", "soak.py"
 
-MACHINE_DEFAULTS = {"max_queue": f"{QUEUE_PER_CORE} a core"}
+MACHINE_DEFAULTS = {"max_queue": f"{QUEUE_PER_CORE} per core"}
 """Settings whose default depends on the machine."""
 
 
 def image() -> str:
-    """Where docs/serving_plot.py draws the comparison."""
+    """The image of the comparison that docs/serving_plot.py draws."""
     if not closed_loop(serving(), DETAILED, COMPARED_CLIENTS):
         return NOT_MEASURED.format(COMPARISON)
     return f"![Requests per second and times of the servers]({IMAGE})"
 
 
 def soak_image() -> str:
-    """Where it draws the long load."""
+    """Its image of the long load."""
     return f"![Memory and times over the minutes]({SOAK_IMAGE})" if soak() else NOT_MEASURED.format(SOAK)
 
 
 def comparison() -> str:
-    """The servers with the compared number of clients, by the images."""
+    """Every number of the servers for the compared number of clients, by image size."""
     record, rows = serving(), []
     for kind in record.get("closed", {}):
         for precision, speed in no_http(record, kind).items():
@@ -57,12 +58,24 @@ def comparison() -> str:
                     f"{row.cpu_ms:.1f}" if row.cpu_ms else "",
                 ]
             )
-    headings = ["images", "server", "requests/s", "ours fp32 / it", "of no HTTP", "p50, ms", "p90, ms", "p99, ms"]
-    return _table([*headings, "refused", "errors", "CPU, ms a request"], "llrrrrrrrrr", rows, COMPARISON)
+    headings = ["images", "server", "requests/s", "ours fp32 / this", "of no HTTP", "p50, ms", "p90, ms", "p99, ms"]
+    return _table([*headings, "refused", "errors", "CPU ms/request"], "llrrrrrrrrr", rows, COMPARISON)
+
+
+def speeds() -> str:
+    """Requests per second of each server for the compared number of clients: one column per image size."""
+    loops = {kind: closed_loop(serving(), kind, COMPARED_CLIENTS) for kind in serving().get("closed", {})}
+    rows = [
+        [name, *(_speed_and_ratio(loop[name]) if name in loop else "" for loop in loops.values())]
+        for name in dict.fromkeys(name for loop in loops.values() for name in loop)
+    ]
+    bounds = [f"{no_http(serving(), kind).get('fp32', float('nan')):.0f}" for kind in loops]
+    rows += [["no HTTP, fp32", *bounds]] if loops else []
+    return _table(["server", *loops], "l" + "r" * len(loops), rows, COMPARISON)
 
 
 def by_clients() -> str:
-    """Requests per second and times by the number of clients, with the detailed images."""
+    """Requests per second and latencies by the number of clients, for the detailed image size."""
     loops = {
         clients: closed_loop(serving(), DETAILED, clients) for clients in serving().get("closed", {}).get(DETAILED, {})
     }
@@ -75,7 +88,7 @@ def by_clients() -> str:
 
 
 def open_loop() -> str:
-    """What came of requests at random times, by the share of what each server can do."""
+    """Answers to requests at random times, by offered load relative to each server's peak."""
     loads = serving().get("open", {})
     rows = [
         [name, f"{float(share):.0%}", *_load(by_server[name])]
@@ -83,12 +96,12 @@ def open_loop() -> str:
         for share, by_server in loads.items()
         if name in by_server
     ]
-    headings = ["server", "of its most", "came, requests/s", "answered, requests/s", "p50, ms", "p90, ms", "p99, ms"]
+    headings = ["server", "of peak", "offered, req/s", "answered, req/s", "p50, ms", "p90, ms", "p99, ms"]
     return _table([*headings, "refused", "errors"], "lrrrrrrrr", rows, COMPARISON)
 
 
 def machine() -> str:
-    """Where and with what the comparison was made."""
+    """Machine, image sizes and package versions of the comparison."""
     record = serving()
     if not record:
         return NOT_MEASURED.format(COMPARISON)
@@ -96,12 +109,15 @@ def machine() -> str:
     bytes_ = (f"{kind}: {sum(sizes) / len(sizes) / 1000:.1f} kB" for kind, sizes in record["images"].items())
     rows = [
         ["date, model", f"{own['date']}, `{record['model']}`"],
-        ["processor", f"{own['processor']}, {own['cores']} cores; load before {own['load']:.2f}"],
-        ["turns", f"{record['repeats']} of {record['seconds']:g} s after {record['warmup']:g} s, longer for 4000x3000"],
+        ["processor", f"{own['processor']}, {own['cores']} cores; load average before {own['load']:.2f}"],
+        [
+            "rounds",
+            f"{record['repeats']} of {record['seconds']:g} s after {record['warmup']:g} s, longer for 4000x3000",
+        ],
         ["images", ", ".join(bytes_)],
-        ["load generator", f"at most {_generator(record):.0%} of a core, the median of a closed loop's turns"],
-        *([f"packages of {who}", _versions(packages)] for who, packages in versions.items()),
-        *([f"{name} is left out", why] for name, why in record["left_out"].items()),
+        ["load generator", f"at most {_generator(record):.0%} of a core (median over the rounds of a closed loop)"],
+        *([f"packages, {who}", _versions(packages)] for who, packages in versions.items()),
+        *([f"{name}: left out", why] for name, why in record["left_out"].items()),
     ]
     return markdown(["", ""], "ll", rows)
 
@@ -113,19 +129,19 @@ def steady() -> str:
         sizes = soak()["steady"]["memory"][60 * (minute - 1) : 60 * minute]
         memory = f"{max(sizes) / 1e6:.0f}" if sizes else ""
         rows.append([str(minute), *_load({"rate": soak()["steady"]["rate"]} | load), memory])
-    headings = ["minute", "came, requests/s", "answered, requests/s", "p50, ms", "p90, ms", "p99, ms", "refused"]
+    headings = ["minute", "offered, req/s", "answered, req/s", "p50, ms", "p90, ms", "p99, ms", "refused"]
     return _table([*headings, "errors", "memory, MB"], "rrrrrrrrr", rows, SOAK)
 
 
 def overload() -> str:
-    """Far more than the server can do."""
+    """A load of several times the peak."""
     record = soak()
     if not record:
         return NOT_MEASURED.format(SOAK)
     load, most = record["overload"], record["capacity"]["requests_per_second"]
     refusals = [f"{load['rejection'].get(share, float('nan')):.1f}" for share in ("p50", "p99")]
     row = [f"{most:.0f}", *_load(load), *refusals, f"{max(load['memory'], default=0) / 1e6:.0f}"]
-    headings = ["the most, requests/s", "came", "answered", "p50, ms", "p90, ms", "p99, ms", "refused", "errors"]
+    headings = ["peak, req/s", "offered", "answered", "p50, ms", "p90, ms", "p99, ms", "refused", "errors"]
     return markdown([*headings, "refusal p50, ms", "refusal p99, ms", "memory, MB"], "r" * 11, [row])
 
 
@@ -141,21 +157,28 @@ def settings() -> str:
         else:
             shown = f"`{default}`" if default not in ("", None) else ""
         rows.append([f"`--{item.name.replace('_', '-')}`", f"`ZOO_{item.name.upper()}`", shown, item.metadata["help"]])
-    return markdown(["flag", "variable", "default", "what it is"], "llll", rows)
+    return markdown(["flag", "variable", "default", "meaning"], "llll", rows)
 
 
 SERVING: dict[str, Callable[[], str]] = {
     "image": image,
-    "comparison": comparison,
+    "speeds": speeds,
     "by-clients": by_clients,
-    "open-loop": open_loop,
-    "machine": machine,
     "soak-image": soak_image,
-    "steady": steady,
     "overload": overload,
     "settings": settings,
 }
-"""The tables by the names of their markers."""
+"""Tables of the page, by the names of their markers."""
+
+SERVERS: dict[str, Callable[[], str]] = {
+    f"Closed loops of {COMPARED_CLIENTS} clients": comparison,
+    f"Open loops, images of {DETAILED}": open_loop,
+    "Machine and versions": machine,
+}
+"""Tables of benchmarks/results/serving.md, by their headings."""
+
+LONG_LOAD: dict[str, Callable[[], str]] = {"Minute by minute": steady}
+"""Tables of benchmarks/results/soak.md, by their headings."""
 
 
 def _load(load: Mapping[str, Any]) -> list[str]:
@@ -176,6 +199,10 @@ def _latencies(latency: Mapping[str, float]) -> list[str]:
 
 def _speed_and_time(speed: float, latency: Mapping[str, float]) -> str:
     return f"{speed:.0f}/s, {latency['p50']:.0f} and {latency['p99']:.0f} ms" if latency else f"{speed:.0f}/s"
+
+
+def _speed_and_ratio(row: Row) -> str:
+    return f"{row.requests_per_second:.0f}" + (f" ({row.times[0]:.2f})" if row.times else "")
 
 
 def _generator(record: Mapping[str, Any]) -> float:

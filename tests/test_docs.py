@@ -14,32 +14,40 @@ from serve.settings import Settings
 from zoo.hub import DEFAULT_MODEL
 
 ROOT = Path(__file__).parents[1]
-CLIENT_EXAMPLE, PYTHON_EXAMPLE = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+
+def run_examples(document: Path, capsys: pytest.CaptureFixture[str], address: str = "") -> None:
+    """Run the Python blocks of a document one after the other; each `print` must print what its comment says."""
+    code = "\n".join(re.findall(r"```python\n(.*?)```", document.read_text(), re.DOTALL))
+    exec(compile(code.replace("localhost:8000", address), document.name, "exec"), {})
+    assert capsys.readouterr().out.splitlines() == re.findall(r"^print\(.*\)  # (.*)$", code, re.MULTILINE)
 
 
 def test_the_tables_are_up_to_date() -> None:
     subprocess.run([sys.executable, "docs/tables.py", "--check"], cwd=ROOT, check=True)
 
 
-def test_the_python_example_prints_what_it_says(
+@pytest.mark.parametrize("document", ["README.md", "docs/python.md"])
+def test_examples_print_what_they_say(
+    document: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for folder in ("tests", "weights"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
+    monkeypatch.chdir(tmp_path)
+    run_examples(ROOT / document, capsys)
+
+
+def test_examples_that_ask_a_server_print_what_they_say(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    exec(compile(PYTHON_EXAMPLE, "README.md", "exec"), {})
-    assert capsys.readouterr().out == "cat\n"
-
-
-def test_the_example_of_the_client_gives_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
     with running(create_app(Service.open(Settings(threads=1)))) as url:
-        code, expression = CLIENT_EXAMPLE.replace("http://localhost:8000", url).strip().rsplit("\n", 1)
-        namespace: dict[str, object] = {}
-        exec(code, namespace)
-        assert eval(expression, namespace) == expression.rpartition("# ")[2]
+        run_examples(ROOT / "docs/http.md", capsys, url.removeprefix("http://"))
 
 
 def test_links_lead_somewhere() -> None:
-    for document in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")):
+    pages = (ROOT.glob("*.md"), ROOT.glob("docs/*.md"), ROOT.glob("benchmarks/results/*.md"))
+    for document in (page for found in pages for page in found):
         for target in re.findall(r"\]\(([^)#]+)", document.read_text()):
             assert target.startswith("https://") or (document.parent / target).exists(), f"{document.name}: {target}"
 

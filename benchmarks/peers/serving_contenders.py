@@ -65,7 +65,7 @@ def contenders(model: str, peer_python: str) -> dict[str, Contender]:
         Contender("BentoML", (peer_python, "-m", "bentoml", *bentoml, "--port", "{port}")),
         Contender("FastAPI", (peer_python, "-m", "uvicorn", *fastapi)),
         Contender(
-            "FastAPI, a process a core",
+            "FastAPI, one process per core",
             (peer_python, "-m", "uvicorn", *fastapi, "--workers", str(cores())),
             environment={"THREADS": "1"},
         ),

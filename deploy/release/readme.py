@@ -1,4 +1,4 @@
-"""Where things are, and what the README tells its readers to type."""
+"""Where things are, and what the documentation tells its readers to type."""
 
 import re
 from pathlib import Path
@@ -7,9 +7,12 @@ SOURCE = Path(__file__).resolve().parents[2]
 MODELS = SOURCE / "build/models"
 """As they are published."""
 
-TEXT = (SOURCE / "README.md").read_text()
+README = (SOURCE / "README.md").read_text()
 
-CLIENT_EXAMPLE, PYTHON_EXAMPLE = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-"""Asks a server; uses a network."""
+[PYTHON_EXAMPLE] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+"""Uses a network."""
 
-CURL_LINES = re.findall(r"^    (curl .*)$", TEXT, re.MULTILINE)
+CLIENT_EXAMPLE = re.findall(r"```python\n(.*?)```", (SOURCE / "docs/http.md").read_text(), re.DOTALL)[-1]
+"""Asks a server."""
+
+CURL_LINES = re.findall(r"^    (curl .*)$", README, re.MULTILINE)

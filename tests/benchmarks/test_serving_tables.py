@@ -71,15 +71,21 @@ def test_the_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
         "images": "640x480",
         "server": "FastAPI",
         "requests/s": "100",
-        "ours fp32 / it": "3.00 (2.00 to 5.00)",
+        "ours fp32 / this": "3.00 (2.00 to 5.00)",
         "of no HTTP": "20%",
         "p50, ms": "10.0",
         "p90, ms": "20.0",
         "p99, ms": "30.0",
         "refused": "3.3%",
         "errors": "2",
-        "CPU, ms a request": "15.0",
+        "CPU ms/request": "15.0",
     }
+
+
+def test_the_speeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving_tables, "serving", record)
+    _, _, ours, theirs, bound = cells(serving_tables.speeds())
+    assert [ours, theirs, bound] == [["ours fp32", "250 (1.00)"], ["FastAPI", "100 (3.00)"], ["no HTTP, fp32", "500"]]
 
 
 def test_the_loads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,11 +106,12 @@ def test_the_loads(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("serving", "soak"):
         monkeypatch.setattr(serving_tables, name, dict)
-    for name, table in serving_tables.SERVING.items():
+    tables = serving_tables.SERVING | serving_tables.SERVERS | serving_tables.LONG_LOAD
+    for name, table in tables.items():
         assert name == "settings" or table().startswith("Not measured yet")
 
 
 def test_every_setting_is_listed() -> None:
     rows = {row[0]: row[1:] for row in cells(serving_tables.settings())}
     assert rows["`--port`"][:2] == ["`ZOO_PORT`", "`8000`"]
-    assert rows["`--max-queue`"][1] == "128 a core"
+    assert rows["`--max-queue`"][1] == "128 per core"
