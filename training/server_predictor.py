@@ -1,4 +1,4 @@
-"""A running server as a predictor, so that `zoo eval` measures what users of the server get."""
+"""A running server as a predictor, so that `zoo eval` can measure what its users get."""
 
 import io
 from dataclasses import dataclass
@@ -14,34 +14,34 @@ from zoo.outputs import STANDARD, Array
 from zoo.predictors import Prediction, predict_in_parts
 
 FILES = 25
-"""Images in one request."""
+"""Images per request."""
 
 
 class ServerPredictorError(ZooError):
-    """A server that does not answer, or answers with an error."""
+    """A server that does not respond, or responds with an error."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerPredictor:
-    """Sends pixels as PNG files to a server's `/classify` and `/patch-semantics`.
+    """Predictor that sends pixels as PNG files to a server's `/classify` and `/patch-semantics`.
 
-    The server answers with probabilities; their logarithms serve as logits, which rank the classes of an image as the
-    network's do. Those of a patch come from the assignment, whose learned temperature and slack of each class may rank
-    two close classes the other way round.
+    The server responds with probabilities; their logarithms serve as logits, which rank the classes of an image like
+    the network's. Those of a patch come from the assignment, whose learned temperature and slack per class may swap two
+    close classes.
     """
 
     client: httpx2.Client
     model: str
     classes: tuple[str, ...]
     weights_sha256: str
-    """Digest of the weights that the server says it answers with."""
+    """Digest of the weights reported by the server."""
 
     @staticmethod
     def open(url: str, model: str) -> "ServerPredictor":
-        """A model of the server at `url`.
+        """Open a model of the server at `url`.
 
         Raises:
-            ServerPredictorError: no server answers there, or it does not serve the model.
+            ServerPredictorError: the server does not respond, or does not serve the model.
         """
         client = httpx2.Client(base_url=url, timeout=60)
         try:
@@ -55,7 +55,9 @@ class ServerPredictor:
         except BaseException as error:
             client.close()
             if isinstance(error, ValueError | TypeError | KeyError):
-                raise ServerPredictorError(f"what answers at {url} is not a zoo server: {error!r}") from None
+                raise ServerPredictorError(
+                    f"the server at {url} is not a zoo server: {error!r}; check the URL"
+                ) from None
             raise
 
     def __call__(self, pixels: Pixels) -> Prediction:
@@ -99,6 +101,6 @@ def _request(client: httpx2.Client, method: str, path: str, **arguments: Any) ->
         raise ServerPredictorError(f"no answer from {client.base_url}: {error}; is the server running?") from None
     if response.is_error:
         raise ServerPredictorError(
-            f"{client.base_url}{path.lstrip('/')} answered {response.status_code}: {response.text}"
+            f"{client.base_url}{path.lstrip('/')} responded with {response.status_code}: {response.text}"
         )
     return response
