@@ -122,7 +122,7 @@ def test_cuda_that_is_not_there_is_an_error() -> None:
     ("reference", "message"),
     [
         ("wrn16-our", "did you mean wrn16-ours"),
-        ("weights/wrn16-ours.cifar10", "write local-dir:weights/wrn16-ours.cifar10"),
+        ("weights/wrn16-ours.cifar10", "use local-dir:weights/wrn16-ours.cifar10"),
         ("local-dir:tests", "is not a model directory"),
     ],
 )
