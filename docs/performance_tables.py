@@ -18,14 +18,14 @@ ORDINARY = "timm resnet"
 
 
 def image() -> str:
-    """Where docs/performance_plot.py draws."""
+    """Link to the figure of docs/performance_plot.py."""
     if not any(contenders(variant, COMPARED) for variant in results()):
         return NOT_MEASURED
     return f"![Speed relative to PyTorch eager, by variant]({IMAGE})"
 
 
 def machines() -> str:
-    """On what each variant was measured."""
+    """Machine on which each variant was measured."""
     rows = []
     for variant, result in results().items():
         machine, peak = result["machine"], result["peak"]
@@ -46,12 +46,12 @@ def machines() -> str:
 
 
 def speedups() -> str:
-    """How many times as fast as PyTorch eager: a row a contender, a column a variant."""
+    """Speed relative to PyTorch eager: one row per contender, one column per variant."""
     return _by_variant(COMPARED, lambda row: f"{row['times_eager'][0]:.2f}")
 
 
 def latencies() -> str:
-    """Milliseconds for one image: a row a contender, a column a variant."""
+    """Milliseconds for one image: one row per contender, one column per variant."""
     return _by_variant(LATENCY, lambda row: f"{1000 * row['median_seconds']:.2f}")
 
 
@@ -62,12 +62,12 @@ def comparison() -> str:
         for name, row in contenders(variant, COMPARED).items():
             speed, took = f"{row['images_per_second']:.0f}", f"{1000 * row['median_seconds']:.1f}"
             rows.append([f"`{variant}`", name, speed, took, f"{row['of_peak']:.0%}", _ratio(row), row["setting"]])
-    headings = ["variant", "contender", "images/s", "ms a batch", "of the peak", "times eager", "setting"]
+    headings = ["variant", "contender", "images/s", "ms per batch", "of peak", "times eager", "setting"]
     return _table(headings, "llrrrrl", rows)
 
 
 def batches() -> str:
-    """Images per second with batches of all sizes, and how many times eager's that is."""
+    """Images per second at all batch sizes, absolute and relative to eager."""
     shown = [variant for variant in DETAILED if variant in results()]
     sizes = sorted({int(batch) for variant in shown for batch in results()[variant]["batches"]})
     rows = []
@@ -94,7 +94,7 @@ def precisions() -> str:
 
 
 def semantics() -> str:
-    """What the semantic block costs."""
+    """Cost of the semantic block."""
     rows = [
         [
             f"`{variant}` / `{cost['plain']}`",
@@ -130,7 +130,7 @@ def exports() -> str:
 
 
 def ordinary() -> str:
-    """Networks of timm's of nearly the same cost."""
+    """timm networks of similar cost."""
     rows = []
     for variant, result in results().items():
         measured, network = contenders(variant, COMPARED), result["ordinary"]

@@ -21,24 +21,24 @@ from zoo.reporting import markdown
 NOT_MEASURED = "Not measured yet: `python benchmarks/{}`, then `make docs`."
 COMPARISON, SOAK = "serving.py", "soak.py"
 
-MACHINE_DEFAULTS = {"max_queue": f"{QUEUE_PER_CORE} a core"}
+MACHINE_DEFAULTS = {"max_queue": f"{QUEUE_PER_CORE} per core"}
 """Settings whose default depends on the machine."""
 
 
 def image() -> str:
-    """Where docs/serving_plot.py draws the comparison."""
+    """Link to the figure of the comparison, by docs/serving_plot.py."""
     if not closed_loop(serving(), DETAILED, COMPARED_CLIENTS):
         return NOT_MEASURED.format(COMPARISON)
     return f"![Requests per second and times of the servers]({IMAGE})"
 
 
 def soak_image() -> str:
-    """Where it draws the long load."""
+    """Link to the figure of the long load."""
     return f"![Memory and times over the minutes]({SOAK_IMAGE})" if soak() else NOT_MEASURED.format(SOAK)
 
 
 def comparison() -> str:
-    """The servers with the compared number of clients, by the images."""
+    """Servers with the compared number of clients, by kind of images."""
     record, rows = serving(), []
     for kind in record.get("closed", {}):
         for precision, speed in no_http(record, kind).items():
@@ -58,11 +58,11 @@ def comparison() -> str:
                 ]
             )
     headings = ["images", "server", "requests/s", "ours fp32 / it", "of no HTTP", "p50, ms", "p90, ms", "p99, ms"]
-    return _table([*headings, "refused", "errors", "CPU, ms a request"], "llrrrrrrrrr", rows, COMPARISON)
+    return _table([*headings, "refused", "errors", "CPU, ms per request"], "llrrrrrrrrr", rows, COMPARISON)
 
 
 def by_clients() -> str:
-    """Requests per second and times by the number of clients, with the detailed images."""
+    """Requests per second and latency by number of clients, with the detailed images."""
     loops = {
         clients: closed_loop(serving(), DETAILED, clients) for clients in serving().get("closed", {}).get(DETAILED, {})
     }
@@ -75,7 +75,7 @@ def by_clients() -> str:
 
 
 def open_loop() -> str:
-    """What came of requests at random times, by the share of what each server can do."""
+    """Open loops, by load as a share of each server's peak throughput."""
     loads = serving().get("open", {})
     rows = [
         [name, f"{float(share):.0%}", *_load(by_server[name])]
@@ -83,12 +83,12 @@ def open_loop() -> str:
         for share, by_server in loads.items()
         if name in by_server
     ]
-    headings = ["server", "of its most", "came, requests/s", "answered, requests/s", "p50, ms", "p90, ms", "p99, ms"]
+    headings = ["server", "of peak", "offered load, req/s", "answered, req/s", "p50, ms", "p90, ms", "p99, ms"]
     return _table([*headings, "refused", "errors"], "lrrrrrrrr", rows, COMPARISON)
 
 
 def machine() -> str:
-    """Where and with what the comparison was made."""
+    """Machine and settings of the comparison."""
     record = serving()
     if not record:
         return NOT_MEASURED.format(COMPARISON)
@@ -101,32 +101,32 @@ def machine() -> str:
         ["images", ", ".join(bytes_)],
         ["load generator", f"at most {_generator(record):.0%} of a core, the median of a closed loop's turns"],
         *([f"packages of {who}", _versions(packages)] for who, packages in versions.items()),
-        *([f"{name} is left out", why] for name, why in record["left_out"].items()),
+        *([f"{name} was skipped", why] for name, why in record["left_out"].items()),
     ]
     return markdown(["", ""], "ll", rows)
 
 
 def steady() -> str:
-    """The long load, minute by minute."""
+    """The long load by minute."""
     rows = []
     for minute, load in enumerate(soak().get("steady", {}).get("minutes", []), start=1):
         sizes = soak()["steady"]["memory"][60 * (minute - 1) : 60 * minute]
         memory = f"{max(sizes) / 1e6:.0f}" if sizes else ""
         rows.append([str(minute), *_load({"rate": soak()["steady"]["rate"]} | load), memory])
-    headings = ["minute", "came, requests/s", "answered, requests/s", "p50, ms", "p90, ms", "p99, ms", "refused"]
+    headings = ["minute", "offered load, req/s", "answered, req/s", "p50, ms", "p90, ms", "p99, ms", "refused"]
     return _table([*headings, "errors", "memory, MB"], "rrrrrrrrr", rows, SOAK)
 
 
 def overload() -> str:
-    """Far more than the server can do."""
+    """The overload."""
     record = soak()
     if not record:
         return NOT_MEASURED.format(SOAK)
     load, most = record["overload"], record["capacity"]["requests_per_second"]
     refusals = [f"{load['rejection'].get(share, float('nan')):.1f}" for share in ("p50", "p99")]
     row = [f"{most:.0f}", *_load(load), *refusals, f"{max(load['memory'], default=0) / 1e6:.0f}"]
-    headings = ["the most, requests/s", "came", "answered", "p50, ms", "p90, ms", "p99, ms", "refused", "errors"]
-    return markdown([*headings, "refusal p50, ms", "refusal p99, ms", "memory, MB"], "r" * 11, [row])
+    headings = ["peak, req/s", "offered load, req/s", "answered, req/s", "p50, ms", "p90, ms", "p99, ms", "refused"]
+    return markdown([*headings, "errors", "refusal p50, ms", "refusal p99, ms", "memory, MB"], "r" * 11, [row])
 
 
 def settings() -> str:
@@ -141,7 +141,7 @@ def settings() -> str:
         else:
             shown = f"`{default}`" if default not in ("", None) else ""
         rows.append([f"`--{item.name.replace('_', '-')}`", f"`ZOO_{item.name.upper()}`", shown, item.metadata["help"]])
-    return markdown(["flag", "variable", "default", "what it is"], "llll", rows)
+    return markdown(["flag", "variable", "default", "description"], "llll", rows)
 
 
 SERVING: dict[str, Callable[[], str]] = {

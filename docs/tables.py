@@ -1,7 +1,7 @@
-"""Write the tables of the documents from the registry, the models and measurements, between markers.
+"""Generate the tables of the documents from the registry, the models and measurements, between markers.
 
 python docs/tables.py           write them
-python docs/tables.py --check   fail if they are not what would be written
+python docs/tables.py --check   fail if they are not up to date
 """
 
 import json
@@ -23,18 +23,18 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def variants_table() -> str:
-    """The variants with their sizes and the paper's accuracies."""
+    """Variants with their sizes and the paper's accuracies."""
     rows = []
     for name in list_models():
         variant = info(name)
         paper = [f"{variant.paper_accuracy[data]:.2f}" if variant.paper_accuracy else "" for data in DATA_SETS]
         size = f"{variant.fixed_parameters:,} + {variant.parameters_per_class:,} C"
         rows.append([f"`{name}`", variant.mechanism, size, f"{variant.multiply_adds / 1e6:.1f} M", *paper])
-    return markdown(["variant", "mechanism", "weights, C classes", "multiply-adds", *DATA_SETS], "llrrrrr", rows)
+    return markdown(["variant", "mechanism", "parameters, C classes", "multiply-adds", *DATA_SETS], "llrrrrr", rows)
 
 
 def models_table() -> str:
-    """The bundled models with what was measured."""
+    """Bundled models with their measurements."""
     rows = []
     for folder in sorted(ROOT.glob("weights/*/config.json")):
         package = Package.open(folder.parent)
@@ -56,7 +56,7 @@ def models_table() -> str:
 
 
 def speed_table() -> str:
-    """Images per second of training, ours and the peers', as benchmarks/training_speed.py measured them."""
+    """Training speed of ours and the peers in images per second, from benchmarks/training_speed.py."""
     measured = json.loads((ROOT / "benchmarks/results/training_speed.json").read_text())
     rows = []
     for variant, result in measured["variants"].items():
@@ -69,7 +69,7 @@ def speed_table() -> str:
             spread = "" if trainer == "ours" else f" ({min(ratios):.2f} to {max(ratios):.2f})"
             ratio = f"{statistics.median(ratios):.2f}{spread}"
             rows.append([f"`{variant}`", trainer, f"{speed:.0f}", ratio, f"{speed * work / peak:.0%}"])
-    return markdown(["variant", "trainer", "images/s", "ours / it", "of the peak"], "llrrr", rows)
+    return markdown(["variant", "trainer", "images/s", "ours / it", "of peak"], "llrrr", rows)
 
 
 DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
@@ -82,7 +82,7 @@ DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
 
 
 def filled(document: str, text: str) -> str:
-    """A document's text with every table between its markers `<!-- NAME -->` and `<!-- /NAME -->`."""
+    """Text of a document with every table between its markers `<!-- NAME -->` and `<!-- /NAME -->`."""
     for name, table in DOCUMENTS[document].items():
         marked = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         before, *places, after = marked.split(text)
