@@ -78,7 +78,7 @@ def test_the_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
         "p99, ms": "30.0",
         "refused": "3.3%",
         "errors": "2",
-        "CPU, ms a request": "15.0",
+        "CPU, ms per request": "15.0",
     }
 
 
@@ -107,4 +107,4 @@ def test_nothing_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_setting_is_listed() -> None:
     rows = {row[0]: row[1:] for row in cells(serving_tables.settings())}
     assert rows["`--port`"][:2] == ["`ZOO_PORT`", "`8000`"]
-    assert rows["`--max-queue`"][1] == "128 a core"
+    assert rows["`--max-queue`"][1] == "128 per core"
