@@ -1,13 +1,13 @@
-"""What does `zoo serve` do with thousands of damaged images?
+"""Fuzz test of `zoo serve` with thousands of damaged images.
 
     python benchmarks/fuzz.py [--images N] [--seed N] [--url URL] [--model NAME] [--out FILE]
 
-Needs `pip install -e '.[bench]'`. The images are those of `hostile/mutants.py`: sound ones of every format that is
-read, damaged by chance; image I of seed S is always the same. A few clients send them to a server that runs with its
-default settings on the CPU, or to the one at `--url`, in turn for `/classify` and for the map of `/patch-semantics`.
-Written down are the statuses, the server's memory before, after each round and a while after the last, its slowest
-answer, and what its log says of it. It fails if an answer is neither 200 nor one of the refusals that are meant for
-images. Raw results go to benchmarks/results/fuzz.json.
+Needs `pip install -e '.[bench]'`. The images are those of `hostile/mutants.py`: valid ones of every supported format,
+damaged at random; image I of seed S is always the same. A few clients send them to a server with default settings on
+the CPU, or to the one at `--url`, alternating between `/classify` and the map of `/patch-semantics`. Recorded are the
+statuses, the server's memory (before, after each round, and at rest after the last), the slowest response, and errors
+in the log. Fails if a response is neither 200 nor a refusal meant for images. Raw results are written to
+benchmarks/results/fuzz.json.
 """
 
 import argparse
@@ -37,16 +37,16 @@ from zoo.machine import cores
 
 EXPECTED = (200, 413, 415, 422)
 NO_ANSWER = 0
-"""The status of a request whose connection broke."""
+"""Status of a request whose connection broke."""
 ENDPOINTS = (("/classify", "application/json"), ("/patch-semantics", "image/png"))
-"""Paths, and what is accepted."""
+"""Paths and values of Accept."""
 CLIENTS = 4
 ROUND = 500
-"""Images between two looks at the memory."""
+"""Images between measurements of the memory."""
 WARMUP = 50
-"""Times that each sound image is sent before: what the server keeps for good is there then."""
+"""Number of times that each valid image is sent first, so that permanent allocations are made."""
 REST = 2.0
-"""Seconds before the last look at the memory."""
+"""Seconds before the last measurement of the memory."""
 PATIENCE = 60.0
 RESULTS = Path(__file__).parent / "results" / "fuzz.json"
 
@@ -63,7 +63,7 @@ class Job(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What came of it."""
+    """Response to an image."""
 
     index: int
     name: str
@@ -76,26 +76,26 @@ def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Damaged images for a server.")
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--url", help="of a server that runs; its memory and log are not looked at")
-    parser.add_argument("--model", default="wrn16-ours", help="as for zoo serve")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="where the raw results go")
+    parser.add_argument("--url", help="URL of a running server, whose memory and log are not measured")
+    parser.add_argument("--model", default="wrn16-ours", help="model, as for zoo serve")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="file for the raw results")
     return parser.parse_args()
 
 
 def damaged(seed: int, indices: Iterable[int]) -> Iterator[Job]:
-    """Images for the endpoints in turn; each kind of damage of each format comes to all of them."""
+    """Damaged images for alternating endpoints; every endpoint gets every kind of damage in every format."""
     for index in indices:
         yield Job(index, mutant(seed, index), *ENDPOINTS[index // (len(FORMATS) * len(DAMAGES)) % len(ENDPOINTS)])
 
 
 def sound() -> Iterator[Job]:
-    """Whole images of all formats for each endpoint."""
+    """Valid images of all formats for each endpoint."""
     for index, kind, endpoint in itertools.product(range(WARMUP), FORMATS, ENDPOINTS):
         yield from (Job(index, Mutant(kind, data), *endpoint) for data in whole(kind))
 
 
 def send(address: str, jobs: Iterable[Job]) -> list[Answer]:
-    """Send images one after the other, on one connection as long as it holds."""
+    """Send images one after the other, reusing the connection as long as it is open."""
     connection = HTTPConnection(address, timeout=PATIENCE)
     answers = []
     for index, (name, data), path, accept in jobs:
@@ -114,7 +114,7 @@ def send(address: str, jobs: Iterable[Job]) -> list[Answer]:
 
 
 def send_at_once(address: str, jobs: Iterable[Job]) -> list[Answer]:
-    """Send images by several clients."""
+    """Send images with several clients."""
     every = list(jobs)
     with ThreadPoolExecutor(CLIENTS) as pool:
         parts = pool.map(lambda start: send(address, every[start::CLIENTS]), range(CLIENTS))
@@ -123,7 +123,7 @@ def send_at_once(address: str, jobs: Iterable[Job]) -> list[Answer]:
 
 @contextmanager
 def own_server(model: str) -> Iterator[tuple[Server, Path]]:
-    """A server of this script, and where its log goes."""
+    """A server started by this script, with the file of its log."""
     with tempfile.TemporaryDirectory() as folder:
         command = our_server(model, "fp32").command
         with Server(command, {}, Path(folder)) as server:
@@ -132,7 +132,7 @@ def own_server(model: str) -> Iterator[tuple[Server, Path]]:
 
 
 def fuzz(address: str, seed: int, count: int, server: Server | None) -> dict[str, Any]:
-    """Send all of it; what came of it, as JSON."""
+    """Send all images; returns the results as JSON."""
 
     def memory() -> int | None:
         return server.memory() if server else None
@@ -154,7 +154,7 @@ def fuzz(address: str, seed: int, count: int, server: Server | None) -> dict[str
 
 
 def growth(before: int, rounds: Sequence[int], after: int) -> str:
-    """The memory in words: what is freed may stay with the process, but what leaks goes on growing."""
+    """Summary of the memory: freed memory may stay in the process, but leaks keep growing."""
     half = rounds[len(rounds) // 2]
     return (
         f"{before / 1e6:.0f} MB before, {half / 1e6:.0f} MB at half, {after / 1e6:.0f} MB after, "
@@ -163,12 +163,12 @@ def growth(before: int, rounds: Sequence[int], after: int) -> str:
 
 
 def counts(answers: Iterable[Answer]) -> dict[str, int]:
-    """How often there was each status."""
+    """Number of responses by status."""
     return {str(status): number for status, number in sorted(Counter(answer.status for answer in answers).items())}
 
 
 def read_log(file: Path) -> dict[str, int]:
-    """How often the log has what it should not have."""
+    """Number of tracebacks, errors and warnings in the log."""
     text = file.read_text(errors="replace")
     return {word: text.count(word) for word in ("Traceback", " ERROR ", " WARNING ")}
 
@@ -191,7 +191,7 @@ def main() -> None:
     write_json(arguments.out, record)
     console.print(f"statuses: {record['statuses']}; slowest: {record['slowest']}")
     if record["unexpected"]:
-        raise SystemExit(f"{len(record['unexpected'])} answers are not as they should be: see {arguments.out}")
+        raise SystemExit(f"{len(record['unexpected'])} unexpected responses: see {arguments.out}")
 
 
 if __name__ == "__main__":

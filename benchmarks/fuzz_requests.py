@@ -1,11 +1,11 @@
-"""What does `zoo serve` do with thousands of damaged requests?
+"""Fuzz test of `zoo serve` with thousands of damaged requests.
 
     python benchmarks/fuzz_requests.py [--requests N] [--seed N] [--model NAME] [--out FILE]
 
 Needs `pip install -e '.[bench]'`. The requests are those of `hostile/requests.py`; request I of seed S is always the
-same. Each has a connection of its own to a server that runs with its default settings on the CPU. It fails if a status
-is 500 or above, if a connection brings more answers than it carried requests (by h11's count; a last refusal may
-follow), if bytes that are no answer come, or if the server does not answer in the end. Raw results go to
+same. Each is sent on its own connection to a server with default settings on the CPU. Fails if a status is 500 or
+above, if a connection returns more responses than it had requests (as counted by h11; one final refusal is allowed), if
+received bytes are not a response, or if the server does not respond at the end. Raw results are written to
 benchmarks/results/fuzz_requests.json.
 """
 
@@ -34,8 +34,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Damaged requests for a server.")
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--model", default="wrn16-ours", help="as for zoo serve")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="where the raw results go")
+    parser.add_argument("--model", default="wrn16-ours", help="model, as for zoo serve")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="file for the raw results")
     arguments = parser.parse_args()
     with own_server(arguments.model) as (server, log):
         with ThreadPoolExecutor(CLIENTS) as pool:
@@ -54,9 +54,9 @@ def main() -> None:
         "wrong": [one._asdict() for one in outcomes if one.wrong],
     }
     write_json(arguments.out, record)
-    Console(highlight=False).print(f"answers on a connection: {record['answers']}; log: {logged}")
+    Console(highlight=False).print(f"responses per connection: {record['answers']}; log: {logged}")
     if record["wrong"]:
-        raise SystemExit(f"{len(record['wrong'])} requests were not answered as they should be: see {arguments.out}")
+        raise SystemExit(f"{len(record['wrong'])} requests had unexpected responses: see {arguments.out}")
 
 
 if __name__ == "__main__":

@@ -1,31 +1,32 @@
-"""How fast does a network answer, compared with other ways to compute it on the same machine?
+"""Speed of inference, compared with other runtimes on the same machine.
 
     python benchmarks/inference.py [VARIANT ...] [--batches N ...] [--threads N] [--repeats N] [--data FOLDER]
                                    [--device D] [--without CONTENDER ...] [--out FILE]
 
-Needs `pip install -e '.[bench]'`; a contender whose package is missing is left out, and said so. All of them
-(`peers/contenders.py`) get the same pixels, uint8 [N, 3, 32, 32], the same number of threads, and give arrays:
+Needs `pip install -e '.[bench]'`; contenders whose package is missing are skipped and reported. All of them
+(`peers/contenders.py`) get the same pixels, uint8 [N, 3, 32, 32], and number of threads, and return arrays:
 
 - PyTorch eager, torch.compile (default mode, compiled for each batch size), TorchScript (traced, frozen, optimised).
-- plain ONNX: `torch.onnx.export` of the network as it is, in ONNX Runtime with its default options.
-- OpenVINO on our single-precision file, in fp32 and bf16; one request for the batch or several for parts of it, what
-  is faster.
-- ours: the files of `zoo export` through the server's predictor; "one run" is the whole batch at once on all threads,
-  "tuned" the division into parts that is the fastest for this batch.
-- timm resnet: a residual network of timm's with nearly as many multiply-adds, in ONNX Runtime with default options.
+- plain ONNX: `torch.onnx.export` of the unmodified network, in ONNX Runtime with default options.
+- OpenVINO on our fp32 file, in fp32 and bf16; one request for the batch or several for parts of it, whichever is
+  faster.
+- ours: the files of `zoo export` with the server's predictor; "one run" is the whole batch at once on all threads,
+  "tuned" the fastest split into parts for this batch.
+- timm resnet: a residual network from timm with a similar number of multiply-adds, in ONNX Runtime with default
+options.
 
-A variant whose model is in `weights/` is measured with it, another with random weights: times do not depend on them,
-but which parts stay in single precision in 8 bits does, and on the images of `--data` (else 64 coloured squares).
+Variants are measured with their model in `weights/`, or else with random weights. Times do not depend on weights, but
+the parts that stay in fp32 in 8 bits do, and on the images of `--data` (by default 64 coloured squares).
 
-Contenders are timed in turn (`peers/turns.py`), each when the threads of the one before have come to rest: rows give
-medians, and ratios are the turns' own. A share of the peak is that of min(peak, intensity x bandwidth), where the peak
-is the fastest single-precision matrix product and the bandwidth that of a large copy, both measured before and after
-each variant, and the intensity is that of the least possible traffic: weights once, pixels, answers. Also measured:
-what the semantic block costs, wrn16-ours against wrn16 and rn26-ours against rn26.
+Contenders are timed in interleaved turns (`peers/turns.py`), each once the threads of the previous one are idle: rows
+have medians, and ratios are taken per turn. Shares of the peak are relative to min(peak, intensity x bandwidth), where
+the peak is the fastest fp32 matrix product and the bandwidth that of a large copy, both measured before and after each
+variant, and the intensity assumes minimal traffic: weights once, pixels, outputs. The cost of the semantic block is
+measured as well: wrn16-ours against wrn16 and rn26-ours against rn26.
 
-Seconds of every call go to benchmarks/results/inference.json (on CUDA to inference.cuda.json); the variants of a run
-replace the same ones there, and others stay. `make docs` writes docs/performance.md from it. On a noisy machine read
-the ratios, not the times.
+The time of every call is written to benchmarks/results/inference.json (on CUDA, inference.cuda.json), replacing earlier
+results of the same variants. `make docs` writes docs/performance.md from it. On a noisy machine, compare the ratios
+rather than the times.
 """
 
 import argparse
@@ -56,7 +57,7 @@ from zoo.registry import info, list_models
 VARIANTS = [name for name in list_models() if info(name).paper_accuracy]
 BATCHES = (1, 8, 64, 256)
 FINER = 5
-"""Times as many turns tell what the semantic block costs: about one percent."""
+"""Factor on the number of turns for the cost of the semantic block, which is about one percent."""
 RESULTS = {"cpu": "inference.json", "cuda": "inference.cuda.json"}
 
 console = Console()
@@ -64,25 +65,25 @@ console.width = max(console.width, 120)
 
 
 def read_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Speed of inference against other ways to compute the same.")
+    parser = argparse.ArgumentParser(description="Speed of inference compared with other runtimes.")
     parser.add_argument("variants", nargs="*", metavar="VARIANT", default=VARIANTS)
-    parser.add_argument("--batches", type=int, nargs="+", default=BATCHES, help="images computed together")
-    parser.add_argument("--threads", type=int, default=cores(), help="of every contender")
-    parser.add_argument("--repeats", type=int, default=20, help="turns of each contender")
-    parser.add_argument("--data", type=Path, help="training images for 8 bits, as for zoo export")
+    parser.add_argument("--batches", type=int, nargs="+", default=BATCHES, help="batch sizes")
+    parser.add_argument("--threads", type=int, default=cores(), help="number of threads of every contender")
+    parser.add_argument("--repeats", type=int, default=20, help="number of turns per contender")
+    parser.add_argument("--data", type=Path, help="training images for quantisation to 8 bits, as for zoo export")
     names = [contender.name for contender in CONTENDERS if not contender.required]
-    parser.add_argument("--without", nargs="+", default=[], choices=names, help="contenders to leave out")
+    parser.add_argument("--without", nargs="+", default=[], choices=names, help="contenders to skip")
     parser.add_argument("--device", default="cpu", choices=RESULTS)
-    parser.add_argument("--out", type=Path, help="where the raw results go")
+    parser.add_argument("--out", type=Path, help="file for the raw results")
     return parser.parse_args()
 
 
 def measure(variant: str, arguments: argparse.Namespace, scales: Pixels, folder: Path) -> dict[str, Any]:
-    """Everything about one variant, as JSON."""
+    """All measurements of one variant, as JSON."""
     device, threads = arguments.device, arguments.threads
 
     def say(text: str) -> None:
-        # A line, since what turns on the screen computes too.
+        # A plain line, since an animated spinner would use the CPU.
         console.print(f"{datetime.now():%H:%M:%S} {variant}: {text}", style="dim", highlight=False)
 
     machine = describe(device, threads)
@@ -117,12 +118,12 @@ def measure(variant: str, arguments: argparse.Namespace, scales: Pixels, folder:
 
 
 def table_of(variant: str, result: dict[str, Any]) -> Table:
-    """What was measured of a variant, for people to read."""
+    """Readable table of the measurements of a variant."""
     peak = result["peak"]["multiply_adds_per_second"]["fp32"]
     title = f"{variant} ({result['weights']} weights), medians of {result['repeats']} turns"
     caption = f"peak {peak / 1e9:.0f} G multiply-adds/s; load average before {result['machine']['load']}"
     table = Table("contender", title=title, caption=caption)
-    for heading in ("batch", "ms", "images/s", "of the peak", "times eager", "range"):
+    for heading in ("batch", "ms", "images/s", "of peak", "times eager", "range"):
         table.add_column(heading, justify="right")
     table.add_column("setting")
     for batch, measured in result["batches"].items():
@@ -139,7 +140,7 @@ def table_of(variant: str, result: dict[str, Any]) -> Table:
                 row["setting"],
             )
         for name, why in measured["left_out"].items():
-            table.add_row(name, batch, *[""] * 5, f"left out: {why}")
+            table.add_row(name, batch, *[""] * 5, f"skipped: {why}")
         table.add_section()
     return table
 
@@ -147,7 +148,7 @@ def table_of(variant: str, result: dict[str, Any]) -> Table:
 def main() -> None:
     arguments = read_arguments()
     for variant in arguments.variants:
-        info(variant)  # an unknown name is an error before the first measurement
+        info(variant)  # fail on an unknown name before the first measurement
     file = arguments.out or Path(__file__).parent / "results" / RESULTS[arguments.device]
     record = json.loads(file.read_text()) if file.is_file() else {}
     scales = read_folder_pixels(arguments.data, SIDE, 2 * CALIBRATION_IMAGES) if arguments.data else coloured_squares()

@@ -1,24 +1,24 @@
-"""How fast does `zoo serve` answer, compared with other servers of the same ONNX file on the same machine?
+"""Speed of `zoo serve`, compared with other servers of the same ONNX file on the same machine.
 
     python benchmarks/serving.py [--servers NAME ...] [--images KIND ...] [--clients N ...] [--seconds S]
                                  [--repeats N] [--rates SHARE ...] [--peer-python PATH] [--model NAME] [--out FILE]
-    python benchmarks/serving.py --images 640x480 --clients 32 --seconds 8 --rates      # the most telling part alone
+    python benchmarks/serving.py --images 640x480 --clients 32 --seconds 8 --rates      # only the most informative part
 
 Needs `pip install -e '.[bench]'`, or the peers' packages (bentoml, litserve, fastapi, uvicorn, python-multipart,
-onnxruntime, pillow) in another environment, whose interpreter `--peer-python` names. A peer that is not there or does
-not start is left out, and said so. The peers are the files of `peers/servers/`, each as its documentation writes one.
+onnxruntime, pillow) in another environment, whose interpreter is given by `--peer-python`. Peers that are not installed
+or do not start are skipped and reported. The peers are in `peers/servers/`, each written as in its documentation.
 
-Every server is a process of its own and has the same images, as forms over kept connections, from a load generator
-that is another process (`peers/load.py`). They take turns, so that a busy machine slows all, and who has no turn is
-paused; ratios are the turns' own. Each part of the run:
+Every server runs in its own process and gets the same images, as forms over keep-alive connections, from a load
+generator in another process (`peers/load.py`). The servers take turns, so that a busy machine slows all of them, and
+are paused between turns; ratios are taken per turn. Parts of the run:
 
-- closed loop: each client sends its next request when it has its answer; by the kind of images and number of clients.
-- no HTTP: the same images decoded and computed by threads, see `peers/no_http.py`: what the machine can do.
-- open loop: requests with images of 640x480 come at random times, at shares of the most that the server did with them
-  in a closed loop; times count from when a request was due.
+- closed loop: each client sends its next request after its last response; by kind of image and number of clients.
+- no HTTP: the same images decoded and computed by threads (`peers/no_http.py`), the limit of the machine.
+- open loop: requests with images of 640x480 arrive at random times, at shares of the server's peak throughput in a
+  closed loop; latency counts from the time when a request was due.
 
-Raw results go to benchmarks/results/serving.json, of every turn; `make docs` writes docs/serving.md from it. On a noisy
-machine read the ratios, not the times.
+Raw results of every turn are written to benchmarks/results/serving.json; `make docs` writes docs/serving.md from it. On
+a noisy machine, compare the ratios rather than the times.
 """
 
 import argparse
@@ -50,25 +50,29 @@ console.width = max(console.width, 130)
 
 def read_arguments() -> argparse.Namespace:
     everyone = list(contenders("", sys.executable))
-    parser = argparse.ArgumentParser(description="Speed of serving against other servers.")
+    parser = argparse.ArgumentParser(description="Speed of serving compared with other servers.")
     parser.add_argument(
         "--servers", nargs="+", choices=everyone, default=[name for name in everyone if "raw" not in name]
     )
-    parser.add_argument("--images", nargs="+", choices=KINDS, default=list(KINDS), help="kinds to send")
-    parser.add_argument("--clients", type=int, nargs="+", default=CLIENTS, help="of the closed loops")
-    parser.add_argument("--seconds", type=float, default=4.0, help="measured in each turn of a closed loop")
-    parser.add_argument("--open-seconds", type=float, default=6.0, help="measured of an open loop")
-    parser.add_argument("--warmup", type=float, default=1.0, help="seconds before them")
-    parser.add_argument("--repeats", type=int, default=3, help="turns of each server in each closed loop")
-    parser.add_argument("--rates", type=float, nargs="*", default=RATES, help="shares of the most, of the open loops")
-    parser.add_argument("--peer-python", default=sys.executable, help="interpreter that has the peers' packages")
-    parser.add_argument("--model", default="wrn16-ours", help="as for zoo serve")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="where the raw results go")
+    parser.add_argument("--images", nargs="+", choices=KINDS, default=list(KINDS), help="kinds of images to send")
+    parser.add_argument(
+        "--clients", type=int, nargs="+", default=CLIENTS, help="numbers of clients in the closed loops"
+    )
+    parser.add_argument("--seconds", type=float, default=4.0, help="measured seconds per turn of a closed loop")
+    parser.add_argument("--open-seconds", type=float, default=6.0, help="measured seconds of an open loop")
+    parser.add_argument("--warmup", type=float, default=1.0, help="seconds before each measurement")
+    parser.add_argument("--repeats", type=int, default=3, help="number of turns per server in each closed loop")
+    parser.add_argument(
+        "--rates", type=float, nargs="*", default=RATES, help="loads of the open loops, as shares of peak throughput"
+    )
+    parser.add_argument("--peer-python", default=sys.executable, help="interpreter with the peers' packages")
+    parser.add_argument("--model", default="wrn16-ours", help="model, as for zoo serve")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="file for the raw results")
     return parser.parse_args()
 
 
 def say(text: str) -> None:
-    """What is done: a line, since what turns on the screen computes too."""
+    """Print progress as a plain line, since an animated spinner would use the CPU."""
     console.print(f"{datetime.now():%H:%M:%S} {text}", style="dim", highlight=False)
 
 
@@ -116,7 +120,7 @@ def main() -> None:
             for seed, share in enumerate(arguments.rates):
                 kind = KINDS[OPEN_LOOP_IMAGE]
                 record["open"][str(share)] = loops.open(kind, share, most, arguments.open_seconds, seed)
-                keep(f"open loop, {share:.0%} of the most")
+                keep(f"open loop, {share:.0%} of peak")
 
 
 if __name__ == "__main__":

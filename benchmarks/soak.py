@@ -1,14 +1,14 @@
-"""Does `zoo serve` hold for long, and what does it do when far too much comes?
+"""Soak test of `zoo serve`: a long load, and an overload.
 
     python benchmarks/soak.py [--minutes N] [--images KIND] [--model NAME] [--precision P] [--out FILE]
 
-Needs `pip install -e '.[bench]'`. The server runs with its default settings on the CPU. First the most that it does is
-measured, in a closed loop. Then requests come at random times (`peers/load.py`):
+Needs `pip install -e '.[bench]'`. The server runs with default settings on the CPU. First its peak throughput is
+measured in a closed loop. Then requests arrive at random times (`peers/load.py`):
 
-- for `--minutes`, 80% of the most: memory every second, times and errors by the minute;
-- for one minute, three times the most: how much it still does, and how fast it refuses the rest.
+- for `--minutes`, at 80% of peak: memory every second, latency and errors every minute;
+- for one minute, at three times peak: remaining throughput, and latency of rejections.
 
-Raw results go to benchmarks/results/soak.json; `make docs` writes docs/serving.md from it.
+Raw results are written to benchmarks/results/soak.json; `make docs` writes docs/serving.md from it.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from zoo.machine import cores
 from zoo.runtime import Precision
 
 STEADY, OVERLOAD = 0.8, 3.0
-"""Shares of the most."""
+"""Loads as shares of peak throughput."""
 OVERLOAD_SECONDS = 60.0
 MINUTE = 60.0
 CAPACITY = {"clients": 32, "warmup": 2.0, "seconds": 5.0}
@@ -47,19 +47,19 @@ console = Console()
 
 
 def read_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="A long load, and one that is too much.")
-    parser.add_argument("--minutes", type=float, default=10.0, help="of the long load")
+    parser = argparse.ArgumentParser(description="Soak test: a long load, and an overload.")
+    parser.add_argument("--minutes", type=float, default=10.0, help="minutes of the long load")
     parser.add_argument("--overload-seconds", type=float, default=OVERLOAD_SECONDS)
-    parser.add_argument("--images", choices=KINDS, default="640x480", help="kind to send")
-    parser.add_argument("--model", default="wrn16-ours", help="as for zoo serve")
+    parser.add_argument("--images", choices=KINDS, default="640x480", help="kind of images to send")
+    parser.add_argument("--model", default="wrn16-ours", help="model, as for zoo serve")
     parser.add_argument("--precision", choices=get_args(Precision), default="fp32")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="where the raw results go")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="file for the raw results")
     return parser.parse_args()
 
 
 @contextmanager
 def memory_of(server: Server) -> Iterator[list[int]]:
-    """Bytes that a server holds, one number a second while the body of the `with` statement runs."""
+    """Context manager that records a server's memory in bytes every second."""
     sizes: list[int] = []
     ended = threading.Event()
 
@@ -77,13 +77,13 @@ def memory_of(server: Server) -> Iterator[list[int]]:
 
 
 def by_minute(samples: tuple[Sample, ...], seconds: float) -> list[dict[str, Any]]:
-    """What came of each minute of an open loop; the last may be shorter."""
+    """Results of each minute of an open loop; the last may be shorter."""
     starts = range(0, int(seconds), int(MINUTE))
     return [outcome(samples, min(MINUTE, seconds - start), False, start).to_json() for start in starts]
 
 
 def long_load(contest: Contest, name: str, kind: str, **load: Any) -> tuple[Driven, dict[str, Any]]:
-    """A load with the memory beside it."""
+    """Send a load while recording the memory."""
     with memory_of(contest.server(name)) as sizes:
         driven = contest.send(name, kind, **load)
     return driven, {"rate": load["rate"], "memory": sizes} | driven.to_json()
@@ -101,11 +101,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, Contest(Path(folder), [kind]) as contest:
         contest.enter(contender, {})
         if contest.left_out:
-            raise SystemExit(f"the server does not start: {contest.left_out[contender.name]}")
+            raise SystemExit(f"the server did not start: {contest.left_out[contender.name]}")
         turns = [contest.send(contender.name, kind.name, **CAPACITY).to_json() for _ in range(CAPACITY_TURNS)]
         most = statistics.median(turn["requests_per_second"] for turn in turns)
         record["capacity"] = {"requests_per_second": most, "turns": turns}
-        console.print(f"the most: {most} requests/s", highlight=False)
+        console.print(f"peak: {most} requests/s", highlight=False)
 
         seconds = MINUTE * arguments.minutes
         driven, steady = long_load(
@@ -123,12 +123,12 @@ def main() -> None:
 
 
 def summary(load: dict[str, Any]) -> str:
-    """A load in a line."""
+    """Summary of a load in one line."""
     sizes = [size / 1e6 for size in load["memory"]] or [0.0]
     counts = ", ".join(f"{load[word]} {word}" for word in ("requests", "rejected", "failed", "unanswered"))
     return (
-        f"{load['rate']}/s came, {load['requests_per_second']}/s answered ({counts}), latency {load['latency']}, "
-        f"rejections {load['rejection']}, memory {sizes[0]:.0f} to {max(sizes):.0f} MB"
+        f"offered {load['rate']} req/s, answered {load['requests_per_second']} req/s ({counts}), latency "
+        f"{load['latency']}, rejections {load['rejection']}, memory {sizes[0]:.0f} to {max(sizes):.0f} MB"
     )
 
 

@@ -1,25 +1,25 @@
-"""How fast does `zoo train` train, compared with a plain PyTorch loop and with timm's own script?
+"""Speed of `zoo train`, compared with a plain PyTorch loop and timm's training script.
 
     python benchmarks/training_speed.py [VARIANT ...] [--data FOLDER] [--timm-script PATH] [--steps N] [--repeats N]
                                   [--device D] [--compile]
 
 In images per second, for the same network, images, batch size, precision (bf16 autocast), memory format (channels-last)
-and number of threads. Each trainer is a file in `peers/` and runs in a process of its own:
+and number of threads. Each trainer is a file in `peers/` and runs in its own process:
 
 - ours: the loop of `zoo train`, with its log, progress and checkpoints.
 - plain: a loop with `DataLoader` and torchvision's transforms, and the paper's loss.
-- timm: timm's train.py, unchanged, on a folder of PNG files of the same images. Its crop is a random resized one, and
-  its loss has no patches. The script is not in timm's package: take train.py from the repository
-  huggingface/pytorch-image-models at the tag of the installed version. Without it there is no such row.
+- timm: timm's unmodified train.py, on a folder of PNG files of the same images. It uses random resized crops and no
+  patch loss. The script is not in timm's package: get train.py from the repository huggingface/pytorch-image-models at
+  the tag of the installed version. Without it, this row is omitted.
 
-Plain and timm get the number of data-loader workers that was best for them in short turns before. Then all train in
-turn, so that a busy machine slows all; a row gives medians over the turns. Each turn starts anew, its first steps do
-not count, and images are left when the clock stops, so that no loader gains from batches it had prepared before. The
-clock of ours and plain is read at the end of two steps; timm's speed is the one that it logs.
+Plain and timm use the number of data-loader workers that was fastest in short trials. Then all trainers take turns, so
+that a busy machine slows all of them; rows have medians over turns. Each turn starts from scratch, its first steps do
+not count, and images are left when the clock stops, so that no loader gains from batches prepared beforehand. For ours
+and plain, the clock is read at the end of two steps; timm's speed is the one that it logs.
 
 The peak is that of a large bf16 matrix product, the best of several shapes and turns; a training step counts as three
-times the multiply-adds of the forward pass. Raw results: benchmarks/results/training_speed.json. On a noisy machine
-read the ratios, not the speeds.
+times the multiply-adds of the forward pass. Raw results are written to benchmarks/results/training_speed.json. On a
+noisy machine, compare the ratios rather than the speeds.
 """
 
 import argparse
@@ -52,11 +52,11 @@ VARIANTS = ("wrn16-ours", "dn100-ours-c")
 BATCH, SIZE = 128, 32
 WARMUP = 10
 TRIALS = 2
-"""Short turns with each number of data-loader workers; the best decides, so that one disturbance does not."""
+"""Trials per number of data-loader workers, of which the best counts."""
 PREFETCHED = 2
-"""Batches that a data loader's worker prepares ahead."""
+"""Batches that a data-loader worker prefetches."""
 STEP_COST = 3
-"""Multiply-adds of a training step over those of its forward pass."""
+"""Ratio of the multiply-adds of a training step to those of its forward pass."""
 PACKAGES = ("torch", "torchvision", "timm")
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "training_speed.json"
@@ -66,20 +66,20 @@ console.width = max(console.width, 110)
 
 
 def read_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Speed of training against two peers.")
+    parser = argparse.ArgumentParser(description="Speed of training compared with two peers.")
     parser.add_argument("variants", nargs="*", metavar="VARIANT", default=VARIANTS)
-    parser.add_argument("--steps", type=int, default=40, help="timed steps of a turn")
-    parser.add_argument("--repeats", type=int, default=5, help="turns of each trainer")
-    parser.add_argument("--data", default=str(HERE.parent / "tests/data/cifar10"), help="as for zoo train")
+    parser.add_argument("--steps", type=int, default=40, help="timed steps per turn")
+    parser.add_argument("--repeats", type=int, default=5, help="number of turns per trainer")
+    parser.add_argument("--data", default=str(HERE.parent / "tests/data/cifar10"), help="data set, as for zoo train")
     parser.add_argument("--timm-script", type=Path, help="timm's train.py")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda")
-    parser.add_argument("--compile", action="store_true", help="let ours compile the network")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="where the raw results go")
+    parser.add_argument("--compile", action="store_true", help="use torch.compile in our trainer")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="file for the raw results")
     return parser.parse_args()
 
 
 def run_peer(name: str, *arguments: str) -> dict[str, Any]:
-    """What a script of `peers/` answers in its last line; each has the same number of threads."""
+    """Run a script of `peers/`; returns the JSON in the last line of its output."""
     threads = str(torch.get_num_threads())
     environment = os.environ | {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
     command = [sys.executable, str(HERE / "peers" / f"{name}.py"), *arguments]
@@ -91,14 +91,14 @@ def run_peer(name: str, *arguments: str) -> dict[str, Any]:
 
 
 def speed(name: str, task: Task, timm_script: Path | None) -> float:
-    """Images per second of a trainer."""
+    """Speed of a trainer in images per second."""
     if name == "timm":
         return float(run_peer("timm_script", task.to_json(), str(timm_script))["images_per_second"])
     return float(run_peer(name, task.to_json())["images_per_second"])
 
 
 def peak(device: str) -> dict[str, float]:
-    """Multiply-adds per second of a matrix product, by the side of the matrices."""
+    """Multiply-adds per second of matrix products, by side of the matrices."""
     speeds: dict[str, float] = run_peer("peak", device)["multiply_adds_per_second"]
     return speeds
 
@@ -108,7 +108,7 @@ def worker_choices() -> list[int]:
 
 
 def try_workers(name: str, task: Task, timm_script: Path | None) -> dict[int, list[float]]:
-    """Speeds of a trainer by its number of data-loader workers, in a few short turns."""
+    """Speeds of a trainer by number of data-loader workers, in short trials."""
     shorter = replace(task, steps=max(task.steps // 4, 1))
     speeds: dict[int, list[float]] = {count: [] for count in worker_choices()}
     for _ in range(TRIALS):
@@ -118,7 +118,7 @@ def try_workers(name: str, task: Task, timm_script: Path | None) -> dict[int, li
 
 
 def compare(task: Task, names: list[str], repeats: int, timm_script: Path | None) -> dict[str, Any]:
-    """Speeds of the trainers for one variant, taken in turn, and of the machine beside them."""
+    """Speeds of the trainers for one variant in interleaved turns, with the peak of the machine."""
     tasks, tried = {"ours": task}, {}
     for name in names[1:]:
         tried[name] = try_workers(name, task, timm_script)
@@ -139,7 +139,7 @@ def compare(task: Task, names: list[str], repeats: int, timm_script: Path | None
 
 
 def add_rows(table: Table, variant: str, result: Mapping[str, Any]) -> None:
-    """A row a trainer; the ratio is the median of the turns' own."""
+    """Add one row per trainer; ratios are medians over turns."""
     work = STEP_COST * info(variant).multiply_adds * (SIZE / 32) ** 2
     highest = max(max(turn.values()) for turn in result["peak_multiply_adds_per_second"])
     speeds = result["images_per_second"]
@@ -159,7 +159,7 @@ def add_rows(table: Table, variant: str, result: Mapping[str, Any]) -> None:
 
 
 def machine(device: str) -> dict[str, Any]:
-    """What the speeds depend on beside the code."""
+    """Machine and versions on which the speeds depend."""
     return {
         "processor": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
@@ -176,7 +176,7 @@ def main() -> None:
     names = ["ours", "plain", "timm"]
     if script is None:
         names.remove("timm")
-        console.print("timm's script is left out: --timm-script says where its train.py is (see the docstring).")
+        console.print("skipping timm: give its train.py with --timm-script (see the docstring).")
     record: dict[str, Any] = {
         "machine": machine(arguments.device),
         "data": data_set_name(arguments.data),
@@ -187,10 +187,10 @@ def main() -> None:
         "steps": arguments.steps,
         "variants": {},
     }
-    columns = ("variant", "trainer", "workers", "images/s", "ours / it", "range", "G multiply-adds/s", "of the peak")
+    columns = ("variant", "trainer", "workers", "images/s", "ours / it", "range", "G multiply-adds/s", "of peak")
     title = f"Training, medians of {arguments.repeats} turns, {record['machine']['device']}"
     table = Table(*columns, title=title)
-    # timm's first line is that of update 0, so its lines lie one step later.
+    # timm's first log line is for update 0, so its lines are one step late.
     steps = WARMUP + arguments.steps + 1 + PREFETCHED * max(worker_choices())
     with tempfile.TemporaryDirectory() as folder:
         write_images(arguments.data, Path(folder), BATCH * steps, SIZE)

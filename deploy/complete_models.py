@@ -1,7 +1,7 @@
-"""Copy the models of `weights/` into a folder, and add the ONNX files that the repository has no room for.
+"""Copy the models of `weights/` into a folder, and add the ONNX files that are too large for the repository.
 
-Exporting is deterministic: the files are those that `parity.json` was written for, or publishing refuses them. A model
-whose network ignores its semantic block is refused.
+Exporting is deterministic: the files match `parity.json`, or publishing refuses them. A model whose network ignores its
+semantic block is refused.
 
     python deploy/complete_models.py FOLDER
 """
@@ -18,7 +18,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "weights"
 
 
 def complete(folder: Path) -> None:
-    """Make the folder anew."""
+    """Recreate the folder."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(SOURCE, folder)
     for path in sorted(folder.iterdir()):

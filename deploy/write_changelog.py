@@ -1,6 +1,6 @@
-"""Give what CHANGELOG.md has under "Unreleased" the version of pyproject.toml, and today's date.
+"""Move the entries under "Unreleased" in CHANGELOG.md to the version of pyproject.toml, with today's date.
 
-It may be repeated: a version without a git tag was only tried, and what was written since then is added to it.
+Can be repeated: a version without a git tag is not released yet, and later entries are added to it.
 """
 
 import subprocess
@@ -13,17 +13,17 @@ UNRELEASED = "## Unreleased\n"
 
 
 class ChangelogError(Exception):
-    """What is there cannot be released."""
+    """The changelog cannot be released."""
 
 
 def released(text: str, version: str, date: str, is_out: bool) -> str:
-    """A changelog's text with a version's heading over what was unreleased.
+    """Text of a changelog with the unreleased entries under a version's heading.
 
     Arguments:
-        is_out: whether this version was released before.
+        is_out: whether this version is already released.
 
     Raises:
-        ChangelogError: nothing is unreleased, or more is since this version was released.
+        ChangelogError: there are no unreleased entries, or the version is already released.
     """
     if text.count(UNRELEASED) != 1:
         raise ChangelogError(f"CHANGELOG.md needs one line {UNRELEASED.strip()!r}")
@@ -31,13 +31,16 @@ def released(text: str, version: str, date: str, is_out: bool) -> str:
     changes, heading, earlier = after.partition("\n## ")
     if earlier.startswith(f"{version} ("):
         if is_out and changes.strip():
-            raise ChangelogError(f"{version} is out, and CHANGELOG.md has more; raise the version in pyproject.toml")
+            raise ChangelogError(
+                f"version {version} is already released, and CHANGELOG.md has new entries; raise the version in "
+                "pyproject.toml"
+            )
         if is_out:
             return text
         old, heading, earlier = earlier.partition("\n## ")
         changes += old.partition("\n")[2].strip()
     if not changes.strip():
-        raise ChangelogError("CHANGELOG.md has nothing under 'Unreleased'; write what users notice of this version")
+        raise ChangelogError("CHANGELOG.md has no entries under 'Unreleased'; describe what changes for users")
     return f"{before}{UNRELEASED}\n## {version} ({date})\n\n{changes.strip()}\n{heading}{earlier}"
 
 

@@ -12,7 +12,7 @@ from zoo.extras import require
 from zoo.options import data_option, path_option
 
 AT_ONCE_ON_A_GPU = 4
-"""A small network leaves most of a GPU idle: several runs share it in less time than one after the other."""
+"""Concurrent runs on a GPU: a small network leaves most of it idle, so this is faster than one run after the other."""
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -24,32 +24,35 @@ def add_commands(app: typer.Typer) -> None:
 def reproduce(
     datasets: Annotated[
         list[str] | None,
-        data_option(help="As --data of zoo train; several. None: the paper's, for an experiment its own."),
+        data_option(help="Data set, as for zoo train (repeatable).", show_default="the paper's, or the experiment's"),
     ] = None,
     variants: Annotated[
         list[str] | None,
-        typer.Option(help="Shell-style patterns; several. None: the paper's ten."),
+        typer.Option(help="Shell-style pattern of variants (repeatable).", show_default="the paper's ten"),
     ] = None,
     seeds: Annotated[
         int | None,
-        typer.Option(help="Runs of each row, with the seeds 0, 1, ...", show_default="1, or the experiment's"),
+        typer.Option(help="Number of seeds per row, from 0 up.", show_default="1, or the experiment's"),
     ] = None,
-    recipe: Annotated[str, typer.Option(help="As --recipe of zoo train.")] = "fast",
-    epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    recipe: Annotated[str, typer.Option(help="Recipe, as for zoo train.")] = "fast",
+    epochs: Annotated[int | None, typer.Option(help="Number of epochs.", show_default="the recipe's")] = None,
     experiment: Annotated[
         list[str] | None,
-        typer.Option(help=f"Its runs instead of the table's; several: {', '.join(EXPERIMENTS)}."),
+        typer.Option(help=f"Experiment to run instead of the table (repeatable): {', '.join(EXPERIMENTS)}."),
     ] = None,
-    runs: Annotated[Path, path_option(help="Folder of checkpoints, models and logs.")] = Path("runs/reproduce"),
-    results: Annotated[Path, path_option(help="Folder of results.md, its figures and the records.")] = Path("docs"),
+    runs: Annotated[Path, path_option(help="Directory for checkpoints, models and logs.")] = Path("runs/reproduce"),
+    results: Annotated[Path, path_option(help="Directory for results.md, its figures and the records.")] = Path("docs"),
     at_once: Annotated[
-        int | None, typer.Option(help=f"Runs that share the device. None: {AT_ONCE_ON_A_GPU} on a GPU, else 1.")
+        int | None,
+        typer.Option(help="Concurrent runs on the device.", show_default=f"{AT_ONCE_ON_A_GPU} on a GPU, otherwise 1"),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the plan and where it stands.")] = False,
-    only_write: Annotated[bool, typer.Option("--only-write", help="Only write the results of the records.")] = False,
+    device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda or cuda:N.")] = "auto",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the plan and its progress.")] = False,
+    only_write: Annotated[
+        bool, typer.Option("--only-write", help="Only write the results from existing records.")
+    ] = False,
 ) -> None:
-    """Train the paper's table or an experiment's arms, and write docs/results.md; what is done already stays done."""
+    """Train the runs of the paper's table or of experiments, and write docs/results.md; finished runs are kept."""
     from zoo.terminal import Terminal
 
     say = Terminal().print
@@ -58,7 +61,7 @@ def reproduce(
         return _write(results, say)
     require("train")
     if not dry_run:
-        require("explain")  # zoo probe looks at every network with a semantic block
+        require("explain")  # zoo probe runs on every network with a semantic block
     from reproduction.execute import TRAINER, UnfinishedError, execute, require_test_splits, require_used_blocks, state
     from reproduction.experiments import plan_experiments
     from reproduction.plan import plan
@@ -66,7 +69,7 @@ def reproduce(
 
     if experiment:
         if variants or epochs is not None:
-            raise InputError("--experiment has its own variants and epochs; leave out --variants and --epochs")
+            raise InputError("--experiment sets its own variants and epochs; leave out --variants and --epochs")
         planned = plan_experiments(experiment, seeds, datasets or [])
     else:
         changes = {} if epochs is None else {"epochs": epochs}
@@ -113,26 +116,29 @@ def _write(results: Path, say: Callable[[str], None]) -> None:
 
 def claims(
     data: Annotated[
-        str, data_option(help="As --data of zoo train; the models are those of this data set, by its name.")
+        str, data_option(help="Data set, as for zoo train; the models measured are those of this data set.")
     ] = "cifar10",
     images: Annotated[
-        int, typer.Option(min=2, help="Images whose patches are looked at; accuracies are of the whole test split.")
+        int,
+        typer.Option(min=2, help="Number of images whose patches are analysed; accuracies use the whole test split."),
     ] = 1000,
     only: Annotated[
         str | None,
         typer.Option(
-            help="Claims to measure, as 1,2; the others stay as they are.", show_default="all that can be measured"
+            help="Claims to measure, such as 1,2; others are unchanged.", show_default="all that can be measured"
         ),
     ] = None,
     report: Annotated[
         list[Path] | None,
-        path_option(help="Folder that zoo semantics wrote, of a model with the block, for claims 3 and 4; several."),
+        path_option(help="Report of zoo semantics on a model with the block, for claims 3 and 4 (repeatable)."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of locations and resamples.")] = 0,
-    docs: Annotated[Path, path_option(help="Folder of claims.md, its figures and the records of runs.")] = Path("docs"),
-    raw: Annotated[Path, path_option(help="File of the raw results.")] = Path("benchmarks/results/claims.json"),
+    seed: Annotated[int, typer.Option(min=0, help="Seed of locations and resamples.")] = 0,
+    docs: Annotated[
+        Path, path_option(help="Directory for claims.md and its figures, with the records of runs.")
+    ] = Path("docs"),
+    raw: Annotated[Path, path_option(help="File for the raw results.")] = Path("benchmarks/results/claims.json"),
     only_write: Annotated[
-        bool, typer.Option("--only-write", help="Only write the document of the raw results.")
+        bool, typer.Option("--only-write", help="Only write the document from existing raw results.")
     ] = False,
 ) -> None:
     """Measure the paper's claims on trained models, and write docs/claims.md."""

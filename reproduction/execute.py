@@ -1,4 +1,4 @@
-"""The execution of a plan: a process for each run that is not done, its probe, and the record of what came of it."""
+"""Execution of a plan: a process per unfinished run, its probe, and the record of the results."""
 
 import json
 import os
@@ -20,13 +20,13 @@ from zoo.machine import cores
 from zoo.package import Package
 
 TRAINER = (sys.executable, "-P", "-m", "zoo")
-"""What `Run.arguments` are given to; `-P`, since a `zoo.py` in the working directory is another program."""
+"""Command for `Run.arguments`; `-P`, since a `zoo.py` in the working directory would be run instead."""
 
 OUTPUT_FILE = "output.log"
-"""What a run prints, in its folder."""
+"""Output of a run, in its folder."""
 
 PROBED_IMAGES = 5000
-"""Images on which it is measured whether a network uses its semantic block."""
+"""Number of images for measuring whether a network uses its semantic block."""
 
 POLL_SECONDS = 0.1
 
@@ -34,29 +34,29 @@ State = Literal["done", "half-done", "to do"]
 
 
 class UnfinishedError(ZooError):
-    """Runs of a plan are missing: they failed, or a signal asked the plan to stop."""
+    """Runs of a plan are unfinished: they failed, or a signal requested a stop."""
 
 
 def require_test_splits(runs: Sequence[Run]) -> None:
-    """Better now than when a network is trained: the table is of test splits.
+    """Check that the data sets of runs have test splits, before any network is trained.
 
     Raises:
-        InputError: a folder has none.
+        InputError: a folder has no test split.
     """
     from training.data.data_set import open_splits
 
     for source in sorted({run.source for run in runs if not run.hold_out and os.path.isdir(run.source)}):
         if open_splits(source).test is None:
             raise InputError(
-                f"{source} has no test split, and the table is measured on one; zoo train holds images out"
+                f"{source} has no test split, which the table needs; zoo train --hold-out holds out images instead"
             )
 
 
 def state(run: Run, runs: Path, records: Path) -> State:
-    """Where a run stands.
+    """State of a run.
 
     Raises:
-        RecordError: its record is damaged, or of another run.
+        RecordError: its record is damaged, or belongs to another run.
     """
     file = records / f"{run.name}.json"
     if file.exists():
@@ -75,23 +75,23 @@ def execute(
     trainer: Sequence[str],
     say: Callable[[str], None],
 ) -> None:
-    """Make runs, each in a process of its own, so that none ends with another; a record is written as each ends.
+    """Execute runs, each in a separate process, so that they fail independently; each writes its record when done.
 
     Arguments:
-        planned: the runs, in their order.
-        runs: a folder NAME in it gets a run's checkpoint, model and `output.log`; what it holds is gone on with.
+        planned: the runs in order.
+        runs: folder with a sub-folder per run for its checkpoint, model and `output.log`, from which it resumes.
         records: folder of the records.
-        at_once: processes at the same time.
-        device: where they compute.
-        trainer: the command that trains, before its arguments.
-        say: gets a line when a run starts and when it ends.
+        at_once: number of concurrent processes.
+        device: device of the processes.
+        trainer: command to which a run's arguments are appended.
+        say: called with a line when a run starts and when it ends.
 
     Raises:
         InputError: `at_once` is not above 0.
-        UnfinishedError: runs failed, after the others were made; or Ctrl-C or SIGTERM came, and they have saved.
+        UnfinishedError: runs failed (the others are finished), or Ctrl-C or SIGTERM stopped them (they are saved).
     """
     if at_once < 1:
-        raise InputError(f"at_once = {at_once}: it must be above 0")
+        raise InputError(f"at_once = {at_once}: must be above 0")
     execution = _Execution(len(planned), runs, records, at_once, device, trainer, say)
     waiting = list(enumerate(planned, start=1))
     with stop_on_signal() as stop:
@@ -108,20 +108,20 @@ def execute(
             execution.kill()
         stopped = stop.received
     if stopped and execution.done < len(planned):
-        made = f"{execution.done} of {len(planned)}"
-        raise UnfinishedError(f"stopped with {made} runs made; the same command goes on there")
+        finished = f"{execution.done} of {len(planned)}"
+        raise UnfinishedError(f"stopped with {finished} runs finished; run the same command to resume")
     if execution.failed:
         raise UnfinishedError(
             f"{len(execution.failed)} of {len(planned)} runs failed: {', '.join(execution.failed)}; "
-            f"see {runs}/NAME/{OUTPUT_FILE}, and the same command tries them again"
+            f"see {runs}/NAME/{OUTPUT_FILE}; run the same command to retry"
         )
 
 
 def require_used_blocks(planned: Sequence[Run], records: Path) -> None:
-    """A row of the table whose network ignores its semantic block is shown, and refused.
+    """Refuse rows of the table whose networks ignore their semantic block.
 
     Raises:
-        UnfinishedError: there are such rows; says of each what was measured.
+        UnfinishedError: there are such rows; with the measurements of each.
     """
     found = [(run, read_record(records / f"{run.name}.json").probe) for run in planned if run.has_block]
     refused = [
@@ -136,19 +136,19 @@ def require_used_blocks(planned: Sequence[Run], records: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """A run in the works."""
+    """A run in progress."""
 
     run: Run
     place: str
-    """In the plan."""
+    """Position in the plan."""
     process: subprocess.Popen[bytes]
     probing: bool = False
-    """Whether the network is trained, and probed now."""
+    """Whether the network is trained and now being probed."""
 
 
 @dataclass(slots=True)
 class _Execution:
-    """Where the execution of a plan stands."""
+    """State of the execution of a plan."""
 
     planned: int
     runs: Path
@@ -163,21 +163,21 @@ class _Execution:
     stopping: bool = False
 
     def start(self, number: int, run: Run) -> None:
-        """Begin a run, or go on with it."""
+        """Start or resume a run."""
         folder, place = self.runs / run.name, f"[{number}/{self.planned}] {run.name}"
-        going_on = state(run, self.runs, self.records) == "half-done"
+        resumed = state(run, self.runs, self.records) == "half-done"
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / OUTPUT_FILE).open("ab") as log:
             if not _lock(log):
                 self.failed.append(run.name)
-                self.say(f"{place} failed: another process is at work in {folder}")
+                self.say(f"{place} failed: another process is working in {folder}")
                 return
             arguments = [*run.arguments(), "--run-folder", str(folder), "--device", self.device]
             self.working.append(_Job(run, place, self._begin(arguments, log)))
-        self.say(f"{place} {'goes on' if going_on else 'starts'}")
+        self.say(f"{place} {'resumes' if resumed else 'starts'}")
 
     def _begin(self, arguments: Sequence[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
-        # A session of its own: a terminal's Ctrl-C would reach the run besides what it is sent from here.
+        # In its own session, or Ctrl-C in a terminal would reach the run in addition to the signal sent from here.
         return subprocess.Popen(
             [*self.trainer, *arguments],
             stdin=subprocess.DEVNULL,
@@ -188,7 +188,7 @@ class _Execution:
         )
 
     def _probe(self, job: _Job) -> None:
-        """Measure whether the network that a run has trained uses its semantic block."""
+        """Measure whether the network trained by a run uses its semantic block."""
         folder = self.runs / job.run.name
         arguments = ["probe", f"local-dir:{folder / MODEL_FOLDER}", "--data", job.run.source, "--record"]
         with (folder / OUTPUT_FILE).open("ab") as log:
@@ -196,11 +196,11 @@ class _Execution:
         self.working.append(_Job(job.run, job.place, process, probing=True))
 
     def collect(self) -> None:
-        """Write the records of the runs that have ended."""
+        """Write the records of runs that have ended."""
         for job in [job for job in self.working if job.process.poll() is not None]:
             self.working.remove(job)
             if self.stopping and job.process.returncode:
-                self.say(f"{job.place} is stopped")
+                self.say(f"{job.place} stopped")
                 continue
             if job.run.has_block and not job.probing and not job.process.returncode:
                 self._probe(job)
@@ -216,10 +216,10 @@ class _Execution:
                 self.say(f"{job.place}: {_summary(record)}; {left} left")
 
     def stop(self) -> None:
-        """Tell the runs, once, to save where they are."""
+        """Ask the runs, once, to save and stop."""
         if not self.stopping:
             self.stopping = True
-            self.say(f"stopping: {len(self.working)} save where they are; another Ctrl-C stops at once")
+            self.say(f"stopping: waiting for {len(self.working)} to save; press Ctrl-C again to stop immediately")
             for job in self.working:
                 job.process.terminate()
 
@@ -232,7 +232,7 @@ class _Execution:
         folder = self.runs / job.run.name
         if status := job.process.returncode:
             ended = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-            raise ZooError(f"{ended}; the end of {folder / OUTPUT_FILE}:\n{_last_lines(folder / OUTPUT_FILE)}")
+            raise ZooError(f"{ended}; last lines of {folder / OUTPUT_FILE}:\n{_last_lines(folder / OUTPUT_FILE)}")
         value = record_of(Package.open(folder / MODEL_FOLDER)) | {"name": job.run.name, "at_once": self.at_once}
         record = parse_record(json.dumps(value), str(folder / MODEL_FOLDER))
         job.run.check(record)
@@ -240,16 +240,16 @@ class _Execution:
         return record
 
     def _environment(self) -> dict[str, str]:
-        """Runs that share a machine share its cores."""
+        """Environment of a run; concurrent runs share the machine's cores."""
         threads = max(1, cores() // self.at_once)
         return ({"OMP_NUM_THREADS": str(threads)} if self.at_once > 1 else {}) | os.environ
 
 
 def _lock(log: IO[bytes]) -> bool:
-    """Take a run for the process that gets its log as output, as long as that lives; False if another has it."""
+    """Lock a run for the lifetime of the process with its log as output; False if another process has it."""
     try:
         import fcntl
-    except ModuleNotFoundError:  # only Unix has such locks
+    except ModuleNotFoundError:  # not on Windows
         return True
     try:
         fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -260,7 +260,7 @@ def _lock(log: IO[bytes]) -> bool:
 
 def _last_lines(file: Path, count: int = 5) -> str:
     lines = file.read_text(errors="replace").splitlines()
-    return "\n".join(f"    {line}" for line in lines[-count:]) or "    (nothing)"
+    return "\n".join(f"    {line}" for line in lines[-count:]) or "    (empty)"
 
 
 def _summary(record: Record) -> str:

@@ -1,4 +1,4 @@
-"""What experiments gave: accuracy of each arm, and its paired differences with intervals over the seeds."""
+"""Results of experiments: accuracy of each arm, and paired differences with intervals over the seeds."""
 
 import math
 import statistics
@@ -15,21 +15,21 @@ HEADINGS = (
     "patches, %",
     "difference [95% interval]",
     "errors removed by the true class, %",
-    "answers changed by another image's assignment, %",
+    "predictions changed by another image's assignment, %",
     "minutes",
     "logs, by seed",
 )
 ALIGNMENT = "lrrrrrrrl"
 
 T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-"""Student's t at 97.5% for 1, 2, ... degrees of freedom; 1.96 is taken beyond."""
+"""97.5% quantiles of Student's t for 1, 2, ... degrees of freedom; beyond these, 1.96."""
 
 
 def experiment_sections(groups: Iterable[Group]) -> list[str]:
     """Heading, question and table of every experiment, in Markdown.
 
     Arguments:
-        groups: of records that were measured on held-out images.
+        groups: groups of records that were measured on held-out images.
     """
     records = {record.name: record for group in groups for record in group.records}
     return [part for name, experiment in EXPERIMENTS.items() for part in _section(name, experiment, records)]
@@ -40,15 +40,16 @@ def _section(name: str, experiment: Experiment, records: dict[str, Record]) -> l
     found = [record for arm in by_arm.values() for record in arm.values()]
     images = f", {found[0].training.images:,} training and {found[0].score.images:,} held-out images" if found else ""
     about = (
-        f"{experiment.question} {experiment.data}{images}; `zoo reproduce --experiment {name}`. A difference is to the "
-        f"arm *{experiment.against}*, the mean of the differences seed by seed with the 95% interval of Student's t."
+        f"{experiment.question} {experiment.data}{images}; `zoo reproduce --experiment {name}`. Differences "
+        f"are to the arm *{experiment.against}*: means of paired differences over seeds, with 95% intervals of "
+        "Student's t."
     )
     rows = [_row(arm, by_arm[arm.title], by_arm[experiment.against]) for arm in experiment.arms]
     return [f"### {experiment.title}", about, markdown(HEADINGS, ALIGNMENT, rows)]
 
 
 def _of_arm(experiment: Experiment, arm: Arm, records: dict[str, Record]) -> dict[int, Record]:
-    """The records of an arm by seed."""
+    """Records of an arm by seed."""
     names = ((seed, experiment.run(arm, seed).name) for seed in range(arm.seeds or experiment.seeds))
     return {seed: records[name] for seed, name in names if name in records}
 
@@ -72,7 +73,7 @@ def _row(arm: Arm, own: dict[int, Record], against: dict[int, Record]) -> list[s
 
 
 def paired_difference(differences: Sequence[float]) -> str:
-    """The mean of paired differences with its 95% interval; without one for a single pair, empty for none."""
+    """Mean of paired differences with its 95% interval; no interval for a single pair, empty for none."""
     if not differences:
         return ""
     mean = statistics.fmean(differences)

@@ -1,6 +1,6 @@
-"""Experiments beside the paper's table: several arms at one recipe, seed by seed on the same images.
+"""Experiments beyond the paper's table: several arms with one recipe, paired by seed on the same images.
 
-`zoo reproduce --experiment NAME` makes their runs, and `reproduction.experiment_table` says what came of them.
+`zoo reproduce --experiment NAME` executes their runs, and `reproduction.experiment_table` reports the results.
 """
 
 from collections.abc import Mapping
@@ -15,38 +15,38 @@ from zoo.registry import DATA_SETS
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One side of a comparison."""
+    """One arm of an experiment."""
 
     title: str
     variant: str
     changes: tuple[Change, ...] = ()
-    """What it changes in the experiment's recipe."""
+    """Changes to the experiment's recipe."""
     seeds: int | None = None
-    """Seeds at most; None for as many as are asked for."""
+    """Maximum number of seeds; None for no limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """A question, and the runs that answer it."""
+    """A question with the runs that answer it."""
 
     title: str
     question: str
     arms: tuple[Arm, ...]
     against: str
-    """Title of the arm from which the others' differences are taken."""
+    """Title of the arm with which the others are compared."""
     recipe_name: str
     changes: tuple[Change, ...] = ()
-    """Of that recipe, for all arms."""
+    """Changes to that recipe for all arms."""
     data: str = "cifar10"
     limit: int | None = None
-    """Number of training images; None for all that are not held out."""
+    """Limit on the number of training images; None for all that are not held out."""
     hold_out: float = 0.1
-    """Share of the training split that is measured on; the test split is not read."""
+    """Share of the training split to hold out and measure on; the test split is not used."""
     seeds: int = 1
-    """Seeds that are made unless others are asked for."""
+    """Default number of seeds."""
 
     def run(self, arm: Arm, seed: int, source: str | None = None) -> Run:
-        """The run of an arm with a seed."""
+        """Run of an arm with a seed."""
         changes = tuple(sorted({**dict(self.changes), **dict(arm.changes)}.items()))
         return Run(arm.variant, source or self.data, self.recipe_name, changes, seed, self.hold_out, self.limit)
 
@@ -55,14 +55,14 @@ class Experiment:
 
         Arguments:
             seeds: number of seeds, from 0 up; None for the experiment's own.
-            source: where the data comes from; None for the data set by its name.
+            source: data set; None for the experiment's own.
 
         Raises:
             InputError: the number of seeds is below 1.
         """
         seeds = self.seeds if seeds is None else seeds
         if seeds < 1:
-            raise InputError(f"seeds = {seeds}: it must be at least 1")
+            raise InputError(f"seeds = {seeds}: must be at least 1")
         return [
             self.run(arm, seed, source)
             for seed in range(seeds)
@@ -78,13 +78,13 @@ on_few_images = partial(
     limit=10_000,
     hold_out=0.4,
 )
-"""An experiment where a network overfits: 10,000 images, not augmented; 20,000 others are held out."""
+"""An experiment in which networks overfit: 10,000 images without augmentation; 20,000 others are held out."""
 
 EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
     {
         "feedback": on_few_images(
             title="What does the feedback add to the supervision?",
-            question="The controls that the paper's table lacks, where a network overfits: few images, not augmented.",
+            question="Controls that the paper's table lacks, with overfitting: few images, no augmentation.",
             arms=(
                 Arm("plain", "wrn16"),
                 Arm("aux", "wrn16-aux"),
@@ -104,8 +104,8 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             seeds=8,
         ),
         "block": on_few_images(
-            title="What lets the block gain?",
-            question="Settings of the supervision, of the interchanges and of the assignment, each alone.",
+            title="Which settings make the block help?",
+            question="Settings of the supervision, the interchanges and the assignment, changed one at a time.",
             arms=(
                 Arm("aux", "wrn16-aux"),
                 Arm("ours", "wrn16-ours"),
@@ -118,8 +118,8 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             seeds=2,
         ),
         "tricks": Experiment(
-            title="What does each trick of the recipe give?",
-            question="The recipe as it is, and with one field changed.",
+            title="How much does each trick of the recipe help?",
+            question="The recipe, and the recipe with one field changed.",
             arms=(
                 Arm("as it is", "wrn16-ours"),
                 Arm("no growth", "wrn16-ours", (("growth", (1.0,)),)),
@@ -141,7 +141,7 @@ def experiment(name: str) -> Experiment:
     """The experiment called `name`.
 
     Raises:
-        UnknownNameError: there is none.
+        UnknownNameError: the experiment is unknown.
     """
     try:
         return EXPERIMENTS[name]
@@ -150,16 +150,16 @@ def experiment(name: str) -> Experiment:
 
 
 def plan_experiments(names: list[str], seeds: int | None, sources: list[str]) -> list[Run]:
-    """The runs of experiments, each once.
+    """Runs of experiments, without duplicates.
 
     Arguments:
-        names: of `EXPERIMENTS`.
+        names: names of experiments in `EXPERIMENTS`.
         seeds: number of seeds; None for each experiment's own.
-        sources: where the data lies, by the name of its last part; a data set that is not among them is fetched.
+        sources: locations of data sets, identified by their short names; other data sets are fetched.
 
     Raises:
-        UnknownNameError: there is no such experiment.
-        InputError: a source is of no experiment, or the number of seeds is below 1.
+        UnknownNameError: an experiment is unknown.
+        InputError: no experiment uses a source, or the number of seeds is below 1.
     """
     from training.data.data_set import data_set_name
 
@@ -167,7 +167,7 @@ def plan_experiments(names: list[str], seeds: int | None, sources: list[str]) ->
     by_name = {data_set_name(source): source for source in sources}
     if unused := by_name.keys() - {one.data for one in chosen}:
         raise InputError(
-            f"no chosen experiment is about {', '.join(sorted(unused))}; they are about "
+            f"no chosen experiment uses {', '.join(sorted(unused))}; they use "
             f"{', '.join(sorted({one.data for one in chosen} & set(DATA_SETS)))}"
         )
     return list(dict.fromkeys(run for one in chosen for run in one.plan(seeds, by_name.get(one.data))))

@@ -1,4 +1,4 @@
-"""Which runs the paper's table takes, and in which order."""
+"""The runs of the paper's table, in order."""
 
 import os
 import re
@@ -12,24 +12,24 @@ from zoo.errors import InputError, UnknownNameError
 from zoo.registry import DATA_SETS, info, list_models
 
 Change = tuple[str, Any]
-"""A field of the recipe and its value instead."""
+"""A field of the recipe and its new value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One training."""
+    """One training run."""
 
     variant: str
     source: str
-    """Where the data comes from: a folder, a name of `zoo.registry.DATA_SETS` or a Hub data set's id."""
+    """Data set: a folder, a name in `zoo.registry.DATA_SETS` or a Hub data set id."""
     recipe_name: str
     changes: tuple[Change, ...] = ()
-    """What differs from that recipe."""
+    """Changes to that recipe."""
     seed: int = 0
     hold_out: float = 0.0
-    """Share of the training split to keep away and measure on, so that the test split is not read; 0 for none."""
+    """Share of the training split to hold out and measure on instead of the test split; 0 for none."""
     limit: int | None = None
-    """So many training images only; None for all."""
+    """Limit on the number of training images; None for all."""
 
     @property
     def data(self) -> str:
@@ -40,12 +40,12 @@ class Run:
 
     @property
     def name(self) -> str:
-        """What its folder and its record are called."""
+        """Name of the run's folder and record."""
         changes = dict(self.changes)
         return run_name(self.variant, self.data, self.recipe_name, changes, self.hold_out, self.seed, self.limit)
 
     def arguments(self) -> list[str]:
-        """Of the command `zoo`."""
+        """Arguments of the command `zoo`."""
         changed = [
             text
             for key, value in self.changes
@@ -63,14 +63,14 @@ class Run:
 
     @property
     def has_block(self) -> bool:
-        """Whether the network has a semantic block, which it may use or not."""
+        """Whether the network has a semantic block, used or not."""
         return info(self.variant).has_block
 
     def check(self, record: Record) -> None:
-        """That a record is of this run.
+        """Check that a record belongs to this run.
 
         Raises:
-            RecordError: it is of another; names what differs.
+            RecordError: it belongs to another run; names the differences.
         """
         planned = {
             "epochs": recipes.get(self.recipe_name).epochs,
@@ -90,12 +90,12 @@ class Run:
             "limit": record.training.limit,
         }
         differing = [
-            f"{key}: {recorded.get(key)} there, {value} planned"
+            f"{key}: {recorded.get(key)} recorded, {value} planned"
             for key, value in planned.items()
             if shown(recorded.get(key)) != shown(value)
         ]
         if differing:
-            raise RecordError(f"the record of {self.name} is of another run ({', '.join(differing)}); remove it")
+            raise RecordError(f"the record of {self.name} belongs to another run ({', '.join(differing)}); remove it")
 
 
 def plan(
@@ -105,21 +105,21 @@ def plan(
     recipe_name: str = "fast",
     changes: Mapping[str, Any] | None = None,
 ) -> list[Run]:
-    """The runs of the paper's table: seed 0 of everything first, in the order of the table.
+    """Runs of the paper's table, in its order: first seed 0 of every row, then seed 1, and so on.
 
     Arguments:
-        sources: data sets; none for all of the paper's.
-        patterns: shell-style patterns of variants; none for the paper's ten.
-        seeds: how many, from 0 up.
-        recipe_name: a name of `training.recipes`.
-        changes: what all runs have otherwise than the recipe, by field.
+        sources: data sets; empty for the paper's.
+        patterns: shell-style patterns of variants; empty for the paper's ten.
+        seeds: number of seeds, from 0 up.
+        recipe_name: name of a recipe in `training.recipes`.
+        changes: changes to the recipe for all runs, by field.
 
     Raises:
-        UnknownNameError: no variant, data set or recipe is called so.
-        InputError: a number is out of its range, or two data sets share a name.
+        UnknownNameError: a variant, data set or recipe is unknown.
+        InputError: a number is out of range, or two data sets have the same name.
     """
     if seeds < 1:
-        raise InputError(f"seeds = {seeds}: it must be at least 1")
+        raise InputError(f"seeds = {seeds}: must be at least 1")
     sources = _data_sets(sources or list(DATA_SETS))
     variants = _matching(patterns) if patterns else [name for name in list_models() if info(name).paper_accuracy]
     changed = _differing(recipe_name, changes or {})
@@ -132,7 +132,7 @@ def plan(
 
 
 def _differing(recipe_name: str, changes: Mapping[str, Any]) -> tuple[Change, ...]:
-    """The changes that change something, so that equal runs are equal; the recipe checks their values."""
+    """Changes that differ from the recipe, so that equal runs compare equal; the recipe validates their values."""
     recipe = recipes.get(recipe_name)
     replace(recipe, **changes)
     return tuple((key, changes[key]) for key in sorted(changes) if getattr(recipe, key) != changes[key])
@@ -155,6 +155,6 @@ def _data_sets(sources: Iterable[str]) -> list[str]:
             raise UnknownNameError("data set or folder", source, DATA_SETS)
         name = data_set_name(source)
         if name in known:
-            raise InputError(f"the data sets {known[name]} and {source} are both called {name}; choose one of them")
+            raise InputError(f"the data sets {known[name]} and {source} have the same name, {name}; choose one of them")
         known[name] = source
     return list(known.values())

@@ -1,4 +1,4 @@
-"""Plots of the records of runs: ours against the paper's, and accuracy by epoch. matplotlib is imported late."""
+"""Plots of recorded runs: our accuracy against the paper's, and accuracy by epoch. matplotlib is imported late."""
 
 import statistics
 from collections.abc import Callable, Iterable, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LINES = {"plain": ":", "aux": "--", "residual": "-", "concat": "-."}
-"""How the curve of a variant is drawn, by mechanism."""
+"""Line style of a variant's curve, by mechanism."""
 
 ACCURACY_TICKS = (0, 20, 40, 60, 70, 80, 90, 95, 98, 99, 100)
 
@@ -27,10 +27,10 @@ PANEL_WIDTH, PANEL_HEIGHT, COLUMNS = 5.2, 4.2, 3
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A plot that was written."""
+    """A plot in the results."""
 
     file: str
-    """Its name."""
+    """Name of the file."""
     title: str
     caption: str
 
@@ -38,26 +38,27 @@ class Plot:
 COMPARISON = Plot(
     "results.svg",
     "Ours against the paper's",
-    "Accuracy on the test split, ours against the paper's: a point on the line equals the paper, a bar is ± one "
-    "standard deviation over the seeds.",
+    "Accuracy on the test split, ours against the paper's: points on the line match the paper, bars are ± one "
+    "standard deviation over seeds.",
 )
 CURVES = Plot(
     "results-curves.svg",
     "Accuracy by epoch",
-    "Accuracy on the augmented training images by epoch, the mean of the seeds; plain networks are dotted, those with "
-    "per-patch supervision alone dashed. It steps where the images grow. Heights go by the logarithm of the errors.",
+    "Mean accuracy over seeds on the augmented training images, by epoch; dotted lines are plain networks, dashed "
+    "lines those with patch supervision alone. Steps are where the images grow. The vertical axis is logarithmic in "
+    "the error.",
 )
 
 
 def write_plots(folder: Path, records: Iterable[Record]) -> list[Plot]:
-    """Write the plots that there are runs for, as SVG.
+    """Write the plots for which there are runs, as SVG.
 
     Arguments:
-        folder: where to.
-        records: of runs; those on held-out images are not shown.
+        folder: output folder.
+        records: records of runs; those on held-out images are not shown.
 
     Returns:
-        Those written.
+        The plots written.
     """
     groups = [group for group in grouped(records) if not group.first.held_out]
     groups.sort(key=lambda group: list_models().index(group.first.variant))
@@ -70,7 +71,8 @@ def write_plots(folder: Path, records: Iterable[Record]) -> list[Plot]:
 
 
 def draw_comparison(groups: Sequence[Group]) -> "Figure | None":
-    """A panel a data set, a point a group: the paper's accuracy across, ours upwards. None without such groups."""
+    """One panel per data set, one point per group: the paper's accuracy on x, ours on y. None if there are no
+    groups."""
     panels: dict[str, list[tuple[Group, float]]] = {}
     for group in groups:
         paper = info(group.first.variant).paper_accuracy.get(group.first.data)
@@ -98,7 +100,7 @@ def draw_comparison(groups: Sequence[Group]) -> "Figure | None":
 
 
 def draw_curves(groups: Sequence[Group]) -> "Figure | None":
-    """A panel a data set and training, a curve a variant. None without groups."""
+    """One panel per data set and training, one curve per variant. None if there are no groups."""
     panels: dict[tuple[str, str], list[Group]] = {}
     for group in groups:
         panels.setdefault((group.first.data, _training(group)), []).append(group)
@@ -107,7 +109,7 @@ def draw_curves(groups: Sequence[Group]) -> "Figure | None":
     def draw(axes: "Axes", panel: tuple[str, str]) -> None:
         from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
-        # By the errors' logarithm, or the ends of the curves would lie on each other.
+        # Logarithmic in the error, or the ends of the curves would overlap.
         axes.set_yscale("function", functions=(_height_of_accuracy, _accuracy_of_height))
         axes.yaxis.set_major_locator(FixedLocator(ACCURACY_TICKS))
         axes.yaxis.set_minor_locator(NullLocator())
@@ -130,10 +132,10 @@ def draw_curves(groups: Sequence[Group]) -> "Figure | None":
 
 
 def label_at_the_side(axes: "Axes", labels: Sequence[tuple[str, float, float, str]]) -> None:
-    """Write what points are at the right of a panel, each with a thin line to its point, none over another.
+    """Label points at the right of a panel, without overlaps, each with a thin line to its point.
 
     Arguments:
-        axes: their limits are final.
+        axes: the axes, with their final limits.
         labels: text, x and y of the point, colour.
     """
     to_panel = axes.transData + axes.transAxes.inverted()
@@ -147,13 +149,13 @@ def label_at_the_side(axes: "Axes", labels: Sequence[tuple[str, float, float, st
 
 
 def spread(heights: Sequence[float], gap: float) -> list[float]:
-    """Ascending heights in 0..1, moved apart to at least `gap` but no further than that takes, and kept in 0..1."""
+    """Ascending heights in 0..1, moved apart to at least `gap` with minimal changes."""
 
     def within(middle: float, count: int) -> float:
         half = gap * count / 2
         return min(max(middle, half), 1 - half)
 
-    clusters: list[tuple[float, int]] = []  # sum of the heights, how many: they lie around their mean
+    clusters: list[tuple[float, int]] = []  # sum and number of heights, which are centred on their mean
     for height in heights:
         total, count = height, 1
         while clusters:
@@ -171,7 +173,7 @@ def spread(heights: Sequence[float], gap: float) -> list[float]:
 
 
 def _height_of_accuracy(percent: np.ndarray) -> np.ndarray:
-    """Where an accuracy is drawn: by the logarithm of the errors, shifted so that 100% has a place too."""
+    """Height of an accuracy: logarithmic in the error, shifted so that 100% is finite."""
     return -np.log(np.maximum(101 - percent, 1e-9))
 
 

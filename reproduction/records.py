@@ -1,6 +1,6 @@
-"""The record of a run: what its model directory says was run and measured, as one compact JSON file of a few kB.
+"""Records of runs: settings and measurements from a model directory, as one compact JSON file of a few kB.
 
-Records are kept in the repository when model directories are not: they are the logs that every figure links to.
+Records are kept in the repository even when model directories are not; they are the logs that results link to.
 """
 
 import json
@@ -21,11 +21,11 @@ from zoo.package.metrics import HELD_OUT_SHARE, Count, Machine, Score, read_metr
 from zoo.package.probe import Probe, read_probe
 
 RECORDS = "results"
-"""Folder of the records, in the one that the results are written to."""
+"""Folder of the records, within that of the results."""
 
 
 class RecordError(ZooError, ValueError):
-    """A record that is damaged, or that is not of the run that it is taken for."""
+    """A record that is damaged, or belongs to another run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +34,17 @@ class RecordedTraining:
 
     images: Count
     recipe: dict[str, Any]
-    """The fields of `training.recipe.Recipe` at the time."""
+    """Fields of `training.recipe.Recipe` at the time."""
     minutes: Annotated[float, Field(ge=0)]
     machine: Machine
     history: dict[str, list[float]]
-    """Columns, a value an epoch: `epoch`, `input_size`, and on the augmented training images `loss`, `accuracy` and
-    `patch_accuracy` (shares in 0..1)."""
+    """Columns with one value per epoch: `epoch`, `input_size`, and on the augmented training images `loss`, `accuracy`
+    and `patch_accuracy` (shares in 0..1)."""
     recipe_name: str | None = None
     held_out: Annotated[float, Field(ge=0, lt=1)] = HELD_OUT_SHARE
-    """Share of the training split that was kept away, where the record has scores of `held-out` images."""
+    """Share of the training split that was held out, if the record has scores on `held-out` images."""
     limit: Count | None = None
-    """Number of training images that were asked for; None for all."""
+    """Limit on the number of training images; None for all."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "seed"):
@@ -61,7 +61,7 @@ class RecordedTraining:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One run: what it was, what it gave."""
+    """One run: its settings and results."""
 
     name: str
     variant: str
@@ -69,26 +69,26 @@ class Record:
     weights_sha256: str
     training: RecordedTraining
     changes: dict[str, Any] = field(default_factory=dict)
-    """What differs from the recipe of that name, the seed aside."""
+    """Changes to the recipe of that name, except the seed."""
     test: dict[str, Score] = field(default_factory=dict)
     held_out: Annotated[dict[str, Score], Field(alias="held-out")] = field(default_factory=dict)
     probe: Probe | None = None
-    """Whether the network uses its semantic block; None where it has none."""
+    """Whether the network uses its semantic block; None if it has none."""
     at_once: Count = 1
-    """Runs that shared the device; with several the minutes of each are more."""
+    """Number of concurrent runs on the device; with several, each takes more minutes."""
 
     def __post_init__(self) -> None:
         if "torch" not in (self.held_out or self.test):
-            raise ValueError("it has no accuracy through torch, on the test split or on held-out images")
+            raise ValueError("expected an accuracy through torch, on the test split or on held-out images")
 
     @property
     def hold_out(self) -> float:
-        """Share of the training split that was kept away and measured; 0 where the test split was."""
+        """Share of the training split that was held out and measured; 0 if the test split was measured."""
         return self.training.held_out if self.held_out else 0.0
 
     @property
     def score(self) -> Score:
-        """On the held-out images if some were held out, else on the test split."""
+        """Score on the held-out images if there are any, otherwise on the test split."""
         return (self.held_out or self.test)["torch"]
 
     @property
@@ -101,12 +101,12 @@ class Record:
 
     @property
     def pixels(self) -> str:
-        """Sides of the training images in the order of the epochs, as `16-24-32`."""
+        """Sides of the training images over the epochs, such as `16-24-32`."""
         return "-".join(f"{side:.0f}" for side in dict.fromkeys(self.training.history["input_size"]))
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The recipe without its seed."""
+        """Recipe without its seed."""
         return {name: value for name, value in self.training.recipe.items() if name != "seed"}
 
 
@@ -122,16 +122,16 @@ def run_name(
     seed: int,
     limit: int | None = None,
 ) -> str:
-    """What a run and its record are called: readable, and a file's name.
+    """Name of a run and its record, readable and usable as a file name.
 
     Arguments:
-        variant: that is trained.
+        variant: variant to train.
         data: short name of the data set.
-        recipe_name: None for a recipe without one.
-        changes: what differs from that recipe.
-        hold_out: share of the training split that is kept away and measured; 0 for none.
-        seed: of the run.
-        limit: number of training images; None for all.
+        recipe_name: name of the recipe; None for a recipe without a name.
+        changes: changes to that recipe.
+        hold_out: share of the training split to hold out and measure on; 0 for none.
+        seed: seed of the run.
+        limit: limit on the number of training images; None for all.
     """
     parts = [variant, data, *filter(None, [recipe_name]), *(f"{key}={shown(changes[key])}" for key in sorted(changes))]
     if limit is not None:
@@ -142,22 +142,22 @@ def run_name(
 
 
 def shown(value: Any) -> str:
-    """A recipe's value as people write it: `0.1`, `softmax`, `0.5-0.75-1`."""
+    """A recipe's value in readable form: `0.1`, `softmax`, `0.5-0.75-1`."""
     if isinstance(value, list | tuple):
         return "-".join(map(shown, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def record_of(package: Package) -> dict[str, Any]:
-    """The record of the run that wrote a model directory.
+    """Record of the run that wrote a model directory.
 
     Raises:
-        RecordError: its `metrics.json` does not say what was run, or has no accuracy yet.
-        PackageError: it has another form.
+        RecordError: its `metrics.json` has no training record, or no accuracy yet.
+        PackageError: its `metrics.json` is not valid.
     """
     where, metrics, config = package.path / METRICS_FILE, package.metrics(), package.config
     if not read_metrics(package).training:
-        raise RecordError(f"{where} does not say how {config.name} was trained; train it again with zoo train")
+        raise RecordError(f"{where} has no record of the training of {config.name}; train it again with zoo train")
     training = metrics["training"]
     history = training.get("history") or [{}]
     training = training | {"history": {name: [epoch.get(name) for epoch in history] for name in history[0]}}
@@ -174,7 +174,7 @@ def record_of(package: Package) -> dict[str, Any]:
 
 
 def write_record(folder: Path, record: Mapping[str, Any]) -> Path:
-    """Write a record as `folder/NAME.json`, all or nothing; returns the file."""
+    """Write a record as `folder/NAME.json` atomically; returns the file."""
     file = folder / f"{record['name']}.json"
     text = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
     write_atomically(file, f"{text}\n".encode())
@@ -185,13 +185,13 @@ def parse_record(text: str | bytes, where: str) -> Record:
     """Read and check a record's JSON.
 
     Raises:
-        RecordError: it is not a record; names `where` and the field.
+        RecordError: it is not a valid record; names `where` and the field.
     """
     try:
         return _adapter.validate_json(text)
     except ValidationError as error:
         problems = "; ".join(invalid_fields(error))
-        raise RecordError(f"{where} is not the record of a run: {problems}. Restore it or make the run again") from None
+        raise RecordError(f"{where} is not the record of a run: {problems}; restore it or repeat the run") from None
 
 
 def read_record(file: Path) -> Record:
@@ -210,12 +210,12 @@ def read_record(file: Path) -> Record:
 
 
 def read_records(folder: Path) -> list[Record]:
-    """All records of a folder, by name; none when it is not there."""
+    """All records in a folder, by name; empty if it does not exist."""
     return [read_record(file) for file in sorted(folder.glob("*.json"))]
 
 
 def _changes(recipe_name: str, recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields in which a recipe read from JSON differs from the one that bears its name today."""
+    """Fields in which a recipe read from JSON differs from the current recipe of its name."""
     named = json.loads(json.dumps(asdict(recipes.get(recipe_name))))
     if not named.get("input_size"):
         named.pop("input_size", None)  # it was taken from the images
@@ -224,17 +224,17 @@ def _changes(recipe_name: str, recipe: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Runs that differ in nothing but the seed: a row of the table."""
+    """Runs that differ only in the seed, a row of the table."""
 
     records: tuple[Record, ...]
-    """At least one, by seed."""
+    """At least one record, by seed."""
 
     @property
     def first(self) -> Record:
         return self.records[0]
 
     def key(self, without: tuple[str, ...] = ()) -> str:
-        """What the runs have in common, as text; equal for groups that differ in nothing but `without`.
+        """Common settings of the runs as text, equal for groups that differ only in `without`.
 
         Arguments:
             without: `variant`, or fields of the recipe.
@@ -256,28 +256,28 @@ class Group:
 
 
 def grouped(records: Iterable[Record]) -> list[Group]:
-    """Records by everything but the seed, in the order of the shortest training first.
+    """Group records that differ only in the seed, shortest training first.
 
     Raises:
-        RecordError: two records are of one run, which would count twice.
+        RecordError: two records are of the same run, which would count twice.
     """
     groups: dict[str, dict[int, Record]] = {}
     for record in records:
         members = groups.setdefault(Group((record,)).key(), {})
         if other := members.get(record.seed):
-            raise RecordError(f"the records {other.name} and {record.name} are of one run; remove one of them")
+            raise RecordError(f"the records {other.name} and {record.name} are of the same run; remove one of them")
         members[record.seed] = record
     made = [Group(tuple(members[seed] for seed in sorted(members))) for members in groups.values()]
     return sorted(made, key=lambda group: (group.first.epochs, group.first.name))
 
 
 def mean_and_deviation(values: list[float]) -> tuple[float, float | None]:
-    """Mean, and the sample's standard deviation (over n - 1); None for a single value."""
+    """Mean, and standard deviation of the sample (n - 1); None for a single value."""
     return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
 
 
 def shown_mean(values: list[float], sign: str = "") -> str:
-    """Mean ± standard deviation; the deviation only where there is one."""
+    """Mean ± standard deviation; without the deviation for a single value."""
     if not values:
         return ""
     mean, deviation = mean_and_deviation(values)
@@ -285,5 +285,5 @@ def shown_mean(values: list[float], sign: str = "") -> str:
 
 
 def linked_logs(records: Iterable[Record]) -> str:
-    """Links to records by their seeds, in Markdown, for a text beside the records' folder."""
+    """Markdown links to records, labelled with their seeds, for a document beside the records' folder."""
     return " ".join(f"[{record.seed}]({RECORDS}/{quote(record.name, safe='=')}.json)" for record in records)

@@ -1,6 +1,6 @@
-"""From the records of runs to `results.md`: the paper's table with ours beside it, experiments, the recipes.
+"""The document `results.md`, from records of runs: the paper's table with ours, experiments and recipes.
 
-The same records make the same bytes. A row without runs stays empty.
+Equal records yield equal bytes. Rows without runs stay empty.
 """
 
 import statistics
@@ -27,7 +27,7 @@ TRAINING = ("measured on", "training images", "recipe", "epochs", "pixels", "min
 FAMILIES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {"rn26": ("rn26", "rn26-aux", "rn26-ours"), "wrn16": ("wrn16", "wrn16-aux", "wrn16-ours")}
 )
-"""Networks of which there are a plain variant, one with per-patch supervision alone, and one with the block."""
+"""Networks with a plain variant, one with patch supervision alone, and one with the block."""
 
 FIELDS_IN_ROWS = ("seed", "epochs", "input_size", "input_sizes")
 
@@ -36,9 +36,9 @@ def write_results(folder: Path, records: Iterable[Record], plots: Iterable[Plot]
     """Write `folder/results.md`; the records are in `folder/results`.
 
     Arguments:
-        folder: where to.
-        records: of all runs.
-        plots: of them, in the folder.
+        folder: output folder.
+        records: records of all runs.
+        plots: their plots, in the folder.
 
     Returns:
         The file.
@@ -49,34 +49,34 @@ def write_results(folder: Path, records: Iterable[Record], plots: Iterable[Plot]
 
 
 def results_text(records: Sequence[Record], plots: Iterable[Plot] = ()) -> str:
-    """The Markdown text of records, as for `write_results`."""
+    """Markdown text of the results, as for `write_results`."""
     groups = grouped(records)
     tested = [group for group in groups if not group.first.held_out]
     held_out = [group for group in groups if group.first.held_out]
     others = sorted({group.first.data for group in groups} - set(DATA_SETS))
     parts = [
         "# Results",
-        "Written by `zoo reproduce`; `zoo reproduce --only-write` writes it anew from the [records](results) of the "
-        "runs, to which every row links: settings, accuracy after each epoch, machine, digest of the weights. What a "
-        "row's recipe is stands [below](#recipes). A row without numbers has no run yet.",
-        "`accuracy` and `patches` are mean ± standard deviation (over n - 1) of the seeds, a single number where there "
-        "is one seed; `patches` is the share of all patches whose strongest class is the image's. `difference` is to "
-        "the number that the paper prints; its recipe and its number of seeds are not known. `minutes` are those of "
-        "one run; runs that went on at once shared the device. `measured on` and `training images` count images: the "
-        "data sets' tables are of the whole test split, and settings are compared on images held out of the training "
-        "split, so that the test split chooses nothing.",
+        "Written by `zoo reproduce`; `zoo reproduce --only-write` regenerates it from the [records](results) of runs, "
+        "to which every row links: settings, accuracy after each epoch, machine, digest of the weights. The recipes "
+        "are described [below](#recipes). A row without numbers has no run yet.",
+        "`accuracy` and `patches` are mean ± standard deviation (n - 1) over seeds, or a single number for one seed; "
+        "`patches` is the share of all patches whose strongest class is the image's. `difference` is to the paper's "
+        "number, whose recipe and number of seeds are not known. `minutes` are per run; concurrent runs share the "
+        "device. `measured on` and `training images` are numbers of images: the tables per data set use the whole test "
+        "split, while settings are compared on images held out of the training split, so that the test split is not "
+        "used for any choice.",
         *(f"![{plot.title}]({plot.file})\n\n{plot.caption}" for plot in plots),
     ]
     for data in (*DATA_SETS, *others):
         parts += [f"## {data}", _table_of(data, tested)]
-    parts += ["## Plain, per-patch supervision, semantic block", _compared_variants(tested)]
+    parts += ["## Plain, patch supervision, semantic block", _compared_variants(tested)]
     parts += ["## Experiments", *experiment_sections(held_out)]
     parts += ["## Recipes", *_recipes(groups)]
     return "\n\n".join(parts) + "\n"
 
 
 def _table_of(data: str, groups: Sequence[Group]) -> str:
-    """The paper's table for a data set, a row for each variant and training."""
+    """The paper's table for a data set, with one row per variant and training."""
     rows: list[list[str]] = []
     for variant in list_models():
         paper = info(variant).paper_accuracy.get(data)
@@ -91,7 +91,7 @@ def _table_of(data: str, groups: Sequence[Group]) -> str:
 
 
 def _compared_variants(groups: Iterable[Group]) -> str:
-    """A table of plain, aux and ours at equal training, over the seeds that all of them have."""
+    """Table of plain, aux and ours with the same training, over their common seeds."""
     headings = ["network", "data set", "recipe", "epochs", "seeds", "plain, %", "aux, %", "ours, %"]
     headings += ["aux - plain", "ours - aux", "ours - plain"]
     trainings: dict[str, dict[str, Group]] = {}
@@ -108,14 +108,14 @@ def _compared_variants(groups: Iterable[Group]) -> str:
         if len(rows) == before:
             rows.append([f"`{network}`", *_empty(headings[1:])])
     about = (
-        "The paper's second claim is plain < aux < ours. These are the rows above, of the test split, over the seeds "
-        "that all of a row's variants have; a difference is the mean of the differences seed by seed."
+        "The paper's second claim is plain < aux < ours. These are the rows above, on the test split, over the seeds "
+        "common to all variants of a row; differences are means of paired differences over seeds."
     )
     return f"{about}\n\n{markdown(headings, 'lllrrrrrrrr', rows)}"
 
 
 def _paired(family: Sequence[Group | None], seeds: Sequence[int]) -> list[str]:
-    """Cells of plain, aux and ours, of which one may be missing, over seeds that the others have."""
+    """Cells of plain, aux and ours, one of which may be missing, over common seeds."""
     by_seed = [{record.seed: record.score.accuracy for record in group.records} if group else {} for group in family]
     first = next(group.first for group in family if group)
     values = [[scores[seed] for seed in seeds] if scores else [] for scores in by_seed]
@@ -140,7 +140,7 @@ def _training(group: Group) -> list[str]:
     """Cells of `TRAINING`."""
     first, trainings = group.first, [record.training for record in group.records]
     devices = [
-        training.machine.device + (f", {record.at_once} at once" if record.at_once > 1 else "")
+        training.machine.device + (f", {record.at_once} concurrent runs" if record.at_once > 1 else "")
         for record, training in zip(group.records, trainings, strict=True)
     ]
     return [
@@ -156,13 +156,13 @@ def _training(group: Group) -> list[str]:
 
 
 def _recipe_name(record: Record) -> str:
-    """The recipe and what was changed in it; what rows have a column for is not repeated."""
+    """Name of the recipe with its changes, except those that have a column."""
     changed = [f"{key} = {shown(value)}" for key, value in record.changes.items() if key not in FIELDS_IN_ROWS]
     return ", ".join([record.training.recipe_name or "unnamed", *changed])
 
 
 def _recipes(groups: Iterable[Group]) -> list[str]:
-    """The settings of the recipes, once for runs that agree in them."""
+    """Settings of the recipes, merged for runs with equal settings."""
     recipes: list[tuple[str, dict[str, Any]]] = []
     for group in groups:
         first = group.first
@@ -184,7 +184,7 @@ def _recipes(groups: Iterable[Group]) -> list[str]:
     keys = {key for _, settings in recipes for key in settings}
     settings_in_order = sorted(keys, key=lambda key: (order.index(key) if key in order else len(order), key))
     rows = [[f"`{key}`", *(shown(own[key]) if key in own else "" for _, own in recipes)] for key in settings_in_order]
-    about = "The settings that the rows above do not show; what each means: `zoo train --help`."
+    about = "Settings not shown in the rows above; `zoo train --help` describes each."
     return [about, markdown(["setting", *(name for name, _ in recipes)], "l" * (1 + len(recipes)), rows)]
 
 

@@ -1,6 +1,6 @@
-"""Augmentation of whole batches where they lie: what is drawn comes in, so that a seed means the same everywhere.
+"""Augmentation of whole batches on their device; random draws are arguments, so a seed means the same everywhere.
 
-All arguments of a function lie on one device.
+All arguments of a function are on the same device.
 """
 
 import numpy as np
@@ -9,13 +9,13 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import resize_image
 
 CHUNK = 4096
-"""Images resized at once: the floating-point copy of all would not fit a small GPU."""
+"""Images resized at once; a floating-point copy of all of them would not fit on a small GPU."""
 
 
 def crop_and_flip(images: Tensor, shift: Tensor, mirrored: Tensor) -> Tensor:
-    """Shift images over a reflected border, and mirror some of them.
+    """Shift images within a reflected border, and mirror some of them.
 
-    One gather does all of it: each output pixel looks up its source row and column.
+    Done in one gather: each output pixel looks up its source row and column.
 
     Arguments:
         images: [N, 3, S, S].
@@ -41,11 +41,11 @@ def flip(images: Tensor, mirrored: Tensor) -> Tensor:
 
 
 def cutout(images: Tensor, side: int, centre: Tensor, fill: Tensor) -> Tensor:
-    """Paint a square over each image (DeVries and Taylor, 2017); at the border a part of it falls outside.
+    """Paint a square over each image (DeVries and Taylor, 2017); at the border, part of it is outside.
 
     Arguments:
         images: [N, 3, S, S].
-        side: of the square, in pixels.
+        side: side of the square in pixels.
         centre: [2, N], row and column of the square's centre.
         fill: [3], the colour, of the images' type.
     """
@@ -56,16 +56,17 @@ def cutout(images: Tensor, side: int, centre: Tensor, fill: Tensor) -> Tensor:
 
 
 def neighbour(count: int, device: torch.device) -> Tensor:
-    """The neighbour [N] of each image of a batch: of 0 it is 1, of 1 it is 0, of 2 it is 3 and so on.
+    """Index [N] of the neighbour of each image in a batch: images 0 and 1 are neighbours, 2 and 3, and so on.
 
-    The order of the images is random, so neighbours are; and they stay together when processes share a batch. The last
-    of an odd number is its own.
+    Neighbours are random, as the order of the images is, and stay together when processes share a batch. The last of an
+    odd number of images is its own neighbour.
     """
     return (torch.arange(count, device=device) ^ 1).clamp(max=count - 1)
 
 
 def interchange(interchanged: Tensor) -> Tensor:
-    """The source [N] of each image's assignment: its neighbour where `interchanged` [N] is true, else itself."""
+    """Index [N] of the source of each image's assignment: its neighbour where `interchanged` [N] is true, else
+    itself."""
     count, device = len(interchanged), interchanged.device
     return torch.where(interchanged, neighbour(count, device), torch.arange(count, device=device))
 
@@ -76,7 +77,7 @@ def mixup(images: Tensor, targets: Tensor, share: Tensor) -> tuple[Tensor, Tenso
     Arguments:
         images: [N, 3, S, S], uint8.
         targets: [N, C].
-        share: [N], what an image keeps of itself, in 0..1.
+        share: [N], weight of the image itself, in 0..1.
 
     Returns:
         Images in floating point in 0..1, and targets.
@@ -94,7 +95,7 @@ def beta(alpha: float, count: int, seed: int) -> Tensor:
 
 
 def resize(images: Tensor, size: int) -> Tensor:
-    """uint8 images [N, 3, S, S] at side `size`, bilinear with antialiasing."""
+    """Resize uint8 images [N, 3, S, S] to side `size`, bilinear with antialiasing."""
     if images.shape[-1] == size:
         return images
     resized = images.new_empty(len(images), 3, size, size)
@@ -104,5 +105,5 @@ def resize(images: Tensor, size: int) -> Tensor:
 
 
 def _reflect(position: Tensor, size: int) -> Tensor:
-    """Positions outside 0..size - 1 mirrored at the border, which is not repeated."""
+    """Positions, with those outside 0..size - 1 reflected at the border, which is not repeated."""
     return (size - 1 - (size - 1 - position.abs()).abs()).clamp(min=0)

@@ -1,4 +1,4 @@
-"""The folder of a run: what its files are called, and the checkpoint from which a killed run resumes."""
+"""The folder of a run: names of its files, and the checkpoint from which an interrupted run resumes."""
 
 import io
 from pathlib import Path
@@ -12,9 +12,9 @@ from zoo.files import write_atomically
 CHECKPOINT_FILE = "checkpoint.pt"
 LOG_FILE = "log.jsonl"
 UNREADABLE_FILE = "unreadable.txt"
-"""Image files that cannot be read, and why."""
+"""List of unreadable image files, with the reason for each."""
 MODEL_FOLDER = "model"
-"""The model directory, unless another is chosen."""
+"""Default model directory."""
 
 
 class CheckpointError(ZooError):
@@ -22,21 +22,21 @@ class CheckpointError(ZooError):
 
 
 def save_checkpoint(file: Path, state: dict[str, Any]) -> None:
-    """Write a state of tensors and plain values, all or nothing."""
+    """Write a state of tensors and plain values atomically."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
     write_atomically(file, buffer.getvalue())
 
 
 def load_checkpoint(file: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
-    """The saved state, or None when there is none.
+    """Saved state, or None if there is none.
 
     Arguments:
         file: where `save_checkpoint` wrote it.
-        identity: what the run is; the state must have been saved with the same under the key `identity`.
+        identity: identity of the run; must equal the one saved under the key `identity`.
 
     Raises:
-        CheckpointError: the file is not a checkpoint, or was saved by a run of another identity.
+        CheckpointError: the file is not a checkpoint, or was saved by a run with another identity.
     """
     if not file.exists():
         return None
@@ -47,7 +47,7 @@ def load_checkpoint(file: Path, identity: dict[str, Any]) -> dict[str, Any] | No
         raise CheckpointError(f"{file} is not a checkpoint; delete it to start again") from error
     if saved != identity:
         differing = ", ".join(
-            f"{key}: {saved.get(key)} there, {identity.get(key)} now"
+            f"{key}: {saved.get(key)} in the checkpoint, {identity.get(key)} now"
             for key in sorted(saved.keys() | identity.keys())
             if saved.get(key) != identity.get(key)
         )

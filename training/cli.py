@@ -23,32 +23,41 @@ def add_commands(app: typer.Typer) -> None:
 @with_changes(Recipe)
 def train(
     changes: dict[str, Any],
-    variant: Annotated[str, typer.Argument(help="A name of `zoo list`.", show_default=False)],
+    variant: Annotated[str, typer.Argument(help="Variant, as in `zoo list`.", show_default=False)],
     data: Data = "cifar10",
-    recipe: Annotated[str, typer.Option(help=f"{', '.join(recipes.RECIPES)}; the other options change it.")] = "fast",
+    recipe: Annotated[
+        str, typer.Option(help=f"Recipe: {', '.join(recipes.RECIPES)}; other options override it.")
+    ] = "fast",
     hold_out: Annotated[
         float,
-        typer.Option(help="Share of the training images to measure on, such as 0.1; the test split stays unread."),
+        typer.Option(
+            help="Share of the training images to hold out and measure on, such as 0.1, instead of the test split."
+        ),
     ] = 0.0,
     unreadable: Annotated[
         Literal["stop", "skip"], typer.Option(help="What to do with unreadable image files.")
     ] = "stop",
     run: Annotated[
-        Path | None, path_option("--run-folder", help="Of checkpoint and log.", show_default="runs/VARIANT.DATA")
-    ] = None,  # not `--run`, which torchrun would take for an abbreviation of an option of its own
-    out: Annotated[Path | None, path_option(help="The model directory to write.", show_default="RUN/model")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+        Path | None,
+        path_option("--run-folder", help="Directory for checkpoint and log.", show_default="runs/VARIANT.DATA"),
+    ] = None,  # not `--run`, which torchrun would parse as an abbreviation of its own option
+    out: Annotated[Path | None, path_option(help="Model directory to write.", show_default="RUN/model")] = None,
+    device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda or cuda:N.")] = "auto",
     workers: Annotated[
-        int | None, typer.Option(help="Processes that decode images too large to hold.", show_default="one a core")
+        int | None,
+        typer.Option(help="Processes for decoding images that do not fit in memory.", show_default="one per core"),
     ] = None,
     compiled: Annotated[
-        bool, typer.Option("--compile", help="Use torch.compile: minutes at first, then faster on some machines.")
+        bool,
+        typer.Option("--compile", help="Use torch.compile: takes minutes at first, then is faster on some machines."),
     ] = False,
-    limit: Annotated[int | None, typer.Option(help="Train on so many images only, chosen at random.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Number of randomly chosen images to train on.", show_default="all")
+    ] = None,
 ) -> None:
-    """Train a variant and write its model directory; a run that was stopped goes on where it was.
+    """Train a variant and write its model directory; interrupted runs resume.
 
-    The same command works under `torchrun`, on several GPUs and several machines.
+    The same command works under `torchrun`, on several GPUs and machines.
     """
     chosen = replace(recipes.get(recipe), **changes)
     require("train")
@@ -81,14 +90,16 @@ def evaluate(
     split: Annotated[
         str | None,
         typer.Option(
-            help="Split to measure: test, validation, train, or held-out, the images kept away from training.",
+            help="Split to measure: test, validation, train, or held-out (images held out of the training split).",
             show_default=DEFAULT_SPLIT,
         ),
     ] = None,
     through: Annotated[
-        str, typer.Option(help="torch, onnx, onnx-fp16, onnx-int8, or the URL of a running server.")
+        str, typer.Option(help="Runtime: torch, onnx, onnx-fp16, onnx-int8, or the URL of a running server.")
     ] = "torch",
-    limit: Annotated[int | None, typer.Option(help="Only so many images, chosen at random.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Number of randomly chosen images to measure.", show_default="all")
+    ] = None,
     record: Record = False,
 ) -> None:
     """Measure a model's accuracy through PyTorch, ONNX Runtime or a running server."""
@@ -103,14 +114,16 @@ def evaluate(
 
     package = open_model(model)
     if record and (limit is not None or data_set_name(data) != package.config.data):
-        raise InputError(f"--record is for a whole split of {package.config.data}, the model's own data set")
+        raise InputError(f"--record needs a whole split of {package.config.data}, the model's own data set")
     kind, predictor, digest = open_through(through, package)
     if record and kind == "server" and digest != package.config.weights_sha256:
-        raise InputError(f"the server at {through} answers with other weights than {package.path} has; serve that one")
+        raise InputError(
+            f"the server at {through} serves other weights than those in {package.path}; serve that directory"
+        )
     images_of = ModelData(package, data)
     split = images_of.choose(split)
     if record and split == "train" and not images_of.is_own:
-        raise InputError(f"--record --split train is for the images that {package.config.name} was trained on")
+        raise InputError(f"--record --split train needs the data that {package.config.name} was trained on")
     images = images_of.load(split, limit)
     console = Terminal()
     for note in images_of.notes:

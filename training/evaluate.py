@@ -1,4 +1,4 @@
-"""Accuracy on a split, every image once, through anything that answers."""
+"""Accuracy on a split, for any predictor."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -22,13 +22,13 @@ from zoo.predictors.torch import TorchPredictor
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What was measured."""
+    """Result of an evaluation."""
 
     images: int
     accuracy: float
-    """Share of the images whose most probable class is the label, in percent."""
+    """Percentage of the images whose most probable class is the label."""
     patch_accuracy: float
-    """Share of all patches whose strongest patch logit is the image's label, in percent."""
+    """Percentage of all patches whose largest patch logit is that of the image's label."""
     loss: float
     """Mean cross-entropy of the class logits."""
 
@@ -37,13 +37,13 @@ class Evaluation:
 
 
 class Measurable(NamedTuple):
-    """What answers for a model."""
+    """A model's predictor with its name and digest."""
 
     through: str
-    """Its short name: `torch`, a key of `zoo.package.metrics.ONNX`, or `server`."""
+    """Name of the runtime: `torch`, a key of `zoo.package.metrics.ONNX`, or `server`."""
     predict: Predictor | ServerPredictor
     digest: str
-    """Of what answers: of the ONNX file, else of the weights."""
+    """Digest of the ONNX file, or of the weights."""
 
 
 def evaluate(
@@ -52,13 +52,13 @@ def evaluate(
     progress: Callable[[int], None] = lambda done: None,
     fabric: Fabric | None = None,
 ) -> Evaluation:
-    """Compare answers with labels.
+    """Compare predictions with labels.
 
     Arguments:
-        predict: pixels [N, 3, S, S] to their prediction.
-        images: the split.
-        progress: called with the number of images done, in this process.
-        fabric: the processes that share the work, each image in one of them; None for this one alone.
+        predict: predictor of pixels [N, 3, S, S].
+        images: images of the split.
+        progress: called with the number of images done in this process.
+        fabric: processes among which the images are divided; None for this process alone.
     """
     part = slice(None) if fabric is None else slice(fabric.global_rank, None, fabric.world_size)
     sums = np.zeros(5)
@@ -81,10 +81,10 @@ def evaluate(
 
 
 def open_through(through: str, package: Package) -> Measurable:
-    """What answers for a model: `torch`, a key of `zoo.package.metrics.ONNX`, or the URL of a running server.
+    """Open a model with a runtime: `torch`, a key of `zoo.package.metrics.ONNX`, or the URL of a running server.
 
     Raises:
-        InputError: it is none of these.
+        InputError: `through` is something else.
     """
     if through == "torch":
         return Measurable(through, TorchPredictor.open(package), package.config.weights_sha256)
@@ -94,4 +94,4 @@ def open_through(through: str, package: Package) -> Measurable:
     if through.startswith(("http://", "https://")):
         server = ServerPredictor.open(through, package.config.name)
         return Measurable("server", server, server.weights_sha256)
-    raise InputError(f"through = {through!r}: it is torch, {', '.join(ONNX)} or the URL of a running server")
+    raise InputError(f"through = {through!r}: must be torch, {', '.join(ONNX)} or the URL of a running server")

@@ -1,8 +1,8 @@
-"""Batches for the steps of a run: each is a function of the recipe, its seed and the step, and of nothing else.
+"""Batches for the steps of a run, each a function of only the recipe, its seed and the step.
 
-So a run that starts in the middle sees what an uninterrupted one sees, and processes that share a batch see together
-what one alone would see: what is random is drawn for the whole batch, on the CPU, and each process takes its part.
-(Mixup and interchanges pair neighbours, so the parts have an even number of images; `Recipe.fitted` sees to that.)
+Thus a resumed run sees the same batches as an uninterrupted one, and processes that share a batch together see the same
+images as a single one: random numbers are drawn on the CPU for the whole batch, and each process takes its part. (Mixup
+and interchanges pair neighbours, so the parts have an even number of images, which `Recipe.fitted` ensures.)
 """
 
 import math
@@ -22,48 +22,48 @@ from training.recipe import Recipe
 
 
 class Batch(NamedTuple):
-    """What a step trains on."""
+    """Images and labels of a training step."""
 
     pixels: Tensor
     """[N, 3, S, S], uint8, or floating point in 0..1 with mixup."""
     labels: Tensor
-    """[N], class numbers; of two mixed images those of the first."""
+    """[N], class indices; for mixed images, that of the image itself."""
     targets: Tensor
     """[N, C], the share of each class."""
     source: Tensor
-    """[N], the image in the batch whose patches' assignment each is to take: nearly always itself; see
+    """[N], index in the batch of the image whose assignment each image uses, mostly itself; see
     `Recipe.interchange`."""
 
     def interchanged(self, share: float) -> Tensor:
-        """Targets [N, C], of which a share is that of the image whose assignment is taken."""
+        """Targets [N, C], with a share from the image whose assignment is used."""
         return self.targets.lerp(self.targets[self.source], share)
 
 
 class Draws(NamedTuple):
-    """What is random in a step, for each of its N images."""
+    """Random numbers of a step, for each of its N images."""
 
     chosen: Tensor
-    """[N], which images."""
+    """[N], indices of the images."""
     shift: Tensor
-    """[2, N], in pixels."""
+    """[2, N], shift of the crop in pixels."""
     mirrored: Tensor
-    """[N], bool."""
+    """[N], bool, whether each image is mirrored."""
     centre: Tensor
-    """[2, N], of the painted square, in pixels."""
+    """[2, N], centre of the cutout square in pixels."""
     share: Tensor
-    """[N], what mixup leaves of an image."""
+    """[N], weight of the image itself in mixup."""
     seeds: Tensor
-    """[N], for images that are not held in memory."""
+    """[N], seeds of the crops of images that are not held in memory."""
     interchanged: Tensor
-    """[N], bool, which images take their neighbour's assignment."""
+    """[N], bool, whether each image uses its neighbour's assignment."""
 
     def part(self, rank: int, processes: int) -> "Draws":
-        """What one of several processes takes."""
+        """Part of one of several processes."""
         length = len(self.chosen) // processes
         return Draws(*(field[..., rank * length : (rank + 1) * length] for field in self))
 
     def to(self, device: torch.device) -> "Draws":
-        """On a device; a GPU is not waited for."""
+        """Move to a device, without synchronising with a GPU."""
         if device.type != "cuda":
             return Draws(*(field.to(device) for field in self))
         return Draws(*(field.contiguous().pin_memory().to(device, non_blocking=True) for field in self))
@@ -71,7 +71,7 @@ class Draws(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BatchStream:
-    """The augmented images of a run.
+    """Augmented batches of a run.
 
     Images that are held in memory are moved to the device once and augmented there; others are decoded and cropped by
     workers.
@@ -81,23 +81,23 @@ class BatchStream:
     recipe: Recipe
     device: torch.device
     rank: int = 0
-    """Number of this process, which takes one of `processes` equal parts of each batch."""
+    """Rank of this process, which gets one of `processes` equal parts of each batch."""
     processes: int = 1
     workers: int = 0
-    """Processes that decode images which are not held in memory."""
+    """Number of worker processes for decoding images that are not held in memory."""
 
     @property
     def steps_per_epoch(self) -> int:
-        """Whole batches in an epoch."""
+        """Number of full batches in an epoch."""
         return len(self.images.labels) // self.recipe.batch_size
 
     @property
     def steps(self) -> int:
-        """Steps of the whole run."""
+        """Number of steps in the run."""
         return self.recipe.epochs * self.steps_per_epoch
 
     def batches(self, start: int = 0) -> Generator[Batch, None, None]:
-        """The batches of the steps from `start` on."""
+        """Batches from step `start` on."""
         recipe, classes = self.recipe, len(self.images.classes)
         fill = self._mean_colour() if recipe.cutout else None
         crops = self._held(start) if isinstance(self.images, LabelledImages) else self._streamed(start)
@@ -117,7 +117,7 @@ class BatchStream:
         images = torch.empty(0)
         for size, drawn in self._draws(start):
             if size != images.shape[-1]:
-                images = torch.empty(0)  # let go before the next are made
+                images = torch.empty(0)  # freed before the next ones are allocated
                 images = augment.resize(whole, size)
             draws = drawn.to(self.device)
             chosen = draws.chosen
@@ -133,14 +133,14 @@ class BatchStream:
             for size, draws in self._draws(start)
         )
         batches = stream(self.images, examples, self.workers, pin=self.device.type == "cuda")
-        # The workers are steps ahead of the loop, so what a step needs is drawn once more.
+        # The workers are steps ahead of the loop, so the draws of each step are repeated here.
         for (_, drawn), (pixels, labels) in zip(self._draws(start), batches, strict=True):
             draws = drawn.to(self.device)
             on_device = pixels.to(self.device, non_blocking=True).contiguous(memory_format=torch.channels_last)
             yield augment.flip(on_device, draws.mirrored), labels.to(self.device, non_blocking=True), draws
 
     def _draws(self, start: int) -> Iterator[tuple[int, Draws]]:
-        """The side of the images in each step from `start` on, and this process's part of what is drawn for it."""
+        """Side of the images, and this process's part of the draws, for each step from `start` on."""
         recipe, length = self.recipe, len(self.images.labels)
         mirrored_first = torch.rand(length, generator=self._generator(recipe.epochs + self.steps)) < 0.5
         order, ordered_epoch = torch.empty(0), -1
@@ -179,5 +179,5 @@ class BatchStream:
         return torch.Generator().manual_seed(self._stream(stream))
 
     def _stream(self, number: int) -> int:
-        """The seed of a stream of random numbers: a number of the recipe's seed and the stream only."""
+        """Seed of a stream of random numbers, a function of only the recipe's seed and the stream's number."""
         return self.recipe.seed * 1_000_003 + number

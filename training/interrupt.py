@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP end a run between two steps, so that what is saved is whole."""
+"""Stopping on Ctrl-C, SIGTERM and SIGHUP between two steps, so that the saved state is consistent."""
 
 import os
 import time
@@ -9,16 +9,16 @@ from types import FrameType
 from zoo.signals import handling, stop_signals
 
 SAME_SECONDS = 1.0
-"""A signal that comes again within this time is the same one: `torchrun` repeats what the terminal has sent already."""
+"""A signal repeated within this time counts once, since `torchrun` forwards what the terminal has already sent."""
 
 STDERR = 2
 
 
 class StopRequest:
-    """Whether a signal has asked the run to stop; a second Ctrl-C stops at once.
+    """Whether a signal has requested a stop; a second Ctrl-C stops immediately.
 
     Arguments:
-        announcement: what the standard error gets with the first signal; empty for nothing.
+        announcement: message written to standard error on the first signal; empty for none.
     """
 
     def __init__(self, announcement: str = "") -> None:
@@ -35,7 +35,7 @@ class StopRequest:
         if self._received_at is None:
             self._received_at = now
             if self._announcement:
-                # Not by print: the signal may have come in the middle of another one.
+                # Not `print`, since the signal may interrupt another call of it.
                 os.write(STDERR, f"\n{self._announcement}\n".encode())
         elif now - self._received_at > SAME_SECONDS:
             raise KeyboardInterrupt
@@ -43,7 +43,7 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signal(announcement: str = "") -> Iterator[StopRequest]:
-    """Turn signals into a request that the loop reads; the former handlers come back at the end."""
+    """Context manager that turns signals into a stop request; restores the previous handlers on exit."""
     request = StopRequest(announcement)
     with handling(stop_signals(), request.receive):
         yield request

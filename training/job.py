@@ -1,4 +1,4 @@
-"""One training from the name of its data to its model directory and accuracy."""
+"""A training job, from the name of a data set to a model directory and its accuracy."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -42,57 +42,56 @@ from zoo.registry import info
 from zoo.terminal import progress_bar
 
 SHOWN = 10
-"""Classes, and unreadable files, named on the screen."""
+"""Maximum number of classes, and of unreadable files, that are printed."""
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be trained, on what, and where it goes."""
+    """Description of a training job: variant, data, recipe and output."""
 
     variant: str
     source: str
-    """The data, as `training.data.data_set.open_splits` takes it."""
+    """Data set, as for `training.data.data_set.open_splits`."""
     recipe: Recipe
     recipe_name: str
-    """The named recipe that it was before changes."""
+    """Name of the recipe before changes."""
     run: Path
-    """Folder of checkpoint and log."""
+    """Directory for checkpoint and log."""
     out: Path
-    """The model directory."""
+    """Model directory to write."""
     hold_out: float = 0.0
-    """Share of the training images to keep for measuring, and leave the test split alone; 0 for none."""
+    """Share of the training images to hold out and measure on instead of the test split; 0 for none."""
     limit: int | None = None
-    """So many training images only, chosen at random of those that are not held out."""
+    """Limit on the number of training images, chosen at random from those not held out; None for all."""
     unreadable: Literal["stop", "skip"] = "stop"
     """What to do with unreadable image files."""
     workers: int | None = None
-    """Processes that decode images which are not held in memory; None for one a core."""
+    """Number of worker processes for decoding images that are not held in memory; None for one per core."""
     device: str = "auto"
     compiled: bool = False
 
 
 def run_job(job: Job, say: Say) -> Package:
-    """Train, write the model directory and measure its accuracy; a run that was stopped goes on where it was.
+    """Train, write the model directory and measure its accuracy; an interrupted run resumes.
 
-    The validation split is measured after each epoch; what it says goes into the log and the history. The test split is
-    measured once, at the end; before, it is only decoded, to find what cannot be read. Where there is none, the
-    validation split is measured at the end; where there is neither, or the job says so, images that are held out of the
-    training split.
+    The validation split is measured after each epoch, for the log and the history. The test split is measured once, at
+    the end; before, it is only decoded, to find unreadable files. Without a test split, the validation split is
+    measured at the end; with neither, or on request, images held out of the training split.
 
     Arguments:
-        job: what to do.
-        say: takes sentences for a person, in the first process alone.
+        job: the job.
+        say: called with messages for the user, only in the first process.
 
     Raises:
-        ZooError: of many kinds; see `open_splits`, `prepare`, `start_network` and `train`.
+        ZooError: see `open_splits`, `prepare`, `start_network` and `train`.
     """
     info(job.variant)
     if not encodable(str(job.run)):
-        raise InputError(f"--run-folder {job.run}: its name is not UTF-8, which TensorBoard needs; choose another")
+        raise InputError(f"--run-folder {job.run}: the name is not UTF-8, which TensorBoard requires; choose another")
     if job.workers is not None and job.workers < 0:
-        raise InputError(f"workers = {job.workers}: it must not be negative")
+        raise InputError(f"workers = {job.workers}: must not be negative")
     fabric, why_device = join_processes(job.device, job.recipe.precision)
     tell: Say = say if fabric.is_global_zero else lambda sentence: None
     tell(f"computing on {fabric.device}: {why_device}")
@@ -107,11 +106,11 @@ def run_job(job: Job, say: Say) -> Package:
         split = HELD_OUT
         encoded, measured_on = hold_out(encoded, held_out)
         tell(
-            f"{len(measured_on):,} images are held out of the training split and measured at the end; "
-            "zoo eval measures them again"
+            f"{len(measured_on):,} images are held out of the training split and measured at the end; measure them "
+            "again with zoo eval --split held-out"
         )
     encoded = sample(encoded, job.limit)
-    size, why_size = (job.recipe.input_size, "as asked") if job.recipe.input_size else choose_input_size(encoded)
+    size, why_size = (job.recipe.input_size, "as requested") if job.recipe.input_size else choose_input_size(encoded)
     tell(f"input {size}x{size} pixels: {why_size}")
     memory = int(fabric.broadcast(_memory_for_images(fabric.device)))
     with progress_bar(fabric.is_global_zero) as progress:
@@ -130,18 +129,21 @@ def run_job(job: Job, say: Say) -> Package:
     tell(_classes(images, job.recipe.balance))
     recipe = job.recipe.fitted(size, len(images.labels), fabric.world_size)
     if recipe.batch_size != job.recipe.batch_size:
-        tell(f"a step takes {recipe.batch_size} images instead of {job.recipe.batch_size}: there are no more")
+        tell(
+            f"batch size reduced from {job.recipe.batch_size} to {recipe.batch_size}, to fit the number of training "
+            "images"
+        )
 
     data = data_set_name(job.source)
     start = start_network(job.variant, images, recipe)
     if held_out and start.trained_on == data and not _same_division(start.training, held_out, digest):
-        remedy = "leave out --hold-out" if job.hold_out else "put images that it has not seen into a test split"
+        remedy = "leave out --hold-out" if job.hold_out else "add a test split of images that it has not seen"
         raise InputError(
-            f"start_from = {recipe.start_from!r} was trained on {data}, its held-out images among the others; start "
+            f"start_from = {recipe.start_from!r} was trained on {data}, including the images to be held out; start "
             f"from random weights, or {remedy}"
         )
     if fabric.is_global_zero:
-        require_writable(job.out, f"into {job.out}", "choose another folder by --out")
+        require_writable(job.out, f"into {job.out}", "choose another folder with --out")
     workers = max(1, cores() // processes_here()) if job.workers is None else job.workers
     feed = BatchStream(images, recipe, fabric.device, fabric.global_rank, fabric.world_size, workers)
     held = isinstance(images, LabelledImages)
@@ -166,7 +168,7 @@ def run_job(job: Job, say: Say) -> Package:
 def _validate(
     images: LabelledImages | StreamedImages, config: ModelConfig, fabric: Fabric, network: Network
 ) -> dict[str, float]:
-    """What an epoch's history says of the validation split: mean loss, and shares as of the training images."""
+    """Metrics of the validation split for the history: mean loss, and accuracies as shares."""
     measured = evaluate(TorchPredictor(network, config), images, fabric=fabric)
     return {
         "validation_loss": measured.loss,
@@ -176,14 +178,14 @@ def _validate(
 
 
 def _same_division(training: Training | None, held_out: float, digest: str) -> bool:
-    """Whether a training held out the very images that are held out now."""
+    """Whether a training held out the same images as are held out now."""
     return training is not None and (training.held_out, training.data_digest) == (held_out, digest)
 
 
 def _memory_for_images(device: torch.device) -> int:
-    """Bytes that a split's images may take: they lie in this machine's memory and, copied and scaled, on the device.
+    """Bytes that a split's images may take, both in this machine's memory and, copied and scaled, on the device.
 
-    Not of what is free now: a run that goes on later must choose as it did before.
+    Derived from total, not free memory, since a resumed run must make the same choices as before.
     """
     here = total_memory() // (4 * processes_here())
     return min(here, torch.cuda.mem_get_info(device)[1] // 4) if device.type == "cuda" else here
@@ -195,7 +197,7 @@ def _counter(progress: Progress, title: str, encoded: EncodedImages) -> Callable
 
 
 def _classes(images: LabelledImages | StreamedImages, balanced: bool) -> str:
-    """How many images each class has, and what an imbalance means."""
+    """Number of images per class, with a remark on imbalance."""
     ordered = sorted(((count, name) for name, count in class_counts(images).items()), reverse=True)
     if ordered[0][0] == ordered[-1][0]:
         return f"{len(ordered)} classes of {ordered[0][0]:,} images each"
@@ -205,24 +207,23 @@ def _classes(images: LabelledImages | StreamedImages, balanced: bool) -> str:
         (most, largest), (fewest, smallest) = ordered[0], ordered[-1]
         sizes = f"from {smallest} with {fewest:,} to {largest} with {most:,} images"
     ratio = ordered[0][0] / max(ordered[-1][0], 1)
-    remedy = "; each class counts the same in the loss" if balanced else "; --balance lets each count the same"
+    remedy = "; all classes have equal weight in the loss" if balanced else "; --balance gives all equal weight"
     return f"{len(ordered)} classes: {sizes}" + (remedy if balanced or ratio >= 1.5 else "")
 
 
 def _report_unreadable(problems: tuple[str, ...], job: Job, first: bool, tell: Say) -> None:
-    """Write the list of files that cannot be read; stop, or say that they are left out.
+    """Write the list of unreadable files; fail, or report that they are skipped.
 
     Raises:
-        DataError: the job is to stop.
+        DataError: the job does not skip them.
     """
     file = job.run / UNREADABLE_FILE
     if first:
         write_atomically(file, "".join(f"{printable(problem)}\n" for problem in problems).encode())
     shown = "".join(f"\n  {problem}" for problem in problems[:SHOWN])
-    listed = f"{shown}\n  (all of them: {file})"
+    listed = f"{shown}\n  (full list: {file})"
     if job.unreadable == "stop":
         raise DataError(
-            f"{len(problems)} files cannot be read; repair or remove them, or leave them out with --unreadable "
-            f"skip:{listed}"
+            f"{len(problems)} files cannot be read; repair or remove them, or skip them with --unreadable skip:{listed}"
         )
-    tell(f"{len(problems)} unreadable files are left out:{listed}")
+    tell(f"skipping {len(problems)} unreadable files:{listed}")

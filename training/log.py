@@ -1,4 +1,4 @@
-"""The log of a run: a JSON line an entry, and the same numbers for TensorBoard."""
+"""The log of a run: one JSON line per entry, and the same numbers for TensorBoard."""
 
 import json
 import math
@@ -14,11 +14,11 @@ from zoo.files import write_atomically
 
 
 class Log:
-    """Entries of `log.jsonl` and TensorBoard's event files in a run's folder.
+    """Writer of `log.jsonl` and TensorBoard event files in a run's folder.
 
     Arguments:
-        folder: of the run; None writes nothing, for the processes beside the first.
-        step: where the run goes on; entries of later steps, which will come again, are dropped.
+        folder: folder of the run; None writes nothing, for all processes but the first.
+        step: step from which the run resumes; entries of later steps, which will be repeated, are dropped.
     """
 
     def __init__(self, folder: Path | None, step: int) -> None:
@@ -54,7 +54,7 @@ class Log:
 
 
 def _lines(file: Path) -> list[str]:
-    """Whole entries; a killed process may have left half of one."""
+    """Complete entries; a killed process may have left an incomplete one."""
     if not file.exists():
         return []
     return [

@@ -1,7 +1,7 @@
-"""Training from the first step to the last, top to bottom.
+"""The training loop, to be read top to bottom.
 
-Notable: one file for one process, several GPUs and several machines, through Lightning Fabric; every random choice is a
-function of the seed and the step alone (`training.feed`), so that a resumed run ends with the same weights.
+The same code runs in one process, on several GPUs and on several machines, through Lightning Fabric. Every random
+choice is a function of only the seed and the step (`training.feed`), so that a resumed run ends with the same weights.
 """
 
 import math
@@ -32,37 +32,37 @@ from zoo.networks.network import Network, Semantics
 from zoo.terminal import progress_bar
 
 CHECKPOINT_SECONDS = 60
-STOPPING = "stopping: saving after this step; Ctrl-C again stops at once, without what came after the last checkpoint"
+STOPPING = "stopping: saving after this step; press Ctrl-C again to stop immediately, at the last checkpoint"
 LOG_STEPS = 50
-"""Steps between two entries of the log."""
+"""Steps between entries of the log."""
 SHOW_SECONDS = 1.0
-"""Between two looks at the sums for the progress bar, for which a GPU is waited for."""
+"""Seconds between progress updates; each one synchronises with the GPU."""
 SYNC_STEPS = 10
-"""Steps after which processes on GPUs agree whether to stop, for which the GPUs are waited for."""
+"""Steps between agreements of the processes on GPUs whether to stop or save; each one synchronises the GPUs."""
 
 
 class TrainingStoppedError(ZooError):
-    """A signal asked the run to stop, and it was saved."""
+    """A signal requested a stop, and the run was saved."""
 
 
 class DivergedError(ZooError):
-    """The loss is no number any more."""
+    """The loss is not finite any more."""
 
 
 Validate = Callable[[Network], Mapping[str, float]]
-"""From the network, in evaluation mode, to what is measured of it by name."""
+"""Function from the network in evaluation mode to its metrics by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainedNetwork:
-    """A trained network and what it took."""
+    """A trained network, with the time and history of its training."""
 
     network: Network
     seconds: float
-    """Of training, over all resumed parts."""
+    """Training time over all resumed parts."""
     history: list[dict[str, float]]
-    """Mean loss, accuracy and patch accuracy on the augmented training images, an entry an epoch; the accuracy is of
-    those that kept their own assignment. Beside them what `validate` said."""
+    """Mean loss, accuracy and patch accuracy on the augmented training images, one entry per epoch, with the metrics
+    from `validate`; the accuracy counts only images with their own assignment."""
 
 
 def train(
@@ -76,23 +76,23 @@ def train(
     validate: Validate | None = None,
     stop_after: int | None = None,
 ) -> TrainedNetwork:
-    """Train a network, or go on where the run folder says it stopped.
+    """Train a network, resuming from the checkpoint in the run folder if there is one.
 
     Arguments:
-        fabric: the processes that train together.
-        network: with the weights to start from, the same in every process.
-        feed: the batches, and the recipe.
-        run: folder of the checkpoint and the log.
-        identity: what tells this run from others, in plain values; a checkpoint of another run is refused.
-        compiled: whether `torch.compile` makes the network faster code first.
+        fabric: processes that train together.
+        network: network with its initial weights, the same in every process.
+        feed: batches, with the recipe.
+        run: folder for checkpoint and log.
+        identity: plain values that identify the run; a checkpoint of another run is refused.
+        compiled: whether to compile the network with `torch.compile`.
         validate: measures the network after each epoch, in every process.
-        stop_after: stop early after so many steps, as if killed there; for tests and measurements.
+        stop_after: number of steps after which to stop as if killed, for tests and measurements.
 
     Raises:
-        TrainingStoppedError: Ctrl-C or SIGTERM came; everything up to then is saved.
+        TrainingStoppedError: stopped by Ctrl-C or SIGTERM; the state is saved.
         CheckpointError: the run folder belongs to another run.
         DivergedError: the loss of an epoch is not finite.
-        InputError: there are fewer images than a batch takes.
+        InputError: there are fewer images than in a batch.
     """
     recipe, device, alone = feed.recipe, fabric.device, fabric.world_size == 1
     if not feed.steps:
@@ -125,13 +125,13 @@ def train(
         sums = EpochSums(torch.tensor(state["sums"], device=device))
 
     def save() -> None:
-        means = sums.over_processes(fabric)  # every process takes part in this
+        means = sums.over_processes(fabric)  # a collective operation, in every process
         if fabric.is_global_zero:
             state: dict[str, Any] = {"identity": identity, "network": network.state_dict()}
             state |= {"optimizer": optimizer.state_dict(), "average": None if average is None else average.state_dict()}
             state |= {"step": step, "seconds": seconds, "history": history, "sums": means.values.tolist()}
             save_checkpoint(checkpoint, state)
-        fabric.barrier()  # none ends before it is saved: a launcher would end the others
+        fabric.barrier()  # none exits before the state is saved, or the launcher would end the others
 
     trained = network if average is None else cast(Network, average.module)
     answer: Any = torch.compile(_Answer(network)) if compiled else _Answer(network)
@@ -174,7 +174,7 @@ def train(
             now = time.monotonic()
             speed = (step - first) * recipe.batch_size / (now - resumed)
             stop_now, save_now = stop.received, now - saved > CHECKPOINT_SECONDS
-            if not alone:  # what one process wants, all do, at the same step
+            if not alone:  # all processes act on the request of any, at the same step
                 talk = device.type == "cpu" or step % SYNC_STEPS == 0
                 stop_now = talk and bool(largest_in_any(fabric, stop_now))
                 save_now = talk and bool(largest_in_any(fabric, save_now))
@@ -192,7 +192,7 @@ def train(
                     validated = validate(trained.eval())
                     network.train()
                     progress.update(task, status="")
-                    resumed += time.monotonic() - now  # the speed is that of training
+                    resumed += time.monotonic() - now  # the speed is that of training alone
                 entry = {"epoch": step / feed.steps_per_epoch, **means, **validated, "learning_rate": rate}
                 log.write(step, **entry, images_per_second=speed)
             if in_epoch == 0:
@@ -211,7 +211,7 @@ def train(
                 saved = time.monotonic()
             if stop_now:
                 raise TrainingStoppedError(
-                    f"stopped after step {step} of {feed.steps}, saved in {checkpoint}; the same command goes on there"
+                    f"stopped after step {step} of {feed.steps}, saved in {checkpoint}; run the same command to resume"
                 )
             if step == stop_after:
                 break
@@ -219,7 +219,7 @@ def train(
 
 
 def _load_on_the_first(fabric: Fabric, checkpoint: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
-    """The checkpoint as the first process finds it, for all: the others' machines may not have it."""
+    """Checkpoint as read by the first process, broadcast to all: the others' machines may not have it."""
     found: dict[str, Any] | CheckpointError | None = None
     if fabric.is_global_zero:
         try:
@@ -233,7 +233,7 @@ def _load_on_the_first(fabric: Fabric, checkpoint: Path, identity: dict[str, Any
 
 
 def learning_rate(progress: float, recipe: Recipe) -> float:
-    """The one-cycle schedule at a share `progress` in 0..1 of all steps: linear up, then half a cosine down to 0."""
+    """One-cycle schedule at `progress` in 0..1, the share of steps done: a linear rise, then half a cosine to 0."""
     if progress < recipe.warmup:
         return recipe.peak_learning_rate * max(progress / recipe.warmup, 1e-3)
     descent = (progress - recipe.warmup) / (1 - recipe.warmup)
@@ -241,7 +241,7 @@ def learning_rate(progress: float, recipe: Recipe) -> float:
 
 
 def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.SGD:
-    """SGD with Nesterov momentum; weight decay on matrices only."""
+    """SGD with Nesterov momentum, and weight decay on matrices only."""
     matrices = [weight for weight in network.parameters() if weight.dim() > 1]
     vectors = [weight for weight in network.parameters() if weight.dim() <= 1]
     groups: list[dict[str, Any]] = [
@@ -254,7 +254,7 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.SGD:
 
 
 class _Answer(nn.Module):
-    """A network whose call gives the logits of image and patches: what is compiled and shared among processes."""
+    """Module that returns the logits of images and patches, to be compiled and distributed among processes."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -266,7 +266,7 @@ class _Answer(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class EpochSums:
-    """Running sums over the steps of an epoch, on the device; read only when shown."""
+    """Running sums over the steps of an epoch, on the device; read only when they are shown."""
 
     values: Tensor
     """[4]: steps, and the sums of loss, accuracy and patch accuracy."""
@@ -285,7 +285,7 @@ class EpochSums:
         self.values.add_(torch.stack([one, loss.detach(), accuracy, right_patches.float().mean()]))
 
     def over_processes(self, fabric: Fabric) -> "EpochSums":
-        """The mean of all processes' sums; every process must ask for it."""
+        """Mean of all processes' sums; must be called in every process."""
         if fabric.world_size == 1:
             return self
         reduced = fabric.all_reduce(self.values.clone(), reduce_op="mean")

@@ -1,4 +1,4 @@
-"""The paper's loss: cross-entropy of the image and, with weight lambda, of every patch with the image's label."""
+"""The paper's loss: cross-entropy of the image and, with weight lambda, of every patch against the image's label."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from zoo.networks.network import Semantics
 
 
 def has_patch_supervision(semantics: Semantics) -> bool:
-    """Whether the patch logits have weights of their own; class activation maps share the classifier's."""
+    """Whether the patch logits have their own weights; class activation maps share the classifier's."""
     return semantics.source != "class activation map"
 
 
@@ -23,12 +23,12 @@ def semantic_loss(
     """(1 - lambda) CE(class logits, y) + lambda / (w h) sum over patches of CE(patch logits, y), mean over images.
 
     Arguments:
-        semantics: a network's answer for N images.
-        targets: [N, C], the share of each class in the label y, summing to 1 an image.
-        patch_weight: lambda, in 0..1. Variants without patch supervision have the first term alone, with weight 1.
+        semantics: a network's output for N images.
+        targets: [N, C], the share of each class in the label y, summing to 1 per image.
+        patch_weight: lambda, in 0..1. Variants without patch supervision have only the first term, with weight 1.
         label_smoothing: share of each label that is spread evenly over the classes.
-        class_weights: [C], factors of the classes' terms; see `balanced_weights`.
-        image_targets: [N, C], the targets of the class logits, where they are not those of the patches.
+        class_weights: [C], weights of the classes; see `balanced_weights`.
+        image_targets: [N, C], targets of the class logits if they differ from those of the patches.
     """
     image_loss = F.cross_entropy(
         semantics.logits.float(),
@@ -45,7 +45,8 @@ def semantic_loss(
 
 
 def balanced_weights(labels: Tensor, classes: int) -> Tensor:
-    """Weights [C] inverse to the number of images of each class, with mean 1 over the images; 0 for absent classes."""
+    """Weights [C] inversely proportional to each class's number of images, with mean 1 over images; 0 if it has
+    none."""
     counts = torch.bincount(labels, minlength=classes).float()
     present = int((counts > 0).sum())
     return torch.where(counts > 0, len(labels) / (present * counts.clamp(min=1)), 0)

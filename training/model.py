@@ -1,4 +1,4 @@
-"""The network that a training starts from, and the model directory that it leaves, to which evaluations are added."""
+"""The network from which training starts, and the model directory that it writes, with its evaluations."""
 
 import hashlib
 import platform
@@ -25,7 +25,7 @@ from zoo.package.card import write_card
 from zoo.package.metrics import Training, digest_field, own_metrics, read_metrics
 
 RELEASED = "released"
-"""A recipe's `start_from` that means the variant's own model of the default data set."""
+"""Value of a recipe's `start_from` for the variant's own model of the default data set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +34,24 @@ class Start:
 
     network: Network
     normalization: Normalization
-    """Normalisation of the pixels: by the images, or by those that the model was trained on."""
+    """Normalisation of the pixels, from the images or from the model to start from."""
     weights: str = ""
-    """SHA-256 of the weights that it starts from; empty for random ones."""
+    """SHA-256 of the initial weights; empty for random ones."""
     trained_on: str = ""
-    """Short name of the data set that those were trained on."""
+    """Short name of the data set on which these were trained."""
     training: Training | None = None
-    """How those were trained, if it is recorded."""
+    """Their training, if recorded."""
 
 
 def start_network(variant: str, images: LabelledImages | StreamedImages, recipe: Recipe) -> Start:
-    """The variant's network for the classes of the images.
+    """Create the variant's network for the classes of the images.
 
-    From a model of other classes, everything is kept but the tensors that belong to a class.
+    From a model with other classes, all tensors are kept except those that depend on the classes.
 
     Raises:
-        UnknownNameError: no variant has this name.
-        InputError: the model that the recipe starts from is of another variant.
-        PackageError: it is not there, or is damaged.
+        UnknownNameError: the variant is unknown.
+        InputError: the model to start from is of another variant.
+        PackageError: that model does not exist or is damaged.
     """
     torch.manual_seed(recipe.seed)
     package = None
@@ -59,7 +59,7 @@ def start_network(variant: str, images: LabelledImages | StreamedImages, recipe:
         package = open_model(variant if recipe.start_from == RELEASED else recipe.start_from, NETWORK_FILES)
         if package.config.variant != variant:
             raise InputError(
-                f"start_from = {recipe.start_from!r} is a {package.config.variant}, and {variant} is to be trained"
+                f"start_from = {recipe.start_from!r} is a {package.config.variant}; it must be a {variant}"
             )
     normalization = images.normalization() if package is None else package.config.normalization
     network = create(
@@ -84,12 +84,12 @@ def describe(
         variant: the variant that was trained.
         data: short name of the data set.
         classes: C names.
-        normalization: of the pixels.
-        recipe: how it was trained, with its input size.
-        network: its weights are part of the identity.
+        normalization: normalisation of the pixels.
+        recipe: recipe of the training, with its input size.
+        network: trained network, whose weights are part of the identity.
 
     Raises:
-        InputError: its head was replaced, and its templates were not.
+        InputError: its head was replaced but not its templates.
     """
     network.require_consistent_classes()
     return ModelConfig(
@@ -114,18 +114,18 @@ def save_model(
     limit: int | None = None,
     data_digest: str | None = None,
 ) -> Package:
-    """Write a model directory: weights, configuration, what was run, and the card.
+    """Write a model directory: weights, configuration, training record and card.
 
     Arguments:
         out: the directory; files of the same names are replaced.
-        config: from `describe`.
-        trained: the network and what it took.
-        images: that it was trained on.
-        recipe: how it was trained.
-        recipe_name: the named recipe that it was before changes.
-        held_out: share of the training split that was kept away from training.
-        limit: number of training images that were asked for.
-        data_digest: of the training split before anything was held out; see `training.data.data_set.data_digest`.
+        config: identity, from `describe`.
+        trained: the trained network, with time and history.
+        images: training images.
+        recipe: recipe of the training.
+        recipe_name: name of the recipe before changes.
+        held_out: share of the training split that was held out.
+        limit: limit on the number of training images.
+        data_digest: digest of the training split before holding out; see `training.data.data_set.data_digest`.
     """
     kept = _evaluations_of(out, config)
     write_atomically(out / WEIGHTS_FILE, _weights_file(trained.network))
@@ -152,17 +152,17 @@ def save_model(
 
 
 def record_evaluation(package: Package, split: str, through: str, evaluation: Evaluation, digest: str) -> None:
-    """Add an evaluation on the model's own data set to its `metrics.json`, and write the card again.
+    """Add an evaluation on the model's own data set to its `metrics.json`, and update the card.
 
     Arguments:
         package: the model directory.
-        split: that was measured: `test`, `validation`, `train`, or `held-out` for what was kept away from training.
-        through: what answered: `torch`, `server` or a key of `zoo.package.metrics.ONNX`.
+        split: measured split: `test`, `validation`, `train`, or `held-out`.
+        through: runtime: `torch`, `server` or a key of `zoo.package.metrics.ONNX`.
         evaluation: the result.
-        digest: of what answered: of the ONNX file, else of the weights.
+        digest: digest of the ONNX file, or of the weights.
 
     Raises:
-        PackageError: what is in `metrics.json` already has another form.
+        PackageError: the existing `metrics.json` is not valid.
     """
     read_metrics(package)
     metrics = package.metrics()
@@ -172,7 +172,7 @@ def record_evaluation(package: Package, split: str, through: str, evaluation: Ev
 
 
 def _evaluations_of(out: Path, config: ModelConfig) -> dict[str, Any]:
-    """What was measured of these very weights, if they are in the directory already."""
+    """Earlier evaluations of the same weights in the directory, if there are any."""
     try:
         package = Package.open(out)
         read_metrics(package)

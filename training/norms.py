@@ -1,4 +1,4 @@
-"""Batch normalisation over the images of all processes, so that several train exactly what one would."""
+"""Batch normalisation over the images of all processes, so that several train exactly like a single one."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from torch import Tensor, nn
 
 
 class SharedBatchNorm2d(nn.BatchNorm2d):
-    """`BatchNorm2d` whose batch is that of all processes, on any device; the batches must be of equal size.
+    """`BatchNorm2d` over the batches of all processes, on any device; the batches must be of equal size.
 
-    PyTorch's `SyncBatchNorm` does the same on GPUs only.
+    PyTorch's `SyncBatchNorm` works only on GPUs.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, C, h, w], the part of one process, to the same shape and type."""
+        """Normalise this process's part [N, C, h, w] of the batch."""
         if not self.training:
             return super().forward(x)
         values = x.float()
@@ -36,7 +36,7 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
 
 
 def share_batch_norms(network: nn.Module, device: torch.device) -> None:
-    """Let the batch normalisations of a network see the images of all processes, in place."""
+    """Make the batch normalisations of a network use the images of all processes, in place."""
     for module in network.modules():
         for name, child in list(module.named_children()):
             if isinstance(child, nn.BatchNorm2d):
@@ -47,7 +47,7 @@ def _shared(norm: nn.BatchNorm2d, device: torch.device) -> nn.Module:
     if device.type == "cuda":
         synced: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(norm)  # type: ignore[no-untyped-call]
         return synced
-    norm.__class__ = SharedBatchNorm2d  # the same weights and buffers, another forward
+    norm.__class__ = SharedBatchNorm2d  # same weights and buffers, different forward
     return norm
 
 
@@ -57,7 +57,7 @@ def _mean_over_processes(value: Tensor) -> Tensor:
 
 
 class _Mean(torch.autograd.Function):
-    """The mean of the processes' values; each value's gradient is the mean of the results' gradients."""
+    """Mean of the processes' values; the gradient of each value is the mean of the results' gradients."""
 
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The processes that train together: one, or those that `torchrun` started on one machine or several."""
+"""Processes that train together: a single one, or those started by `torchrun` on one or more machines."""
 
 import logging
 import os
@@ -12,24 +12,26 @@ from zoo.errors import InputError
 
 
 def join_processes(device: str, precision: Precision) -> tuple[Fabric, str]:
-    """This process's place among those that train together, with the reason for its device as text.
+    """Join the processes that train together; also returns the reason for the device as text.
 
     Arguments:
-        device: as for `choose_device`; processes started together take one GPU each.
-        precision: of the network's computation.
+        device: as for `choose_device`; processes started together use one GPU each.
+        precision: precision of the network's computation.
 
     Raises:
-        InputError: there is no such device, or several processes were asked to share a numbered one.
+        InputError: the device is not available, or several processes would share a numbered one.
     """
     chosen, why = choose_device(device)
     together, here = int(os.environ.get("WORLD_SIZE", 1)), processes_here()
     if together > 1 and chosen.index is not None:
-        raise InputError(f"device {device!r}: {together} processes cannot share one; give {chosen.type} without number")
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it would say what the command line says already
+        raise InputError(
+            f"device {device!r}: {together} processes cannot share it; give {chosen.type} without a number"
+        )
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it would repeat what the command line prints
     if chosen.type == "cuda":
         if here > torch.cuda.device_count():
-            raise InputError(f"{here} processes on this machine, and {torch.cuda.device_count()} GPUs: start one a GPU")
-        torch.backends.cudnn.benchmark = True  # the shapes of a run's steps repeat
+            raise InputError(f"{here} processes on {torch.cuda.device_count()} GPUs: start one per GPU")
+        torch.backends.cudnn.benchmark = True  # the steps of a run have the same shapes
         torch.set_float32_matmul_precision("high")
     one_device = 1 if chosen.index is None or chosen.type == "cpu" else [chosen.index]
     fabric = Fabric(
@@ -46,12 +48,12 @@ def join_processes(device: str, precision: Precision) -> tuple[Fabric, str]:
 
 
 def processes_here() -> int:
-    """How many of the processes that train together share this machine."""
+    """Number of processes that train together on this machine."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", 1))
 
 
 def largest_in_any(fabric: Fabric, value: float) -> float:
-    """The largest of the processes' values."""
+    """Maximum of a value over the processes."""
     if fabric.world_size == 1:
         return value
     reduced = fabric.all_reduce(torch.tensor(value, device=fabric.device), reduce_op="max")

@@ -1,4 +1,4 @@
-"""How a network is trained: one frozen dataclass, a field a choice, and an option of `zoo train` each."""
+"""The recipe of a training: a frozen dataclass, each field of which is an option of `zoo train`."""
 
 import math
 from dataclasses import dataclass, replace
@@ -14,68 +14,74 @@ Precision = Literal["bf16", "fp32"]
 Flip = Literal["none", "random", "alternating"]
 
 MIN_TRAINING_SIZE = 16
-"""Smallest side of the first epochs' images, in pixels."""
+"""Minimum side in pixels of the images in the first epochs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """Stochastic gradient descent with a one-cycle learning rate and the paper's loss.
 
-    The recipes with names are in `training.recipes`; each field can be changed on the command line.
+    Named recipes are in `training.recipes`; each field can be changed on the command line.
     """
 
-    epochs: int = option(10, "Passes over the training images.")
-    batch_size: int = option(128, "Images in a step, over all processes.")
+    epochs: int = option(10, "Number of passes over the training images.")
+    batch_size: int = option(128, "Images per step, over all processes.")
     peak_learning_rate: float = option(0.15, "Highest learning rate of the one-cycle schedule.")
-    warmup: float = option(0.25, "Share of the steps in which the rate rises; in the others it falls along a cosine.")
-    momentum: float = option(0.9, "Nesterov's momentum.")
-    weight_decay: float = option(5e-4, "On weights of convolutions and linear layers; vectors have none.")
-    clip_norm: float = option(0.0, "Largest norm of a step's gradient; 0 for no limit.")
-    ema_decay: float = option(0.0, "Of the moving average of the weights, a step; 0 keeps the last weights.")
-    label_smoothing: float = option(0.0, "Share of a label's weight that is spread over all classes.")
-    balance: bool = option(False, "Weight each class by the inverse of its number of images.")
-    patch_weight: float = option(0.25, "The loss's lambda, the share of the per-patch loss; not printed in the paper.")
-    patch_weight_fall: float = option(0.0, "Share of the steps, the last ones, over which lambda falls to 0.")
+    warmup: float = option(
+        0.25, "Share of the steps in which the learning rate rises; afterwards it falls along a cosine."
+    )
+    momentum: float = option(0.9, "Nesterov momentum.")
+    weight_decay: float = option(
+        5e-4, "Weight decay of convolutions and linear layers; none for biases and normalisations."
+    )
+    clip_norm: float = option(0.0, "Maximum gradient norm; 0 for no limit.")
+    ema_decay: float = option(0.0, "Decay per step of the moving average of the weights; 0 for no average.")
+    label_smoothing: float = option(0.0, "Share of each label that is spread over all classes.")
+    balance: bool = option(False, "Weight classes by the inverse of their number of images.")
+    patch_weight: float = option(0.25, "Lambda, the share of the patch loss; not given in the paper.")
+    patch_weight_fall: float = option(0.0, "Share of the steps, at the end, in which lambda falls to 0.")
     interchange: float = option(
-        0.1, "Share of the images that take another image's assignment and part of its label: trains use of the block."
+        0.1, "Share of images that get another image's assignment and part of its label, to train use of the block."
     )
-    interchanged_label: float = option(0.25, "That part: the other image's share of the label.")
+    interchanged_label: float = option(0.25, "Share of the other image in an interchanged image's label.")
     assignment: AssignmentName = option("softmax", "How the semantic block turns scores into an assignment.")
-    input_size: int = option(0, "Side of the images in pixels; the patch grid is a quarter. 0: by the images' size.")
-    growth: tuple[float, ...] = option(
-        (1.0,), "Share of the input size; several, ascending to 1, share the epochs: the first epochs cost less."
+    input_size: int = option(
+        0, "Side of the images in pixels, four times that of the patch grid; 0 to choose by the images' size."
     )
-    crop_padding: int = option(4, "Reflected border, in pixels, in which a random crop moves; for images in memory.")
-    flip: Flip = option("random", "Mirror half of the images; alternating: each image in every other epoch.")
-    cutout: int = option(0, "Side in pixels of a square that is painted over; 0 for none.")
-    mixup: float = option(0.0, "Alpha of the Beta distribution by which pairs of images are mixed; 0 for none.")
-    precision: Precision = option("bf16", "bf16 computes under autocast; weights and losses stay in single precision.")
-    start_from: str = option("", "A model to start from, as in `zoo info`; `released`: the variant's. None: at random.")
-    seed: int = option(0, "Of the weights, the order of the images and what is drawn for each.")
+    growth: tuple[float, ...] = option(
+        (1.0,), "Image size as a share of the input size (repeatable, ascending to 1, for equal parts of the epochs)."
+    )
+    crop_padding: int = option(4, "Reflected padding in pixels for random crops of images in memory.")
+    flip: Flip = option("random", "Horizontal flips: none, random, or alternating (each image in every other epoch).")
+    cutout: int = option(0, "Side in pixels of the cutout square; 0 for none.")
+    mixup: float = option(0.0, "Alpha of mixup's Beta distribution; 0 for no mixup.")
+    precision: Precision = option("bf16", "Precision; bf16 uses autocast, with weights and losses in fp32.")
+    start_from: str = option("", "Model to start from, or `released` for the variant's own; random weights if empty.")
+    seed: int = option(0, "Seed of the weights, the order of the images and their augmentation.")
 
     def __post_init__(self) -> None:
         for name in ("peak_learning_rate", "weight_decay", "clip_norm", "mixup"):
-            self._require(name, math.isfinite(getattr(self, name)), "it must be finite")
+            self._require(name, math.isfinite(getattr(self, name)), "must be finite")
         for name in ("epochs", "batch_size", "peak_learning_rate"):
-            self._require(name, getattr(self, name) > 0, "it must be above 0")
+            self._require(name, getattr(self, name) > 0, "must be above 0")
         for name in ("weight_decay", "clip_norm", "crop_padding", "cutout", "mixup", "seed"):
-            self._require(name, getattr(self, name) >= 0, "it must not be negative")
+            self._require(name, getattr(self, name) >= 0, "must not be negative")
         shares = ("patch_weight", "interchange", "interchanged_label", "label_smoothing")
-        self._require("patch_weight_fall", 0 <= self.patch_weight_fall <= 1, "it must be in 0..1")
+        self._require("patch_weight_fall", 0 <= self.patch_weight_fall <= 1, "must be in 0..1")
         for name in ("warmup", "momentum", "ema_decay", *shares):
-            self._require(name, 0 <= getattr(self, name) < 1, "it must be at least 0 and below 1")
+            self._require(name, 0 <= getattr(self, name) < 1, "must be at least 0 and below 1")
         for name, kind in (("precision", Precision), ("flip", Flip), ("assignment", AssignmentName)):
-            self._require(name, getattr(self, name) in get_args(kind), f"it is one of {', '.join(get_args(kind))}")
+            self._require(name, getattr(self, name) in get_args(kind), f"must be one of {', '.join(get_args(kind))}")
         self._require(
             "input_size",
             self.input_size == 0 or self.input_size >= MIN_INPUT_SIZE,
-            f"give 0 for the images' own size, or at least {MIN_INPUT_SIZE} pixels",
+            f"must be 0, for the images' own size, or at least {MIN_INPUT_SIZE} pixels",
         )
         ascending = list(self.growth) == sorted(self.growth) and all(share > 0 for share in self.growth)
         self._require(
             "growth",
             ascending and 1 <= len(self.growth) <= self.epochs and self.growth[-1] == 1,
-            f"give 1 to {self.epochs} (epochs) shares above 0, ascending, the last 1",
+            f"must be 1 to {self.epochs} (epochs) shares above 0, ascending, the last 1",
         )
 
     def _require(self, name: str, holds: bool, rule: str) -> None:
@@ -83,7 +89,7 @@ class Recipe:
             raise InputError(f"{name} = {getattr(self, name)!r}: {rule}")
 
     def side(self, epoch: int) -> int:
-        """Side in pixels of the training images in an epoch, counted from 0: a multiple of 4, as the patch grid."""
+        """Side in pixels of the training images in an epoch (from 0): a multiple of 4, as the patch grid needs."""
         share = self.growth[epoch * len(self.growth) // self.epochs]
         return self.input_size if share == 1 else max(MIN_TRAINING_SIZE, round(share * self.input_size / 4) * 4)
 
@@ -94,7 +100,7 @@ class Recipe:
         return self.patch_weight * min(1, (1 - progress) / self.patch_weight_fall)
 
     def fitted(self, input_size: int, images: int, processes: int = 1) -> "Recipe":
-        """The recipe for a data set: with an input size, and a batch that is no larger than the data set.
+        """The recipe for a data set, with an input size and a batch no larger than the data set.
 
         Raises:
             InputError: the batch cannot be divided among the processes.

@@ -4,7 +4,7 @@
     model = zoo.load("wrn16-ours", pretrained=True)
     answer = model.semantics(pixels)        # pixels [N, 3, H, W], uint8
 
-torch is imported when a network is first asked for.
+torch is imported on first use of a network.
 """
 
 import os
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.registry import Variant, info, list_models, register
 
-# Else ONNX Runtime tells Microsoft of the models that it opens; it looks when it is imported, which is always later.
+# Disables ONNX Runtime's telemetry, which reports opened models to Microsoft. Read on import, which is always later.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def _drop_working_directory() -> None:
-    """Import nothing from the working directory, where a user's `training.py` or `rich.py` would hide a package."""
+    """Remove the working directory from `sys.path`: a user's `training.py` or `rich.py` would shadow a package."""
     here, own = Path.cwd(), Path(__file__).resolve().parents[1]
     if here != own:
         sys.path[:] = [entry for entry in sys.path if Path(entry or os.curdir).absolute() != here]

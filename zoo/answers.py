@@ -1,4 +1,4 @@
-"""From a prediction's arrays to what a person or a program asked: classes with probabilities, patch by patch."""
+"""Readable answers from a prediction's arrays: classes with probabilities, for the image and for each patch."""
 
 from typing import Any, NamedTuple
 
@@ -22,29 +22,28 @@ class ClassShare(NamedTuple):
 
 
 class Patch(NamedTuple):
-    """What one patch looks like."""
+    """Class shares of one patch."""
 
     label: str
-    """The strongest class."""
+    """Class with the largest share."""
     probability: float
-    """Its share."""
+    """Share of that class."""
     none: float
-    """The share that matches no class."""
+    """Share that matches no class."""
     top: tuple[ClassShare, ...]
 
 
 def softmax(logits: Array, axis: int) -> Array:
-    """Probabilities of logits along an axis."""
+    """Softmax of logits along an axis."""
     exponentials = np.exp(logits - logits.max(axis=axis, keepdims=True))
     probabilities: Array = exponentials / exponentials.sum(axis=axis, keepdims=True)
     return probabilities
 
 
 def patch_shares(prediction: Prediction) -> Array:
-    """The share of each class in each patch, [N, C + 1, h, w], `none` last, sums to 1.
+    """Share of each class in each patch, [N, C + 1, h, w]; `none` comes last, and the shares sum to 1.
 
-    This is the assignment where the variant has the block. Without it, it is the soft-max of the patch logits, and
-    `none` is 0.
+    The assignment for variants with the semantic block; for others the softmax of the patch logits, with `none` = 0.
     """
     if prediction.assignment is not None:
         return prediction.assignment
@@ -53,25 +52,25 @@ def patch_shares(prediction: Prediction) -> Array:
 
 
 def resolve_top_k(top_k: int | None, classes: tuple[str, ...]) -> int:
-    """How many classes to list: as asked, or the default for None.
+    """Number of classes to list; None selects `DEFAULT_TOP_K`, or all classes if there are fewer.
 
     Raises:
-        InputError: not 1 <= top_k <= C.
+        InputError: top_k is not in 1..C.
     """
     if top_k is None:
         return min(DEFAULT_TOP_K, len(classes))
     if not 1 <= top_k <= len(classes):
-        raise InputError(f"top_k = {top_k}: it must be between 1 and {len(classes)}, the number of classes")
+        raise InputError(f"top_k = {top_k}: must be between 1 and {len(classes)}, the number of classes")
     return top_k
 
 
 def top_classes(logits: Array, classes: tuple[str, ...], top_k: int) -> tuple[ClassShare, ...]:
-    """The most probable classes of one image, best first, from its class logits [C]."""
+    """Most probable classes of one image, best first, from its class logits [C]."""
     return _top(softmax(logits, axis=0), classes, top_k)
 
 
 def describe_patches(shares: Array, classes: tuple[str, ...], top_k: int) -> list[list[Patch]]:
-    """What each patch of one image looks like, row by row, from its shares [C + 1, h, w]."""
+    """Class shares of each patch of one image, row by row, from an array [C + 1, h, w]."""
     _, height, width = shares.shape
     return [[_patch(shares[:, row, column], classes, top_k) for column in range(width)] for row in range(height)]
 
@@ -79,7 +78,7 @@ def describe_patches(shares: Array, classes: tuple[str, ...], top_k: int) -> lis
 def patch_answers(
     shares: Array, classes: tuple[str, ...], top_k: int, entities: Entities | None = None
 ) -> list[list[dict[str, object]]]:
-    """The same for JSON; with entities each patch has the nearest one, as `entity`, and without them no such field."""
+    """The same as JSON values; with entities, each patch also names the nearest one in the field `entity`."""
     rows = [
         [{**patch._asdict(), "top": [share._asdict() for share in patch.top]} for patch in row]
         for row in describe_patches(shares, classes, top_k)
@@ -92,7 +91,7 @@ def patch_answers(
 
 
 def map_answers(prediction: Prediction, row: int, classes: tuple[str, ...]) -> list[dict[str, object]]:
-    """The maps of one image that a network declares beside the standard outputs, for JSON.
+    """Maps of one image that a network declares beyond the standard outputs, as JSON values.
 
     Values are nested lists, with null where a number is not finite.
     """

@@ -1,4 +1,4 @@
-"""The command-line program `zoo`: what needs only the zoo; the other packages add their own commands."""
+"""The command-line program `zoo` and its own commands; other packages add theirs through entry points."""
 
 import importlib.metadata
 import sys
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from zoo.predictors import Prediction
 
 _broken: dict[str, str] = {}
-"""Packages whose commands could not be added, and why."""
+"""Packages whose commands could not be added, with the reason."""
 
 
 class Commands(TyperGroup):
-    """The program's commands; those of a package that cannot be imported fail when they are used, and no others."""
+    """Commands of the program; if a package cannot be imported, only its own commands fail, and only when used."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         for package, reason in _broken.items():
-            # A package says itself what its commands are called.
+            # The names of its commands are unknown, as only the package itself defines them.
             anything = {"ignore_unknown_options": True, "allow_extra_args": True}
-            help_ = f"(not available, as the package cannot be imported: {reason})"
+            help_ = f"(unavailable, as the package cannot be imported: {reason})"
             self.add_command(TyperCommand(package, callback=_refuse_broken, context_settings=anything, help=help_))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -42,9 +42,10 @@ class Commands(TyperGroup):
 
 def _refuse_broken(command: str = "") -> None:
     reasons = "; ".join(f"{package} ({reason})" for package, reason in _broken.items())
-    there = f"there is no command {command!r}, and those" if command else "the commands"
+    unknown = f"unknown command {command!r}; the" if command else "the"
     raise MissingDependencyError(
-        f"{there} of these packages are missing, as they cannot be imported: {reasons}; install template-zoo again"
+        f"{unknown} commands of these packages are unavailable, as they cannot be imported: {reasons}; reinstall "
+        "template-zoo"
     )
 
 
@@ -59,11 +60,11 @@ app = typer.Typer(
 app.command()(publish)
 
 BATCH = 64
-"""Images computed together."""
+"""Images per batch."""
 
 
 def _open(model: str) -> "Package":
-    """A model directory with what answers here: an ONNX file, or the weights where there is none."""
+    """Open a model directory with the files for inference: ONNX, and weights as a fallback."""
     from zoo.hub import open_model
     from zoo.package import WEIGHTS_FILE, serving_files
 
@@ -71,38 +72,38 @@ def _open(model: str) -> "Package":
 
 
 @app.command("list")
-def list_(pattern: Annotated[str, typer.Argument(help="Shell-style pattern of names.")] = "*") -> None:
-    """The variants, and the models whose weights are here or on the Hub."""
+def list_(pattern: Annotated[str, typer.Argument(help="Shell-style pattern for names.")] = "*") -> None:
+    """List the variants, and the models available locally or on the Hub."""
     from rich.table import Table
 
     from zoo.hub import has_onnx, local_models, released_models
     from zoo.registry import info, list_models
     from zoo.terminal import Terminal
 
-    table = Table("name", "mechanism", title="Variants; C classes, multiply-adds at 32x32")
-    table.add_column("weights", justify="right", no_wrap=True)
+    table = Table("name", "mechanism", title="Variants (C classes; multiply-adds at 32x32)")
+    table.add_column("parameters", justify="right", no_wrap=True)
     table.add_column("multiply-adds", justify="right")
     names = list_models(pattern)
     for name in names:
         variant = info(name)
-        weights = f"{variant.fixed_parameters:,} + {variant.parameters_per_class:,} C"
-        table.add_row(name, variant.mechanism, weights, f"{variant.multiply_adds / 1e6:.1f} M")
+        parameters = f"{variant.fixed_parameters:,} + {variant.parameters_per_class:,} C"
+        table.add_row(name, variant.mechanism, parameters, f"{variant.multiply_adds / 1e6:.1f} M")
     Terminal(folded=True).print(table)
-    places = {"here": local_models(), "on the Hub": released_models()}
+    places = {"available locally": local_models(), "on the Hub": released_models()}
     for place, models in places.items():
         shown = [model for model in models if model.partition(".")[0] in names]
         Terminal().print(f"models {place}: {', '.join(shown) or 'none'}")
     lacking = [name for name in local_models() if name.partition(".")[0] in names and not has_onnx(name)]
     if lacking:
         Terminal().print(
-            f"without an ONNX file: {', '.join(lacking)}; they need PyTorch, and cannot be served before `zoo export "
-            "NAME` has written it"
+            f"without an ONNX file: {', '.join(lacking)}; these need PyTorch, and can be served only after `zoo export "
+            "NAME`"
         )
 
 
 @app.command("info")
-def info_(name: Annotated[str, typer.Argument(help="A variant or a model.", show_default=False)]) -> None:
-    """The facts about a variant, or about a model and how it was trained, as JSON."""
+def info_(name: Annotated[str, typer.Argument(help="Variant or model.", show_default=False)]) -> None:
+    """Show facts about a variant, or about a model and its training, as JSON."""
     from dataclasses import asdict, fields
 
     from zoo.hub import open_model, reference_of
@@ -117,7 +118,7 @@ def info_(name: Annotated[str, typer.Argument(help="A variant or a model.", show
         package = open_model(name)
         facts = {"name": package.config.name, "path": str(package.path)} | asdict(package.config)
         facts |= {"parameters": info(package.config.variant).parameters(len(package.config.classes))}
-        facts |= {"onnx": package.precisions or f"none: `zoo export {reference_of(package)}` writes it, for the server"}
+        facts |= {"onnx": package.precisions or f"none; the server needs one: `zoo export {reference_of(package)}`"}
         facts |= {"metrics": package.metrics(), "parity": package.parity()}
     print_json(facts)
 
@@ -129,7 +130,7 @@ def classify(
     top_k: TopK = None,
     as_json: AsJson = False,
 ) -> None:
-    """The most probable classes of images."""
+    """Show the most probable classes of images."""
     from rich.table import Table
 
     from zoo.answers import resolve_top_k, top_classes
@@ -159,12 +160,12 @@ def patches(
     image: Image,
     output: Annotated[
         Path,
-        path_option("-o", "--output", help="Where the map goes: a .png image, an .npy array, or .json."),
+        path_option("-o", "--output", help="Output file: .png (image), .npy (array) or .json."),
     ],
     model: Model = DEFAULT_MODEL,
     top_k: TopK = None,
 ) -> None:
-    """What each patch of an image looks like: a map over the image, an array [C + 1, h, w], or JSON."""
+    """Show what each patch of an image looks like, as a map over the image, an array [C + 1, h, w], or JSON."""
     from zoo.answers import map_answers, patch_answers, patch_shares, resolve_top_k
     from zoo.errors import InputError
     from zoo.files import array_bytes, check_output, json_text, png_bytes, write_output
@@ -177,7 +178,7 @@ def patches(
 
     kind = output.suffix.lower()
     if kind not in (".png", ".npy", ".json"):
-        raise InputError(f"-o {output}: the name must end in .png (an image), .npy (an array) or .json")
+        raise InputError(f"-o {output}: the file name must end in .png (image), .npy (array) or .json")
     check_output(output, [image])
     package = _open(model)
     config = package.config
@@ -203,7 +204,7 @@ def patches(
 
 
 def _read(file: Path) -> tuple[Path, bytes]:
-    """A file with its content: read once, since a pipe can be read no more often."""
+    """A file with its content, which is read once, as a pipe cannot be read again."""
     from zoo.files import read_bounded
     from zoo.images.decode import naming
 
@@ -212,7 +213,7 @@ def _read(file: Path) -> tuple[Path, bytes]:
 
 
 def _predict(files: Iterable[tuple[Path, bytes]], package: "Package") -> "tuple[list[dict[str, Any]], Prediction]":
-    """For each image file, what the network sees of it, and the model's prediction for all."""
+    """The part of each image file that the network sees, and the prediction for all of them."""
     import numpy as np
 
     from zoo.images.decode import decode_pixels, naming
@@ -236,17 +237,17 @@ def _add_commands() -> None:
     for entry_point in entry_points:
         try:
             entry_point.load()(app)
-        except (Exception, SystemExit) as error:  # whatever is wrong with one package, the others work
+        except (Exception, SystemExit) as error:  # a failing package must not disable the others
             _broken[entry_point.name] = f"{type(error).__name__}: {error}"
 
 
 def _search_last(packages: Iterable[str]) -> None:
-    """Search folders last, such as those of PYTHONPATH, whose files would hide packages that lie beside this one."""
+    """Move entries of `sys.path` (from PYTHONPATH, say) that would shadow the packages beside this one to its end."""
     own = Path(__file__).resolve().parents[1]
     names = [
         name for package in packages if (own / package).is_dir() for name in (f"{package}.py", f"{package}/__init__.py")
     ]
-    # For good: the processes that this one starts search in the same order.
+    # Permanently, so that spawned processes inherit the order.
     sys.path[:] = sorted(
         sys.path,
         key=lambda entry: Path(entry).resolve() != own and any((Path(entry) / name).is_file() for name in names),
@@ -254,7 +255,7 @@ def _search_last(packages: Iterable[str]) -> None:
 
 
 def main() -> None:
-    """Run the program; an error raised on purpose, or by the system, ends it with its message and exit status 1."""
+    """Run the program; a `ZooError` or an `OSError` ends it with a message and exit status 1."""
     from zoo.terminal import discard_unwritten, escape_unencodable, print_error
 
     escape_unencodable()
@@ -268,7 +269,7 @@ def main() -> None:
     except ZooError as error:
         message = str(error)
     except BrokenPipeError:
-        message = ""  # whoever read has seen enough
+        message = ""  # the reader, such as `head`, has closed the pipe
     except OSError as error:
         where = "cannot read or write" if error.filename is None else error.filename
         message = f"{where}: {reason_of(error)}"

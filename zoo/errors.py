@@ -1,59 +1,59 @@
-"""Every error that the zoo raises on purpose. Each message names the value, the limit and the remedy."""
+"""Exceptions of the zoo. Each message names the value, the limit and the remedy."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class ZooError(Exception):
-    """Base of all errors raised on purpose; the command line prints its message without a traceback."""
+    """Base class of the zoo's exceptions; the command line prints the message without a traceback."""
 
 
 def reason_of(error: Exception) -> str:
-    """The reason of an error for a message that names the file itself: the system's words, without number and file."""
+    """Reason for an error, for messages that name the file themselves; for an `OSError`, without number and file."""
     return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 class UnknownNameError(ZooError, LookupError):
-    """A variant, model, class or data set name that is not there."""
+    """An unknown name of a variant, model, class or data set."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         known = sorted(known)
         shown = name if len(name) <= 80 else f"{name[:80]}..."
-        super().__init__(f"no {kind} is called {shown!r}; {suggestion(name, known)}")
+        super().__init__(f"unknown {kind} {shown!r}; {suggestion(name, known)}")
         self.name = name
         self.close = close_names(name, known)
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """End of an error message about an unknown name: those that are close to it, or else all."""
+    """End of an error message about an unknown name: similar names, or all known ones if none is similar."""
     known = sorted(known)
     close = close_names(name, known)
-    return f"did you mean {' or '.join(close)}?" if close else f"there are: {', '.join(known) or 'none'}"
+    return f"did you mean {' or '.join(close)}?" if close else f"available: {', '.join(known) or 'none'}"
 
 
 def close_names(name: str, known: Iterable[str], likeness: float = 0.5) -> list[str]:
-    """Known names that an unknown one may be meant for, at most three, the closest first.
+    """Known names similar to an unknown one, at most three, the most similar first.
 
     Arguments:
-        likeness: in 0..1, that they have at least.
+        likeness: minimum similarity, in 0..1.
     """
     return difflib.get_close_matches(name, list(known), n=3, cutoff=likeness)
 
 
 class AmbiguousNameError(UnknownNameError):
-    """A variant's name where several models of it are meant."""
+    """A variant name that matches several models."""
 
     def __init__(self, kind: str, name: str, candidates: Iterable[str]) -> None:
         self.name = name
         self.close = sorted(candidates)
-        ZooError.__init__(self, f"{name!r} may be any of several: {', '.join(self.close)}; name the {kind} you mean")
+        ZooError.__init__(self, f"ambiguous {kind} {name!r}: it matches {', '.join(self.close)}; give the full name")
 
 
 def find_name(kind: str, name: str, known: Iterable[str]) -> str:
-    """The name `VARIANT.DATA` that a name means: itself, or the only one of a variant.
+    """Resolve a name to `VARIANT.DATA`: an exact match, or the only model of a variant.
 
     Raises:
-        UnknownNameError: there is none; `AmbiguousNameError`: the variant has several.
+        UnknownNameError: there is no match (`AmbiguousNameError`: there are several).
     """
     known = list(known)
     if name in known:
@@ -67,7 +67,7 @@ def find_name(kind: str, name: str, known: Iterable[str]) -> str:
 
 
 class DuplicateVariantError(ZooError, ValueError):
-    """A second variant was registered under a name that is taken."""
+    """A variant was registered under a name already in use."""
 
 
 class BarePathError(ZooError, ValueError):
@@ -75,19 +75,19 @@ class BarePathError(ZooError, ValueError):
 
 
 class PackageError(ZooError, ValueError):
-    """A model directory that is incomplete or whose files contradict each other."""
+    """A model directory that is incomplete or inconsistent."""
 
 
 class WeightsMismatchError(PackageError):
-    """Weights whose tensor names or shapes are not those of the network."""
+    """Weights whose tensor names or shapes do not match the network."""
 
 
 class DigestError(PackageError):
-    """A file whose SHA-256 digest is not the recorded one."""
+    """A file whose SHA-256 digest differs from the recorded one."""
 
 
 class PublishError(ZooError, RuntimeError):
-    """A model directory that cannot be published: it is not fit for it, or the Hub did not take it."""
+    """A model directory that cannot be published: it does not qualify, or the Hub rejected it."""
 
 
 class MissingDependencyError(ZooError, ImportError):
@@ -99,16 +99,16 @@ class InputError(ZooError, ValueError):
 
 
 class DataError(ZooError, ValueError):
-    """A data set that cannot be found, or whose images, labels or classes are of no use."""
+    """A data set that cannot be found, or whose images, labels or classes are unusable."""
 
 
 class ImageError(ZooError, ValueError):
-    """Bytes that cannot be turned into an image."""
+    """Bytes that cannot be decoded as an image."""
 
 
 class UnsupportedImageError(ImageError):
-    """Bytes that are not an image of a listed format."""
+    """Bytes that are not an image in a supported format."""
 
 
 class ImageTooLargeError(ImageError):
-    """An image with more pixels, or more bytes, than the limit."""
+    """An image whose pixels or bytes exceed the limit."""

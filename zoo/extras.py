@@ -1,4 +1,4 @@
-"""The extras of the package: what their commands need, and what to install where it is missing."""
+"""Optional dependencies: the modules that each extra provides, and errors that name the extra to install."""
 
 import importlib.util
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ MODULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
     }
 )
-"""Modules that an extra's commands need from their start, by extra."""
+"""Modules that the commands of an extra need at start-up, by extra."""
 
 _NAMES = {"onnxruntime": "ONNX Runtime", "torch": "PyTorch"}
 
@@ -32,8 +32,8 @@ def require(extra: str, *modules: str) -> None:
     """Check that modules are installed, without importing any.
 
     Arguments:
-        extra: the extra that brings them.
-        modules: names of modules; all of `MODULES[extra]` if there are none.
+        extra: extra that provides them.
+        modules: names of modules; `MODULES[extra]` if none are given.
 
     Raises:
         MissingDependencyError: a module is not installed; names it and the extra.
@@ -45,11 +45,11 @@ def require(extra: str, *modules: str) -> None:
 
 @contextmanager
 def importing(extra: str, purpose: str = "this") -> Iterator[None]:
-    """Let imports that fail say what to install.
+    """Context manager that turns failed imports into errors that name the extra to install.
 
     Arguments:
-        extra: the extra that brings what is imported.
-        purpose: what it is needed for, the subject of the message.
+        extra: extra that provides the imported modules.
+        purpose: subject of the error message, such as the feature that needs them.
 
     Raises:
         MissingDependencyError: an import failed; names the module and the extra.
@@ -60,7 +60,7 @@ def importing(extra: str, purpose: str = "this") -> Iterator[None]:
         raise
     except ModuleNotFoundError as error:
         raise _missing(error.name or str(error), extra, purpose) from error
-    except ImportError as error:  # installed, but a library of it does not load
+    except ImportError as error:  # installed, but one of its libraries fails to load
         raise _missing(error.name or "a module", extra, purpose, f" ({error})") from error
 
 

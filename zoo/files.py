@@ -1,4 +1,4 @@
-"""Reading and writing files: within a limit, whole or not at all, and never over what was read."""
+"""Bounded reads and atomic writes of files, which never overwrite an input."""
 
 import hashlib
 import io
@@ -24,14 +24,14 @@ from zoo.printable import encodable
 T = TypeVar("T")
 
 MAX_FILE_BYTES = 512 * 2**20
-"""Limit on a file that is read whole; the largest image that is decoded has 400 MB, uncompressed and with 16 bits."""
+"""Size limit of a file that is read whole; the largest image that is decoded has 400 MB, uncompressed at 16 bits."""
 
 PIPE_TIMEOUT_SECONDS = 10.0
-"""How long the first byte of a pipe may take."""
+"""Seconds to wait for the first byte of a pipe."""
 
 
 def expand_path(text: str) -> Path:
-    """A path whose `~` or `~USER` is a home directory.
+    """A path with a leading `~` or `~USER` expanded to the home directory.
 
     Raises:
         InputError: there is no such user.
@@ -39,7 +39,7 @@ def expand_path(text: str) -> Path:
     try:
         return Path(text).expanduser()
     except RuntimeError:
-        raise InputError(f"{text}: {text.partition('/')[0]} is nobody's home directory; write the whole path") from None
+        raise InputError(f"{text}: there is no home directory {text.partition('/')[0]}; give the full path") from None
 
 
 def read_bounded(file: str | PathLike[str], limit: int = MAX_FILE_BYTES) -> bytes:
@@ -47,22 +47,22 @@ def read_bounded(file: str | PathLike[str], limit: int = MAX_FILE_BYTES) -> byte
 
     Raises:
         OSError: it cannot be read.
-        InputError: it has more bytes than the limit, or is a pipe that nobody writes to.
+        InputError: it has more bytes than the limit, or is a pipe without a writer.
     """
     with open(file, "rb", opener=_open_at_once) as stream:
         descriptor = stream.fileno()
         if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
             if not select.select([descriptor], [], [], PIPE_TIMEOUT_SECONDS)[0]:
-                raise InputError(f"nobody has written to this pipe for {PIPE_TIMEOUT_SECONDS:g} s; name a file")
+                raise InputError(f"nothing was written to this pipe for {PIPE_TIMEOUT_SECONDS:g} s; give a file")
             os.set_blocking(descriptor, True)
         data = stream.read(limit + 1)
     if len(data) > limit:
-        raise InputError(f"the file has more than {limit:,} bytes, the limit; name a smaller one")
+        raise InputError(f"the file exceeds the limit of {limit:,} bytes; give a smaller one")
     return data
 
 
 def _open_at_once(file: str, flags: int) -> int:
-    # Else opening a pipe that nobody writes to would never end.
+    # Otherwise opening a pipe without a writer would block forever.
     return os.open(file, flags | getattr(os, "O_NONBLOCK", 0))
 
 
@@ -80,13 +80,13 @@ def sha256(file: Path) -> str:
 
 
 def read_json(file: Path, adapter: TypeAdapter[T], problem: str, remedy: str) -> T | None:
-    """The content of a JSON file; None where there is no such file.
+    """Content of a JSON file, or None if there is no such file.
 
     Arguments:
-        file: to read.
-        adapter: of its type.
-        problem: what to say of a file that is not valid, such as "is not a table of releases".
-        remedy: what to do then.
+        file: the file.
+        adapter: pydantic adapter of the content's type.
+        problem: description of an invalid file, such as "is not a table of releases".
+        remedy: advice for that case.
 
     Raises:
         PackageError: it is not valid; names the file, the first wrong field, and the remedy.
@@ -100,20 +100,20 @@ def read_json(file: Path, adapter: TypeAdapter[T], problem: str, remedy: str) ->
 
 
 def invalid_fields(error: ValidationError, whole: str = "file") -> list[str]:
-    """The problems that pydantic found, each as `FIELD: MESSAGE`.
+    """Problems found by pydantic, each as `FIELD: MESSAGE`.
 
     Arguments:
-        error: from validating a value.
-        whole: stands in the field's place for a problem of the whole value, such as text that is not JSON.
+        error: raised by the validation of a value.
+        whole: used in place of a field's name for a problem with the whole value, such as invalid JSON.
     """
     return [f"{'.'.join(map(str, problem['loc'])) or whole}: {problem['msg']}" for problem in error.errors()]
 
 
 def check_output(output: Path, inputs: Iterable[Path] = ()) -> None:
-    """Check, before hours of work, that a file can be written and is none of the files that are read.
+    """Check, before hours of work, that a file can be written and is not one of the inputs.
 
     Raises:
-        InputError: it is one of them, or a directory, or its directory is not there.
+        InputError: it is an input or a directory, or its directory does not exist or is not writable.
     """
     refuse_inputs(output, inputs)
     problem = None
@@ -126,12 +126,12 @@ def check_output(output: Path, inputs: Iterable[Path] = ()) -> None:
 
 
 def refuse_inputs(output: Path, inputs: Iterable[Path]) -> None:
-    """Raise `InputError` if a file that is to be written is one of those that are read, or a directory."""
+    """Raise `InputError` if an output file is one of the inputs, or a directory."""
     problem = None
     if output.is_dir():
-        problem = "it is a directory; name a file in it"
+        problem = "it is a directory; give a file in it"
     elif any(_same(output, file) for file in inputs):
-        problem = "it is a file that is read, and would be lost; name another one"
+        problem = "it is an input file and would be overwritten; give another one"
     if problem:
         raise InputError(f"cannot write {output}: {problem}")
 
@@ -139,16 +139,16 @@ def refuse_inputs(output: Path, inputs: Iterable[Path]) -> None:
 def _same(one: Path, other: Path) -> bool:
     try:
         return one.samefile(other)
-    except OSError:  # one of them is not there
+    except OSError:  # one of them does not exist
         return False
 
 
 @contextmanager
 def writing(output: object, remedy: str = "") -> Iterator[None]:
-    """What fails in it is an `InputError` that names what cannot be written, the reason and the remedy.
+    """Context manager that turns an `OSError` into an `InputError` with the output, the reason and the remedy.
 
     Arguments:
-        output: the file, or other words for it.
+        output: the file, or a description of it.
     """
     try:
         yield
@@ -158,7 +158,7 @@ def writing(output: object, remedy: str = "") -> Iterator[None]:
 
 
 def require_writable(folder: Path, output: object, remedy: str = "") -> None:
-    """Make a folder if need be, and try to write into it; arguments and errors as for `writing`."""
+    """Create a folder if necessary, and check that it is writable; arguments and errors as for `writing`."""
     with writing(output, remedy):
         if not folder.exists():
             folder.mkdir(parents=True, exist_ok=True)
@@ -173,9 +173,9 @@ def write_output(output: Path, data: bytes) -> None:
 
 
 def write_atomically(file: Path, data: bytes) -> None:
-    """Replace a file by new content: a reader, or a crash, sees the old file or the new one.
+    """Replace the content of a file atomically: readers see either the old file or the new one, even after a crash.
 
-    A pipe or a device, such as `/dev/stdout`, is written to.
+    Pipes and devices, such as `/dev/stdout`, are written to directly.
 
     Raises:
         OSError: it cannot be written; its `filename` is this file.
@@ -192,7 +192,7 @@ def write_atomically(file: Path, data: bytes) -> None:
 
 
 def _replace(file: Path, data: bytes) -> None:
-    # Only a part of the name: the whole one may be as long as a name can be.
+    # Only part of the name, which may already have the maximum length.
     handle, temporary = mkstemp(dir=file.parent, prefix=f".{file.name[:40]}.")
     try:
         with os.fdopen(handle, "wb") as stream:
@@ -210,7 +210,7 @@ def write_json(file: Path, value: Any) -> None:
 
 
 def json_text(value: Any, only_ascii: bool = False) -> str:
-    """A value as JSON for people to read too; what no encoding has, as in some names of files, is escaped."""
+    """A value as indented JSON; characters that cannot be encoded, as in some file names, are escaped."""
     text = json.dumps(value, indent=2, ensure_ascii=only_ascii) + "\n"
     return text if encodable(text) else json_text(value, only_ascii=True)
 
@@ -223,7 +223,7 @@ def png_bytes(image: Image.Image) -> bytes:
 
 
 def array_bytes(array: NDArray[Any]) -> bytes:
-    """An array as a file of `numpy.load`."""
+    """An array in NumPy's .npy format."""
     stream = io.BytesIO()
     np.save(stream, array)
     return stream.getvalue()

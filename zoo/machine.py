@@ -1,4 +1,4 @@
-"""What this machine, or this container of it, has for a process, and how a process holds its memory."""
+"""Resources of this machine or container (cores, memory, GPU driver), and settings of the memory allocator."""
 
 import ctypes
 import gc
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 LARGE = 2**20
-"""Bytes from which on `return_large_memory` lets memory go."""
+"""Size in bytes from which `return_large_memory` returns freed blocks."""
 
 _CONTAINER = Path("/sys/fs/cgroup")
 
@@ -17,7 +17,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4
 
 
 def cores() -> int:
-    """Processors that this process may use; those of a container's share, rounded up."""
+    """Number of CPU cores that this process may use; in a container, its CPU quota rounded up."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         quota, period = (_CONTAINER / "cpu.max").read_text().split()
@@ -27,12 +27,12 @@ def cores() -> int:
 
 
 def nvidia_driver() -> bool:
-    """Whether a GPU of NVIDIA's may be used here."""
+    """Whether an NVIDIA driver is present."""
     return Path("/proc/driver/nvidia/version").exists() or Path("/dev/dxg").exists()
 
 
 def processor() -> str:
-    """The name of this machine's processor."""
+    """Model name of this machine's CPU."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -42,9 +42,9 @@ def processor() -> str:
 
 
 def total_memory() -> int:
-    """Bytes of memory.
+    """Total memory in bytes, or the container's limit.
 
-    Not what is free now: a run that goes on later must choose as it did before.
+    Not the free memory, since a resumed run must make the same choices as before.
     """
     if not hasattr(os, "sysconf"):
         return 8 * 2**30
@@ -59,37 +59,38 @@ def total_memory() -> int:
 def keep_freed_memory() -> bool:
     """Keep freed memory in the process, for training on the CPU: a step allocates the same large blocks again.
 
-    Without it every activation is a fresh mapping whose pages fault in one by one, a third of a dense network's step.
+    Otherwise every activation is a fresh mapping whose pages fault in one by one, which takes a third of the time of a
+    DenseNet's step.
 
     Returns:
-        Whether the C library took the setting; only glibc has it.
+        Whether the setting was applied; only glibc supports it.
     """
     return _mallopt(_M_MMAP_MAX, 0) and _mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def return_large_memory() -> bool:
-    """Return large freed blocks to the system at once, for a server.
+    """Return large freed blocks to the system immediately, for a server.
 
-    By itself glibc learns from the first large image to keep as much for the next one, and so a process that has seen
-    many images of many sizes holds far more than it uses.
+    By default, glibc raises its threshold after the first large image and keeps that much memory for the next one, so a
+    process that has handled images of many sizes holds far more than it uses.
 
     Returns:
-        Whether the C library took the setting; only glibc has it.
+        Whether the setting was applied; only glibc supports it.
     """
     return _mallopt(_M_MMAP_THRESHOLD, LARGE)
 
 
 def freeze_loaded_objects() -> None:
-    """Exempt all objects that exist now from garbage collection, for a server.
+    """Exempt all existing objects from garbage collection, for a server.
 
-    What it has loaded stays: to look at all of it takes some 50 ms, in which nothing else is done.
+    Loaded modules and models stay anyway, and scanning them takes some 50 ms during which nothing else runs.
     """
     gc.collect()
     gc.freeze()
 
 
 def _mallopt(option: int, value: int) -> bool:
-    """Set an option of glibc's allocator; False where the C library is another."""
+    """Set an option of glibc's allocator; returns False with any other C library."""
     if not sys.platform.startswith("linux"):
         return False
     try:

@@ -1,6 +1,6 @@
-"""Command-line options: those that several commands share, and those made from the fields of a frozen dataclass.
+"""Command-line options: those shared by several commands, and those generated from the fields of a frozen dataclass.
 
-Made from a field, a default and its explanation stand in one place.
+A generated option has its default and its help text in one place, on the field.
 """
 
 import functools
@@ -20,22 +20,22 @@ T = TypeVar("T")
 
 
 def path_option(*flags: str, **settings: Any) -> Any:
-    """`typer.Option` for a path, in which `~` and `~USER` are home directories."""
+    """`typer.Option` for a path; a leading `~` or `~USER` is expanded."""
     return typer.Option(*flags, parser=parse_path, **settings)
 
 
 def path_argument(**settings: Any) -> Any:
-    """`typer.Argument` likewise."""
+    """`typer.Argument` for a path; a leading `~` or `~USER` is expanded."""
     return typer.Argument(parser=parse_path, **settings)
 
 
 def data_option(**settings: Any) -> Any:
-    """`typer.Option` for a data set: a name, or a path likewise."""
+    """`typer.Option` for a data set: a name, or a path whose leading `~` or `~USER` is expanded."""
     return typer.Option(parser=parse_data, **settings)
 
 
 def parse_path(text: str | os.PathLike[str]) -> Path:
-    # Programs that take no file start without NumPy.
+    # Imported late: commands without file arguments start without NumPy.
     from zoo.files import expand_path
 
     try:
@@ -48,7 +48,7 @@ def parse_data(text: str) -> str:
     return str(parse_path(text)) if text.startswith("~") else text
 
 
-_REFERENCE = "VARIANT, VARIANT.DATA, local-dir:PATH or hf-hub:ORG/NAME@REVISION."
+_REFERENCE = "Model: VARIANT, VARIANT.DATA, local-dir:PATH or hf-hub:ORG/NAME@REVISION."
 
 Model = Annotated[str, typer.Option("--model", "-m", help=_REFERENCE)]
 ModelArgument = Annotated[str, typer.Argument(help=_REFERENCE, show_default=False)]
@@ -59,32 +59,32 @@ Images = Annotated[list[Path], path_argument(help="Image files.", show_default=F
 Data = Annotated[
     str,
     data_option(
-        help="A folder with one sub-folder of images per class, with or without folders of splits above the classes; "
-        "a folder of Parquet files in the Hub's layout, a Hub data set's id, cifar10, cifar100 or mini-imagenet."
+        help="Data set: a folder with one sub-folder per class (optionally below folders of splits such as train and "
+        "test), a folder of Parquet files in the Hub's layout, a Hub data set id, cifar10, cifar100 or mini-imagenet."
     ),
 ]
 
-TopK = Annotated[int | None, typer.Option(help="Classes to show for each image or patch.", show_default="5")]
+TopK = Annotated[int | None, typer.Option(help="Number of classes to show per image or patch.", show_default="5")]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Record = Annotated[bool, typer.Option("--record", help="Write the result into the model directory.")]
+Record = Annotated[bool, typer.Option("--record", help="Record the result in the model directory.")]
 
 
 def option(default: T, explanation: str, least: float | None = None, most: float | None = None) -> T:
     """A dataclass field that is also a command-line option.
 
     Arguments:
-        default, explanation: of the option.
-        least, most: a number's bounds, which `require_bounds` checks; without `least` it must be above 0.
+        default, explanation: default value and help text of the option.
+        least, most: bounds of a number, checked by `require_bounds`; without `least`, it must be above 0.
     """
     return field(default=default, metadata={"help": explanation, "least": least, "most": most})
 
 
 def require_bounds(config: Any) -> None:
-    """Check the numbers of a dataclass against the bounds of their options.
+    """Check the numeric fields of a dataclass against the bounds of their options.
 
     Raises:
-        InputError: one is outside; names it, its value and the bounds.
+        InputError: a value is out of bounds; names the field, the value and the bounds.
     """
     for item in _options(config):
         value, least, most = getattr(config, item.name), item.metadata["least"], item.metadata["most"]
@@ -95,19 +95,19 @@ def require_bounds(config: Any) -> None:
         if not (finite and (value > 0 if least is None else value >= least) and value <= (most or value)):
             lowest = "above 0" if least is None else f"at least {least:,}"
             bounds = f"{lowest} and at most {most:,}" if most else lowest
-            raise InputError(f"{item.name} = {value}: it must be {'' if finite else 'a finite number, '}{bounds}")
+            raise InputError(f"{item.name} = {value}: must be {'' if finite else 'a finite number, '}{bounds}")
 
 
 def unknown_variables(config: type[Any], prefix: str, others: Iterable[str] = ()) -> list[str]:
-    """Environment variables with a prefix that set no option, such as those of other programs.
+    """Environment variables with a prefix that match no option, such as those of other programs.
 
     Arguments:
         config: the dataclass of the options.
-        prefix: of the variables.
-        others: that mean something else.
+        prefix: prefix of the variables.
+        others: known variables that are not options.
 
     Raises:
-        InputError: one looks like another one with a mistake in it.
+        InputError: a variable looks like a misspelt option.
     """
     known = {*others, *(f"{prefix}{item.name.upper()}" for item in _options(config))}
     unknown = sorted(name for name in os.environ if name.startswith(prefix) and name not in known)
@@ -115,19 +115,19 @@ def unknown_variables(config: type[Any], prefix: str, others: Iterable[str] = ()
         options = [each.removeprefix(prefix) for each in known]
         if close := close_names(name.removeprefix(prefix), options, likeness=0.7):
             raise InputError(
-                f"the variable {name} is none of this program; did you mean {prefix}{close[0]}? Else unset it"
+                f"unknown environment variable {name}; did you mean {prefix}{close[0]}? Otherwise unset it"
             )
     return unknown
 
 
 def with_options(config: type[Any], environment: str | None = None) -> Callable[[Callable[..., T]], Callable[..., T]]:
-    """Give a command an option for each field of a dataclass, and the dataclass made from them as first argument.
+    """Decorator that gives a command an option per field of a dataclass, and the dataclass itself as first argument.
 
-    A tuple becomes an option that may be given several times. A field without `option` has no flag.
+    A tuple becomes a repeatable option. A field without `option` has no flag.
 
     Arguments:
         config: the dataclass.
-        environment: prefix of environment variables that set the options too; None for no such variables.
+        environment: prefix of environment variables that also set the options; None for no such variables.
     """
     hints = get_type_hints(config)
     made = [_parameter(item, hints[item.name], item.default, environment) for item in _options(config)]
@@ -135,9 +135,7 @@ def with_options(config: type[Any], environment: str | None = None) -> Callable[
 
 
 def with_changes(config: type[Any]) -> Callable[[Callable[..., T]], Callable[..., T]]:
-    """As `with_options`, for a dataclass whose defaults come from elsewhere: the first argument is a dictionary that
-    has the values of the options that were given, and no others.
-    """
+    """`with_options` for defaults that come from elsewhere: the first argument is a dictionary of the given options."""
     hints = get_type_hints(config)
     made = [_parameter(item, hints[item.name], None, None) for item in _options(config)]
     return _with_parameters(
@@ -152,7 +150,7 @@ def _options(config: Any) -> list[Field[Any]]:
 def _with_parameters(
     made: list[inspect.Parameter], first_argument: Callable[[dict[str, Any]], Any]
 ) -> Callable[[Callable[..., T]], Callable[..., T]]:
-    """A decorator that adds parameters to a command and hands their values over as its first argument."""
+    """Decorator that adds parameters to a command and passes their values as its first argument."""
 
     def decorate(command: Callable[..., T]) -> Callable[..., T]:
         others = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
@@ -173,7 +171,7 @@ def _with_parameters(
 
 
 def _parameter(item: Field[Any], hint: Any, default: Any, environment: str | None) -> inspect.Parameter:
-    """The option of a field; with the default None it need not be given."""
+    """The option of a field; with the default None, it may be left out."""
     kind = list[get_args(hint)[0]] if get_origin(hint) is tuple else hint  # type: ignore[misc]
     settings = typer.Option(help=item.metadata["help"], envvar=environment and f"{environment}{item.name.upper()}")
     return inspect.Parameter(

@@ -1,4 +1,4 @@
-"""Outputs of a network: what each is called, what its numbers are, and how to read them. Nothing here imports torch.
+"""Declarations of a network's outputs: name, shape and meaning. Nothing here imports torch.
 
 A network declares them once (`Network.outputs`). Its ONNX files carry the declarations, and everything that handles a
 prediction follows them: parity, predictors, the server's answers and its page.
@@ -23,8 +23,8 @@ NONE = "none"
 """Name of the slack, the share of a patch that matches no class, in answers and legends."""
 
 OutputKind = Literal["vector", "class map", "index map", "scalar map"]
-"""Shape of an output for N images on an h x w patch grid: vector [N, K]; class map [N, K, h, w], one number for each of
-K names and patch; index map [N, h, w], an integer for each patch; scalar map [N, h, w], one number for each patch."""
+"""Shape of an output for N images on an h x w patch grid: vector [N, K]; class map [N, K, h, w], one number per name
+and patch; index map [N, h, w], one integer per patch; scalar map [N, h, w], one number per patch."""
 
 Legend = Literal["classes", "classes and none"] | tuple[str, ...]
 """Names of a vector's or class map's K entries, or of an index map's values: the model's classes, the classes followed
@@ -37,22 +37,24 @@ class Output:
     """A declared output of a network."""
 
     name: str
-    """An identifier, which is also its name in ONNX files and the Open Inference Protocol."""
+    """Identifier, also used in ONNX files and the Open Inference Protocol."""
     kind: OutputKind
     title: str = field(compare=False)
-    """Its name for people, by which no output is told from another."""
+    """Human-readable name; outputs that differ in it alone are equal."""
     legend: Legend = ()
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
             raise ValueError(f"name = {self.name!r}: expected an identifier, such as patch_logits")
         if self.kind in ("class map", "index map") and not self.legend:
-            raise ValueError(f"{self.name}: every {self.kind} needs a legend, the names of its entries")
+            raise ValueError(
+                f"{self.name}: output of kind {self.kind!r} without a legend; give the names of its entries"
+            )
         if self.kind == "scalar map" and self.legend:
-            raise ValueError(f"{self.name}: every scalar map has one number a patch, and no legend")
+            raise ValueError(f"{self.name}: a scalar map has one number per patch and no legend")
 
     def labels(self, classes: tuple[str, ...]) -> tuple[str, ...]:
-        """The legend, for a model with these classes."""
+        """Legend for a model with these classes."""
         if self.legend == "classes":
             return classes
         if self.legend == "classes and none":
@@ -67,12 +69,12 @@ class Output:
 
     @property
     def is_ranked(self) -> bool:
-        """Whether its largest entry along axis 1 is an answer, such as the most probable class."""
+        """Whether the largest entry along axis 1 is an answer, such as the most probable class."""
         return self.kind in ("vector", "class map") and bool(self.legend)
 
     @property
     def dtype(self) -> type[np.int64 | np.float32]:
-        """Type of its numbers."""
+        """NumPy type of the values."""
         return np.int64 if self.kind == "index map" else np.float32
 
 
@@ -81,7 +83,7 @@ PATCH_LOGITS = Output("patch_logits", "class map", "Patch logits", "classes")
 ASSIGNMENT = Output("assignment", "class map", "Assignment", "classes and none")
 
 STANDARD = (LOGITS, PATCH_LOGITS, ASSIGNMENT)
-"""What the zoo's networks give; those without a semantic block have no assignment."""
+"""Outputs of the zoo's networks; those without a semantic block have no assignment."""
 
 
 def check_outputs(outputs: Sequence[Output]) -> None:

@@ -1,4 +1,4 @@
-"""Text that may hold anything, such as names of files and classes, as it can be printed."""
+"""Safe printing of arbitrary text, such as file and class names."""
 
 import unicodedata
 
@@ -7,22 +7,22 @@ _ESCAPED = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 def printable(name: object) -> str:
-    r"""A name in one line: what a terminal would obey is escaped, and so are the bytes that are not UTF-8.
+    r"""A name on one line, with control characters and bytes that are not UTF-8 escaped.
 
-    `\x1b` for a control character, `\u202e` for one that turns the direction of writing, `\xff` for a byte of the name
-    of a file.
+    `\x1b` for a control character, `\u202e` for one that changes the writing direction, `\xff` for a byte of a file
+    name.
     """
     text = str(name)
     return text if text.isprintable() else "".join(map(_escape, text))
 
 
 def printable_lines(message: str) -> str:
-    """A message of several lines, the same done to each."""
+    """A message of several lines, each escaped as by `printable`."""
     return "\n".join(map(printable, message.split("\n")))
 
 
 def encodable(text: str, encoding: str = "utf-8") -> bool:
-    """Whether an encoding has all characters of a text."""
+    """Whether a text can be represented in an encoding."""
     try:
         text.encode(encoding)
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""The table of variants: every fact about a variant is here, once.
+"""The registry of variants, the only place where facts about them are stated.
 
 Counts, multiply-adds and accuracies of the ten variants of *Feature Embedding by Template Matching as a ResNet Block*
 (BMVC 2022). Documentation tables are generated from this module, and tests build every network to check it.
@@ -14,15 +14,15 @@ from typing import Literal
 from zoo.errors import DuplicateVariantError, UnknownNameError
 
 Mechanism = Literal["plain", "aux", "residual", "concat", "encoded aux", "convolution"]
-"""The block before the last stage: none, per-patch supervision only, the semantic block added or concatenated, and two
-controls: the block without its feedback, and a convolution block without its meaning; see `zoo.networks.blocks`."""
+"""The block before the last stage: none, patch supervision only, the semantic block added or concatenated, or one of
+two controls: the block without its feedback, and a plain convolution block; see `zoo.networks.blocks`."""
 
 AssignmentName = Literal["softmax", "softmax_no_slack", "bn_relu"]
-"""How the semantic block turns scores into an assignment: a soft-max with the slack, one without it, or the batch
+"""How the semantic block turns scores into an assignment: a softmax with slack, a softmax without, or the batch
 normalisation and ReLU of a convolution block; see `zoo.networks.matching`."""
 
 SemanticSource = Literal["semantic block", "auxiliary head", "class activation map"]
-"""Where a variant's patch logits come from."""
+"""Source of a variant's patch logits."""
 
 _PATCH_SOURCES: Mapping[Mechanism, SemanticSource] = MappingProxyType(
     {
@@ -47,36 +47,36 @@ class Variant:
 
     name: str
     builder: str
-    """`module:function` that builds the network; imported only when a network is asked for."""
+    """`module:function` that builds the network; imported only when a network is created."""
     blocks: int
     """Residual blocks, or dense layers, in each of the four stages."""
     mechanism: Mechanism
     fixed_parameters: int
-    """Trainable weights that do not depend on the number of classes C."""
+    """Trainable parameters that do not depend on the number of classes C."""
     parameters_per_class: int
-    """Trainable weights for each class: the total is `fixed_parameters + parameters_per_class * C`."""
+    """Trainable parameters per class; the total is `fixed_parameters + parameters_per_class * C`."""
     multiply_adds: int
-    """Multiply-adds of the convolutions and linear layers, one 32x32 image, C = 10."""
+    """Multiply-adds of the convolutions and linear layers for one 32x32 image and C = 10."""
     paper_accuracy: Mapping[str, float] = field(default_factory=dict)
-    """Top-1 accuracy in percent printed in the paper, by data set; empty for a variant that the paper does not have."""
+    """Top-1 accuracy in percent reported in the paper, by data set; empty for variants that are not in the paper."""
 
     @property
     def is_control(self) -> bool:
-        """Whether it exists only to be compared with."""
+        """Whether the variant is only a control for comparisons."""
         return self.mechanism in ("encoded aux", "convolution")
 
     @property
     def patch_source(self) -> SemanticSource:
-        """Where its patch logits come from."""
+        """Source of the patch logits."""
         return _PATCH_SOURCES[self.mechanism]
 
     @property
     def has_block(self) -> bool:
-        """Whether it has a semantic block, and so an assignment of its patches."""
+        """Whether the variant has a semantic block, and with it an assignment of its patches."""
         return self.patch_source == "semantic block"
 
     def parameters(self, num_classes: int) -> int:
-        """Number of trainable weights for `num_classes` classes."""
+        """Number of trainable parameters for `num_classes` classes."""
         return self.fixed_parameters + self.parameters_per_class * num_classes
 
 
@@ -87,12 +87,11 @@ def register(variant: Variant) -> Variant:
     """Add a variant to the table.
 
     Raises:
-        DuplicateVariantError: its name is taken.
+        DuplicateVariantError: the name is already in use.
     """
     if variant.name in _variants:
         raise DuplicateVariantError(
-            f"a variant called {variant.name!r} is registered already ({_variants[variant.name].builder}); "
-            "choose another name"
+            f"variant {variant.name!r} is already registered ({_variants[variant.name].builder}); choose another name"
         )
     _variants[variant.name] = variant
     return variant
@@ -101,16 +100,16 @@ def register(variant: Variant) -> Variant:
 def list_models(pattern: str = "*") -> list[str]:
     """Names of the registered variants that match a shell-style pattern, in the order of the paper's table.
 
-    Controls are left out: they are no models to use, and known by `info`.
+    Controls are left out, since they exist only for comparisons; `info` has them.
     """
     return [name for name in _variants if fnmatch.fnmatchcase(name, pattern) and not _variants[name].is_control]
 
 
 def info(name: str) -> Variant:
-    """The facts about one variant.
+    """Facts about one variant.
 
     Raises:
-        UnknownNameError: no variant has this name; close names are suggested.
+        UnknownNameError: the variant is unknown; similar names are suggested.
     """
     try:
         return _variants[name]
@@ -133,7 +132,7 @@ for _variant in (
     Variant("wrn16", _WRN, 2, "plain", 1_281_232, 129, 138_855_680, _paper(90.52, 67.11, 60.73)),
     Variant("wrn16-aux", _WRN, 2, "aux", 1_281_232, 258, 138_937_600),
     Variant("wrn16-ours", _WRN, 2, "residual", 1_298_768, 388, 140_141_824, _paper(91.10, 67.36, 62.92)),
-    # Controls, which the paper does not have: see `reproduction.experiments`.
+    # Controls, which are not in the paper: see `reproduction.experiments`.
     Variant("wrn16-aux-encoded", _WRN, 2, "encoded aux", 1_298_768, 258, 140_059_904),
     Variant("wrn16-conv", _WRN, 2, "convolution", 1_298_768, 387, 140_141_824),
     Variant("dn100", _DN, 16, "plain", 1_196_196, 535, 314_473_692, _paper(92.62, 71.65, 65.03)),

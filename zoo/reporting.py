@@ -1,4 +1,4 @@
-"""How results are reported: Markdown tables, and the style of figures. matplotlib is imported only to draw."""
+"""Markdown tables, and the style of figures. matplotlib is imported only when a figure is drawn."""
 
 import io
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Colours that people with colour blindness can tell apart (Okabe and Ito)."""
+"""Colour-blind-safe palette (Okabe and Ito)."""
 
 STYLE: dict[Any, Any] = {
     "font.size": 9,
@@ -18,11 +18,11 @@ STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "grid.color": "#e4e4e4",
     "grid.linewidth": 0.6,
-    # Text stays text, and the same numbers make the same bytes.
+    # Text stays text, and equal figures yield equal bytes.
     "svg.fonttype": "none",
     "svg.hashsalt": "template-zoo",
 }
-"""matplotlib's settings for every figure."""
+"""matplotlib settings for every figure."""
 
 
 def markdown(headings: Iterable[str], alignment: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -32,15 +32,15 @@ def markdown(headings: Iterable[str], alignment: Iterable[str], rows: Iterable[I
 
 
 def _cell(text: str) -> str:
-    """Text that ends neither its cell nor its row."""
+    """Text of a table cell, on one line and with `|` escaped."""
     return " ".join(text.split()).replace("|", "\\|")
 
 
 def svg(figure: "Figure", creator: str) -> bytes:
-    """A figure as an SVG file without a date, so that the same figure makes the same bytes.
+    """A figure as an SVG file without a date, so that equal figures yield equal bytes.
 
     Arguments:
-        creator: the program to name in the file.
+        creator: program named in the file's metadata.
     """
     import matplotlib
 

@@ -1,4 +1,4 @@
-"""On what, in which precision and how ONNX Runtime computes."""
+"""Devices, precisions and settings of ONNX Runtime."""
 
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
@@ -8,44 +8,46 @@ from zoo.errors import InputError
 Device = Literal["auto", "cpu", "cuda"]
 
 Precision = Literal["fp32", "fp16", "int8"]
-"""Of an ONNX file's weights and features; what goes in and comes out is the same in all."""
+"""Precision of an ONNX file's weights and features; inputs and outputs have the same types in all."""
 
 Optimization = Literal["basic", "extended", "all"]
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """How ONNX Runtime computes on the CPU; `zoo tune` finds the best for a model and a machine.
+    """Settings of ONNX Runtime on the CPU; `zoo tune` finds the best ones for a model and a machine.
 
-    A batch is computed in parts, several at the same time with one thread each: threads that share nothing wait for
-    nothing, and what a few images need stays in a core's cache. Fewer images than there are streams are computed in
-    one run, whose operations all threads share.
+    A batch is split into parts, which are computed concurrently with one thread each: threads that share nothing do not
+    wait for each other, and the features of a few images fit in a core's cache. A batch with fewer images than streams
+    is computed in one run, whose operations all threads share.
     """
 
     streams: int = 0
-    """Parts computed at the same time; 0 for one a thread, 1 for one after the other, each by all threads."""
+    """Parts computed concurrently; 0 for one per thread, 1 to compute one after the other with all threads."""
     part: int = 4
-    """Images in a part at most; 0 for any number."""
+    """Maximum number of images in a part; 0 for no limit."""
     spin: bool = True
-    """Whether threads that share an operation wait for the next one without sleeping."""
+    """Whether threads that share an operation busy-wait for the next one."""
     arena: bool = True
-    """Whether memory is kept between runs."""
+    """Whether memory is kept in an arena between runs."""
     optimization: Optimization = "all"
-    """How far the graph is rewritten: `extended` fuses operations, `all` also lays features out in blocks."""
+    """Level of graph optimisation: `extended` fuses operations, `all` also uses blocked memory layouts."""
 
     def __post_init__(self) -> None:
         for name in ("streams", "part"):
             if getattr(self, name) < 0:
-                raise InputError(f"{name} = {getattr(self, name)}: it must be at least 0")
+                raise InputError(f"{name} = {getattr(self, name)}: must be at least 0")
         if self.optimization not in get_args(Optimization):
-            raise InputError(f"optimization = {self.optimization!r}: it is one of {', '.join(get_args(Optimization))}")
+            raise InputError(
+                f"optimization = {self.optimization!r}: must be one of {', '.join(get_args(Optimization))}"
+            )
 
     def on(self, threads: int) -> "Runtime":
-        """The same with the number of streams, at least 1, that so many threads make of it."""
+        """The same settings with the actual number of streams, in 1..threads."""
         return replace(self, streams=min(self.streams or threads, threads))
 
     def parts(self, images: int, threads: int) -> int:
-        """Into how many parts of nearly equal size a batch is divided: as many for each stream."""
+        """Number of parts of nearly equal size that a batch is split into, the same for each stream."""
         streams = self.on(threads).streams
         if images < streams:
             return 1
@@ -53,13 +55,13 @@ class Runtime:
         return min(rounds * streams, images)
 
     def describe(self, threads: int) -> str:
-        """How batches are divided, and what else is not the default, for people to read."""
+        """Human-readable summary: how batches are split, and any other setting that is not the default."""
         streams = self.on(threads).streams
         size = "single images" if self.part == 1 else f"parts of up to {self.part} images"
         if streams == 1:
             division = f"{size}, one after the other" if self.part else "whole batches"
         else:
-            division = f"{streams} streams, {size if self.part else 'a part for each'}"
+            division = f"{streams} streams, {size if self.part else 'one part each'}"
         others = {
             "no spinning": not self.spin,
             "no arena": not self.arena,

@@ -1,4 +1,4 @@
-"""The semantic map over its image: one colour a class, one cell a patch, and a legend."""
+"""Drawings of semantic maps over images: one colour per class, one cell per patch, and a legend."""
 
 import colorsys
 from typing import NamedTuple
@@ -13,20 +13,20 @@ from zoo.printable import printable
 PALETTE = (
     "#3f90da", "#ffa90e", "#bd1f01", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#92dadd", "#94a4a2", "#717581",
 )  # fmt: skip
-"""Ten colours for people with colour-vision deficiencies too: M. Petroff, *Accessible Color Sequences* (2021)."""
+"""Ten colours that work with colour-vision deficiencies: M. Petroff, *Accessible Color Sequences* (2021)."""
 
 SIDE = 512
-"""Least length in pixels of the drawn square's side, so that a small image's cells can be seen."""
+"""Minimum side of the drawn square in pixels, so that the cells of a small image are visible."""
 MAX_SIDE = 1024
 MAX_OPACITY = 0.65
-"""Opacity of a cell that is all one class: the image must stay visible under it."""
+"""Opacity of a cell with a single class; the image must stay visible underneath."""
 LEGEND_ROWS = 12
 NONE_COLOUR = "#20242b"
 INK, PAPER = "#202124", "#ffffff"
 
 
 class LegendRow(NamedTuple):
-    """A class, its mean share over the grid, and its colour; None for what has none."""
+    """A class, its mean share over the grid, and its colour; None for `none` and for the sum of other classes."""
 
     name: str
     share: float
@@ -34,7 +34,7 @@ class LegendRow(NamedTuple):
 
 
 def class_colour(index: int) -> str:
-    """The colour of a class, the same in every image; past ten classes, lighter and darker shades of the ten."""
+    """Colour of a class, the same in every image; beyond ten classes, lighter and darker shades of the ten."""
     red, green, blue = (value / 255 for value in ImageColor.getrgb(PALETTE[index % len(PALETTE)])[:3])
     cycle = index // len(PALETTE)
     hue, lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
@@ -49,17 +49,17 @@ def label_colours(labels: tuple[str, ...]) -> list[str]:
 
 
 def draw_semantic_map(image: Image.Image, shares: Array, box: Box, classes: tuple[str, ...], title: str) -> Image.Image:
-    """Draw what each patch looks like over the image.
+    """Draw the class shares of each patch over the image.
 
-    Each cell has the colour of its strongest class, its opacity in proportion to that class's share; cells are not
-    smoothed. The part of the image that the network did not see is dimmed.
+    Each cell has the colour of its strongest class, with an opacity proportional to that class's share; cells are not
+    interpolated. The part of the image that the network did not see is dimmed.
 
     Arguments:
-        image: to draw over, RGB.
+        image: RGB image to draw over.
         shares: [C + 1, h, w], `none` last; see `zoo.answers.patch_shares`.
         box: the part of the image that the grid covers.
         classes: C names.
-        title: a line above the legend.
+        title: title of the legend.
 
     Returns:
         An RGB image: the map on the left, the legend on the right.
@@ -93,7 +93,7 @@ def cells(shares: Array, size: tuple[int, int]) -> Image.Image:
 
 
 def legend_rows(shares: Array, classes: tuple[str, ...]) -> list[LegendRow]:
-    """The largest mean shares over the grid, then what is left, then `none`."""
+    """Classes with the largest mean shares over the grid, then the sum of the others, then `none`."""
     means = shares.mean(axis=(1, 2))
     order = np.argsort(-means[:-1], kind="stable")
     shown, rest = order[:LEGEND_ROWS], order[LEGEND_ROWS:]
@@ -104,7 +104,7 @@ def legend_rows(shares: Array, classes: tuple[str, ...]) -> list[LegendRow]:
 
 
 def draw_legend(rows: list[LegendRow], title: str) -> Image.Image:
-    """The rows under a title, as an image of its own."""
+    """The legend as a separate image: a title above its rows."""
     font, margin, line = ImageFont.load_default(18), 16, 32
     name_width = max(font.getlength(row.name) for row in rows)
     width = round(max(margin * 2 + 34 + name_width + 80, margin * 2 + font.getlength(title)))

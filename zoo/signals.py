@@ -1,4 +1,4 @@
-"""Signals that ask a process to end."""
+"""Signals that ask a process to stop."""
 
 import signal
 import threading
@@ -10,7 +10,7 @@ Handler = Callable[[int, FrameType | None], object]
 
 
 def stop_signals() -> list[signal.Signals]:
-    """SIGINT, SIGTERM, and SIGHUP, which a closed terminal sends, unless the process ignores it, as under `nohup`."""
+    """SIGINT, SIGTERM and, unless it is ignored as under `nohup`, SIGHUP, which is sent when the terminal closes."""
     stopping = [signal.SIGINT, signal.SIGTERM]
     hangup = getattr(signal, "SIGHUP", None)  # Windows has none
     if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
@@ -20,9 +20,9 @@ def stop_signals() -> list[signal.Signals]:
 
 @contextmanager
 def handling(signals: Iterable[signal.Signals], handler: Handler) -> Iterator[None]:
-    """Handle signals within a `with` statement; the former handlers come back at its end.
+    """Context manager that installs a signal handler and restores the previous ones on exit.
 
-    Outside the main thread, in which alone Python lets handlers be set, nothing is done.
+    Does nothing outside the main thread, the only one in which Python allows handlers to be set.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -21,7 +21,7 @@ from zoo.errors import InputError
 
 
 class Assigned(NamedTuple):
-    """An assignment to K templates: it sums to 1 with its slack."""
+    """An assignment to K templates, which sums to 1 together with the slack."""
 
     shares: NDArray[np.float64]
     """[..., K], the share p of each template."""
@@ -34,25 +34,25 @@ def soft_maximiser(scores: ArrayLike, slack: float, temperature: float) -> Assig
 
     Arguments:
         scores: a, [..., K] with K >= 1, finite.
-        slack: mu, the score that a template must beat. At -inf there is no slack: the plain soft-max, q = 0.
-        temperature: epsilon >= 0, finite. At 0 the best of templates and slack takes all; those that tie share equally,
-            which is the limit of the closed form.
+        slack: mu, the score that a template must beat. At -inf there is no slack: the plain softmax, q = 0.
+        temperature: epsilon >= 0, finite. At 0 the best of templates and slack has share 1, divided equally among ties,
+        which is the limit of the closed form.
 
     Returns:
-        The shares in double precision; scores of any size and temperatures however small give neither overflow nor NaN.
+        Shares in double precision; large scores and small temperatures cause neither overflow nor NaN.
 
     Raises:
-        InputError: there are no templates, or an argument is out of its range.
+        InputError: there are no templates, or an argument is out of range.
     """
     scores = np.asarray(scores, dtype=np.float64)
     if not scores.ndim or not scores.shape[-1] or not np.isfinite(scores).all():
-        raise InputError(f"scores of shape {list(scores.shape)}: expected finite ones, [..., K] with K >= 1")
+        raise InputError(f"scores of shape {list(scores.shape)}: expected finite values of shape [..., K] with K >= 1")
     if not slack < np.inf:
         raise InputError(f"slack = {slack}: expected a number, or -inf for none")
     if not 0 <= temperature < np.inf:
-        raise InputError(f"temperature = {temperature}: it must be finite and not below 0")
+        raise InputError(f"temperature = {temperature}: must be finite and at least 0")
     entries = np.concatenate([scores, np.full_like(scores[..., :1], slack)], axis=-1)
-    # What overflows goes to -inf, whose share is 0, as it should be.
+    # Overflow yields -inf, whose share is 0 as intended.
     with np.errstate(over="ignore", under="ignore"):
         below = entries - entries.max(axis=-1, keepdims=True)
         weights = np.exp(below / temperature) if temperature else (below == 0).astype(np.float64)

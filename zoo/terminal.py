@@ -1,4 +1,4 @@
-"""What the program prints: on any terminal, with any encoding, whatever names of files and classes hold."""
+"""Printing that is safe on any terminal and in any encoding, whatever file and class names contain."""
 
 import os
 import sys
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class Terminal(Console):
-    """A console that prints names as they are: nothing in them is markup, an emoji's code or an escape sequence.
+    """A console that prints text literally: no markup, emoji codes or escape sequences are interpreted.
 
     Arguments:
-        folded: whether lines are broken at the terminal's width, as tables need; else names can be copied.
-        stderr: print there.
+        folded: wrap lines at the terminal's width, as tables need; unwrapped names can be copied.
+        stderr: print to standard error.
     """
 
     def __init__(self, folded: bool = False, stderr: bool = False) -> None:
@@ -34,12 +34,12 @@ class Terminal(Console):
 
 
 def print_error(message: object) -> None:
-    """Print a message on standard error, as every error ends the program."""
+    """Print an error message to standard error."""
     Terminal(stderr=True).print(Text.assemble(("error: ", "bold red"), printable_lines(str(message))))
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON, in characters that the terminal or file takes; the others are escaped."""
+    """Print a value as JSON; characters that the output cannot represent are escaped."""
     if sys.stdout is None:
         return
     text = json_text(value)
@@ -48,14 +48,14 @@ def print_json(value: Any) -> None:
 
 
 def escape_unencodable() -> None:
-    """From now on, escape printed characters that the encoding of the output does not have."""
+    """From now on, escape printed characters that the output's encoding cannot represent."""
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="backslashreplace")
 
 
 def discard_unwritten() -> None:
-    """Discard what could not be written to the output: at its exit, Python would try again and complain."""
+    """Discard output that could not be written; at exit, Python would otherwise try again and complain."""
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream:
@@ -66,12 +66,12 @@ def discard_unwritten() -> None:
 
 
 def progress_bar(shown: bool = True) -> "Progress":
-    """A bar with the steps, the time and what the task says of itself in its field `status`.
+    """A progress bar with steps, time and the task's field `status`.
 
     Arguments:
-        shown: False for processes beside the first, whose bar prints nothing.
+        shown: False prints nothing, for every process but the first.
     """
-    # Most commands have no bar.
+    # Imported late: most commands have no progress bar.
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,

@@ -1,4 +1,4 @@
-"""A damaged request on a connection of its own, and a judgement of what came back."""
+"""Sending a damaged request on its own connection, and checking the responses."""
 
 import socket
 import time
@@ -7,25 +7,25 @@ from typing import NamedTuple
 from hostile.requests import damaged_request, most_answers
 
 REFUSALS = frozenset({400, 431})
-"""Statuses of bytes that are no request."""
+"""Statuses for bytes that are not a request."""
 QUIET_SECONDS = 0.4
-"""Without a byte, after which nothing more is expected."""
+"""Seconds of silence after which no more bytes are expected."""
 
 
 class Outcome(NamedTuple):
-    """What came of a request."""
+    """Responses to a damaged request."""
 
     index: int
     name: str
     requests: int
-    """That the connection carried."""
+    """Number of requests on the connection."""
     statuses: tuple[int, ...]
     wrong: str
-    """What is not as it should be; empty if nothing."""
+    """Problem found; empty if none."""
 
 
 def outcome(seed: int, address: tuple[str, int], index: int) -> Outcome:
-    """Send a damaged request, and judge the answers."""
+    """Send a damaged request, and check the responses."""
     name, packets = damaged_request(seed, index)
     received = b""
     with socket.create_connection(address, timeout=QUIET_SECONDS) as connection:
@@ -37,22 +37,22 @@ def outcome(seed: int, address: tuple[str, int], index: int) -> Outcome:
             while data := connection.recv(2**16):
                 received += data
         except OSError:
-            pass  # it is silent, or has closed the connection
+            pass  # timeout, or closed by the server
     requests = most_answers(b"".join(packets))
     try:
         statuses = statuses_of(received)
     except ValueError as error:
-        return Outcome(index, name, requests, (), f"no answer: {error}")
+        return Outcome(index, name, requests, (), f"not a response: {error}")
     wrong = ""
     if any(status >= 500 for status in statuses):
         wrong = "the server failed"
     elif len(statuses) > requests and not (len(statuses) == requests + 1 and statuses[-1] in REFUSALS):
-        wrong = "more answers than requests"
+        wrong = "more responses than requests"
     return Outcome(index, name, requests, statuses, wrong)
 
 
 def statuses_of(received: bytes) -> tuple[int, ...]:
-    """The statuses of all answers, without those that announce others.
+    """Final statuses of all responses.
 
     Raises:
         ValueError: the bytes are something else.

@@ -1,4 +1,4 @@
-"""Damaged images without end, each the same whenever it is made again."""
+"""An endless, reproducible sequence of damaged images."""
 
 import random
 from collections.abc import Callable, Iterable
@@ -10,11 +10,11 @@ from hostile.whole import whole
 from zoo.images.decode import FORMATS
 
 HEADER = 64
-"""Bytes in which a file says what it holds."""
+"""Size of a file's header in bytes."""
 EXTREMES = (0x00, 0x01, 0x7F, 0x80, 0xFE, 0xFF)
 MOST_FLIPS = 16
 MOST_BYTES = 64
-"""That are added or overwritten at a place."""
+"""Maximum number of bytes inserted or overwritten at one position."""
 
 Damage = Callable[[bytes, random.Random], bytes]
 
@@ -23,12 +23,12 @@ class Mutant(NamedTuple):
     """A damaged image."""
 
     name: str
-    """Its format, and what was done to it."""
+    """Format and kinds of damage."""
     data: bytes
 
 
 def mutant(seed: int, index: int) -> Mutant:
-    """One of them: formats and kinds of damage take turns, all else is chance."""
+    """Create one damaged image: formats and kinds of damage alternate, everything else is random."""
     chance = random.Random(f"{seed} {index}")
     turn, format_ = divmod(index, len(FORMATS))
     kinds = list(DAMAGES)
@@ -36,7 +36,7 @@ def mutant(seed: int, index: int) -> Mutant:
     data = chance.choice(whole(FORMATS[format_]))
     for name in names:
         data = DAMAGES[name](data, chance)
-    # Where checksums say that a part is damaged, most decoders look no further.
+    # Most decoders stop at a wrong checksum.
     if chance.random() < 0.7:
         data = with_checksums(data)
     return Mutant(f"{FORMATS[format_]}: {', '.join(names)}", data)
@@ -78,7 +78,7 @@ def _change_lengths(data: bytes, chance: random.Random) -> bytes:
 
 
 def _move_parts(data: bytes, chance: random.Random) -> bytes:
-    """Leave parts out, or have others in their place."""
+    """Remove parts, or replace them by others."""
     every = parts(data)
     for part in sorted(_some(every, chance), reverse=True):
         other = chance.choice(every)
@@ -107,7 +107,7 @@ DAMAGES: dict[str, Damage] = {
     "bytes added": _add_bytes,
     "noise": _add_noise,
 }
-"""By name; what is empty stays empty."""
+"""Kinds of damage by name; empty data stays empty."""
 
 
 def _places(data: bytes, chance: random.Random, count: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""The parts of image files, and where their lengths stand; of a damaged file, as far as it can be read."""
+"""Parts of image files and the positions of their lengths, as far as a damaged file can be parsed."""
 
 import zlib
 from collections.abc import Iterator
@@ -6,25 +6,25 @@ from typing import Literal, NamedTuple
 
 
 class Part(NamedTuple):
-    """A part of a file that says its own length."""
+    """A part of a file with a length field."""
 
     start: int
     stop: int
     length: int
-    """Where its length stands."""
+    """Position of the length field."""
     size: int
-    """Of the length, in bytes."""
+    """Size of the length field in bytes."""
     order: Literal["big", "little"] = "big"
 
 
 def parts(data: bytes) -> list[Part]:
-    """Segments of JPEG, chunks of PNG and WebP, sub-blocks of GIF, in order; none of a file of another format."""
+    """Segments of JPEG, chunks of PNG and WebP, sub-blocks of GIF, in order; none for other formats."""
     found = {b"\xff\xd8": _jpeg, b"\x89P": _png, b"RI": _webp, b"GI": _gif}.get(data[:2])
     return [part for part in found(data) if part.stop <= len(data)] if found else []
 
 
 def with_checksums(data: bytes) -> bytes:
-    """A PNG file whose chunks have the checksums of what they hold; another file as it is."""
+    """A PNG file with correct checksums; other files are unchanged."""
     if not data.startswith(b"\x89P"):
         return data
     mended = bytearray(data)
@@ -67,7 +67,7 @@ def _gif(data: bytes) -> Iterator[Part]:
     """https://www.w3.org/Graphics/GIF/spec-gif89a.txt"""
     at = 13 + _colours(data, 10)
     while at + 10 <= len(data) and data[at] in b"\x21\x2c":
-        # An extension has a label; an image its place, maybe colours, and the size of its codes.
+        # An extension has a label; an image has a position, perhaps colours, and the size of its codes.
         at += 2 if data[at] == 0x21 else 11 + _colours(data, at + 9)
         while at < len(data):
             stop = at + 1 + data[at]
@@ -78,5 +78,5 @@ def _gif(data: bytes) -> Iterator[Part]:
 
 
 def _colours(data: bytes, flags: int) -> int:
-    """Bytes of the table of colours that the flags at a place announce."""
+    """Size in bytes of the colour table announced by the flags at a position."""
     return 3 << (data[flags] & 7) + 1 if flags < len(data) and data[flags] & 0x80 else 0

@@ -1,7 +1,7 @@
-"""Damaged HTTP requests without end, each the same whenever it is made again.
+"""An endless, reproducible sequence of damaged HTTP requests.
 
-Each begins as one request: an image in a form or alone, by its length or in chunks, perhaps with an upgrade, perhaps
-with a whole request as its body.
+Each starts as a valid request: an image in a form or as the body, with a length or chunked, perhaps with an upgrade,
+perhaps with another request as its body.
 """
 
 import random
@@ -14,9 +14,9 @@ from hostile.whole import whole
 
 BOUNDARY = b"boundary-5f0c"
 INNER = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
-"""A request that stands where a body or a file is expected."""
+"""A request in place of a body or a file."""
 HEAD_LIMIT = 2**20
-"""Bytes of a head that are parsed; the server has a limit of its own below."""
+"""Maximum size in bytes of a head; the server's own limit is lower."""
 FIELDS = (
     b"Transfer-Encoding: chunked",
     b"Transfer-Encoding: gzip, chunked",
@@ -43,7 +43,7 @@ FIELDS = (
     b"X-Zero: \0",
     b"Accept: image/png",
 )
-"""Lines that are put into a head."""
+"""Lines that are inserted into a head."""
 
 Damage = Callable[[bytes, random.Random], bytes]
 
@@ -52,13 +52,13 @@ class Sent(NamedTuple):
     """A damaged request."""
 
     name: str
-    """What was done to it."""
+    """Kinds of damage."""
     packets: tuple[bytes, ...]
-    """In which its bytes are sent."""
+    """Bytes of the request, as sent."""
 
 
 def damaged_request(seed: int, index: int) -> Sent:
-    """One of them: kinds of damage take turns, all else is chance."""
+    """Create one damaged request: kinds of damage alternate, everything else is random."""
     chance = random.Random(f"{seed} {index}")
     kinds = list(DAMAGES)
     names = [kinds[index % len(kinds)], *chance.choices(kinds, k=chance.choice((0, 0, 1, 2)))]
@@ -71,9 +71,9 @@ def damaged_request(seed: int, index: int) -> Sent:
 
 
 def most_answers(data: bytes) -> int:
-    """The number of requests in the bytes of a connection, as an independent parser (h11) counts heads.
+    """Number of requests in the bytes of a connection, as counted by an independent parser (h11).
 
-    h11 is the more lenient one, so that no server may answer more; one more may be the refusal of what follows.
+    h11 is lenient, so no server may send more responses, except for one refusal of the rest.
     """
     heads, rest = 0, data
     while rest is not None:
@@ -83,7 +83,7 @@ def most_answers(data: bytes) -> int:
 
 
 def _first_request(data: bytes) -> tuple[bool, bytes | None]:
-    """Whether a request's head begins the bytes, and what is behind its body; None if no request can follow."""
+    """Whether the bytes begin with a request's head, and the bytes after its body; None if no request can follow."""
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT)
     # RFC 9112: empty lines before a request are ignored; h11 does not.
     connection.receive_data(data.lstrip(b"\r\n"))

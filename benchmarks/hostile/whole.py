@@ -1,4 +1,4 @@
-"""Sound images of every format that is read: of several modes, with and without what a file may hold besides."""
+"""Valid images of every supported format, in several modes, with and without optional parts."""
 
 import io
 from functools import cache
@@ -12,12 +12,12 @@ COLOURS = 32
 
 @cache
 def whole(kind: str) -> tuple[bytes, ...]:
-    """The files of a format of `zoo.images.decode.FORMATS`."""
+    """Files of a format in `zoo.images.decode.FORMATS`."""
     return tuple(_encoded(image, kind, options) for image, options in _variants()[kind])
 
 
 def _variants() -> dict[str, list[tuple[Image.Image, dict[str, Any]]]]:
-    """By format: what is saved, and how."""
+    """Images and options of saving, by format."""
     fractal = Image.effect_mandelbrot((SIDE, SIDE), (-2, -1.5, 1, 1.5), 20)
     photo = Image.merge("RGB", (fractal, fractal.rotate(90), Image.linear_gradient("L").resize(fractal.size)))
     palette, layer = photo.quantize(COLOURS), photo.convert("RGBA")

@@ -1,4 +1,4 @@
-"""The contenders of one variant and batch, built, checked against each other, timed in turn and summed up."""
+"""Comparison of the contenders for one variant and batch size: building, checking and timing."""
 
 import statistics
 import time
@@ -18,19 +18,19 @@ from peers.turns import Times, in_turn, ratios
 from zoo.images.preprocess import Pixels
 
 LARGEST_ERROR = 0.01
-"""Of class logits in single precision, relative to the largest of eager's; more is another network."""
+"""Tolerance of fp32 class logits, relative to eager's largest; beyond it, the network is a different one."""
 
 
 @dataclass(slots=True)
 class Measured:
-    """What was measured with one batch."""
+    """Measurements with one batch."""
 
     batch: int
     times: Times = field(default_factory=dict)
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Precision, multiply-adds of an image, setting, seconds to build and call once, logits' error; by contender."""
     left_out: dict[str, str] = field(default_factory=dict)
-    """Why, by contender."""
+    """Reasons, by contender."""
 
 
 def compare(
@@ -44,10 +44,10 @@ def compare(
 
     Arguments:
         subject: the variant with its files.
-        contenders: the first is what the others are compared with; those that fail are left out, unless required.
+        contenders: contenders, of which the first is the reference; those that fail are skipped, unless required.
         pixels: the batch [N, 3, S, S].
-        repeats: turns.
-        progress: called with what is done.
+        repeats: number of turns.
+        progress: called with a description of each step.
     """
     measured = Measured(len(pixels))
     calls: dict[str, Call] = {}
@@ -59,7 +59,7 @@ def compare(
         progress(f"batches of {len(pixels)}, building {contender.name}")
         try:
             call, facts, logits = _set_up(contender, subject, pixels)
-        except Exception as error:  # what peers raise has no common base
+        except Exception as error:  # peers' exceptions have no common base class
             if contender.required:
                 raise
             measured.left_out[contender.name] = f"{type(error).__name__}: {str(error).partition(chr(10))[0][:200]}"
@@ -69,7 +69,7 @@ def compare(
             difference = float(np.abs(logits - expected).max() / np.abs(expected).max())
             facts["logits_error"] = difference
             if not difference <= LARGEST_ERROR and contender.precision == "fp32":
-                measured.left_out[contender.name] = f"its logits are {difference:.1%} away from PyTorch's"
+                measured.left_out[contender.name] = f"its logits differ from PyTorch's by {difference:.1%}"
                 continue
         calls[contender.name], measured.facts[contender.name] = call, facts
     progress(f"batches of {len(pixels)}, taking turns")
@@ -78,7 +78,7 @@ def compare(
 
 
 def _set_up(contender: Contender, subject: Subject, pixels: Pixels) -> tuple[Call, dict[str, Any], NDArray[np.float32]]:
-    """A contender's call, the facts about it, and the class logits that it answers with."""
+    """A contender's call, facts about it, and its class logits."""
     started = time.perf_counter()
     call, setting = contender.build(subject, pixels)
     answer = call(pixels)
@@ -94,7 +94,7 @@ def _set_up(contender: Contender, subject: Subject, pixels: Pixels) -> tuple[Cal
 
 
 def summary(subject: Subject, measured: Measured, roofline: Roofline) -> dict[str, Any]:
-    """What was measured with one batch, as JSON: the raw seconds, and what follows from them."""
+    """Measurements with one batch as JSON: raw seconds and derived values."""
     images, rows = measured.batch, {}
     intensity = images * subject.multiply_adds / subject.least_bytes(images)
     reference = next(iter(measured.times.values()))

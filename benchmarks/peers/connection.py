@@ -7,7 +7,7 @@ from peers.messages import HOST, RECEIVED, Answer, parse_answer
 
 
 class Connection:
-    """A socket with at most one request on its way."""
+    """A socket with at most one request in flight."""
 
     __slots__ = ("due", "received", "rest", "sent", "socket")
 
@@ -17,22 +17,22 @@ class Connection:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.connect_ex((HOST, port))
         self.due: float | None = None
-        """Of its request; None without one."""
+        """Time when its request was due; None without a request."""
         self.sent = 0.0
         self.rest = memoryview(b"")
-        """What is not sent yet."""
+        """Bytes not sent yet."""
         self.received = bytearray()
 
     def send(self) -> None:
-        """Send what the socket takes now."""
+        """Send as much as the socket accepts."""
         with suppress(BlockingIOError):
             self.rest = self.rest[self.socket.send(self.rest) :]
 
     def receive(self) -> Answer | None:
-        """Read what is there; the answer when all of it is.
+        """Read available bytes; returns the response once it is complete.
 
         Raises:
-            OSError: the connection ended before.
+            OSError: the connection ended early.
         """
         data = self.socket.recv(RECEIVED)
         if not data:

@@ -1,4 +1,4 @@
-"""What answers for a network: each contender is built for a batch and then called with it."""
+"""Contenders: runtimes that are built for a batch size and then called."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -24,40 +24,40 @@ Call = Callable[[Pixels], Sequence[Any]]
 """Pixels [N, 3, S, S] to arrays in the CPU's memory, the first of them the class logits [N, C]."""
 
 ONE_RUN = Runtime(streams=1, part=0)
-"""The whole batch at once, every operation shared by all threads."""
+"""The whole batch at once, with all threads sharing each operation."""
 
 
 class Built(NamedTuple):
-    """A contender ready for batches of one size."""
+    """A contender built for one batch size."""
 
     call: Call
     setting: str = ""
-    """What was chosen among several, in words."""
+    """Description of the chosen setting."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """One way to compute."""
+    """One runtime."""
 
     name: str
     build: Callable[[Subject, Pixels], Built]
     precision: str = "fp32"
     package: str = "onnxruntime"
-    """Without which it is left out."""
+    """Package without which it is skipped."""
     devices: tuple[str, ...] = ("cpu", "cuda")
     required: bool = False
-    """Whether the run ends if it fails; others are left out."""
+    """Whether a failure ends the run; others are skipped."""
     ordinary: bool = False
-    """Whether it computes another network, on images of another size."""
+    """Whether it is a different network, with another image size."""
 
 
 def build_eager(subject: Subject, pixels: Pixels) -> Built:
-    """PyTorch as it comes, as the package's own predictor calls it."""
+    """Eager PyTorch, as in the package's own predictor."""
     return Built(TorchPredictor(subject.on_device(), subject.config))
 
 
 def build_compiled(subject: Subject, pixels: Pixels) -> Built:
-    """PyTorch's compiler in its default mode; compiled for this batch alone, which is its best case."""
+    """torch.compile in its default mode; compiled for this batch size only, its best case."""
     torch.compiler.reset()
     return Built(_torch_call(torch.compile(AnswerTuple(subject.on_device()), dynamic=False), subject.device))
 
@@ -66,7 +66,7 @@ def build_torchscript(subject: Subject, pixels: Pixels) -> Built:
     """A trace, frozen and optimised for inference."""
     module, example = AnswerTuple(subject.on_device()), torch.from_numpy(pixels).to(subject.device)
     with warnings.catch_warnings(), torch.no_grad():
-        # That TorchScript is deprecated, and what a trace cannot see: the checks of the pixels' shape.
+        # TorchScript's deprecation, and checks of the pixels' shape that tracing cannot see.
         warnings.simplefilter("ignore")
         traced = torch.jit.trace(module, example, check_trace=False)
         module = torch.jit.optimize_for_inference(torch.jit.freeze(traced))
@@ -92,7 +92,7 @@ def build_ours(subject: Subject, pixels: Pixels, precision: str, runtime: Runtim
 
 
 def build_tuned(subject: Subject, pixels: Pixels) -> Built:
-    """This project's predictor, with the batch divided in the way that is fastest here, as `zoo tune` would."""
+    """This project's predictor with the fastest split of the batch, as by `zoo tune`."""
     divisions = dict.fromkeys(Runtime(part=part).on(subject.threads) for part in PARTS)
     ways = {
         one.describe(subject.threads): build_ours(subject, pixels, "fp32", one).call for one in (ONE_RUN, *divisions)
@@ -102,7 +102,7 @@ def build_tuned(subject: Subject, pixels: Pixels) -> Built:
 
 
 def build_with_openvino(subject: Subject, pixels: Pixels, precision: str) -> Built:
-    """OpenVINO on our file; the time to build it includes the trials of its ways."""
+    """OpenVINO on our file; build time includes the trials of its settings."""
     return Built(*build_openvino(subject.files["fp32"].path, pixels, subject.threads, precision))
 
 
@@ -122,7 +122,7 @@ CONTENDERS = (
     Contender("ours fp16", partial(build_ours, precision="fp16"), "fp16", devices=CUDA),
     Contender("timm resnet", partial(build_session, kind="ordinary"), package="timm", ordinary=True),
 )
-"""In the order of the tables; the first is what the others are compared with."""
+"""Contenders in the order of the tables; the first is the reference."""
 
 
 def _torch_call(module: Any, device: str) -> Call:

@@ -1,4 +1,4 @@
-"""Servers that take turns under the same loads; while one has its turn, the others are paused."""
+"""Servers that take turns under the same loads; all but one are paused."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -14,13 +14,13 @@ from peers.server_process import Server, StartError
 from peers.serving_contenders import Contender
 
 TRAINING = {"warmup": 0.0, "seconds": 2.0, "clients": 8}
-"""The load before the first turn: adaptive batching learns from it."""
+"""Load before the first turn, from which adaptive batching can learn."""
 
 _LABEL = re.compile(rb'"label": *"([^"]+)"')
 
 
 class Files(NamedTuple):
-    """Of the images of a kind, and of the requests that send them."""
+    """Files of the images of a kind, and of their requests."""
 
     images: tuple[str, ...]
     forms: tuple[str, ...]
@@ -46,18 +46,18 @@ class Files(NamedTuple):
 
 
 class Contest:
-    """Servers and the requests for them; a context manager that ends the servers.
+    """Servers and their requests; a context manager that stops the servers.
 
     Arguments:
-        folder: where requests and logs go.
-        kinds: of images.
+        folder: folder for requests and logs.
+        kinds: kinds of images.
     """
 
     def __init__(self, folder: Path, kinds: Iterable[Kind]) -> None:
         self.left_out: dict[str, str] = {}
-        """Why, by contender."""
+        """Reasons, by contender."""
         self.files = {kind.name: Files.write(kind, folder) for kind in kinds}
-        """By the kind of images."""
+        """Files by kind of images."""
         self._folder = folder
         self._servers: dict[str, tuple[Contender, Server]] = {}
         self._answers: dict[str, str] = {}
@@ -71,11 +71,12 @@ class Contest:
 
     @property
     def names(self) -> list[str]:
-        """Of the contenders that run."""
+        """Names of the running contenders."""
         return list(self._servers)
 
     def enter(self, contender: Contender, environment: Mapping[str, str]) -> None:
-        """Start a server, and compare its answers with those of the first; one that fails is ended and left out."""
+        """Start a server, and compare its answers with those of the first; a server that fails is stopped and
+        skipped."""
         try:
             with ExitStack() as starting:
                 server = starting.enter_context(
@@ -91,15 +92,15 @@ class Contest:
         self.send(contender.name, next(iter(self.files)), **TRAINING)
 
     def server(self, name: str) -> Server:
-        """The process of a contender."""
+        """Process of a contender."""
         return self._servers[name][1]
 
     def send(self, name: str, kind: str, **load: Any) -> Driven:
-        """Give a server its turn.
+        """Run a server's turn.
 
         Arguments:
-            name: of the contender.
-            kind: of the images.
+            name: name of the contender.
+            kind: kind of images.
             load: fields of `Load`.
         """
         contender, server = self._servers[name]

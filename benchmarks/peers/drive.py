@@ -1,4 +1,4 @@
-"""A load sent to a server by a process of its own, and what came of it."""
+"""Sending a load to a server from a separate process, with the results."""
 
 import json
 import subprocess
@@ -19,15 +19,15 @@ class Driven:
     load: Load
     samples: tuple[Sample, ...]
     server_cpu_seconds: float
-    """In the measured time, of all its processes."""
+    """CPU seconds of all its processes in the measured time."""
     generator_cpu_seconds: float
 
     def outcome(self) -> Outcome:
-        """Of the whole measured time."""
+        """Outcome over the whole measured time."""
         return outcome(self.samples, self.load.seconds, closed=self.load.clients > 0)
 
     def to_json(self) -> dict[str, Any]:
-        """All but the samples."""
+        """Results as JSON, without the samples."""
         own = {name: round(getattr(self, name), 3) for name in ("server_cpu_seconds", "generator_cpu_seconds")}
         return {"seconds": self.load.seconds} | self.outcome().to_json() | own
 
@@ -57,4 +57,4 @@ def drive(server: Server, load: Load) -> Driven:
 def _expect(output: IO[str], word: str) -> None:
     line = output.readline()
     if line.strip() != word:
-        raise RuntimeError(f"the load generator wrote {line!r} where {word!r} was expected; its error is above")
+        raise RuntimeError(f"the load generator wrote {line!r}, expected {word!r}; see its error above")

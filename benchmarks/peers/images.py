@@ -1,4 +1,4 @@
-"""The same images for every trainer: arrays for those that hold them in memory, and a folder of PNG files for timm."""
+"""The same images for all trainers: arrays in memory, and a folder of PNG files for timm."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ def write_images(source: str, folder: Path, count: int, size: int) -> None:
     """Write `images.npz`, and `train/CLASS/NUMBER.png`, with `count` images; a smaller data set is repeated.
 
     Arguments:
-        source: as `--data` of `zoo train`.
-        folder: where to.
-        count: how many.
-        size: their side in pixels.
+        source: data set, as for `zoo train --data`.
+        folder: output folder.
+        count: number of images.
+        size: side of the images in pixels.
     """
     images = open_split(source, "train")
     labels = np.array([int(images.labels[index % len(images)]) for index in range(count)])

@@ -1,19 +1,18 @@
-"""Requests sent to a server, with the time that each took: a load generator that costs little.
+"""A lightweight load generator that records the time of each request.
 
     cd benchmarks; python -m peers.load < LOAD
 
-In a *closed loop* each of a number of clients sends its next request when it has the answer to the one before: that
-measures the most that a server can do. In an *open loop* requests are due at random times (a Poisson process) whatever
-the server does, each on a connection that is free, or a new one: that is how the world sends them. Times count from
-the moment when a request was due, also where no connection was free, so that a slow answer does not hide the waiting
-of those behind it (no coordinated omission).
+In a *closed loop*, each of a number of clients sends its next request after the response to the last: this measures
+peak throughput. In an *open loop*, requests are due at random times (a Poisson process) regardless of the server, each
+on an idle connection or a new one, as in real traffic. Times count from the moment when a request was due, even if no
+connection was idle, so that a slow response does not hide the wait of those behind it (no coordinated omission).
 
-One thread, non-blocking sockets, requests made before; of an answer only the status, the length and whether the
-connection stays are read. PyPI has no library that does an open loop and gives every request's time for so little:
-those for load tests build and parse each request in Python, on the cores that the server under test needs.
+One thread, non-blocking sockets, prepared requests; only status, length and keep-alive of a response are parsed. No
+library on PyPI offers an open loop with the time of every request at so low a cost: load-testing libraries build and
+parse each request in Python, on the cores that the server under test needs.
 
-Reads a `Load` as JSON. Writes a line `begin` when the measured time begins, a line `end` when it ends, and then one of
-JSON: `cpu_seconds` of this process in that time, and `samples`, each a `Sample`. Needs only Python's library.
+Reads a `Load` as JSON. Writes a line `begin` when the measured time begins, a line `end` when it ends, and then a line
+of JSON: `cpu_seconds` of this process in that time, and `samples`, each a `Sample`. Needs only the standard library.
 """
 
 import gc
@@ -33,55 +32,55 @@ from peers.connection import Connection
 from peers.pace import Closed, Open, Pace, arrivals
 
 CONNECTIONS = 512
-"""Of an open loop at most; a request that finds none free waits, and its time runs."""
+"""Maximum number of connections in an open loop; a request without an idle one waits while its time counts."""
 FAILED, UNANSWERED = 0, -1
-"""Statuses of requests whose connection broke, and of those without an answer when patience ended."""
+"""Statuses of requests whose connection broke, and of those unanswered at the end of the patience."""
 
 clock = time.perf_counter
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What to send; times are in seconds."""
+    """A load to send; times are in seconds."""
 
     port: int
     requests: tuple[str, ...]
-    """Files, each a whole HTTP request; sent in turn."""
+    """Files with one HTTP request each, sent in rotation."""
     warmup: float
-    """Before the measured time."""
+    """Warm-up before the measured time."""
     seconds: float
-    """That are measured."""
+    """Measured time."""
     clients: int = 0
-    """Of a closed loop; 0 for an open one."""
+    """Number of clients of a closed loop; 0 for an open loop."""
     rate: float = 0.0
-    """Requests a second of an open loop."""
+    """Requests per second of an open loop."""
     seed: int = 0
-    """Of its random times."""
+    """Seed of its random times."""
     patience: float = 15.0
-    """For answers, when the last request was due."""
+    """Time to wait for responses after the last request was due."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
 
 
 class Sample(NamedTuple):
-    """A request; times are in seconds."""
+    """Times of a request in seconds."""
 
     due: float
-    """After the measured time began; below 0 in the warm-up."""
+    """Due time after the start of the measured time; negative in the warm-up."""
     sent: float
-    """When its first bytes left, after it was due."""
+    """Delay of its first bytes after it was due."""
     took: float
-    """Until the answer, or until it failed or was given up, after it was due."""
+    """Delay of the response, failure or timeout after it was due."""
     status: int
 
 
 class Generator:
-    """Sends a load, and keeps a sample of every request.
+    """Sends a load, and records a sample for every request.
 
     Arguments:
-        load: what to send.
-        requests: the bytes of its files.
+        load: the load.
+        requests: contents of its files.
     """
 
     def __init__(self, load: Load, requests: Sequence[bytes]) -> None:
@@ -107,7 +106,7 @@ class Generator:
         self._selector.register(self._alarm, selectors.EVENT_READ)
 
     def run(self, until: float) -> None:
-        """Go on until a time on this module's clock, or after the end until nothing is on its way."""
+        """Run until a time on this module's clock or, after the end, until no request is in flight."""
         while (now := self._dispatch(until)) < until:
             if now >= self.end and len(self._idle) == len(self._open):
                 return
@@ -115,7 +114,7 @@ class Generator:
             self._wait(min(until, self._pace.next) if free else until, now)
 
     def give_up(self) -> None:
-        """Count what has no answer, also what was never sent."""
+        """Record requests without a response, including those never sent."""
         now = clock()
         for connection in self._open:
             if connection.due is not None:
@@ -124,7 +123,7 @@ class Generator:
             self.samples.append(Sample(due - self.begin, now - due, now - due, UNANSWERED))
 
     def _dispatch(self, until: float) -> float:
-        """Send all that is due, as far as there are connections and time; the time when that was done."""
+        """Send all due requests for which there are connections and time; returns the time when this was done."""
         while (now := clock()) < until and (self._idle or len(self._open) < self._limit):
             due = self._pace.take(now)
             if due is None:
@@ -136,7 +135,7 @@ class Generator:
         return now
 
     def _wait(self, until: float, now: float) -> None:
-        """Handle what happens until a time, or until something happened."""
+        """Handle events until a time, or until one has occurred."""
         signal.setitimer(signal.ITIMER_REAL, max(until - now, 1e-6))
         for key, events in self._selector.select():
             connection = key.data
@@ -155,7 +154,7 @@ class Generator:
         return connection
 
     def _send(self, connection: Connection, waits: bool) -> None:
-        """Send as much as goes; `waits` says whether the selector waits for more room already."""
+        """Send as much as possible; `waits` is whether the selector already waits for writability."""
         try:
             connection.send()
         except OSError:
@@ -166,7 +165,7 @@ class Generator:
             self._selector.modify(connection.socket, events, connection)
 
     def _receive(self, connection: Connection) -> None:
-        if connection.due is None:  # nothing was asked: it ends
+        if connection.due is None:  # no request in flight: closed by the server
             self._lose(connection)
             return
         try:
@@ -179,7 +178,7 @@ class Generator:
         if answer is None:
             return
         self._note(connection, clock(), answer.status)
-        # A server that answers before it has the whole request wants no more of it.
+        # A server that responds before the whole request is sent does not want the rest.
         if answer.closes or connection.rest:
             self._close(connection)
         else:
@@ -187,7 +186,7 @@ class Generator:
             self._idle.append(connection)
 
     def _lose(self, connection: Connection) -> None:
-        """The other end closed a connection: a failure if a request was on it."""
+        """Handle a connection closed by the server: a failure if a request was in flight."""
         if connection.due is None:
             self._idle.remove(connection)
         else:

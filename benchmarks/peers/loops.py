@@ -1,4 +1,4 @@
-"""The loads of benchmarks/serving.py, each sent to all servers in turn."""
+"""Loads of benchmarks/serving.py, each sent to all servers in turn."""
 
 import json
 import statistics
@@ -17,10 +17,10 @@ from peers.turns import ratios
 from zoo.runtime import Precision
 
 Turns = dict[str, list[dict[str, Any]]]
-"""What came of the turns of each server, as JSON."""
+"""Results of the turns of each server, as JSON."""
 
 PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
-"""That are measured without HTTP."""
+"""Precisions measured without HTTP."""
 
 
 class Loops:
@@ -28,8 +28,8 @@ class Loops:
 
     Arguments:
         contest: the servers.
-        repeats: turns of each in a closed loop.
-        warmup: seconds before what is measured of a turn.
+        repeats: number of turns per server in a closed loop.
+        warmup: seconds before the measured time of a turn.
     """
 
     def __init__(self, contest: Contest, repeats: int, warmup: float) -> None:
@@ -38,7 +38,7 @@ class Loops:
         self._warmup = warmup
 
     def closed(self, kind: Kind, clients: int, seconds: float) -> Turns:
-        """Each client sends its next request when it has its answer."""
+        """Closed loop: each client sends its next request after its last response."""
         times = {"warmup": kind.slow * self._warmup, "seconds": kind.slow * seconds}
         turns: Turns = {name: [] for name in self._contest.names}
         for name in self._in_turn(self._contest.names):
@@ -59,14 +59,14 @@ class Loops:
     def open(
         self, kind: Kind, share: float, most: Mapping[str, float], seconds: float, seed: int
     ) -> dict[str, dict[str, Any]]:
-        """Requests come at random times.
+        """Open loop: requests arrive at random times.
 
         Arguments:
-            kind: of the images.
-            share: of the most that each server does.
-            most: that, in requests per second, by server.
-            seconds: that are measured.
-            seed: of the times.
+            kind: kind of images.
+            share: load as a share of each server's peak throughput.
+            most: peak throughput in requests per second, by server.
+            seconds: measured time.
+            seed: seed of the times.
         """
         loads = {}
         for name, speed in most.items():
@@ -77,14 +77,14 @@ class Loops:
         return loads
 
     def _in_turn(self, names: Sequence[str]) -> Iterator[Any]:
-        """The names as often as there are turns, in each from another one on."""
+        """The names in the order of each turn, each starting with another one."""
         for turn in range(self._repeats):
             first = turn % len(names) if names else 0
             yield from (*names[first:], *names[:first])
 
 
 def capacities(closed: Mapping[str, Turns]) -> dict[str, float]:
-    """Requests per second: the most that each server did in a closed loop, the median of its turns."""
+    """Peak throughput in requests per second of each server in closed loops, as medians over turns."""
     most: dict[str, float] = {}
     for turns in closed.values():
         for name, own in turns.items():
@@ -93,7 +93,7 @@ def capacities(closed: Mapping[str, Turns]) -> dict[str, float]:
 
 
 def lines(turns: Turns) -> Iterator[str]:
-    """A closed loop for people to read, a line a server."""
+    """Readable results of a closed loop, one line per server."""
     for name, own in turns.items():
         speeds = [turn["requests_per_second"] for turn in own]
         parts = [f"{name}: {statistics.median(speeds):.1f} requests/s"]

@@ -1,4 +1,4 @@
-"""What times depend on beside the code: the machine, its load, its limits, the versions of packages."""
+"""The machine of a measurement: its load, its limits, and versions of packages."""
 
 import json
 import os
@@ -18,7 +18,7 @@ PACKAGES = ("torch", "onnx", "onnxruntime", "openvino", "timm", "numpy")
 
 
 def describe(device: str, threads: int) -> dict[str, Any]:
-    """The machine as it is now, as JSON."""
+    """Current state of the machine, as JSON."""
     if device.startswith("cuda"):
         import torch
 
@@ -38,7 +38,7 @@ def describe(device: str, threads: int) -> dict[str, Any]:
 
 
 def measure_roofline(device: str, threads: int) -> dict[str, Any]:
-    """What `roofline.py` answers, in a process of its own: its threads and its memory disturb no measurement.
+    """Run `roofline.py` in a separate process, so that its threads and memory do not disturb measurements.
 
     Raises:
         SystemExit: it failed.
@@ -58,16 +58,16 @@ def measure_roofline(device: str, threads: int) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Roofline:
-    """The machine's limits: the best of several measurements."""
+    """Limits of the machine, as the best of several measurements."""
 
     multiply_adds_per_second: dict[str, float]
-    """Of the fastest matrix product, by precision; `fp32` is always there."""
+    """Multiply-adds per second of the fastest matrix product, by precision, including `fp32`."""
     bytes_per_second: float
-    """Read and written by the fastest copy."""
+    """Bytes per second read and written by the fastest copy."""
 
     @staticmethod
     def best(measured: Iterable[dict[str, Any]]) -> "Roofline":
-        """Of what `measure_roofline` answered."""
+        """Best of several results of `measure_roofline`."""
         peaks: dict[str, float] = {}
         copies = []
         for one in measured:
@@ -78,11 +78,11 @@ class Roofline:
         return Roofline(peaks, max(copies))
 
     def limit(self, precision: str, intensity: float) -> float:
-        """Multiply-adds per second that cannot be exceeded; of single precision, where another was not measured.
+        """Upper bound on multiply-adds per second; that of fp32 if the precision was not measured.
 
         Arguments:
-            precision: that is computed in.
-            intensity: multiply-adds for each byte that is read or written at least.
+            precision: precision of the computation.
+            intensity: multiply-adds per byte of minimal memory traffic.
         """
         peaks = self.multiply_adds_per_second
         return min(peaks.get(precision, peaks["fp32"]), intensity * self.bytes_per_second)

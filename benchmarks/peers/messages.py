@@ -1,4 +1,4 @@
-"""HTTP requests made as bytes, and as much of their answers as has to be read."""
+"""HTTP requests as bytes, and minimal parsing of responses."""
 
 import re
 import socket
@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 HOST = "127.0.0.1"
 RECEIVED = 2**16
-"""Bytes read at once."""
+"""Bytes per read."""
 PATH = "/classify"
 FIELD = "file"
 BOUNDARY = "benchmark-7d9f2c41"
 
 
 def form_request(image: bytes, media_type: str) -> bytes:
-    """A form with a file, as browsers and `curl -F` send it."""
+    """A form with a file, as sent by browsers and `curl -F`."""
     head = (
         f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{FIELD}"; filename="image"\r\n'
         f"Content-Type: {media_type}\r\n\r\n"
@@ -23,7 +23,7 @@ def form_request(image: bytes, media_type: str) -> bytes:
 
 
 def body_request(image: bytes, media_type: str) -> bytes:
-    """The file alone as the body."""
+    """The file as the body."""
     return _post(media_type, image)
 
 
@@ -36,13 +36,13 @@ def _post(content_type: str, body: bytes) -> bytes:
 
 
 class Answer(NamedTuple):
-    """What is read of an answer."""
+    """Parsed head of a response."""
 
     status: int
     length: int
-    """Of all its bytes."""
+    """Total size in bytes."""
     closes: bool
-    """Whether the connection ends with it."""
+    """Whether the connection is closed after it."""
 
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -50,25 +50,25 @@ _CLOSE = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 
 
 def parse_answer(received: bytes | bytearray) -> Answer | None:
-    """The answer that begins with these bytes; None while its head is not complete.
+    """Parse the response that begins with these bytes; None while its head is incomplete.
 
     Raises:
-        ValueError: it says no length.
+        ValueError: it has no Content-Length.
     """
     end = received.find(b"\r\n\r\n")
     if end < 0:
         return None
     length = _LENGTH.search(received, 0, end)
     if length is None:
-        raise ValueError(f"an answer without Content-Length: {bytes(received[:end])!r}; the load generator needs one")
+        raise ValueError(f"response without Content-Length: {bytes(received[:end])!r}; the load generator needs one")
     return Answer(int(received[9:12]), end + 4 + int(length[1]), _CLOSE.search(received, 0, end) is not None)
 
 
 def exchange(port: int, request: bytes, timeout: float) -> tuple[int, bytes]:
-    """The status and the body of the answer to one request.
+    """Send one request; returns the status and body of the response.
 
     Raises:
-        OSError: there is none within `timeout` seconds.
+        OSError: there is no response within `timeout` seconds.
     """
     received = b""
     with socket.create_connection((HOST, port), timeout) as connection:

@@ -1,9 +1,9 @@
-"""What a machine can do without HTTP: images decoded and computed as the server does it, one thread a core.
+"""Limit of the machine without HTTP: images decoded and computed as in the server, with one thread per core.
 
     python benchmarks/peers/no_http.py TASK
 
 Each thread decodes a few images and computes them with one thread, so that none waits for another. `TASK` is JSON;
-the last line of the output is `images_per_second` and `cpu_seconds` as JSON.
+the last line of the output has `images_per_second` and `cpu_seconds` as JSON.
 """
 
 import itertools
@@ -28,15 +28,15 @@ BATCH = 8
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What to compute."""
+    """Specification of the work."""
 
     model: str
-    """As for `zoo serve`."""
+    """Model, as for `zoo serve`."""
     precision: Precision
     images: tuple[str, ...]
-    """Files, taken in turn."""
+    """Image files, used in rotation."""
     warmup: float
-    """Seconds before the measured ones."""
+    """Seconds before the measured time."""
     seconds: float
 
     def to_json(self) -> str:
@@ -44,7 +44,7 @@ class Task:
 
 
 def work(predictor: OnnxPredictor, images: Iterator[bytes], start: float, stop: float) -> float:
-    """Images per second of one thread, of the batches that it began between two times."""
+    """Images per second of one thread, for the batches that it started between two times."""
     size = predictor.config.input_size
     done, began = 0, 0.0
     while (now := time.perf_counter()) < stop:

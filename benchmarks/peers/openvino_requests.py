@@ -1,4 +1,4 @@
-"""OpenVINO computing an ONNX file: a batch as one request, or cut into parts that several requests share."""
+"""Inference of an ONNX file with OpenVINO: a batch as one request, or split into several."""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,23 +11,23 @@ from peers.turns import fastest
 from zoo.images.preprocess import Pixels
 
 PARTS = (1, 4, 16)
-"""Images in a request, tried where they divide a batch of at least `LEAST_BATCH`."""
+"""Sizes of requests to try if they divide a batch of at least `LEAST_BATCH`."""
 LEAST_BATCH = 8
 
 
 def build_openvino(
     file: Path, pixels: Pixels, threads: int, precision: str
 ) -> tuple[Callable[[Pixels], list[Any]], str]:
-    """The fastest way for a batch.
+    """Find the fastest setting for a batch.
 
     Arguments:
         file: the ONNX file.
-        pixels: a batch; the network is compiled for its shape, which is OpenVINO's best case.
-        threads: in all.
+        pixels: a batch; the network is compiled for its shape, OpenVINO's best case.
+        threads: total number of threads.
         precision: `f32` or `bf16`.
 
     Returns:
-        A function from pixels to arrays, in the order of the file's outputs, and which way it is.
+        A function from pixels to arrays, in the order of the file's outputs, and the name of the setting.
     """
     options = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": threads}
     ways = {"one request": one_request(file, len(pixels), options)}
@@ -40,7 +40,7 @@ def build_openvino(
 
 
 def one_request(file: Path, batch: int, options: dict[str, Any]) -> Callable[[Pixels], list[Any]]:
-    """The whole batch at once, compiled for the shortest answer."""
+    """The whole batch at once, compiled for latency."""
     request = _compile(file, batch, options | {"PERFORMANCE_HINT": "LATENCY"}).create_infer_request()
 
     def call(pixels: Pixels) -> list[Any]:
@@ -50,11 +50,11 @@ def one_request(file: Path, batch: int, options: dict[str, Any]) -> Callable[[Pi
 
 
 def many_requests(file: Path, part: int, options: dict[str, Any]) -> Callable[[Pixels], list[Any]]:
-    """Parts of the batch at the same time, compiled for the most images."""
+    """Parts of the batch concurrently, compiled for throughput."""
     from openvino import AsyncInferQueue
 
     compiled = _compile(file, part, options | {"PERFORMANCE_HINT": "THROUGHPUT"})
-    queue = AsyncInferQueue(compiled)  # as many requests as OpenVINO finds best
+    queue = AsyncInferQueue(compiled)  # with OpenVINO's choice of the number of requests
     shapes = [list(output.shape)[1:] for output in compiled.outputs]
 
     def call(pixels: Pixels) -> list[Any]:

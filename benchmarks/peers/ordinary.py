@@ -1,4 +1,4 @@
-"""A network of timm's with nearly as many multiply-adds as a variant: what an ordinary network of that cost takes."""
+"""A timm network with a similar number of multiply-adds as a variant, for comparison."""
 
 from functools import cache
 from typing import Any, NamedTuple
@@ -19,13 +19,13 @@ class Ordinary(NamedTuple):
 
     name: str
     side: int
-    """Of its images, in pixels."""
+    """Side of its images in pixels."""
     multiply_adds: int
-    """Of its convolutions and linear layers, one image."""
+    """Multiply-adds of its convolutions and linear layers for one image."""
 
 
 class OrdinaryNetwork(nn.Module):
-    """A timm network with random weights, from the same kind of pixels to the same kind of answer as the zoo's."""
+    """A timm network with random weights, with the same kinds of input and output as the zoo's networks."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ def nearest(multiply_adds: int) -> Ordinary:
 
 
 def count_multiply_adds(network: nn.Module, side: int) -> int:
-    """Of the convolutions and linear layers, for one image [3, side, side]."""
+    """Multiply-adds of the convolutions and linear layers for one image [3, side, side]."""
     total = 0
 
     def add(layer: nn.Conv2d | nn.Linear, inputs: Any, output: Tensor) -> None:

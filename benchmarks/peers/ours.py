@@ -1,6 +1,6 @@
 """This project's trainer: the loop of `zoo train` with its augmentation, log, progress and checkpoints.
 
-The clock is a hook that PyTorch calls after every optimizer's step, so that the loop itself is the one that users run.
+The clock is a hook that PyTorch calls after every optimiser step, so the loop itself is exactly the one that users run.
 """
 
 import sys
@@ -12,7 +12,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 
 def train(task: Task, run: Path) -> None:
-    """The one place that knows how `zoo train` calls the loop."""
+    """Call the loop like `zoo train`; the only place that knows how."""
     from training.data.images import LabelledImages
     from training.feed import BatchStream
     from training.loop import train as train_network

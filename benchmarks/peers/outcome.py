@@ -1,4 +1,4 @@
-"""What the samples of a load say of a server."""
+"""Evaluation of the samples of a load."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -9,43 +9,43 @@ from peers.load import UNANSWERED, Sample
 
 ACCEPTED = 200
 REJECTED = (429, 503)
-"""Statuses of a server that has too much to do."""
+"""Statuses of an overloaded server."""
 SHARES = (50, 90, 99)
-"""Of the requests, in percent, whose times are given."""
+"""Percentiles that are reported."""
 
 Percentiles = dict[str, float]
-"""Milliseconds within which a share of requests was answered, by its name, `p50`; empty without requests."""
+"""Percentiles of latency in milliseconds by name, such as `p50`; empty without requests."""
 
 
 def percentile(ascending: Sequence[float], share: float) -> float:
-    """The least value that at least `share` percent of the values do not exceed (the nearest rank)."""
+    """Percentile by nearest rank: the smallest value that `share` percent of the values do not exceed."""
     return ascending[max(math.ceil(share / 100 * len(ascending)), 1) - 1]
 
 
 def percentiles(seconds: Iterable[float]) -> Percentiles:
-    """The `SHARES` of times in seconds."""
+    """Percentiles `SHARES` of times in seconds."""
     ascending = sorted(seconds)
     return {f"p{share}": round(1000 * percentile(ascending, share), 3) for share in SHARES if ascending}
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Of the requests of a measured time."""
+    """Outcome of the requests in a measured time."""
 
     requests: int
     rejected: int
     failed: int
     """Broken connections and answers of any other status."""
     unanswered: int
-    """When patience ended."""
+    """Requests unanswered at the end of the patience."""
     requests_per_second: float
-    """Answers with what was asked for."""
+    """Successful responses per second."""
     latency: Percentiles
-    """Of these, and of the unanswered ones, which took at least as long as they were waited for."""
+    """Latency of successful responses and of unanswered requests, which took at least as long as was waited."""
     rejection: Percentiles
-    """Of the rejected ones."""
+    """Latency of rejections."""
     lateness: Percentiles
-    """Of the load generator: from when requests were due until their first byte left."""
+    """Delay in the load generator, from when requests were due until their first byte was sent."""
 
     @property
     def rejected_share(self) -> float:
@@ -56,17 +56,17 @@ class Outcome:
 
 
 def outcome(samples: Iterable[Sample], seconds: float, closed: bool, start: float = 0.0) -> Outcome:
-    """Sum up a measured time of a load.
+    """Evaluate a measured time of a load.
 
-    Answers count for the speed if they came in that time. For everything else those requests count that were due in
-    it, however late their answers came. In a closed loop those count that were answered in it, as the last ones had
-    fewer others beside them, and those that never were.
+    Throughput counts responses that arrived in that time. Everything else counts requests that were due in it, however
+    late their responses. In a closed loop, those answered in it count, since the last ones have less competition, and
+    those never answered.
 
     Arguments:
-        samples: of the load.
-        seconds: the length of the time.
+        samples: samples of the load.
+        seconds: length of the time.
         closed: whether the load was a closed loop.
-        start: of the time, in seconds after the load's measured time began.
+        start: start of the time, in seconds after that of the load's measured time.
     """
     every = list(samples)
     stop = start + seconds

@@ -1,4 +1,4 @@
-"""When the requests of a load are due."""
+"""Schedules of the requests of a load."""
 
 import random
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 def arrivals(rate: float, start: float, stop: float, seed: int) -> Iterator[float]:
-    """Random times from `start` to before `stop`, `rate` a second on average, as independent senders make them."""
+    """Random times in [start, stop), `rate` per second on average, as from independent senders."""
     source = random.Random(seed)
     now = start + source.expovariate(rate)
     while now < stop:
@@ -15,13 +15,13 @@ def arrivals(rate: float, start: float, stop: float, seed: int) -> Iterator[floa
 
 
 class Pace(Protocol):
-    """When requests are due."""
+    """A schedule of requests."""
 
     next: float
-    """The time to look again, if there was nothing to take."""
+    """Time of the next request, if none is due."""
 
     def take(self, now: float) -> float | None:
-        """When the request that is to be sent now was due; None if there is none."""
+        """Due time of the request to send now; None if there is none."""
 
 
 class Closed:

@@ -1,4 +1,4 @@
-"""The machine's speed at what it does best: the product of two large square bf16 matrices."""
+"""Peak speed of the machine: the product of two large square bf16 matrices."""
 
 import itertools
 import json
@@ -10,13 +10,13 @@ import torch
 
 SIDES = {"cpu": (1024, 2048, 4096), "cuda": (4096, 8192, 16384)}
 SECONDS = 0.5
-"""Least time for each shape."""
+"""Minimum time per shape."""
 WARMUP = 2
-"""Calls before the timed ones."""
+"""Warm-up calls."""
 
 
 def best_seconds(call: Callable[[], object], on_gpu: bool) -> float:
-    """Shortest time of a call, of those that fit into `SECONDS`, timed one by one."""
+    """Shortest time of a call within `SECONDS`, timed one by one."""
     best, until = float("inf"), 0.0
     for turn in itertools.count():
         started = time.perf_counter()
@@ -34,7 +34,7 @@ def best_seconds(call: Callable[[], object], on_gpu: bool) -> float:
 
 
 def multiply_adds_per_second(side: int, device: torch.device, dtype: torch.dtype = torch.bfloat16) -> float:
-    """Of PyTorch's product of two matrices with this side."""
+    """Multiply-adds per second of PyTorch's product of two matrices with this side."""
     left, right = torch.randn(2, side, side, device=device, dtype=dtype).unbind()
     result = torch.empty_like(left)
     return side**3 / best_seconds(lambda: torch.mm(left, right, out=result), device.type == "cuda")

@@ -1,4 +1,4 @@
-"""Images to send: the same every time, and as heavy for a decoder as a camera's."""
+"""Reproducible images to send, as expensive to decode as photographs."""
 
 import io
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 SOURCE = Path(__file__).parents[2] / "tests" / "data" / "cat.jpg"
 QUALITY = 90
 NOISE = 5.0
-"""Standard deviation of the grain, of 255: with it, a JPEG file has as many bits a pixel as a photograph."""
+"""Standard deviation of the grain (of 255), which gives a JPEG file as many bits per pixel as a photograph."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,11 @@ class Kind:
     height: int
     format: str
     different: int
-    """Images that are made, and sent in turn."""
+    """Number of images, sent in rotation."""
     slow: float = 1.0
-    """How many times as long a turn must be as one with small images, so that answers come in it."""
+    """Factor on the length of a turn relative to small images, so that it has enough responses."""
     skipped: tuple[int, ...] = ()
-    """Numbers of clients that are not measured, for want of time."""
+    """Numbers of clients that are skipped to save time."""
 
     @property
     def name(self) -> str:
@@ -37,7 +37,7 @@ class Kind:
         return f"image/{self.format.lower()}"
 
     def images(self) -> Iterator[bytes]:
-        """Their files: the source scaled up or down, each with a grain of its own."""
+        """Files of the images: the source scaled up or down, each with its own grain."""
         with Image.open(SOURCE) as image:
             scaled = ImageOps.fit(image.convert("RGB"), (self.width, self.height), Image.Resampling.BICUBIC)
         for seed in range(self.different):

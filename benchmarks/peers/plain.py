@@ -1,8 +1,8 @@
-"""The loop that a user of PyTorch and torchvision writes: `DataLoader` workers and a transform an image.
+"""A typical training loop with PyTorch and torchvision: `DataLoader` workers and a transform per image.
 
-The images are images in memory, as `torchvision.datasets.CIFAR10` holds them. They become tensors before they are
-cropped, which is the faster order, and go to the network as uint8, since it normalises them. Network, loss, precision
-and memory format are ours.
+The images are held in memory, as by `torchvision.datasets.CIFAR10`. They are converted to tensors before cropping,
+which is faster, and passed to the network as uint8, since it normalises them. Network, loss, precision and memory
+format are ours.
 """
 
 import sys

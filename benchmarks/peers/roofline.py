@@ -1,10 +1,9 @@
-"""What inference cannot exceed: the machine's fastest matrix product, and its fastest copy of memory.
+"""Upper bounds on inference: the machine's fastest matrix product and memory copy.
 
     python benchmarks/peers/roofline.py DEVICE
 
-On the CPU several libraries multiply in single precision, since none is the fastest on every machine; on a GPU PyTorch
-does, in single precision (with TF32, as its convolutions have) and in half. The environment's `OMP_NUM_THREADS` says
-with how many threads.
+On the CPU, several libraries multiply in fp32, since none is fastest on every machine; on a GPU, PyTorch does, in fp32
+(with TF32, as in its convolutions) and fp16. `OMP_NUM_THREADS` sets the number of threads.
 """
 
 import json
@@ -18,7 +17,7 @@ from peak import best_seconds, multiply_adds_per_second
 
 SIDES = {"cpu": (1024, 2048), "cuda": (4096, 8192)}
 COPIED = {"cpu": 2**29, "cuda": 2**32}
-"""Bytes, many times those of the caches."""
+"""Size in bytes, many times that of the caches."""
 
 Speeds = dict[str, dict[int, float]]
 """Multiply-adds per second, by library and side of the matrices."""
@@ -32,7 +31,7 @@ def numpy_product(side: int) -> float:
 
 
 def onnxruntime_product(side: int) -> float:
-    """The same of ONNX Runtime's, the right matrix constant, as weights are."""
+    """The same for ONNX Runtime, with a constant right matrix, as for weights."""
     left, right = np.random.default_rng(0).standard_normal((2, side, side), dtype=np.float32)
     values = {
         name: helper.make_tensor_value_info(name, TensorProto.FLOAT, [side, side]) for name in ("left", "product")
@@ -52,7 +51,7 @@ def onnxruntime_product(side: int) -> float:
 
 
 def products(device: torch.device) -> dict[str, Speeds]:
-    """The speeds by precision."""
+    """Speeds by precision."""
     sides = SIDES[device.type]
     torch.set_float32_matmul_precision("high" if device.type == "cuda" else "highest")
     single: Speeds = {"PyTorch": {side: multiply_adds_per_second(side, device, torch.float32) for side in sides}}
@@ -65,7 +64,7 @@ def products(device: torch.device) -> dict[str, Speeds]:
 
 
 def bytes_per_second(device: torch.device) -> float:
-    """Read and written by the copy of a large array."""
+    """Bytes per second read and written by the copy of a large array."""
     source = torch.ones(COPIED[device.type] // 4, device=device)
     target = torch.zeros_like(source)
     return 2 * source.nbytes / best_seconds(lambda: target.copy_(source), device.type == "cuda")

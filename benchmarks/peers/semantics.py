@@ -1,4 +1,4 @@
-"""What the semantic block costs: a variant with it against the plain one, both through our predictor."""
+"""Cost of the semantic block: a variant with it compared with the plain one, both with our predictor."""
 
 import statistics
 import tempfile
@@ -21,7 +21,7 @@ BATCH = 64
 
 
 def measure_semantics(variant: str, device: Device, threads: int, repeats: int) -> dict[str, Any]:
-    """Time a variant of `PAIRS` and its plain one in turn, in single precision; as JSON."""
+    """Time a variant of `PAIRS` and its plain counterpart in turns, in fp32; returns JSON."""
     plain, machine = PAIRS[variant], describe(device, threads)
     pixels = np.random.default_rng(0).integers(0, 256, (BATCH, 3, SIDE, SIDE), dtype=np.uint8)
     calls = {}

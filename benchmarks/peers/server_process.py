@@ -1,4 +1,4 @@
-"""A server in a process of its own: started, asked, paused while others have their turn, and ended."""
+"""A server in a separate process, which can be started, queried, paused and stopped."""
 
 import os
 import socket
@@ -15,25 +15,25 @@ from peers.messages import HOST, exchange
 STARTS_WITHIN, ENDS_WITHIN = 90.0, 20.0
 """Seconds."""
 ANSWERS_WITHIN = 30.0
-"""Seconds for the answer to a single request."""
+"""Seconds to wait for the response to a single request."""
 LAST_WORDS = 300
-"""Characters of its output that are shown of a server that does not start."""
+"""Characters of output that are shown if a server does not start."""
 
 
 class StartError(Exception):
-    """A server does not start, or not as it should."""
+    """A server does not start, or gives wrong answers."""
 
 
 class Server:
-    """A running server; a context manager that ends it.
+    """A running server; a context manager that stops it.
 
     Arguments:
-        command: that starts it; `{port}` stands for the port.
-        environment: added to this process's own.
-        folder: its working directory, and where its output goes.
+        command: command that starts it; `{port}` stands for the port.
+        environment: variables added to this process's own.
+        folder: working directory, also for its output.
 
     Raises:
-        StartError: its program is not there.
+        StartError: its program does not exist.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
@@ -51,7 +51,7 @@ class Server:
             except OSError as error:
                 raise StartError(f"{command[0]}: {error.strerror}") from None
         self.processes = [psutil.Process(self._process.pid)]
-        """The one that was started, and those that it started."""
+        """The started process and its descendants."""
 
     def __enter__(self) -> Self:
         return self
@@ -67,13 +67,13 @@ class Server:
         self._process.wait()
 
     def wait(self, request: bytes) -> bytes:
-        """The body of its first answer to a request.
+        """Wait for the first successful response to a request; returns its body.
 
         Raises:
-            StartError: it ended, or gives none.
+            StartError: the server ended, or does not respond.
         """
         until = time.monotonic() + STARTS_WITHIN
-        reason = "no answer"
+        reason = "no response"
         while time.monotonic() < until and self._process.poll() is None:
             try:
                 status, body = exchange(self.port, request, ANSWERS_WITHIN)
@@ -86,24 +86,24 @@ class Server:
                 reason = f"status {status}: {body.decode(errors='replace')}"
             time.sleep(0.2)
         if self._process.returncode is not None:
-            reason = f"it ended with {self._process.returncode}"
-        raise StartError(f"{reason}; its last words: {self._log.read_text(errors='replace')[-LAST_WORDS:]!r}")
+            reason = f"exit status {self._process.returncode}"
+        raise StartError(f"{reason}; end of its output: {self._log.read_text(errors='replace')[-LAST_WORDS:]!r}")
 
     def pause(self) -> None:
-        """Stop all its processes: some servers look for work a thousand times a second."""
+        """Pause all its processes, since some servers poll for work a thousand times per second."""
         for process in self.processes:
             with suppress(psutil.NoSuchProcess):
                 process.suspend()
 
     def resume(self) -> None:
-        """Let them go on."""
+        """Resume all its processes."""
         for process in reversed(self.processes):
             with suppress(psutil.NoSuchProcess):
                 process.resume()
         self._find()
 
     def cpu_seconds(self) -> float:
-        """That all its processes have computed."""
+        """CPU seconds used by all its processes."""
         total = 0.0
         for process in self.processes:
             with suppress(psutil.NoSuchProcess):
@@ -112,7 +112,7 @@ class Server:
         return total
 
     def memory(self) -> int:
-        """Bytes that all its processes hold (RSS); 0 when it has ended."""
+        """Resident memory of all its processes in bytes; 0 after it has ended."""
         total = 0
         for process in self.processes:
             with suppress(psutil.NoSuchProcess):
@@ -120,14 +120,14 @@ class Server:
         return total
 
     def _find(self) -> None:
-        """Its processes as they are now: it may have started some, or replaced one that died."""
+        """Current processes: it may have started some, or replaced one that died."""
         first = self.processes[0]
         with suppress(psutil.NoSuchProcess):
             self.processes = [first, *first.children(recursive=True)]
 
 
 def free_port() -> int:
-    """A port that nothing listens on."""
+    """A free port."""
     with socket.socket() as listener:
         listener.bind((HOST, 0))
         return int(listener.getsockname()[1])

@@ -1,4 +1,4 @@
-"""The servers that benchmarks/serving.py compares, and how each is started."""
+"""Servers compared by benchmarks/serving.py, with their commands."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from zoo.runtime import Precision
 
 SERVERS = Path(__file__).with_name("servers")
 OURS = "ours fp32"
-"""What the others are compared with."""
+"""Reference with which the others are compared."""
 PACKAGES = (
     "bentoml",
     "fastapi",
@@ -34,25 +34,25 @@ class Contender:
 
     name: str
     command: tuple[str, ...]
-    """As for `peers.server_process.Server`."""
+    """Command, as for `peers.server_process.Server`."""
     raw: bool = False
-    """Whether it is sent the image alone, not a form."""
+    """Whether the body is the image itself instead of a form."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Of its own, beside that of all."""
+    """Additional environment variables."""
 
 
 def our_server(model: str, precision: Precision) -> Contender:
-    """`zoo serve` as it comes, on the CPU."""
+    """`zoo serve` with default settings on the CPU."""
     options = ("--model", model, "--precision", precision, "--device", "cpu", "--port", "{port}")
     return Contender(f"ours {precision}", (sys.executable, "-m", "zoo", "serve", *options))
 
 
 def contenders(model: str, peer_python: str) -> dict[str, Contender]:
-    """All of them by name, ours first.
+    """All servers by name, ours first.
 
     Arguments:
-        model: as for `zoo serve`.
-        peer_python: the interpreter that has the peers' packages.
+        model: model, as for `zoo serve`.
+        peer_python: interpreter with the peers' packages.
     """
     ours = our_server(model, "fp32")
     bentoml = ("serve", "with_bentoml:Server", "--working-dir", str(SERVERS), "--host", "127.0.0.1")
@@ -74,7 +74,7 @@ def contenders(model: str, peer_python: str) -> dict[str, Contender]:
 
 
 def environment(package: Package, folder: Path) -> dict[str, str]:
-    """What the peers are told; see `servers/classifier.py`."""
+    """Environment variables of the peers; see `servers/classifier.py`."""
     return {
         "MODEL": str(package.onnx("fp32")),
         "CORES": str(cores()),
@@ -84,7 +84,7 @@ def environment(package: Package, folder: Path) -> dict[str, str]:
 
 
 def versions(python: str) -> Mapping[str, Any]:
-    """Of the interpreter and the packages that it has."""
+    """Versions of an interpreter and its packages."""
     code = (
         "import importlib.metadata as m, json, platform, sys\n"
         "have = {d.name.lower(): d.version for d in m.distributions()}\n"

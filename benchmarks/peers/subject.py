@@ -1,4 +1,4 @@
-"""A variant to be measured: its network, the files exported from it, and what each export took."""
+"""A variant to measure: its network and exported files, with the time of each export."""
 
 import copy
 import time
@@ -26,14 +26,14 @@ from zoo.registry import info
 from zoo.runtime import Device, Precision
 
 SIDE = 32
-"""Of the images, in pixels."""
+"""Side of the images in pixels."""
 CLASSES = 10
 SQUARES = 64
-"""Images made for the scales of 8 bits, where none are given."""
+"""Number of generated images for quantisation scales, if none are given."""
 
 
 class AnswerTuple(nn.Module):
-    """A network as it is, unfolded, that answers with a plain tuple: what compilers and exporters can take."""
+    """An unfolded network that returns a plain tuple, as compilers and exporters require."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class AnswerTuple(nn.Module):
         self.eval()
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """The network's declared outputs for pixels [N, 3, S, S], uint8."""
+        """Declared outputs of the network for pixels [N, 3, S, S], uint8."""
         return tuple(self.network.predict(pixels).values())
 
 
@@ -51,7 +51,7 @@ class Written:
 
     path: Path
     seconds: float
-    """That the export took."""
+    """Time of the export."""
     nodes: int
     bytes: int
     sha256: str
@@ -62,22 +62,22 @@ class Written:
 
 @dataclass(slots=True)
 class Subject:
-    """A variant's network and its files in a folder."""
+    """A variant's network, with its files in a folder."""
 
     variant: str
     folder: Path
     device: Device
     threads: int
     network: Network = field(init=False)
-    """In evaluation mode on the CPU; never changed."""
+    """Network in evaluation mode on the CPU; never modified."""
     config: ModelConfig = field(init=False)
     weights: str = "random"
-    """Name of the model, where its weights are here."""
+    """Name of the model if its weights are available, otherwise `random`."""
     ordinary: Ordinary | None = None
     files: dict[str, Written] = field(default_factory=dict)
-    """By what they are: `plain`, a precision, or `ordinary`."""
+    """Files by kind: `plain`, a precision, or `ordinary`."""
     failed: dict[str, str] = field(default_factory=dict)
-    """Why there is no file in a precision."""
+    """Reasons for missing files, by precision."""
 
     def __post_init__(self) -> None:
         name = f"{self.variant}.{DEFAULT_DATA}"
@@ -93,41 +93,41 @@ class Subject:
 
     @property
     def multiply_adds(self) -> int:
-        """Of one image, as the registry counts them."""
+        """Multiply-adds of one image, from the registry."""
         return info(self.variant).multiply_adds
 
     def least_bytes(self, images: int) -> int:
-        """That a batch has to read and write: the weights once, pixels and answers."""
+        """Bytes that a batch must read and write: weights once, pixels and outputs."""
         with torch.inference_mode():
             answers = AnswerTuple(self.network)(torch.zeros(1, 3, SIDE, SIDE, dtype=torch.uint8))
         weights = sum(parameter.nbytes for parameter in self.network.parameters())
         return weights + images * (3 * SIDE**2 + sum(answer.nbytes for answer in answers))
 
     def on_device(self) -> Network:
-        """A copy of the network where it is to compute, channels-last as PyTorch likes it."""
+        """A copy of the network on the device, in channels-last format, PyTorch's fastest."""
         return copy.deepcopy(self.network).to(self.device).to(memory_format=torch.channels_last)
 
     def write_plain(self) -> None:
-        """Export the network as anyone would."""
+        """Export the network in the usual way."""
         with self._writing("plain") as file:
             onnx.save(to_onnx(AnswerTuple(copy.deepcopy(self.network)), self.network.outputs, SIDE), file)
 
     def write_ours(
         self, precision: Precision, scales: Pixels | None = None, progress: Callable[[str], None] = lambda part: None
     ) -> None:
-        """Export the network as `zoo export` does; `scales` are images, which only 8 bits need."""
+        """Export the network as by `zoo export`; `scales` are images for quantisation to 8 bits."""
         with self._writing(precision) as file:
             export_network(self.network, self.config, file, precision, scales, progress)
 
     def try_ours(self, precision: Precision, scales: Pixels, progress: Callable[[str], None]) -> None:
-        """The same, but a failure only goes into `failed`: it must not cost the measurements of the other files."""
+        """The same, but record a failure in `failed`, so that other files can still be measured."""
         try:
             self.write_ours(precision, scales, progress)
-        except Exception as error:  # whatever it is, it is reported
+        except Exception as error:  # any failure is reported
             self.failed[precision] = f"the export failed: {type(error).__name__}: {error}"
 
     def write_ordinary(self) -> None:
-        """Export the network of timm's that costs as much."""
+        """Export the timm network of similar cost."""
         self.ordinary = nearest(self.multiply_adds)
         torch.manual_seed(0)
         network = OrdinaryNetwork(self.ordinary.name).eval()
@@ -145,7 +145,7 @@ class Subject:
 
 
 def warm_exporter() -> None:
-    """Export a network of one layer, so that the first export that is timed does not import the exporter."""
+    """Export a network of one layer, so that the first timed export does not include imports."""
 
     class Least(nn.Module):
         def __init__(self) -> None:
@@ -159,7 +159,7 @@ def warm_exporter() -> None:
 
 
 def coloured_squares() -> Pixels:
-    """Images [SQUARES, 3, SIDE, SIDE] of a square of one colour on another, the same every time."""
+    """Reproducible images [SQUARES, 3, SIDE, SIDE] of a square on a background of another colour."""
     random = np.random.default_rng(0)
     pixels = np.empty((SQUARES, 3, SIDE, SIDE), dtype=np.uint8)
     for image in pixels:

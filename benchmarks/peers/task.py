@@ -1,4 +1,4 @@
-"""What each trainer of training_speed.py is asked to do, and a clock for those that call Python after a step."""
+"""Task of each trainer of training_speed.py, and a clock for those that call Python after each step."""
 
 import json
 import time
@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 class Images(NamedTuple):
-    """The images that all trainers see."""
+    """Images for all trainers."""
 
     pixels: Tensor
     """[N, 3, S, S], uint8."""
@@ -23,31 +23,31 @@ class Images(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Training steps to be timed."""
+    """Training steps to time."""
 
     variant: str
     folder: str
-    """Of the images, as `write_images` leaves them."""
+    """Folder of the images, from `write_images`."""
     device: str
     size: int
     """Side of the images in pixels."""
     batch_size: int
     warmup: int
-    """Steps before the timed ones."""
+    """Warm-up steps."""
     steps: int
-    """Timed steps."""
+    """Number of timed steps."""
     workers: int
-    """Of the trainer's data loader, if it has one."""
+    """Number of data-loader workers, if the trainer has any."""
     compiled: bool
-    """Whether ours compiles the network."""
+    """Whether our trainer compiles the network."""
 
     @property
     def last_step(self) -> int:
-        """The step, counted from 1, at whose end the clock stops."""
+        """Step (from 1) at whose end the clock stops."""
         return self.warmup + self.steps
 
     def images(self) -> Images:
-        """The images as tensors."""
+        """Load the images as tensors."""
         with np.load(Path(self.folder) / "images.npz") as arrays:
             pixels, labels = torch.from_numpy(arrays["pixels"]), torch.from_numpy(arrays["labels"])
             return Images(pixels, labels, tuple(arrays["classes"].tolist()))
@@ -62,9 +62,9 @@ class Task:
 
 @dataclass(slots=True)
 class Clock:
-    """Time from the end of the last warm-up step to the end of the last timed one.
+    """Clock from the end of the last warm-up step to the end of the last timed step.
 
-    Between the two it lets the device run ahead, as it does without a clock.
+    In between, the device runs asynchronously, as without a clock.
     """
 
     task: Task
@@ -83,9 +83,9 @@ class Clock:
         """Print the images per second, for benchmarks/training_speed.py.
 
         Raises:
-            RuntimeError: not all steps were seen.
+            RuntimeError: steps are missing.
         """
         if len(self.ends) != 2:
-            raise RuntimeError(f"the clock saw {self.steps} steps and needs {self.task.last_step}")
+            raise RuntimeError(f"the clock counted {self.steps} steps, expected {self.task.last_step}")
         speed = self.task.steps * self.task.batch_size / (self.ends[1] - self.ends[0])
         print(json.dumps({"images_per_second": speed}), flush=True)

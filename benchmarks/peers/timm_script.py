@@ -1,7 +1,7 @@
-"""timm's own train.py with our network: registers it as a timm model, and runs the script as its users do.
+"""timm's train.py with our network, which is registered as a timm model.
 
-The script normalises the images, so the network does not. It has no place for the loss of the patches: it trains on the
-class logits alone, which is that much less work than the other trainers have.
+The script normalises the images, so the network does not. It does not support the patch loss, and trains on the class
+logits alone, which is less work than for the other trainers.
 """
 
 import json
@@ -25,7 +25,7 @@ LOG_LINE = re.compile(r"Train: 0 \[\s*(\d+)/.*?Time: [\d.]+s,\s*[\d.]+/s\s+\([\d
 
 
 def register(task: Task) -> None:
-    """Make the variant known to timm as `MODEL`."""
+    """Register the variant with timm as `MODEL`."""
 
     def template_zoo_network(pretrained: bool = False, num_classes: int = 10, **others: Any) -> nn.Module:
         network = create(task.variant, num_classes=num_classes)
@@ -36,7 +36,7 @@ def register(task: Task) -> None:
 
 
 def arguments(task: Task, classes: int, output: str) -> list[str]:
-    """The script's command line: SGD with Nesterov's momentum, bf16, channels-last, crop and flip and nothing else."""
+    """Command line of the script: SGD with Nesterov momentum, bf16, channels-last, only crops and flips."""
     size, (mean, std) = str(task.size), (CIFAR10_NORMALIZATION.mean, CIFAR10_NORMALIZATION.std)
     line = ["--data-dir", task.folder, "--train-split", "train", "--val-split", "", "--output", output]
     line += ["--model", MODEL, "--num-classes", str(classes), "--input-size", "3", size, size]
@@ -50,7 +50,7 @@ def arguments(task: Task, classes: int, output: str) -> list[str]:
 
 
 class Log(logging.Handler):
-    """What the script logs."""
+    """Handler that collects the script's log."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,12 +61,12 @@ class Log(logging.Handler):
 
 
 def images_per_second(log: str, task: Task) -> float:
-    """The script's speed over the timed steps, from the running means that it logs.
+    """Speed of the script over the timed steps, from the running means in its log.
 
-    A log line's mean is over all updates so far, so that two lines give the time between them.
+    A log line has the mean over all updates so far, so the time between two lines can be derived.
 
     Raises:
-        RuntimeError: the log has not the lines of both ends.
+        RuntimeError: the log lacks the first or the last line.
     """
     means = {int(update): float(speed) for update, speed in LOG_LINE.findall(log)}
     ends = []
@@ -78,7 +78,7 @@ def images_per_second(log: str, task: Task) -> float:
 
 
 def _log_interval(task: Task) -> int:
-    """As rarely as the two lines that are needed allow: a line costs time."""
+    """Log interval, as long as the two required lines allow, since logging costs time."""
     return math.gcd(task.warmup, task.steps)
 
 

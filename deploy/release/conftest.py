@@ -1,4 +1,4 @@
-"""The clean environments. These tests are not among those of `make test`: they install for minutes."""
+"""Clean environments. Not part of `make test`, since installing takes minutes."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ from zoo.hub.releases import ORGANIZATION
 
 @pytest.fixture(scope="session")
 def wheel() -> Path:
-    """The one that was built last."""
+    """The wheel that was built last."""
     [file] = (SOURCE / "dist").glob("*.whl")
     return file
 
@@ -34,14 +34,14 @@ def sdist() -> Path:
 
 @pytest.fixture(scope="session")
 def hub() -> Iterator[Hub]:
-    """The only one that the environments know."""
+    """The only Hub that the environments know."""
     with loopback_hub() as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder outside of the source tree, with the images that the README names."""
+    """A folder outside the source tree, with the images named in the README."""
     folder = tmp_path_factory.mktemp("folder")
     (folder / "tests/data").mkdir(parents=True)
     for image in ("cat.jpg", "bird.png"):
@@ -51,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def releases(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All models, published: the file that records where."""
+    """File that records the published models."""
     folder = tmp_path_factory.mktemp("publisher")
     publish = [
         sys.executable,
@@ -73,7 +73,7 @@ def releases(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def serving(
     tmp_path_factory: pytest.TempPathFactory, folder: Path, hub: Hub, wheel: Path, releases: Path
 ) -> Environment:
-    """For serving and asking, without PyTorch."""
+    """Environment for serving and clients, without PyTorch."""
     path = tmp_path_factory.mktemp("serving")
     made = Environment.make(path, folder, hub.environment(path / "cache"), wheel, "serve", "client")
     made.pin(releases)
@@ -84,7 +84,7 @@ def serving(
 def training(
     tmp_path_factory: pytest.TempPathFactory, folder: Path, hub: Hub, wheel: Path, releases: Path
 ) -> Environment:
-    """For networks in Python, training, export and explaining."""
+    """Environment for networks in Python, training, export and explanations."""
     path = tmp_path_factory.mktemp("training")
     made = Environment.make(path, folder, hub.environment(path / "cache"), wheel, "explain", "export", "serve")
     made.pin(releases)
@@ -93,7 +93,7 @@ def training(
 
 @pytest.fixture(scope="session")
 def url(serving: Environment) -> Iterator[str]:
-    """Of a server with its default settings, but for the port."""
+    """URL of a server with default settings except the port."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]

@@ -1,4 +1,4 @@
-"""A clean environment that has the wheel and nothing of the source tree, and knows of no Hub but the loopback one."""
+"""A clean environment with the wheel, without the source tree, and with the loopback Hub only."""
 
 import os
 import shutil
@@ -11,46 +11,46 @@ from pathlib import Path
 from zoo.hub.releases import RELEASES_FILE
 
 PATIENCE = 900.0
-"""Seconds for a command; a slow machine trains a small network in minutes."""
+"""Timeout of a command in seconds; a slow machine trains a small network in minutes."""
 
 _OURS = ("ZOO_", "PYTHON", "HF_", "PROMETHEUS_")
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A virtual environment, and the folder that its programs run in."""
+    """A virtual environment, with the working directory of its programs."""
 
     path: Path
     folder: Path
     hub: Mapping[str, str]
-    """The variables by which huggingface_hub finds its Hub."""
+    """Environment variables with which huggingface_hub finds its Hub."""
 
     @staticmethod
     def make(path: Path, folder: Path, hub: Mapping[str, str], wheel: Path, *extras: str) -> "Environment":
-        """Make one that has the wheel with extras."""
+        """Create an environment with the wheel and extras."""
         subprocess.run([sys.executable, "-m", "venv", path], check=True)
         made = Environment(path, folder, hub)
         made.run("python", "-m", "pip", "install", "--quiet", f"{wheel}[{','.join(extras)}]")
         return made
 
     def pin(self, releases: Path) -> None:
-        """Give it the releases that the wheel has once the models were published."""
+        """Add the releases that the wheel has once the models are published."""
         [package] = self.path.glob("lib/python*/site-packages/zoo/hub")
         shutil.copy(releases, package / RELEASES_FILE.name)
 
     def program(self, name: str) -> str:
-        """The path of a program that was installed."""
+        """Path of an installed program."""
         return str(self.path / "bin" / name)
 
     @property
     def variables(self) -> dict[str, str]:
-        """Nothing of who runs the check."""
+        """Environment variables, without those of the user."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
         path = f"{self.path / 'bin'}{os.pathsep}{os.environ['PATH']}"
         return {**kept, "PATH": path, "HOME": str(self.folder), "COLUMNS": "200", **self.hub}
 
     def run(self, program: str, *words: object) -> str:
-        """What a program prints.
+        """Run a program; returns its output.
 
         Raises:
             AssertionError: it failed.
@@ -58,7 +58,7 @@ class Environment:
         return self._run([self.program(program), *map(str, words)])
 
     def shell(self, line: str) -> str:
-        """What a line for the shell prints, as a user types it.
+        """Run a line in the shell; returns its output.
 
         Raises:
             AssertionError: it failed.

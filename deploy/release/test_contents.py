@@ -1,4 +1,4 @@
-"""What is in the wheel and in the sdist: the packages' files in version control, all of them, and nothing else."""
+"""The wheel and the sdist contain exactly the packages' files in version control."""
 
 import subprocess
 import tarfile
@@ -14,7 +14,7 @@ from zoo.package import ANSWERING_FILES
 
 PACKAGES = ("zoo", "training", "export", "serve", "explain", "reproduction")
 BESIDES = {".gitignore", "CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml"}
-"""In the sdist; its builder adds .gitignore, to build from it what it would build from the source tree."""
+"""Files in the sdist; its builder adds .gitignore, so that building from it is the same as from the source tree."""
 
 
 def tracked() -> set[str]:
@@ -31,11 +31,11 @@ def test_the_wheel_has_the_packages_and_nothing_else(wheel: Path) -> None:
 
 
 def test_the_releases_are_of_these_models(wheel: Path, tmp_path: Path) -> None:
-    """All or, before the first release, none of them."""
+    """All models are released or, before the first release, none."""
     (tmp_path / "releases.json").write_bytes(ZipFile(wheel).read("zoo/hub/releases.json"))
     releases = read_releases(tmp_path / "releases.json")
     if not releases:
-        pytest.skip("the models were not published yet")
+        pytest.skip("the models are not published yet")
     assert {name.rpartition("/")[2] for name in releases} == {path.name for path in MODELS.iterdir()}
     for name, release in releases.items():
         folder = MODELS / name.rpartition("/")[2]

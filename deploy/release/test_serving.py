@@ -1,4 +1,4 @@
-"""What `pip install 'template-zoo[serve,client]'` gives."""
+"""Tests of `pip install 'template-zoo[serve,client]'`."""
 
 import json
 
@@ -24,7 +24,7 @@ def test_no_network_library_is_installed(serving: Environment) -> None:
 
 def test_zoo_list_and_info(serving: Environment) -> None:
     listed = serving.run("zoo", "list")
-    assert "models here: none" in listed
+    assert "models available locally: none" in listed
     assert f"models on the Hub: {DEFAULT_MODEL}, " in listed
     assert json.loads(serving.run("zoo", "info", "wrn16-ours"))["mechanism"] == "residual"
     assert json.loads(serving.run("zoo", "info", DEFAULT_MODEL))["metrics"]

@@ -1,4 +1,4 @@
-"""What `pip install 'template-zoo[explain,export,serve]'` gives."""
+"""Tests of `pip install 'template-zoo[explain,export,serve]'`."""
 
 import json
 import shutil
@@ -32,7 +32,7 @@ def test_networks(expression: str, value: str, training: Environment) -> None:
 
 @pytest.fixture(scope="module")
 def trained(training: Environment) -> Environment:
-    """Has trained on a folder of images, a folder a class."""
+    """Environment with a model trained on a folder with one sub-folder per class."""
     for name, image in (("bird", "bird.png"), ("cat", "cat.jpg")):
         folder = training.folder / "images" / name
         folder.mkdir(parents=True)
@@ -53,7 +53,7 @@ with torch.inference_mode():
 
 
 def test_the_published_model_answers_as_that_of_the_source_tree(training: Environment) -> None:
-    """Bit for bit, by the same PyTorch."""
+    """Bit-identical with the same PyTorch."""
     local = training.shell(f"ZOO_WEIGHTS='{SOURCE / 'weights'}' python -c '{LOGITS}'")
     assert training.run("python", "-c", LOGITS) == local
 

@@ -1,1 +1,1 @@
-"""The paper's claims as measurements: one module a claim, listed in `catalogue.py`."""
+"""Measurements of the paper's claims: one module per claim, listed in `catalogue.py`."""

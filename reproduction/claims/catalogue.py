@@ -1,4 +1,4 @@
-"""The claims of *Feature Embedding by Template Matching as a ResNet Block* (BMVC 2022) and what measures each."""
+"""The claims of *Feature Embedding by Template Matching as a ResNet Block* (BMVC 2022) and their measurements."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ class Claim:
 
     sentence: str
     measure: Callable[[ClaimInputs], Finding]
-    """Measures the claim, or raises a `ClaimsError`."""
+    """Function that measures the claim, or raises a `ClaimsError`."""
     draw: Callable[[dict[str, Any]], Figure]
-    """The figure of a finding's raw results."""
+    """Function that draws a finding's raw results."""
     figure: str
-    """Name of the figure's file, without its ending."""
+    """Name of the figure's file, without suffix."""
     caption: str
 
 
@@ -35,41 +35,41 @@ CLAIMS: Mapping[int, Claim] = MappingProxyType(
             maximiser.measure,
             maximiser_plot.draw,
             "claim1-soft-maximiser",
-            "What BN-ReLU passes against assignments of the same patches, at each BN-ReLU of two plain networks: F1 of "
-            "the templates that pass, Spearman's correlation over the templates, the part of the shares that is on "
-            "what passes, and the overlap of the shares. Bands: 95% intervals. That the closed form of BN's output is "
-            "at 1 in the first row is so by construction.",
+            "Output of BN-ReLU compared with assignments of the same patches, at each BN-ReLU of two plain networks: "
+            "F1 of the templates that pass, Spearman's correlation over the templates, the part of the shares on "
+            "templates that pass, and the overlap of the shares. Bands are 95% intervals. The closed form of BN's "
+            "output is at 1 in the first row by construction.",
         ),
         2: Claim(
             "The auxiliary loss with the mechanism beats the auxiliary loss alone.",
             supervision.measure,
             plots.draw_supervision,
             "claim2-supervision",
-            "Accuracy on the test split with its 95% interval over images; one seed of weights a network.",
+            "Accuracy on the test split with its 95% interval over images; one seed per network.",
         ),
         3: Claim(
             "Features cluster better after the block than before it, and animals separate from vehicles.",
             separation.measure,
             plots.draw_separation,
             "claim3-separation",
-            "How well patches of a class lie together: before the block, after it, and in the mixture that it adds, by "
-            "itself. Bars: 95% intervals.",
+            "How well patches of a class cluster: before the block, after it, and in the mixture alone. Bars are 95% "
+            "intervals.",
         ),
         4: Claim(
             "New entities arise as mixtures of classes; some patches are discriminative for one class, others generic.",
             mixtures.measure,
             plots.draw_mixtures,
             "claim4-entities",
-            "Share of the patches whose nearest entity is of one class, of two or of many, with the number of such "
-            "entities. `zoo semantics` shows each with its patches. That a mixture is of bird and airplane does not "
-            "show that its patches are wings: many lie beside the object.",
+            "Share of the patches whose nearest entity has one class, two or many, with the number of such entities. "
+            "`zoo semantics` shows each entity with its patches. A mixture of bird and airplane does not prove that "
+            "its patches are wings: many are beside the object.",
         ),
         5: Claim(
-            "Inference needs only convolution, soft-max and matrix product.",
+            "Inference needs only convolution, softmax and matrix product.",
             operators.measure,
             plots.draw_operators,
             "claim5-operators",
-            "Operators that the class logits need, without and with the block.",
+            "Operators that the class logits depend on, without and with the block.",
         ),
     }
 )

@@ -1,4 +1,4 @@
-"""From findings to `claims.md`. The same findings make the same bytes."""
+"""The document `claims.md`, from findings. Equal findings yield equal bytes."""
 
 from collections.abc import Mapping
 
@@ -9,21 +9,20 @@ from zoo.reporting import markdown
 
 DOCUMENT = "claims.md"
 IMAGES = "images"
-"""Folder of the figures, in that of the document."""
+"""Folder of the figures, within that of the document."""
 
 
 def claims_text(findings: Mapping[int, Finding]) -> str:
-    """The Markdown text of findings, claim by claim; a claim without one is said to be not measured yet."""
+    """Markdown text of findings, claim by claim; a claim without a finding is listed as not measured yet."""
     parts = [
         "# The paper's claims, measured",
-        "Written by `zoo claims`; `zoo claims --only-write` writes it anew from "
-        "[the raw results](../benchmarks/results/claims.json). Each claim has a verdict by a rule that stands "
-        "beside it, numbers and, where there is one, a figure. In brackets: 95% bootstrap intervals over "
-        f"images, {RESAMPLES:,} resamples. What is fitted is fitted on training images.",
-        "**Read with care:** the networks with the block measured here are from before it was corrected, are no longer "
-        "bundled, and did not use the mixture ([probe](probe.md)). So claim 2 compares two ways to supervise patches, "
-        "and in claim 3 the class vectors, and the mixture by itself, are hardly more than random vectors. All will be "
-        "measured again.",
+        "Written by `zoo claims`; `zoo claims --only-write` regenerates it from "
+        "[the raw results](../benchmarks/results/claims.json). Each claim has a verdict with its rule, numbers and a "
+        f"figure. Brackets are 95% bootstrap intervals over images ({RESAMPLES:,} resamples). All fits use training "
+        "images.",
+        "**Caution:** the networks with the block measured here predate its correction, are no longer bundled, and did "
+        "not use the mixture ([probe](probe.md)). So claim 2 compares two ways to supervise patches, and in claim 3 "
+        "the class vectors, and the mixture alone, are little more than random vectors. All will be measured again.",
         _overview(findings),
     ]
     for number, claim in CLAIMS.items():
@@ -48,7 +47,7 @@ def _section(claim: Claim, finding: Finding | None) -> list[str]:
     parts += [f"![{claim.sentence}]({IMAGES}/{claim.figure}.svg)", claim.caption]
     if finding.numbers:
         parts.append("\n".join(f"- {number.what}: {number.shown}" for number in finding.numbers))
-    parts += [f"*The rule.* {finding.rule}", f"*Measured on* {finding.measured_on}."]
+    parts += [f"*Rule:* {finding.rule}", f"*Measured on:* {finding.measured_on}."]
     for table in finding.tables:
         headings, alignment = zip(*table.columns, strict=True)
         cells = markdown(headings, alignment, table.rows)
@@ -57,6 +56,6 @@ def _section(claim: Claim, finding: Finding | None) -> list[str]:
 
 
 def _html(title: str) -> str:
-    """A title outside of Markdown: code in backticks as HTML."""
+    """A title as HTML, with `<code>` for backticks."""
     pieces = title.split("`")
     return "".join(f"<code>{piece}</code>" if index % 2 else piece for index, piece in enumerate(pieces))

@@ -1,4 +1,4 @@
-"""What was found of a claim, as it is kept in the raw results and laid out in the document."""
+"""Findings on claims, as stored in the raw results and shown in the document."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ Verdict = Literal["holds", "holds in part", "does not hold", "not shown"]
 
 
 class ClaimsError(ZooError, ValueError):
-    """Raw results of claims that cannot be read, or a claim that cannot be measured here."""
+    """Raw results that cannot be read, or a claim that cannot be measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Number:
     what: str
     value: float
     interval: tuple[float, float] | None = None
-    """Ends of the 95% bootstrap interval over images; None where nothing was drawn, as for a count."""
+    """Bounds of the 95% bootstrap interval over images; None without sampling, as for a count."""
     decimals: int = 3
     unit: str = ""
 
@@ -36,14 +36,14 @@ class Number:
 
     @property
     def shown(self) -> str:
-        """`0.812 [0.809, 0.815]`, with its unit."""
+        """The number as text, such as `0.812 [0.809, 0.815]`, with its unit."""
         if self.interval is None:
             return f"{self.value:,.{self.decimals}f}{self.unit}"
         return shown(Estimate(self.value, *self.interval), self.decimals) + self.unit
 
 
 def shown(estimate: Estimate | None, decimals: int = 3, sign: str = "") -> str:
-    """An estimate with its interval, as `0.812 [0.809, 0.815]`; empty for None."""
+    """An estimate with its interval as text, such as `0.812 [0.809, 0.815]`; empty for None."""
     if estimate is None:
         return ""
     value, low, high = (f"{number:{sign},.{decimals}f}" for number in estimate)
@@ -56,7 +56,7 @@ Column = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class FindingTable:
-    """A table of the document, its cells as they are shown."""
+    """A table of the document, with formatted cells."""
 
     title: str
     columns: tuple[Column, ...]
@@ -65,11 +65,11 @@ class FindingTable:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A claim with what was measured of it."""
+    """Verdict on a claim, with its measurements."""
 
     verdict: Verdict
     rule: str
-    """What decides the verdict."""
+    """Criterion of the verdict."""
     text: str
     """One paragraph."""
     measured_on: str
@@ -77,17 +77,17 @@ class Finding:
     numbers: tuple[Number, ...] = ()
     tables: tuple[FindingTable, ...] = ()
     raw: Mapping[str, Any] = field(default_factory=dict)
-    """What was measured, for the figure and for whoever computes further."""
+    """Raw measurements, for the figure and further analysis."""
 
 
 _findings = TypeAdapter(dict[int, Finding])
 
 
 def read_findings(file: Path) -> dict[int, Finding]:
-    """The findings by the claim's number; none where the file is not there.
+    """Findings by number of the claim; empty if the file does not exist.
 
     Raises:
-        ClaimsError: it is not what `write_findings` wrote.
+        ClaimsError: it was not written by `write_findings`.
     """
     if not file.is_file():
         return {}
@@ -99,6 +99,6 @@ def read_findings(file: Path) -> dict[int, Finding]:
 
 
 def write_findings(file: Path, findings: Mapping[int, Finding]) -> None:
-    """Keep findings, all or nothing."""
+    """Write findings atomically."""
     text = json.dumps({number: asdict(findings[number]) for number in sorted(findings)}, separators=(",", ":"))
     write_atomically(file, f"{text}\n".encode())

@@ -1,4 +1,4 @@
-"""What claims are measured on: images, models and earlier results."""
+"""Inputs of the claims: images, models and earlier results."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -16,18 +16,18 @@ from zoo.package import Package
 
 @dataclass(frozen=True, slots=True)
 class ClaimInputs:
-    """Images, models and earlier results, by where they are."""
+    """Locations of images, models and earlier results."""
 
     source: str
-    """Data set, as `--data` of `zoo train`."""
+    """Data set, as for `zoo train --data`."""
     images: int
-    """Test images whose patches are looked at, at most; accuracies are of the whole split."""
+    """Maximum number of test images whose patches are analysed; accuracies use the whole split."""
     seed: int
-    """Seed of locations and resamples; images are drawn by `training.data.data_set.sample`, the same ones each time."""
+    """Seed of locations and resamples; `training.data.data_set.sample` draws the same images each time."""
     records: Path
     """Folder of the records of runs."""
     reports: tuple[Path, ...] = ()
-    """Folders that `zoo semantics` wrote, each of a model."""
+    """Folders written by `zoo semantics`, one per model."""
 
     @property
     def data(self) -> str:
@@ -35,7 +35,7 @@ class ClaimInputs:
         return data_set_name(self.source)
 
     def package(self, variant: str) -> Package:
-        """The model of a variant for the data set.
+        """Open the model of a variant for the data set.
 
         Raises:
             PackageError: there is none.
@@ -43,15 +43,15 @@ class ClaimInputs:
         return open_model(f"{variant}.{self.data}")
 
     def split(self, split: str, package: Package, limit: int | None = None) -> LabelledImages:
-        """A split, or so many images of it, as a model takes them; `train` is what it was trained on.
+        """Load a split, or `limit` images of it, at a model's input size; `train` is the part that it was trained on.
 
         Raises:
-            ClaimsError: it has other classes than the model.
+            ClaimsError: its classes differ from the model's.
         """
         try:
             data = ModelData(package, self.source)
         except InputError as error:
-            raise ClaimsError(f"{error}; give the data set that it was trained on") from None
+            raise ClaimsError(f"{error}; give the data set of the model") from None
         if split == "train":
             return data.load(split, limit)
         return _load(self.source, split, package.config.input_size, limit)

@@ -1,4 +1,4 @@
-"""Claim 4: new entities as mixtures of classes, patches discriminative for one class, and generic ones."""
+"""Claim 4: new entities as mixtures of classes, patches that are discriminative for one class, and generic patches."""
 
 from dataclasses import asdict
 
@@ -11,17 +11,17 @@ KINDS = {
     "pair": "two classes (new)",
     "generic": "many classes (generic)",
 }
-"""Of `zoo semantics`, with their names for people."""
+"""Kinds of entities in `zoo semantics`, with readable names."""
 
 RULE = (
-    "It holds if every model with the block that was looked at has entities of one class, of two and of many, and "
-    "every mixture that the paper names is among them. It holds in part if some model has a mixture of two or of many "
-    "classes, and else it does not hold."
+    "The claim holds if every analysed model with the block has entities of one class, of two and of many, including "
+    "every mixture named in the paper. It holds in part if some model has a mixture of two or of many classes; "
+    "otherwise it does not hold."
 )
 
 
 def measure(inputs: ClaimInputs) -> Finding:
-    """Take claim 4 from the reports of `zoo semantics`.
+    """Measure claim 4 from reports of `zoo semantics`.
 
     Raises:
         ClaimsError: there is no report.
@@ -60,19 +60,25 @@ def _verdict(reports: list[Report]) -> Verdict:
 
 
 def _sentence(report: Report) -> str:
-    told = [_searched(part, found) for part, found in report.entities.searched.items()]
+    searched = [_searched(part, found) for part, found in report.entities.searched.items()]
     kinds = ", ".join(f"{_count(report, kind)} of {label}" for kind, label in KINDS.items())
     return (
-        "; ".join([f"`{report.variant}`: {report.entities.clusters} clusters of patches make entities: {kinds}", *told])
+        "; ".join(
+            [f"`{report.variant}`: {report.entities.clusters} clusters of patches form entities: {kinds}", *searched]
+        )
         + "."
     )
 
 
 def _searched(part: str, found: Searched) -> str:
     if not found.found or found.frequency is None:
-        return f"{_named(part, found)} is not among them"
-    inside = "" if found.in_images_of_the_two is None else f", {found.in_images_of_the_two:.0%} of it in their images"
-    return f"{_named(part, found)} is {found.frequency.value:.2%} of the patches{inside}"
+        return f"{_named(part, found)} was not found"
+    inside = (
+        ""
+        if found.in_images_of_the_two is None
+        else f", {found.in_images_of_the_two:.0%} of them in images of the two classes"
+    )
+    return f"{_named(part, found)} has {found.frequency.value:.2%} of the patches{inside}"
 
 
 def _named(part: str, found: Searched) -> str:

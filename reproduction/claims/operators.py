@@ -1,4 +1,4 @@
-"""Claim 5: inference needs only convolution, soft-max and matrix product, by the operators of the exported networks."""
+"""Claim 5: inference needs only convolution, softmax and matrix product, by the operators of exported networks."""
 
 from collections import Counter
 from pathlib import Path
@@ -11,22 +11,23 @@ from zoo.extras import require
 from zoo.registry import info
 
 PAIRS = (("rn26", "rn26-ours"), ("wrn16", "wrn16-ours"))
-"""A plain network and the same with the block."""
+"""Pairs of a plain network and the same with the block."""
 
 KINDS = {
     "convolution or matrix product": {"Conv", "Gemm", "MatMul"},
-    "soft-max": {"Softmax"},
+    "softmax": {"Softmax"},
     "element-wise product or sum": {"Add", "Mul"},
     "data movement": {"Cast", "Concat", "Expand", "Flatten", "Reshape", "Slice", "Split", "Transpose", "Unsqueeze"},
 }
-"""What the block may need. A product and a sum with a weight a template (gamma, beta) are a matrix product with a
-diagonal matrix and its offset; the sum of features and mixture is the residual."""
+"""Operators that the block may need. A product and a sum with one parameter per template (gamma, beta) are a product
+with a diagonal matrix and an offset; the sum of features and mixture is the residual."""
 
 OTHER = "other"
 
 RULE = (
-    "It holds if what the class logits need with the block, and do not need without it, is convolutions, soft-max, "
-    "matrix products, element-wise products and sums, and data movement alone; else it does not hold."
+    "The claim holds if the operators that the class logits depend on with the block, but not without it, are only "
+    "convolutions, softmax, matrix products, element-wise products and sums, and data movement; otherwise it does not "
+    "hold."
 )
 
 
@@ -43,18 +44,18 @@ def measure(inputs: ClaimInputs) -> Finding:
     verdict: Verdict = "does not hold" if others else "holds"
     first = added[PAIRS[0][1]]
     what = ", ".join(f"{number} {operator}" for operator, number in sorted(first.items()))
-    rest = f"Beside these it needs {', '.join(sorted(others))}." if others else "It needs nothing else."
+    rest = f"It also needs {', '.join(sorted(others))}." if others else "It needs nothing else."
     return Finding(
         verdict=verdict,
         rule=RULE,
         text=(
-            f"What `{PAIRS[0][1]}` computes for its class logits more than `{PAIRS[0][0]}`, in the files that ONNX "
-            f"Runtime is given: {what}. {rest} Mul and Add are the factor and offset of each template and the sum of "
-            "features and mixture. The claim is about the block: the network around it has the operators that its "
-            "plain variant has, BN and ReLU among them."
+            f"Operators that `{PAIRS[0][1]}` needs for its class logits in addition to those of `{PAIRS[0][0]}`, in "
+            f"the exported ONNX files: {what}. {rest} Mul and Add are the factor and offset of each template and the "
+            "sum of features and mixture. The claim is about the block: the network around it has the operators of its "
+            "plain variant, including BN and ReLU."
         ),
-        measured_on="the exported networks in single precision; multiply-adds of convolutions and linear layers at "
-        "32x32 pixels with 10 classes; no images, no seed",
+        measured_on="exported networks in fp32; multiply-adds of convolutions and linear layers at 32x32 pixels with "
+        "10 classes; no images, no seed",
         numbers=tuple(
             Number(f"multiply-adds that the block adds to `{plain}`", work[ours]["share"], None, 2, " %")
             for plain, ours in PAIRS
@@ -67,12 +68,14 @@ def measure(inputs: ClaimInputs) -> Finding:
 def _onnx_file(inputs: ClaimInputs, variant: str) -> Path:
     file = inputs.package(variant).onnx()
     if file is None:
-        raise ClaimsError(f"{variant}.{inputs.data} has no ONNX file; make it with: zoo export {variant}.{inputs.data}")
+        raise ClaimsError(
+            f"{variant}.{inputs.data} has no ONNX file; create it with: zoo export {variant}.{inputs.data}"
+        )
     return file
 
 
 def _operators(file: Path) -> dict[str, int]:
-    """How often each operator stands in the graph, of those that the class logits depend on."""
+    """Number of occurrences of each operator that the class logits depend on."""
     try:
         require("export", "onnx")
     except MissingDependencyError as error:
@@ -92,7 +95,7 @@ def _operators(file: Path) -> dict[str, int]:
 
 
 def _difference(ours: dict[str, int], plain: dict[str, int]) -> dict[str, int]:
-    """What the one has more of, or less."""
+    """Differences in the numbers of operators, without zeros."""
     names = sorted(ours.keys() | plain.keys())
     return {name: more for name in names if (more := ours.get(name, 0) - plain.get(name, 0))}
 
@@ -121,7 +124,7 @@ def _operators_table(counts: dict[str, dict[str, int]], added: dict[str, dict[st
         ]
         rows.append((name, _kind(name), *cells))
     columns = [heading for plain, ours in PAIRS for heading in (f"`{plain}`", f"`{ours}`", "difference")]
-    title = "Operators that the class logits need"
+    title = "Operators that the class logits depend on"
     return FindingTable(title, (("operator", "l"), ("kind", "l"), *((name, "r") for name in columns)), tuple(rows))
 
 
@@ -130,5 +133,5 @@ def _work_table(work: dict[str, dict[str, Any]]) -> FindingTable:
         (f"`{ours}`", f"{found['plain'] / 1e6:.1f} M", f"{found['ours'] / 1e6:.1f} M", f"{found['share']:+.2f}%")
         for ours, found in work.items()
     )
-    columns = (("network", "l"), ("without the block", "r"), ("with it", "r"), ("more", "r"))
+    columns = (("network", "l"), ("without the block", "r"), ("with the block", "r"), ("difference", "r"))
     return FindingTable("Multiply-adds", columns, rows)

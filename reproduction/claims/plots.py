@@ -1,4 +1,4 @@
-"""The figures of claims 2 to 5, from their raw results."""
+"""Figures of claims 2 to 5, from their raw results."""
 
 from typing import Any
 
@@ -16,11 +16,11 @@ LABELS = ("plain", "auxiliary loss", "with the mechanism")
 SPACES = {"before": "before", "after": "after", "mixture": "mixture\nalone"}
 
 BAR = 0.38
-"""Height of a bar where two stand together; rows are 1 apart."""
+"""Height of a bar in a group of two; rows are 1 apart."""
 
 
 def draw_supervision(raw: dict[str, Any]) -> Figure:
-    """The accuracy of each network, a panel a family; bars are 95% bootstrap intervals over images."""
+    """Accuracy of each network, one panel per family; bars are 95% bootstrap intervals over images."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(4 * len(FAMILIES), 2.6), layout="constrained")
         panels = figure.subplots(1, len(FAMILIES), sharey=True, squeeze=False)[0]
@@ -38,7 +38,7 @@ def draw_supervision(raw: dict[str, Any]) -> Figure:
 
 
 def draw_separation(raw: dict[str, Any]) -> Figure:
-    """A panel a measure, a line a network, from before the block to after it, with 95% bootstrap intervals."""
+    """One panel per measure, one line per network, from before to after the block, with 95% bootstrap intervals."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(3 * len(MEASURES), 2.8), layout="constrained")
         panels = figure.subplots(1, len(MEASURES), squeeze=False)[0]
@@ -55,7 +55,7 @@ def draw_separation(raw: dict[str, Any]) -> Figure:
 
 
 def draw_mixtures(raw: dict[str, Any]) -> Figure:
-    """A bar a network, divided by the kinds of its entities."""
+    """One bar per network, divided by kind of entity."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(8, 0.7 + 0.6 * len(raw)), layout="constrained")
         axes = figure.add_subplot()
@@ -68,7 +68,7 @@ def draw_mixtures(raw: dict[str, Any]) -> Figure:
                 axes.text(left + width / 2, place, found["entities"], ha="center", va="center", color="white")
                 left += width
         axes.set_yticks(range(len(raw)), raw)
-        axes.set(xlim=(0, 100), xlabel="share of the patches, %; in the bars: entities")
+        axes.set(xlim=(0, 100), xlabel="share of the patches, % (in the bars: number of entities)")
         axes.grid(visible=False)
         axes.invert_yaxis()
         figure.legend(loc="outside upper center", ncols=len(KINDS))
@@ -76,7 +76,7 @@ def draw_mixtures(raw: dict[str, Any]) -> Figure:
 
 
 def draw_operators(raw: dict[str, Any]) -> Figure:
-    """How often each operator stands in the exported networks, without and with the block."""
+    """Number of occurrences of each operator in the exported networks, without and with the block."""
     counts = raw["operators"]
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(4.4 * len(PAIRS), 3.2), layout="constrained")
@@ -91,6 +91,6 @@ def draw_operators(raw: dict[str, Any]) -> Figure:
             axes.set_yticks(range(len(names)), names)
             axes.invert_yaxis()
             axes.grid(visible=False, axis="y")
-            axes.set_xlabel("operators that the class logits need")
+            axes.set_xlabel("operators that the class logits depend on")
             axes.legend(frameon=False, loc="lower right")
     return figure

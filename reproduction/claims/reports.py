@@ -1,4 +1,4 @@
-"""The headline numbers of reports that `zoo semantics` wrote, as far as claims need them."""
+"""Headline numbers of reports of `zoo semantics`, as needed for claims."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from zoo.files import invalid_fields
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """How two groups of classes lie in the distances of their semantic vectors."""
+    """Separation of two groups of classes, by the distances of their semantic vectors."""
 
     groups: dict[str, tuple[str, ...]]
     within: float
@@ -28,7 +28,7 @@ class Groups:
 
 @dataclass(frozen=True, slots=True)
 class KindCount:
-    """The entities of one kind."""
+    """Number and share of the entities of one kind."""
 
     entities: int
     frequency: float
@@ -37,19 +37,19 @@ class KindCount:
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """A mixture of two classes that was looked for."""
+    """A mixture of two classes that was searched for."""
 
     classes: tuple[str, str]
     found: bool
     frequency: Estimate | None = None
     """Share of the patches."""
     in_images_of_the_two: float | None = None
-    """Part of its patches."""
+    """Share of its patches that are in images of the two classes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mixtures:
-    """The entities of a model."""
+    """Entities of a model."""
 
     clusters: int
     kinds: dict[str, KindCount]
@@ -58,7 +58,7 @@ class Mixtures:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What `zoo semantics` found of one model with the block."""
+    """Results of `zoo semantics` for one model with the block."""
 
     model: dict[str, str]
     data: str
@@ -67,9 +67,9 @@ class Report:
     training_images: int
     seed: int
     geometry: dict[str, dict[str, Estimate]]
-    """Measures of each space, `before` and `after` the block among them."""
+    """Measures by space, including `before` and `after` the block."""
     geometry_change: dict[str, dict[str, Estimate]]
-    """Of each space, less those of `before`."""
+    """Measures by space, minus those of `before`."""
     class_vectors: Groups | None
     entities: Mixtures
 
@@ -82,7 +82,7 @@ class Report:
         """Model, data set, split, number of images, seed."""
         return (
             f"`{self.variant}`: {self.data}, {self.images:,} images of the {self.split} split, fitted on "
-            f"{self.training_images:,} training images, seed {self.seed}, one seed of weights"
+            f"{self.training_images:,} training images, seed {self.seed}, one seed per network"
         )
 
 
@@ -90,15 +90,15 @@ _reports = TypeAdapter(Report)
 
 
 def read_reports(folders: Sequence[Path]) -> list[Report]:
-    """The reports of models with the block.
+    """Read the reports of models with the block.
 
     Raises:
         ClaimsError: there are none, or one cannot be read.
     """
     if not folders:
         raise ClaimsError(
-            "claims 3 and 4 are read from the report of a model with the block; make one with zoo semantics, and name "
-            "its folder with --report"
+            "claims 3 and 4 need the report of a model with the block; create one with zoo semantics, and give its "
+            "folder with --report"
         )
     return [_read(folder / SUMMARY_FILE) for folder in folders]
 
@@ -113,7 +113,7 @@ def finding_of(
     table: FindingTable,
     raw: Callable[[Report], dict[str, Any]],
 ) -> Finding:
-    """A finding from reports: its text, headline numbers and raw results are those of each report in turn."""
+    """A finding from reports, with the text, headline numbers and raw results of each report in turn."""
     return Finding(
         verdict=verdict,
         rule=rule,
@@ -132,5 +132,5 @@ def _read(file: Path) -> Report:
         raise ClaimsError(f"{file.parent} is not a report of zoo semantics: {file.name}: {reason_of(error)}") from None
     except ValidationError as error:
         raise ClaimsError(
-            f"{file} is not the summary of a report of a model with the block: {invalid_fields(error)[0]}"
+            f"{file} is not the summary of a report on a model with the block: {invalid_fields(error)[0]}"
         ) from None

@@ -1,4 +1,4 @@
-"""Which claims to measure, and what is written of them."""
+"""Selection of the claims to measure, and writing of their document."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from zoo.reporting import svg
 
 
 def chosen_claims(only: str | None) -> tuple[int, ...]:
-    """The numbers of claims that `--only` names, in order; all of them for None.
+    """Numbers of the claims in `--only`, in order; all for None.
 
     Raises:
         InputError: it is not a list of claims.
@@ -22,7 +22,9 @@ def chosen_claims(only: str | None) -> tuple[int, ...]:
     parts = [part.strip() for part in only.split(",")]
     known = {str(number): number for number in CLAIMS}
     if unknown := [part for part in parts if part not in known]:
-        raise InputError(f"--only {only}: {unknown[0]!r} is no claim; they are {', '.join(known)}, as in --only 1,2")
+        raise InputError(
+            f"--only {only}: unknown claim {unknown[0]!r}; available: {', '.join(known)}, as in --only 1,2"
+        )
     return tuple(sorted({known[part] for part in parts}))
 
 
@@ -30,11 +32,11 @@ def write(folder: Path, findings: Mapping[int, Finding]) -> list[Path]:
     """Write the document and its figures.
 
     Arguments:
-        folder: where to.
-        findings: by the claim's number.
+        folder: output folder.
+        findings: findings by number of the claim.
 
     Returns:
-        The files.
+        The files written.
     """
     files = [folder / DOCUMENT]
     write_atomically(files[0], claims_text(findings).encode())

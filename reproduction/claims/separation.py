@@ -7,21 +7,21 @@ from reproduction.claims.inputs import ClaimInputs
 from reproduction.claims.reports import Report, finding_of, read_reports
 
 MEASURES = {"knn_accuracy": "accuracy of the nearest patches", "silhouette": "silhouette", "nmi": "mutual information"}
-"""Of `zoo semantics`, with their names for people."""
+"""Measures of `zoo semantics`, with readable names."""
 
 LEVEL = 0.05
-"""Of the permutation test of the groups."""
+"""Level of the permutation test of the groups."""
 
 RULE = (
-    "It holds if, for every model with the block that was looked at, all three measures of how well patches of a class "
-    "lie together are better after the block than before it, each difference with its interval above 0, and the two "
-    f"groups separate in the semantic vectors (exact permutation test, p < {LEVEL}). It holds in part if some of this "
-    "is so for some model, and else it does not hold."
+    "The claim holds if, for every analysed model with the block, all three measures of how well patches of a class "
+    "cluster are better after the block than before it, with the interval of each difference above 0, and the two "
+    f"groups separate in the semantic vectors (exact permutation test, p < {LEVEL}). It holds in part if any of these "
+    "is true for any model; otherwise it does not hold."
 )
 
 
 def measure(inputs: ClaimInputs) -> Finding:
-    """Take claim 3 from the reports of `zoo semantics`.
+    """Measure claim 3 from reports of `zoo semantics`.
 
     Raises:
         ClaimsError: there is no report.
@@ -41,7 +41,7 @@ def measure(inputs: ClaimInputs) -> Finding:
 def _numbers(report: Report) -> list[Number]:
     change = report.geometry_change["after"]
     return [
-        Number.of(f"{label}, after less before, `{report.variant}`", change[name]) for name, label in MEASURES.items()
+        Number.of(f"{label}, after minus before, `{report.variant}`", change[name]) for name, label in MEASURES.items()
     ]
 
 
@@ -61,21 +61,21 @@ def _verdict(reports: list[Report]) -> Verdict:
 def _sentence(report: Report) -> str:
     better = [label for label, above in zip(MEASURES.values(), _better(report), strict=True) if above]
     worse = [label for name, label in MEASURES.items() if report.geometry_change["after"][name].high < 0]
-    told = [
-        f"`{report.variant}`: better after the block by {', '.join(better) or 'no measure'}",
-        *([f"worse by {', '.join(worse)}"] if worse else []),
+    parts = [
+        f"`{report.variant}`: better after the block in {', '.join(better) or 'no measure'}",
+        *([f"worse in {', '.join(worse)}"] if worse else []),
     ]
     if mixture := report.geometry_change.get("mixture"):
         changes = ", ".join(f"{label} {mixture[name].value:+.3f}" for name, label in MEASURES.items())
-        told.append(f"the mixture that the block adds, by itself, less what enters the block: {changes}")
+        parts.append(f"the mixture alone, minus the features before the block: {changes}")
     if groups := report.class_vectors:
         split = "is" if groups.first_split else "is not"
-        told.append(
-            f"in its semantic vectors, {' and '.join(groups.groups)} are {groups.between:.2f} apart between the groups "
-            f"and {groups.within:.2f} within (mean cosine distance, p = {groups.p:.3f} over all {groups.groupings} "
-            f"groupings), and the first split of their hierarchy {split} these groups"
+        parts.append(
+            f"in its semantic vectors, the mean cosine distance is {groups.between:.2f} between "
+            f"{' and '.join(groups.groups)} and {groups.within:.2f} within (p = {groups.p:.3f} over all "
+            f"{groups.groupings} groupings), and the first split of their hierarchy {split} into these groups"
         )
-    return "; ".join(told) + "."
+    return "; ".join(parts) + "."
 
 
 def _table(reports: list[Report]) -> FindingTable:

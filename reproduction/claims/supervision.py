@@ -16,13 +16,13 @@ from zoo.package import Package
 from zoo.predictors.torch import TorchPredictor
 
 FAMILIES = (("rn26", "rn26-aux", "rn26-ours"), ("wrn16", "wrn16-aux", "wrn16-ours"))
-"""Plain, auxiliary loss alone, auxiliary loss with the mechanism."""
+"""Families of networks: plain, auxiliary loss alone, auxiliary loss with the mechanism."""
 
 RULE = (
-    "It holds if in every family the auxiliary loss with the mechanism is above the auxiliary loss alone, and that "
-    "above the plain network, each difference with its interval above 0. It holds in part if at least one of these "
-    "differences has its interval above 0. It is not shown if all intervals hold 0, and else it does not hold. The "
-    "verdict is of these weights, one seed a network."
+    "The claim holds if, in every family, the auxiliary loss with the mechanism is better than the auxiliary loss "
+    "alone, and that is better than the plain network, with the interval of each difference above 0. It holds in part "
+    "if the interval of at least one of these differences is above 0. It is not shown if all intervals contain 0; "
+    "otherwise it does not hold. The verdict applies to these weights, one seed per network."
 )
 
 
@@ -42,11 +42,9 @@ def measure(inputs: ClaimInputs) -> Finding:
         verdict=_verdict(steps),
         rule=RULE,
         text=_text(steps, seeds),
-        measured_on=(
-            f"{inputs.data}, all {images:,} images of the test split, the bundled models, one seed of weights each"
-        ),
+        measured_on=(f"{inputs.data}, all {images:,} images of the test split, the bundled models, one seed each"),
         numbers=tuple(
-            Number.of(f"`{pair['of']}` less `{pair['than']}`", Estimate(*pair["difference"]), 2, " points")
+            Number.of(f"`{pair['of']}` minus `{pair['than']}`", Estimate(*pair["difference"]), 2, " points")
             for pair in steps
         ),
         tables=(_accuracies_table(accuracies), _pairs_table(pairs), *_seeds_tables(seeds)),
@@ -55,7 +53,7 @@ def measure(inputs: ClaimInputs) -> Finding:
 
 
 def _correct(inputs: ClaimInputs, variant: str) -> NDArray[np.float64]:
-    """Whether each image of the test split is classified right, [N]."""
+    """Whether each image of the test split is classified correctly, [N]."""
     package: Package = inputs.package(variant)
     images: LabelledImages = inputs.split("test", package)
     predict = TorchPredictor.open(package)
@@ -64,7 +62,7 @@ def _correct(inputs: ClaimInputs, variant: str) -> NDArray[np.float64]:
 
 
 def _compare(name: str, than: str, one: NDArray[np.float64], other: NDArray[np.float64], seed: int) -> dict[str, Any]:
-    """The difference of two models on the same images, in points, and McNemar's exact test of those they differ on."""
+    """Difference of two models on the same images in percentage points, with McNemar's exact test."""
     better, worse = int((one > other).sum()), int((one < other).sum())
     p = binomtest(better, better + worse).pvalue if better + worse else 1.0
     difference = mean_estimate(100 * (one - other), seed)
@@ -72,7 +70,7 @@ def _compare(name: str, than: str, one: NDArray[np.float64], other: NDArray[np.f
 
 
 def _is_step(pair: dict[str, Any], place: int) -> bool:
-    """Whether a pair is a family's network at a place and the next one, which the claim orders."""
+    """Whether a pair is a family's network at a place and the next one, as ordered by the claim."""
     return any((pair["than"], pair["of"]) == family[place : place + 2] for family in FAMILIES)
 
 
@@ -86,7 +84,7 @@ def _verdict(steps: list[dict[str, Any]]) -> Verdict:
 
 
 def _seeds(inputs: ClaimInputs) -> list[dict[str, Any]]:
-    """The families' recorded runs on the test split, by what was run, for the seeds that the family's runs share."""
+    """Recorded runs of the families on the test split, by recipe and epochs, over the common seeds of a family."""
     runs: dict[tuple[Any, ...], dict[str, dict[int, Record]]] = {}
     for record in read_records(inputs.records):
         family = next((family for family in FAMILIES if record.variant in family), None)
@@ -105,20 +103,20 @@ def _seeds(inputs: ClaimInputs) -> list[dict[str, Any]]:
 
 
 def _text(steps: list[dict[str, Any]], seeds: list[dict[str, Any]]) -> str:
-    told = "; ".join(
-        f"`{pair['of']}` less `{pair['than']}` is {pair['difference'][0]:+.2f} points (exact p = {pair['p']:.2g})"
+    differences = "; ".join(
+        f"`{pair['of']}` minus `{pair['than']}` is {pair['difference'][0]:+.2f} points (exact p = {pair['p']:.2g})"
         for pair in steps
     )
     most = max((len(group["seeds"]) for group in seeds), default=1)
     weights = (
-        f"The records of runs have up to {most} seeds of all three networks of a family; they are below."
+        f"The records of runs have up to {most} seeds of all three networks of a family; see below."
         if most > 1
-        else "The records of runs have one seed, too, so that the spread over seeds is not known here."
+        else "The records of runs have one seed, too, so the spread over seeds is not known."
     )
     return (
-        f"{told}; p by McNemar's test. Intervals and p are over images: they say how sure the order of these very "
-        "weights is, and nothing of the weights of other seeds, which differ on many images too. One seed each settles "
-        f"no order of the methods. {weights}"
+        f"{differences}; p by McNemar's test. Intervals and p are over images: they show how certain the order of "
+        "these weights is, but nothing about other seeds, which differ on many images too. One seed each cannot "
+        f"establish an order of the methods. {weights}"
     )
 
 
@@ -135,8 +133,8 @@ def _pairs_table(pairs: list[dict[str, Any]]) -> FindingTable:
         )
         for pair in pairs
     )
-    numbers = ("difference, points", "right where the other is wrong", "wrong where it is right", "exact p")
-    columns = (("network", "l"), ("less", "l"), *((name, "r") for name in numbers))
+    numbers = ("difference, points", "right where the other is wrong", "wrong where the other is right", "exact p")
+    columns = (("network", "l"), ("minus", "l"), *((name, "r") for name in numbers))
     return FindingTable("Paired differences", columns, rows)
 
 

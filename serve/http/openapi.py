@@ -26,7 +26,7 @@ _PROBLEMS: Mapping[int, tuple[str, str, str]] = {
     404: (
         "Unknown model.",
         "unknown_name",
-        "no model of this server is called 'wrn16-our.pets'; did you mean wrn16-ours.pets?",
+        "unknown model of this server 'wrn16-our.pets'; did you mean wrn16-ours.pets?",
     ),
     406: (
         "`Accept` names no format that is written.",

@@ -88,7 +88,7 @@ def test_one_that_answers_otherwise_is_left_out(contest: Contest) -> None:
 
 def test_one_that_ends_is_left_out_with_its_last_words(contest: Contest) -> None:
     contest.enter(Contender("one", (sys.executable, "-c", "raise SystemExit('no such package')")), {})
-    assert contest.left_out["one"] == "it ended with 1; its last words: 'no such package\\n'"
+    assert contest.left_out["one"] == "exit status 1; end of its output: 'no such package\\n'"
 
 
 def test_one_that_is_not_there_is_left_out(contest: Contest) -> None:

@@ -27,8 +27,8 @@ def test_the_first_release() -> None:
 @pytest.mark.parametrize(
     ("text", "version", "message"),
     [
-        (BEFORE, "0.1.0", "0.1.0 is out, .* raise the version in pyproject.toml"),
-        (AFTER, "0.3.0", "nothing under 'Unreleased'"),
+        (BEFORE, "0.1.0", "0.1.0 is already released, .* raise the version in pyproject.toml"),
+        (AFTER, "0.3.0", "no entries under 'Unreleased'"),
         ("# Changelog\n", "0.1.0", "needs one line"),
     ],
 )

@@ -76,7 +76,7 @@ def test_no_other_file_of_the_model_is_replaced(zoo, package, name, quick_export
     before = (package.path / name).read_bytes()
     result = zoo("export", f"local-dir:{package.path}", "-o", package.path / name)
     assert isinstance(result.exception, InputError)
-    assert f"{name}: it is a file that is read, and would be lost" in str(result.exception)
+    assert f"{name}: it is an input file" in str(result.exception)
     assert (package.path / name).read_bytes() == before
     assert quick_export == []
 

@@ -97,7 +97,7 @@ def test_splits_that_may_be_classes_stop_a_calibration(tmp_path):
     for name in ("train", "val", "bus"):
         (tmp_path / name).mkdir()
         Image.new("RGB", (32, 32)).save(tmp_path / name / "1.png")
-    with pytest.raises(DataError, match="train, val are called like splits, but have no class folders"):
+    with pytest.raises(DataError, match="train, val are named like splits"):
         read_folder_pixels(tmp_path, 32, 9, training=True)
     assert len(read_folder_pixels(tmp_path, 32, 9)) == 3
 

@@ -146,7 +146,7 @@ def test_8_bits_take_images_of_the_model_s_size(exported, pixels, tmp_path):
     model, file = exported("wrn16-ours"), tmp_path / "model.onnx"
     with pytest.raises(InputError, match=r"8 bits take training images, .* name them with --data"):
         export_network(model.network, model.config, file, "int8")
-    with pytest.raises(InputError, match=r"takes uint8 pixels \[N, 3, 32, 32\]"):
+    with pytest.raises(InputError, match=r"expects uint8 pixels \[N, 3, 32, 32\]"):
         export_network(model.network, model.config, file, "int8", pixels(2, 40))
     assert not file.exists()
 

@@ -209,7 +209,7 @@ def test_an_agreement_that_is_no_share_is_refused(package, pixels, agreement):
 
 @pytest.mark.parametrize(("count", "size"), [(0, 32), (1, 40)])
 def test_pixels_of_another_shape_are_refused(package, pixels, count, size):
-    with pytest.raises(InputError, match=r"takes uint8 pixels \[N, 3, 32, 32\] with N >= 1"):
+    with pytest.raises(InputError, match=r"expects uint8 pixels \[N, 3, 32, 32\] with N >= 1"):
         verify(package, pixels(count, size))
 
 

@@ -155,12 +155,12 @@ def test_a_failed_run_does_not_end_the_plan(
     make: Callable[..., None], trainer: Callable[..., Sequence[str]], tmp_path: Path, said: list[str]
 ) -> None:
     runs = planned("rn38*", "wrn16")
-    with pytest.raises(UnfinishedError, match=r"2 of 3 runs failed: rn38\..*, rn38-ours.*; see .*tries them again"):
+    with pytest.raises(UnfinishedError, match=r"2 of 3 runs failed: rn38\..*, rn38-ours.*; see .*output.log"):
         make(runs, trainer(FAIL))
     [record] = read_records(tmp_path / "records")
     assert record.variant == "wrn16"
     assert re.search(
-        r"failed: exit status 1; the end of .*output\.log:\n    line 5\n(.*\n){3}    error: no memory", said[1]
+        r"failed: exit status 1; last lines of .*output\.log:\n    line 5\n(.*\n){3}    error: no memory", said[1]
     )
     assert "line 4" not in said[1]
     assert "failed: killed by SIGKILL" in said[3]
@@ -173,7 +173,9 @@ def test_a_run_that_trained_something_else_has_failed(
 ) -> None:
     with pytest.raises(UnfinishedError):
         make(planned("wrn16"), trainer("seed = 7\n"))
-    assert "failed: the record of wrn16.cifar10.test.seed0 is of another run (seed: 7 there, 0 planned)" in said[1]
+    assert (
+        "failed: the record of wrn16.cifar10.test.seed0 belongs to another run (seed: 7 recorded, 0 planned)" in said[1]
+    )
     assert read_records(tmp_path / "records") == []
 
 
@@ -190,16 +192,16 @@ def test_a_stopped_plan_goes_on(
 ) -> None:
     runs = planned("rn26", "wrn16*")
     places = tmp_path / "runs", tmp_path / "records"
-    with pytest.raises(UnfinishedError, match="stopped with 1 of 4 runs made; the same command goes on there"):
+    with pytest.raises(UnfinishedError, match="stopped with 1 of 4 runs finished; run the same command to resume"):
         make(runs, trainer(STOP_ONCE))
     assert [state(run, *places) for run in runs] == ["done", "half-done", "to do", "to do"]
     assert said[-2:] == [
-        "stopping: 1 save where they are; another Ctrl-C stops at once",
-        "[2/4] wrn16.cifar10.test.seed0 is stopped",
+        "stopping: waiting for 1 to save; press Ctrl-C again to stop immediately",
+        "[2/4] wrn16.cifar10.test.seed0 stopped",
     ]
     make(runs[1:], trainer(STOP_ONCE))
-    assert said[4] == "[2/4] wrn16.cifar10.test.seed0 is stopped"
-    assert said[5] == "[1/3] wrn16.cifar10.test.seed0 goes on"
+    assert said[4] == "[2/4] wrn16.cifar10.test.seed0 stopped"
+    assert said[5] == "[1/3] wrn16.cifar10.test.seed0 resumes"
     assert [state(run, *places) for run in runs] == ["done"] * 4
 
 
@@ -238,12 +240,12 @@ def test_two_processes_do_not_share_a_run(
 ) -> None:
     with pytest.raises(UnfinishedError, match="1 of 2 runs failed: wrn16"):
         make([busy, *planned("rn26")], trainer())
-    assert "failed: another process is at work in" in said[0]
+    assert "failed: another process is working in" in said[0]
     assert [record.variant for record in read_records(tmp_path / "records")] == ["rn26"]
 
 
 def test_a_number_at_once_that_cannot_be(make: Callable[..., None]) -> None:
-    with pytest.raises(InputError, match="at_once = 0: it must be above 0"):
+    with pytest.raises(InputError, match="at_once = 0: must be above 0"):
         make(planned("wrn16"), [], at_once=0)
 
 
@@ -280,7 +282,7 @@ def test_the_command(command: RunZoo, tmp_path: Path) -> None:
 
     stopped = command(*arguments, parts=(STOP_ONCE,))
     assert stopped.returncode == 1
-    assert stopped.stderr == "error: stopped with 1 of 4 runs made; the same command goes on there\n"
+    assert stopped.stderr == "error: stopped with 1 of 4 runs finished; run the same command to resume\n"
     assert "half-done  wrn16-ours.cifar10.test.seed0" in command(*arguments, "--dry-run").stdout
 
     ended = command(*arguments)
@@ -309,8 +311,8 @@ def test_the_command_fails_with_a_run_and_writes_the_others(command: RunZoo, tmp
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--variants", "wrn61"), "no variant is called 'wrn61'"),
-        (("--experiment", "blok"), "no experiment is called 'blok'; did you mean block"),
+        (("--variants", "wrn61"), "unknown variant 'wrn61'"),
+        (("--experiment", "blok"), "unknown experiment 'blok'; did you mean block"),
         (("--experiment", "block", "--epochs", 2), "leave out --variants and --epochs"),
         (("--seeds", 0), "seeds = 0"),
         (("--epochs", 0), "epochs = 0"),

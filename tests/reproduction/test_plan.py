@@ -74,14 +74,14 @@ def test_several_values_are_several_options() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"patterns": ["wrn61"]}, UnknownNameError, "no variant is called 'wrn61'; did you mean wrn16"),
-        ({"patterns": ["vit*"]}, UnknownNameError, r"no variant is called 'vit\*'"),
-        ({"sources": ["cifar"]}, UnknownNameError, "no data set or folder is called 'cifar'; did you mean cifar10"),
+        ({"patterns": ["wrn61"]}, UnknownNameError, "unknown variant 'wrn61'; did you mean wrn16"),
+        ({"patterns": ["vit*"]}, UnknownNameError, r"unknown variant 'vit\*'"),
+        ({"sources": ["cifar"]}, UnknownNameError, "unknown data set or folder 'cifar'; did you mean cifar10"),
         ({"sources": ["/nowhere/cifar10"]}, UnknownNameError, "'/nowhere/cifar10'"),
-        ({"sources": ["cifar10", "uoft-cs/cifar10"]}, InputError, "are both called cifar10"),
-        ({"seeds": 0}, InputError, "seeds = 0: it must be at least 1"),
-        ({"changes": {"epochs": 0}}, InputError, "epochs = 0: it must be above 0"),
-        ({"recipe_name": "slow"}, UnknownNameError, "no recipe is called 'slow'"),
+        ({"sources": ["cifar10", "uoft-cs/cifar10"]}, InputError, "have the same name, cifar10"),
+        ({"seeds": 0}, InputError, "seeds = 0: must be at least 1"),
+        ({"changes": {"epochs": 0}}, InputError, "epochs = 0: must be above 0"),
+        ({"recipe_name": "slow"}, UnknownNameError, "unknown recipe 'slow'"),
     ],
 )
 def test_what_is_wrong_is_said(arguments: dict[str, Any], error: type[ZooError], message: str) -> None:
@@ -106,9 +106,9 @@ def record(**recipe: Any) -> Record:
 def test_a_run_knows_its_record() -> None:
     run = Run("rn26", "cifar10", "test", (("patch_weight", 0.1),), 1, 0.1)
     run.check(record(patch_weight=0.1))
-    with pytest.raises(RecordError, match=r"of another run \(patch_weight: 0\.25 there, 0\.1 planned\); remove it"):
+    with pytest.raises(RecordError, match=r"another run \(patch_weight: 0\.25 recorded, 0\.1 planned\); remove it"):
         run.check(record())
-    with pytest.raises(RecordError, match="epochs: 5 there, 4 planned"):
+    with pytest.raises(RecordError, match="epochs: 5 recorded, 4 planned"):
         run.check(record(patch_weight=0.1, epochs=5))
-    with pytest.raises(RecordError, match=r"hold_out: 0\.1 there, 0\.0 planned"):
+    with pytest.raises(RecordError, match=r"hold_out: 0\.1 recorded, 0\.0 planned"):
         Run("rn26", "cifar10", "test", seed=1).check(record())

@@ -88,7 +88,7 @@ def test_names(arguments: tuple[Any, ...], name: str) -> None:
 
 
 def test_a_model_directory_without_a_run(make_package: Any) -> None:
-    with pytest.raises(RecordError, match=r"metrics\.json does not say how wrn16-ours\.cifar10 was trained"):
+    with pytest.raises(RecordError, match=r"metrics\.json has no record of the training of wrn16-ours\.cifar10"):
         record_of(make_package())
 
 
@@ -96,7 +96,7 @@ def test_a_model_directory_without_an_accuracy(trained: Package) -> None:
     metrics = trained.metrics()
     del metrics["held-out"]
     write_json(trained.path / METRICS_FILE, metrics)
-    with pytest.raises(RecordError, match=r"metrics\.json .* no accuracy through torch"):
+    with pytest.raises(RecordError, match=r"metrics\.json .* expected an accuracy through torch"):
         record_of(trained)
 
 
@@ -107,7 +107,7 @@ def test_a_model_directory_without_an_accuracy(trained: Package) -> None:
         (("test", "torch", "accuracy"), 101, r"test\.torch\.accuracy: .* less than or equal to 100"),
         (("test", "torch", "images"), 0, r"test\.torch\.images"),
         (("test", "torch"), {}, r"test\.torch\.images: Field required"),
-        (("test",), {}, "no accuracy through torch"),
+        (("test",), {}, "expected an accuracy through torch"),
         (("training", "recipe"), {"seed": 0}, "epochs = None: expected a whole number"),
         (("training", "history", "accuracy"), [0.5], "history: expected .* of 15 epochs, got .*'accuracy': 1"),
         (("training", "history"), {}, "history: expected"),
@@ -160,7 +160,7 @@ def test_seeds_make_a_group(shipped: dict[str, Any]) -> None:
 
 
 def test_a_run_counts_once(shipped: dict[str, Any]) -> None:
-    with pytest.raises(RecordError, match="are of one run; remove one"):
+    with pytest.raises(RecordError, match="are of the same run; remove one"):
         grouped([altered(shipped), altered(shipped, seed=0)])
 
 

@@ -69,7 +69,7 @@ def test_without_runs_only_the_papers_numbers() -> None:
             ""
         }
     assert table(text, "mini-imagenet")[-1]["paper, %"] == "68.93"
-    assert table(text, "What does each trick")[0]["arm"] == "as it is"
+    assert table(text, "How much does each trick")[0]["arm"] == "as it is"
     assert [row["network"] for row in table(text, "Plain")] == ["`rn26`", "`wrn16`"]
     assert text.endswith("## Recipes\n\nNo run yet.\n")
 
@@ -90,7 +90,7 @@ def test_a_row() -> None:
         "epochs": "2",
         "pixels": "16-32",
         "minutes": "11.0",
-        "device": "GPU, 4 at once",
+        "device": "GPU, 4 concurrent runs",
         "logs, by seed": " ".join(f"[{seed}](results/wrn16-ours.cifar10.fast.seed{seed}.json)" for seed in range(3)),
     }
 
@@ -122,7 +122,7 @@ def test_a_data_set_that_the_paper_does_not_have() -> None:
 def test_held_out_images_are_no_row_of_the_papers_table() -> None:
     text = results_text([record(held_out=True)])
     assert not any(row["seeds"] for row in table(text, "cifar10"))
-    assert [row["seeds"] for row in table(text, "What does each trick")] == ["1", *[""] * 7]
+    assert [row["seeds"] for row in table(text, "How much does each trick")] == ["1", *[""] * 7]
 
 
 def test_the_second_claim_is_of_common_seeds() -> None:

@@ -11,7 +11,7 @@ NUMBERS = [item.name for item in fields(Settings) if isinstance(item.default, in
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("value", [-1, -0.5, float("nan"), float("inf"), float("-inf")])
 def test_no_number_is_negative_or_infinite(name: str, value: float) -> None:
-    with pytest.raises(InputError, match=rf"{name} = {value}: it must be (a finite number, )?(above|at least) "):
+    with pytest.raises(InputError, match=rf"{name} = {value}: must be (a finite number, )?(above|at least) "):
         Settings(**{name: value})
 
 
@@ -28,7 +28,7 @@ def test_no_number_is_negative_or_infinite(name: str, value: float) -> None:
     ],
 )
 def test_numbers_have_limits(name: str, value: float, limit: str) -> None:
-    with pytest.raises(InputError, match=f"{name} = {value}: it must be {limit}"):
+    with pytest.raises(InputError, match=f"{name} = {value}: must be {limit}"):
         Settings(**{name: value})
 
 

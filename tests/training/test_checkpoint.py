@@ -39,7 +39,7 @@ def test_what_differs_from_another_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError) as caught:
         load_checkpoint(tmp_path / "checkpoint.pt", IDENTITY | {"epochs": 5, "seed": 1})
     message = str(caught.value)
-    assert "belongs to another run (epochs: 3 there, 5 now, seed: None there, 1 now)" in message
+    assert "belongs to another run (epochs: 3 in the checkpoint, 5 now, seed: None in the checkpoint, 1 now)" in message
     assert "choose another run folder or delete it" in message
 
 

@@ -40,7 +40,7 @@ def test_train_writes_a_model_directory(
     monkeypatch.chdir(tmp_path)
     ended = run_zoo("train", "wrn16-ours", "--data", cifar, *SHORT, "--limit", 128, "--device", "cpu")
     assert ended.returncode == 0, ended.stderr
-    assert "computing on cpu: as asked" in ended.stdout
+    assert "computing on cpu: as requested" in ended.stdout
     folder = tmp_path / "runs" / "wrn16-ours.cifar10" / "model"
     package = Package.open(folder)
     metrics = package.metrics()
@@ -73,20 +73,22 @@ def test_train_into_chosen_folders(run_zoo: RunZoo, cifar: Path, tmp_path: Path)
     assert run_zoo("train", "wrn16", *arguments).returncode == 0
     assert (run / "checkpoint.pt").is_file()
     assert Package.open(out).config.variant == "wrn16"
-    fails(run_zoo("train", "wrn16", *arguments, "--seed", 5), "belongs to another run .*seed: 0 there, 5 now")
+    fails(
+        run_zoo("train", "wrn16", *arguments, "--seed", 5), "belongs to another run .*seed: 0 in the checkpoint, 5 now"
+    )
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("wrn61",), "'wrn61'; did you mean wrn16"),
-        (("wrn16", "--epochs", 0), "epochs = 0: it must be above 0"),
+        (("wrn16", "--epochs", 0), "epochs = 0: must be above 0"),
         (("wrn16", "--growth", 1, "--growth", 0.5), "growth = .* ascending"),
         (("wrn16", "--device", "tpu"), "device 'tpu' cannot be used"),
-        (("wrn16", "--data", "/nowhere/data"), "there is no folder /nowhere/data"),
-        (("wrn16", "--recipe", "quick"), "no recipe is called 'quick'; there are: fast, finetune, paper, smoke"),
-        (("rn38", "--recipe", "finetune"), "there is no model 'rn38.cifar10' here"),
-        (("wrn16", "--start-from", "wrn16-ours"), "start_from = 'wrn16-ours' is a wrn16-ours, and wrn16 is to be"),
+        (("wrn16", "--data", "/nowhere/data"), "the folder /nowhere/data does not exist"),
+        (("wrn16", "--recipe", "quick"), "unknown recipe 'quick'; available: fast, finetune, paper, smoke"),
+        (("rn38", "--recipe", "finetune"), "model 'rn38.cifar10' is not available"),
+        (("wrn16", "--start-from", "wrn16-ours"), "start_from = 'wrn16-ours' is a wrn16-ours; it must be a wrn16"),
         (("wrn16", "--limit", 0), "limit = 0"),
     ],
 )
@@ -126,7 +128,7 @@ def test_eval_records_a_whole_split(run_zoo: RunZoo, cifar: Path, copied: Packag
 def test_eval_records_no_part_of_a_split(run_zoo: RunZoo, cifar: Path, copied: Package) -> None:
     before = (copied.path / METRICS_FILE).read_bytes()
     ended = run_zoo("eval", f"local-dir:{copied.path}", "--data", cifar, "--record", "--limit", 64)
-    fails(ended, "--record is for a whole split of cifar10")
+    fails(ended, "--record needs a whole split of cifar10")
     assert (copied.path / METRICS_FILE).read_bytes() == before
 
 
@@ -137,18 +139,18 @@ def test_eval_records_no_answers_of_other_weights(
     server = ServerPredictor(httpx2.Client(), copied.config.name, copied.config.classes, "0" * 64)
     monkeypatch.setattr(ServerPredictor, "open", lambda url, model: server)
     arguments = ("--data", cifar, "--through", "http://localhost:8000", "--record")
-    fails(run_zoo("eval", f"local-dir:{copied.path}", *arguments), "answers with other weights than .*model has")
+    fails(run_zoo("eval", f"local-dir:{copied.path}", *arguments), "serves other weights than .*model")
 
 
 def test_eval_records_no_other_data_set(run_zoo: RunZoo, cifar: Path, copied: Package, tmp_path: Path) -> None:
     shutil.copytree(cifar, tmp_path / "other")
     ended = run_zoo("eval", f"local-dir:{copied.path}", "--data", tmp_path / "other", "--record")
-    fails(ended, "--record is for a whole split of cifar10, the model's own data set")
+    fails(ended, "--record needs a whole split of cifar10, the model's own data set")
 
 
 def test_eval_of_other_classes(run_zoo: RunZoo, cifar: Path, make_package: Callable[..., Package]) -> None:
     package = make_package("wrn16", classes=("cat", "dog"))
-    fails(run_zoo("eval", f"local-dir:{package.path}", "--data", cifar), r"has other classes than wrn16\.cifar10")
+    fails(run_zoo("eval", f"local-dir:{package.path}", "--data", cifar), r"not those of wrn16\.cifar10")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from zoo.errors import InputError
 
 
 def test_a_device_as_asked() -> None:
-    assert choose_device("cpu") == (torch.device("cpu"), "as asked")
+    assert choose_device("cpu") == (torch.device("cpu"), "as requested")
 
 
 def test_the_best_device_and_why() -> None:

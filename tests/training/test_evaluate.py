@@ -86,14 +86,14 @@ def test_what_answers(through: str, kind: type) -> None:
 
 def test_a_precision_that_is_not_there() -> None:
     with pytest.raises(
-        PackageError, match=r"has no ONNX file in fp16; make one with `zoo export .* --precision fp16`, which needs"
+        PackageError, match=r"has no ONNX file in fp16; create one with `zoo export .* --precision fp16`, which needs"
     ):
         open_through("onnx-fp16", open_model(DEFAULT_MODEL))
 
 
 @pytest.mark.parametrize("through", ["tensorflow", "", "localhost:8000"])
 def test_what_does_not(through: str) -> None:
-    with pytest.raises(InputError, match="it is torch, onnx, onnx-fp16, onnx-int8 or the URL of a running server"):
+    with pytest.raises(InputError, match="must be torch, onnx, onnx-fp16, onnx-int8 or the URL of a running server"):
         open_through(through, open_model(DEFAULT_MODEL))
 
 

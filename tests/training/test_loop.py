@@ -92,11 +92,11 @@ def test_the_network_has_the_datas_classes_and_normalization(first: First, tiny:
 
 def test_a_run_folder_belongs_to_one_run(first: First, tiny: Recipe, tmp_path: Path) -> None:
     train("wrn16", first(32), tiny, tmp_path, stop_after=1)
-    with pytest.raises(CheckpointError, match="variant: wrn16 there, wrn16-ours now"):
+    with pytest.raises(CheckpointError, match="variant: wrn16 in the checkpoint, wrn16-ours now"):
         train("wrn16-ours", first(32), tiny, tmp_path)
-    with pytest.raises(CheckpointError, match=r"peak_learning_rate: 0\.02 there, 0\.1 now"):
+    with pytest.raises(CheckpointError, match=r"peak_learning_rate: 0\.02 in the checkpoint, 0\.1 now"):
         train("wrn16", first(32), replace(tiny, peak_learning_rate=0.1), tmp_path)
-    with pytest.raises(CheckpointError, match=r"data: \w+ there, \w+ now"):
+    with pytest.raises(CheckpointError, match=r"data: \w+ in the checkpoint, \w+ now"):
         train("wrn16", first(31), tiny, tmp_path)
 
 

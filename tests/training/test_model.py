@@ -77,8 +77,8 @@ def test_from_a_model_directory(images: LabelledImages, tiny: Recipe, make_packa
     ("variant", "start_from", "error", "message"),
     [
         ("wrn61", "", UnknownNameError, "did you mean wrn16"),
-        ("wrn16", "wrn16-ours", InputError, "is a wrn16-ours, and wrn16 is to be trained"),
-        ("rn38", "released", PackageError, r"there is no model 'rn38\.cifar10' here"),
+        ("wrn16", "wrn16-ours", InputError, "is a wrn16-ours; it must be a wrn16"),
+        ("rn38", "released", PackageError, r"model 'rn38\.cifar10' is not available"),
     ],
 )
 def test_what_cannot_be_started_from(
@@ -132,7 +132,7 @@ def test_what_was_run(package: Package) -> None:
 def test_the_card_is_written(package: Package) -> None:
     card = (package.path / CARD_FILE).read_text()
     assert "## Training" in card
-    assert "Its accuracy was not measured." in card
+    assert "Accuracy was not measured." in card
 
 
 def test_evaluations_are_added(package: Package) -> None:

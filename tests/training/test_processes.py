@@ -51,7 +51,7 @@ def test_two_processes_that_were_stopped_train_what_one_does(cifar: Path, tmp_pa
         time.sleep(0.02)
     os.killpg(stopped.pid, signal.SIGINT)
     _, errors = stopped.communicate(timeout=100)
-    assert "the same command goes on there" in errors
+    assert "run the same command to resume" in errors
     assert 4 <= torch.load(tmp_path / "two" / CHECKPOINT_FILE, weights_only=True)["step"] < 12
     two = finish(start(cifar, tmp_path / "two", *TORCHRUN), tmp_path / "two")
 
@@ -67,10 +67,10 @@ def test_two_processes_that_were_stopped_train_what_one_does(cifar: Path, tmp_pa
 
 def test_one_process_says_where_it_computes() -> None:
     fabric, why = join_processes("cpu", "bf16")
-    assert (fabric.device.type, fabric.world_size, why) == ("cpu", 1, "as asked")
+    assert (fabric.device.type, fabric.world_size, why) == ("cpu", 1, "as requested")
 
 
 def test_processes_cannot_share_a_numbered_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(InputError, match="device 'cpu:0': 2 processes cannot share one; give cpu without number"):
+    with pytest.raises(InputError, match="device 'cpu:0': 2 processes cannot share it; give cpu without"):
         join_processes("cpu:0", "fp32")

@@ -33,9 +33,9 @@ from zoo.errors import InputError, UnknownNameError
         ("label_smoothing", -0.1, "at least 0"),
         ("peak_learning_rate", float("inf"), "must be finite"),
         ("clip_norm", float("nan"), "must be finite"),
-        ("precision", "fp8", "it is one of bf16, fp32"),
-        ("flip", "always", "it is one of none, random, alternating"),
-        ("assignment", "hard", "it is one of softmax, "),
+        ("precision", "fp8", "must be one of bf16, fp32"),
+        ("flip", "always", "must be one of none, random, alternating"),
+        ("assignment", "hard", "must be one of softmax, "),
         ("input_size", 31, "at least 32 pixels"),
         ("growth", (), "1 to 10"),
         ("growth", (1.0, 0.5), "ascending, the last 1"),
@@ -99,7 +99,7 @@ def test_recipes_have_names(name: str) -> None:
 
 
 def test_a_recipe_that_is_not_there() -> None:
-    with pytest.raises(UnknownNameError, match="no recipe is called 'papers'; did you mean paper"):
+    with pytest.raises(UnknownNameError, match="unknown recipe 'papers'; did you mean paper"):
         get("papers")
 
 

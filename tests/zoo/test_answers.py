@@ -46,7 +46,7 @@ def test_top_k(asked: int | None, classes: int, resolved: int) -> None:
 
 @pytest.mark.parametrize("top_k", [0, -1, 4])
 def test_a_top_k_that_cannot_be(top_k: int) -> None:
-    with pytest.raises(InputError, match=f"top_k = {top_k}: it must be between 1 and 3"):
+    with pytest.raises(InputError, match=f"top_k = {top_k}: must be between 1 and 3"):
         resolve_top_k(top_k, CLASSES)
 
 

@@ -121,10 +121,10 @@ def test_a_broken_package_fails_only_where_it_is_used(run_zoo: RunZoo) -> None:
     assert run_zoo("list").returncode == 0
     assert run_zoo("export", "--help").returncode == 0
     assert re.search(
-        r"training +\(not available, as the package cannot be imported: ImportError", run_zoo("--help").stdout
+        r"training +\(unavailable, as the package cannot be imported: ImportError", run_zoo("--help").stdout
     )
-    reason = r"these packages are missing, .*: training \(ImportError: no module named torch's friend\); install"
-    fails(run_zoo("train", "wrn16", "--device", "cpu"), f"no command 'train', and those of {reason}")
+    reason = r"these packages are unavailable, .*: training \(ImportError: no module named torch's friend\)"
+    fails(run_zoo("train", "wrn16", "--device", "cpu"), f"unknown command 'train'; the commands of {reason}")
     fails(run_zoo("training", "--anything"), reason)
 
 
@@ -154,9 +154,9 @@ def test_a_name_cannot_write_to_the_terminal(run_zoo: RunZoo, photo_file: Path, 
 
 
 def test_a_home_directory_of_nobody(run_zoo: RunZoo, monkeypatch: pytest.MonkeyPatch) -> None:
-    fails(run_zoo("info", "local-dir:~no-such-user/x"), "~no-such-user is nobody's home directory")
+    fails(run_zoo("info", "local-dir:~no-such-user/x"), "no home directory ~no-such-user")
     monkeypatch.setenv("ZOO_WEIGHTS", "~no-such-user/x")
-    fails(run_zoo("info", DEFAULT_MODEL), "~no-such-user is nobody's home directory")
+    fails(run_zoo("info", DEFAULT_MODEL), "no home directory ~no-such-user")
 
 
 def test_list(run_zoo: RunZoo) -> None:
@@ -166,7 +166,7 @@ def test_list(run_zoo: RunZoo) -> None:
     assert list(rows) == zoo.list_models()
     assert "1,298,768 + 388 C" in rows["wrn16-ours"]
     assert "140.1 M" in rows["wrn16-ours"]
-    assert f"models here: {', '.join(local_models())}\n" in ended.stdout
+    assert f"models available locally: {', '.join(local_models())}\n" in ended.stdout
 
 
 def test_list_says_what_cannot_be_served_yet(
@@ -177,8 +177,8 @@ def test_list_says_what_cannot_be_served_yet(
     complete = make_package("rn38-ours", data="pets")
     (complete.path / ONNX_FILES["int8"]).touch()
     said = run_zoo("list", "rn38*").stdout
-    assert "without an ONNX file: rn38.pets; they need PyTorch, and cannot be served before `zoo export NAME`" in said
-    assert json.loads(run_zoo("info", "rn38.pets").stdout)["onnx"].startswith("none: `zoo export rn38.pets` writes it")
+    assert "without an ONNX file: rn38.pets; these need PyTorch" in said
+    assert "`zoo export rn38.pets`" in json.loads(run_zoo("info", "rn38.pets").stdout)["onnx"]
     assert json.loads(run_zoo("info", "rn38-ours.pets").stdout)["onnx"] == ["int8"]
 
 
@@ -210,7 +210,7 @@ def test_info_of_nothing(run_zoo: RunZoo) -> None:
 
 
 def test_info_of_a_bare_path(run_zoo: RunZoo) -> None:
-    fails(run_zoo("info", "weights/x"), "write local-dir:weights/x")
+    fails(run_zoo("info", "weights/x"), "use local-dir:weights/x")
 
 
 def test_info_of_a_model_with_broken_metrics(run_zoo: RunZoo, make_package: MakePackage) -> None:
@@ -243,7 +243,7 @@ def test_classify_as_json(run_zoo: RunZoo, photo_file: Path, photo: bytes) -> No
 
 @pytest.mark.parametrize("top_k", [0, -1, 11])
 def test_classify_refuses_a_top_k_that_cannot_be(top_k: int, run_zoo: RunZoo, photo_file: Path) -> None:
-    fails(run_zoo("classify", photo_file, "--top-k", top_k), f"top_k = {top_k}: it must be between 1 and 10")
+    fails(run_zoo("classify", photo_file, "--top-k", top_k), f"top_k = {top_k}: must be between 1 and 10")
 
 
 def test_classify_names_the_bad_one_of_several_files(run_zoo: RunZoo, photo_file: Path, tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_classify_a_file_that_is_not_there_or_a_folder(run_zoo: RunZoo, tmp_path
 def test_classify_with_weights_that_do_not_fit(run_zoo: RunZoo, photo_file: Path, make_package: MakePackage) -> None:
     package = make_package("wrn16-ours")
     (package.path / CONFIG_FILE).write_text(replace(package.config, variant="rn26").to_json())
-    fails(run_zoo("classify", photo_file, "-m", f"local-dir:{package.path}"), "do not fit rn26")
+    fails(run_zoo("classify", photo_file, "-m", f"local-dir:{package.path}"), "do not match rn26")
 
 
 def test_classify_with_a_model_without_an_onnx_file(
@@ -318,7 +318,7 @@ def test_patches_of_an_extreme_image(size: tuple[int, int], run_zoo: RunZoo, tmp
 
 @pytest.mark.parametrize("name", ["map.jpg", "map", "map.npz"])
 def test_patches_knows_three_kinds_of_output(name: str, run_zoo: RunZoo, photo_file: Path, tmp_path: Path) -> None:
-    fails(run_zoo("patches", photo_file, "-o", tmp_path / name), r"the name must end in \.png .* or \.json")
+    fails(run_zoo("patches", photo_file, "-o", tmp_path / name), r"must end in \.png .* or \.json")
     assert not (tmp_path / name).exists()
 
 
@@ -349,7 +349,7 @@ def test_patches_do_not_replace_the_image(
     if other_name:
         output = tmp_path / "link.png"
         output.symlink_to(image)
-    fails(run_zoo("patches", image, "-o", output), "it is a file that is read, and would be lost; name another one")
+    fails(run_zoo("patches", image, "-o", output), "it is an input file")
     assert image.read_bytes() == photo
 
 
@@ -420,7 +420,7 @@ def test_a_path_of_nobody(run_zoo: RunZoo, tmp_path: Path, monkeypatch: pytest.M
     for option in ("--run-folder", "--out", "--data"):
         ended = run_zoo("train", "wrn16", option, "~no-such-user/r")
         assert ended.returncode == 2
-        assert "~no-such-user is nobody's home directory; write the whole path" in ended.stderr
+        assert "~no-such-user" in ended.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -21,7 +21,7 @@ def test_an_error_is_a_zoo_error_and_a_builtin_one(error: type[Exception], built
 
 
 def test_an_unknown_name_where_nothing_is_known() -> None:
-    assert str(errors.UnknownNameError("model", "x", [])) == "no model is called 'x'; there are: none"
+    assert str(errors.UnknownNameError("model", "x", [])) == "unknown model 'x'; available: none"
 
 
 def test_several_close_names_are_all_suggested() -> None:

@@ -20,7 +20,7 @@ class Kitchen:
 
     def __post_init__(self) -> None:
         if self.guests < 1:
-            raise InputError(f"guests = {self.guests}: it must be above 0")
+            raise InputError(f"guests = {self.guests}: must be above 0")
 
 
 @pytest.fixture
@@ -107,11 +107,11 @@ def test_numbers_within_their_bounds(degrees: float) -> None:
 @pytest.mark.parametrize(
     ("oven", "message"),
     [
-        (Oven(49), "degrees = 49: it must be at least 50 and at most 1,200"),
-        (Oven(1201), "degrees = 1201: it must be at least 50 and at most 1,200"),
-        (Oven(float("nan")), "degrees = nan: it must be a finite number, at least 50 and at most 1,200"),
-        (Pantry(float("inf")), "shelves = inf: it must be a finite number, at least 0$"),
-        (Oven(hours=0), "hours = 0: it must be above 0 and at most 24"),
+        (Oven(49), "degrees = 49: must be at least 50 and at most 1,200"),
+        (Oven(1201), "degrees = 1201: must be at least 50 and at most 1,200"),
+        (Oven(float("nan")), "degrees = nan: must be a finite number, at least 50 and at most 1,200"),
+        (Pantry(float("inf")), "shelves = inf: must be a finite number, at least 0$"),
+        (Oven(hours=0), "hours = 0: must be above 0 and at most 24"),
     ],
 )
 def test_numbers_beyond_their_bounds(oven: Oven, message: str) -> None:
@@ -124,7 +124,5 @@ def test_a_variable_with_a_mistake_in_its_name(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setenv(name, "1")
     assert unknown_variables(Kitchen, "KITCHEN_", ["KITCHEN_CAT"]) == ["KITCHEN_PORT_80_TCP_ADDR"]
     monkeypatch.setenv("KITCHEN_GUEST", "1")
-    with pytest.raises(
-        InputError, match="KITCHEN_GUEST is none of this program; did you mean KITCHEN_GUESTS\\? Else unset it"
-    ):
+    with pytest.raises(InputError, match="KITCHEN_GUEST; did you mean KITCHEN_GUESTS\\?"):
         unknown_variables(Kitchen, "KITCHEN_", ["KITCHEN_CAT"])

@@ -97,7 +97,7 @@ def test_an_unknown_name_comes_with_close_ones() -> None:
 
 
 def test_a_name_like_no_other_comes_with_all() -> None:
-    with pytest.raises(UnknownNameError, match=r"there are: dn100, dn100-ours, .*wrn16-ours"):
+    with pytest.raises(UnknownNameError, match=r"available: dn100, dn100-ours, .*wrn16-ours"):
         zoo.info("zzzzzzzz")
 
 
@@ -110,7 +110,7 @@ def test_a_registered_variant_is_found_and_built(empty_place: registry.Variant) 
 def test_a_name_is_registered_once(empty_place: registry.Variant) -> None:
     zoo.register(empty_place)
     with pytest.raises(
-        DuplicateVariantError, match=r"'wrn16-new' is registered already \(zoo.networks.resnet:build_wide\)"
+        DuplicateVariantError, match=r"'wrn16-new' is already registered \(zoo.networks.resnet:build_wide\)"
     ):
         zoo.register(replace(empty_place, blocks=7))
     assert zoo.info("wrn16-new").blocks == empty_place.blocks

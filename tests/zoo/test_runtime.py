@@ -38,7 +38,7 @@ def test_no_part_is_larger_than_it_may_be() -> None:
     ("runtime", "words"),
     [
         (Runtime(), "2 streams, parts of up to 4 images"),
-        (Runtime(2, 0), "2 streams, a part for each"),
+        (Runtime(2, 0), "2 streams, one part each"),
         (Runtime(1, 1), "single images, one after the other"),
         (Runtime(1, 0, spin=False, arena=False), "whole batches, no spinning, no arena"),
         (Runtime(1, 8, optimization="basic"), "parts of up to 8 images, one after the other, optimization basic"),

@@ -1,4 +1,4 @@
-"""Labelled images as files: one source, its splits, and a part of a split held out."""
+"""Labelled images as files: data sources, their splits, and held-out parts."""
 
 import hashlib
 import os
@@ -29,7 +29,7 @@ from zoo.registry import list_models
 
 @dataclass(frozen=True, slots=True)
 class EncodedImages:
-    """Encoded, labelled images of one split; decoded when asked."""
+    """Encoded, labelled images of one split, decoded on demand."""
 
     files: EncodedFiles
     labels: Tensor
@@ -40,21 +40,21 @@ class EncodedImages:
         return len(self.labels)
 
     def select(self, indices: Sequence[int] | Tensor) -> "EncodedImages":
-        """Those images, in that order."""
+        """The images with these indices, in this order."""
         chosen = torch.as_tensor(indices, dtype=torch.int64)
         return EncodedImages(_Selection.of(self.files, chosen.numpy()), self.labels[chosen], self.classes)
 
     def image(self, index: int) -> Image.Image:
-        """One image in RGB, upright, as large as it is.
+        """One image in RGB, upright, at its own size.
 
         Raises:
-            DataError: it cannot be read or decoded; the message begins with its place.
+            DataError: it cannot be read or decoded; the message begins with its location.
         """
         with self._naming(index):
             return decode(self.files.read(index))
 
     def pixels(self, index: int, size: int) -> Pixels:
-        """The centred square of one image, as the server scales it: [3, size, size], uint8.
+        """Centred square of one image, scaled as by the server: [3, size, size], uint8.
 
         Raises:
             DataError: as for `image`.
@@ -72,22 +72,22 @@ class EncodedImages:
 
 
 class DataSet:
-    """A source of labelled images and what it calls itself."""
+    """A source of labelled images, with its name."""
 
     def __init__(self, source: str) -> None:
-        """Open a source; no image is read.
+        """Open a source, without reading any image.
 
         Arguments:
-            source: a folder of Parquet files or of class folders, a name of `zoo.registry.DATA_SETS`, or a Hub data
-                set's id.
+            source: a folder of Parquet files or of class folders, a name in `zoo.registry.DATA_SETS`, or a Hub data set
+            id.
 
         Raises:
-            DataError: there is no such source, or it is of no use.
+            DataError: the source does not exist or is unusable.
         """
         self.name = source
         self._source = _open(source)
         self.notes = self._source.notes + _unused(source, self._source.splits)
-        """What the user should know of the source, such as files that belong to no class; a sentence each."""
+        """Notes for the user, such as files that belong to no class; one sentence each."""
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -98,11 +98,11 @@ class DataSet:
         return self._source.classes
 
     def name_of(self, split: str) -> str:
-        """The name of a split that may be called as it is elsewhere, such as `val` for `validation`."""
+        """Name of a split here, given a common name such as `val` for `validation`."""
         return split if split in self.splits else split_of(split) or split
 
     def split(self, name: str) -> EncodedImages:
-        """One split; see `name_of`.
+        """Open one split by its name; see `name_of`.
 
         Raises:
             DataError: there is no such split, or it has no images or no labels.
@@ -115,7 +115,7 @@ class DataSet:
         return encoded
 
     def find(self, name: str) -> EncodedImages | None:
-        """As `split`; None if there is no such split, or its labels are kept secret, as in a competition."""
+        """Like `split`, but None if there is no such split or it has no labels, as in a competition."""
         if name not in self.splits or bool((self._read(name).labels < 0).all()):
             return None
         return self.split(name)
@@ -132,7 +132,7 @@ class DataSet:
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """What a source has to train on, to choose by, and to measure on."""
+    """Splits of a source to train on, to choose by, and to measure on."""
 
     train: EncodedImages
     validation: EncodedImages | None
@@ -140,17 +140,17 @@ class Splits:
     test: EncodedImages | None
     """None if the source has no labelled test split."""
     notes: tuple[str, ...] = ()
-    """Those of the data set."""
+    """Notes on the data set."""
 
 
 def open_splits(source: str) -> Splits:
-    """The splits of a source.
+    """Open the splits of a source.
 
     Arguments:
         source: as for `DataSet`.
 
     Raises:
-        DataError: there is no such source, it has no `train` split, or no images or labels.
+        DataError: the source does not exist, or has no `train` split, images or labels.
     """
     data = DataSet(source)
     train, found = data.split("train"), {name: data.find(name) for name in ("validation", "test")}
@@ -160,7 +160,7 @@ def open_splits(source: str) -> Splits:
 
 
 def open_split(source: str, split: str) -> EncodedImages:
-    """One split of a source; see `DataSet`."""
+    """Open one split of a source; see `DataSet`."""
     return DataSet(source).split(split)
 
 
@@ -168,24 +168,24 @@ HELD_OUT = "held-out"
 """The part of the training split that is not trained on; see `hold_out`."""
 
 DIGESTED = 16
-"""Number of files, evenly spaced, that `data_digest` reads."""
+"""Number of evenly spaced files that `data_digest` reads."""
 
 
 def hold_out(encoded: EncodedImages, share: float = HELD_OUT_SHARE) -> tuple[EncodedImages, EncodedImages]:
-    """Part the images into those to train on and those to measure on, class by class.
+    """Split images into those to train on and those to measure on, stratified by class.
 
-    Of each class about `share` is held out, at least one image, and none of a class with one image only. Which
-    ones depends on the labels alone.
+    About `share` of each class is held out, at least one image, and none of a class with a single image. The choice
+    depends only on the labels.
 
     Returns:
-        The images kept and those held out, each in their former order.
+        The images kept and those held out, both in their original order.
 
     Raises:
         InputError: the share is not between 0 and 1.
         DataError: no class has two images.
     """
     if not 0 < share < 1:
-        raise InputError(f"share = {share}: it must be between 0 and 1")
+        raise InputError(f"share = {share}: must be between 0 and 1")
     generator = torch.Generator().manual_seed(0)
     held = torch.zeros(len(encoded), dtype=torch.bool)
     for label in range(len(encoded.classes)):
@@ -198,10 +198,10 @@ def hold_out(encoded: EncodedImages, share: float = HELD_OUT_SHARE) -> tuple[Enc
 
 
 def data_digest(encoded: EncodedImages) -> str:
-    """A short digest by which a split is known again, and with it what `hold_out` makes of it.
+    """Short digest that identifies a split, and thus the result of `hold_out`.
 
-    It is of the classes, and of label, name and size of every image in their order; names begin below the split's
-    folder, which may be moved. Only a few images are read: another one of the same name and size may be overlooked.
+    It covers the classes, and label, name and size of every image in order; names are relative to the split's folder,
+    which may be moved. Only a few images are read, so a replaced image of the same name and size may go unnoticed.
     """
     content = hashlib.sha256(ascii(encoded.classes).encode())
     content.update(encoded.labels.numpy().data)
@@ -210,15 +210,15 @@ def data_digest(encoded: EncodedImages) -> str:
     for index in np.linspace(0, len(encoded) - 1, min(len(encoded), DIGESTED)).astype(int).tolist():
         try:
             content.update(hashlib.sha256(encoded.files.read(index)).digest())
-        except (OSError, ImageError):  # training says what is wrong with it
+        except (OSError, ImageError):  # reported by training
             content.update(bytes(32))
     return content.hexdigest()[:16]
 
 
 def sample(encoded: EncodedImages, count: int | None, seed: int = 0) -> EncodedImages:
-    """At most so many images at random, the same ones for a seed, in their former order; all of them for None.
+    """Random sample of at most `count` images, in their original order; all of them for None.
 
-    Not the first ones: where the images lie class by class, they would be of one class.
+    Not the first ones, which would all be of one class if the images are sorted by class.
 
     Raises:
         InputError: the number is not above 0.
@@ -226,7 +226,7 @@ def sample(encoded: EncodedImages, count: int | None, seed: int = 0) -> EncodedI
     if count is None:
         return encoded
     if count < 1:
-        raise InputError(f"limit = {count}: it must be above 0")
+        raise InputError(f"limit = {count}: must be above 0")
     chosen = torch.randperm(len(encoded), generator=torch.Generator().manual_seed(seed))[:count]
     return encoded.select(chosen.sort().values)
 
@@ -243,32 +243,32 @@ class Labelled(Protocol):
 
 
 def class_counts(labelled: Labelled) -> dict[str, int]:
-    """How many images each class has, in the order of the classes."""
+    """Number of images of each class, in the order of the classes."""
     counts = torch.bincount(labelled.labels, minlength=len(labelled.classes))
     return dict(zip(labelled.classes, counts.tolist(), strict=True))
 
 
 MAX_MODEL_NAME = 96
-"""Characters of a repository's name on the Hub."""
+"""Maximum length of a repository's name on the Hub."""
 
 
 def data_set_name(source: str) -> str:
-    """A short name for a data set: of `cifar10`, `uoft-cs/cifar10`, `/data/cifar10` and `.` in it alike, `cifar10`.
+    """Short name of a data set: `cifar10` for `cifar10`, `uoft-cs/cifar10`, `/data/cifar10`, and `.` in that folder.
 
-    It becomes a part of the model's name, which the Hub must take: letters lose their accents, anything that is not of
-    `A-Za-z0-9._-` becomes a `-`, and `--` and `..` become one; `data` if nothing is left.
+    It becomes part of the model's name, which must be valid on the Hub: accents are removed, characters other than
+    `A-Za-z0-9._-` become `-`, and repeated `-` and `.` are merged; `data` if nothing is left.
     """
     letters = unicodedata.normalize("NFKD", Path(os.path.abspath(source)).name)
     plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
     name = re.sub(r"([-.])\1+", r"\1", re.sub(r"[^\w.-]+", "-", plain, flags=re.ASCII)).strip("-.")
     longest = max(map(len, list_models()))
-    # The Hub takes no name that ends in `.git`, as a folder's may.
+    # The Hub rejects names that end in `.git`, as a folder's may.
     return re.sub(r"((^|\.)git)+$", "", name[: MAX_MODEL_NAME - longest - 1]).strip("-.") or "data"
 
 
 @dataclass(frozen=True, slots=True)
 class _Selection:
-    """Some of other files."""
+    """A selection of files."""
 
     files: EncodedFiles
     indices: NDArray[np.int64]
@@ -296,9 +296,9 @@ def _open(source: str) -> Source:
     if os.path.isdir(source):
         return ParquetTable.find(source) or open_folder(source)
     if os.path.exists(source):
-        raise DataError(f"{source} is a file; unpack it if it is an archive, and give the folder")
+        raise DataError(f"{source} is a file; give a folder (unpack the file if it is an archive)")
     if source.startswith((".", "/", "~")):
-        raise DataError(f"there is no folder {source}; give a folder of class folders or of Parquet files")
+        raise DataError(f"the folder {source} does not exist; give a folder of class folders or of Parquet files")
     return HubTable(source)
 
 

@@ -1,4 +1,4 @@
-"""Many images decoded by a few threads, in order and in bounded memory."""
+"""Decoding of many images with a few threads, in order and in bounded memory."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -10,17 +10,17 @@ from zoo.images.preprocess import Pixels
 from zoo.machine import cores
 
 BLOCK = 16
-"""Images that a thread decodes before it hands them over: single small ones would cost more to hand over."""
+"""Images per task; handing over small images one by one would cost more than decoding them."""
 
 MAX_THREADS = 16
-"""Beyond, threads wait for the interpreter's lock, which the decoders leave but Python code needs."""
+"""More threads would wait for the interpreter's lock, which decoders release but Python code needs."""
 
 
 def decode_all(encoded: EncodedImages, size: int) -> Iterator[Pixels | DataError]:
-    """The centred square of each image at `size` x `size` pixels, or why there is none.
+    """Decode the centred square of each image at `size` x `size` pixels.
 
     Returns:
-        For each image, in order, [3, size, size] or the error of `EncodedImages.pixels`.
+        For each image in order, pixels [3, size, size] or the error of `EncodedImages.pixels`.
     """
     threads = min(cores(), MAX_THREADS)
     executor = ThreadPoolExecutor(threads, thread_name_prefix="decode")

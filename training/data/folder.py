@@ -1,4 +1,4 @@
-"""A folder of images that nobody prepared, as a source of labelled images; see `zoo.images.class_folders`."""
+"""Folders of images as sources of labelled images; see `zoo.images.class_folders`."""
 
 import os
 import stat
@@ -14,16 +14,16 @@ from zoo.images.class_folders import ClassFolders, open_class_folders
 from zoo.printable import printable
 
 MAX_BYTES = 256 * 2**20
-"""Size of the largest file that is read: films lie among images, too."""
+"""Size limit of a file that is read, since there may be videos among the images."""
 
 
 @dataclass(frozen=True, slots=True)
 class FolderFiles:
-    """Files by their paths."""
+    """Image files by path."""
 
     paths: tuple[str, ...]
     root: str
-    """Folder that all of them are in."""
+    """Common folder of all files."""
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -31,7 +31,7 @@ class FolderFiles:
     def read(self, index: int) -> bytes:
         status = os.stat(self.paths[index])
         if not stat.S_ISREG(status.st_mode):
-            raise ImageError("it is no regular file")
+            raise ImageError("it is not a regular file")
         if status.st_size > MAX_BYTES:
             raise ImageTooLargeError(f"the file has {status.st_size} bytes, above the limit of {MAX_BYTES}")
         return Path(self.paths[index]).read_bytes()
@@ -40,7 +40,7 @@ class FolderFiles:
         path = self.paths[index]
         try:
             size = os.stat(path).st_size
-        except OSError:  # training says what is wrong with it
+        except OSError:  # reported by training
             size = -1
         return unicodedata.normalize("NFC", path.removeprefix(self.root).lstrip(os.sep)).replace(os.sep, "/"), size
 

@@ -30,7 +30,7 @@ class LabelledImages:
         return self.images.shape[-1]
 
     def digest(self) -> str:
-        """A short digest of pixels, labels and class names: what tells one data set from another."""
+        """Short digest of pixels, labels and class names, which identifies a data set."""
         content = hashlib.sha256(repr(self.classes).encode())
         content.update(self.images.numpy().data)
         content.update(self.labels.numpy().data)
@@ -39,7 +39,7 @@ class LabelledImages:
     def normalization(self) -> Normalization:
         """Mean and standard deviation of each channel over all pixels in 0..1, to four decimals."""
         histogram = torch.zeros(3, 256, dtype=torch.int64)
-        # By parts: the integers that are counted take several times the images' memory.
+        # In parts, as the integers to be counted take several times the images' memory.
         for part in torch.split(self.images, 1000):
             for channel in range(3):
                 histogram[channel] += torch.bincount(part[:, channel].flatten().int(), minlength=256)
@@ -49,7 +49,7 @@ class LabelledImages:
         """Pixels [B, 3, S, S] and labels [B], in order, for evaluation.
 
         Arguments:
-            part: of the images; `slice(rank, None, world)` parts them among processes.
+            part: part of the images; `slice(rank, None, world)` divides them among processes.
         """
         images, labels = self.images.numpy()[part], self.labels.numpy()[part]
         for start in range(0, len(labels), EVALUATION_BATCH):
@@ -58,7 +58,7 @@ class LabelledImages:
 
 
 def normalization_of(histogram: Tensor) -> Normalization:
-    """Mean and standard deviation of channels to four decimals, from how often each has each value: [3, 256]."""
+    """Mean and standard deviation of each channel to four decimals, from a histogram [3, 256] of pixel values."""
     mean, std = [], []
     values = torch.arange(256, dtype=torch.float64) / 255
     for counts in histogram.double():

@@ -1,4 +1,4 @@
-"""The images of a data set as a model knows them: those that it was trained on, and those that were held out."""
+"""Splits of a data set as a model's training divided it: images trained on, and images held out."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -13,10 +13,10 @@ from zoo.package.metrics import HELD_OUT_FIRST, HELD_OUT_SHARE, MEASURED_SPLITS,
 
 
 class ModelData:
-    """A data set for a model, and how the model's training divided it, if it is the one that it was trained on."""
+    """A data set for a model, divided like the model's training data if it is the same data set."""
 
     def __init__(self, package: Package, source: str) -> None:
-        """Open a data set; no image is read.
+        """Open a data set, without reading any image.
 
         Arguments:
             package: the model.
@@ -24,24 +24,24 @@ class ModelData:
 
         Raises:
             DataError: as for `DataSet`.
-            InputError: it has other classes than the model.
+            InputError: its classes differ from the model's.
         """
         self.package, self.source = package, source
         self.name = data_set_name(source)
         self._data = DataSet(source)
         self.notes = list(self._data.notes)
-        """What the user should know of the images that were read so far, a sentence each."""
+        """Notes for the user on the images read so far, one sentence each."""
         _require_classes(self._data.classes, package.config, source)
 
     def choose(self, split: str | None = None, *, prefer_held_out: bool = False) -> str:
-        """The split to measure on: the one that is named, or the first of `MEASURED_SPLITS` that there is.
+        """Choose the split to measure on: the given one, or the first of `MEASURED_SPLITS` that exists.
 
         Arguments:
-            split: a name; None for the default.
-            prefer_held_out: held-out images come first.
+            split: name of the split; None for the default.
+            prefer_held_out: prefer held-out images.
 
         Raises:
-            DataError: there is none of these.
+            DataError: none of these exists.
         """
         if split is not None:
             return self._data.name_of(split)
@@ -49,21 +49,21 @@ class ModelData:
             if self._held_out_share if name == HELD_OUT else self._data.find(name):
                 return name
         raise DataError(
-            f"{self.source} has no test or validation split, and {self._why_not_held_out()}; all of its images are "
-            "measured with --split train"
+            f"{self.source} has no test or validation split, and {self._why_not_held_out()}; measure all of its images "
+            "with --split train"
         )
 
     def load(self, split: str, limit: int | None = None, seed: int = 0) -> LabelledImages:
         """Decode a split at the model's input size; adds to `notes`.
 
         Arguments:
-            split: a name that the data set has. `held-out` is the part of the training split that was kept away when
-                the model was trained, and `train` what it was trained on.
-            limit: only so many images; see `sample`.
-            seed: which ones.
+            split: name of a split. `held-out` is the part of the training split that was held out when the model was
+            trained, and `train` the part that it was trained on.
+            limit: maximum number of images; see `sample`.
+            seed: seed of the sample.
 
         Raises:
-            DataError: there is no such split, or an image cannot be read that training has not left out.
+            DataError: the split does not exist, or an image cannot be read that training did not skip.
         """
         split = self._data.name_of(split)
         if split == HELD_OUT:
@@ -72,11 +72,11 @@ class ModelData:
             encoded = self._trained_on()
         else:
             encoded = self._data.split(split)
-        # As in training, which went on without them; to remove them now would change which images are held out.
+        # As training did; removing them beforehand would change which images are held out.
         skip = split in (HELD_OUT, "train") and self.is_own
         images, unreadable = load(sample(encoded, limit, seed), self.package.config.input_size, skip_unreadable=skip)
         if unreadable:
-            self.notes.append(f"{len(unreadable)} unreadable {split} images are left out; the first: {unreadable[0]}")
+            self.notes.append(f"skipping {len(unreadable)} unreadable {split} images; the first: {unreadable[0]}")
         return images
 
     @cached_property
@@ -85,7 +85,7 @@ class ModelData:
 
     @cached_property
     def is_own(self) -> bool:
-        """Whether the model was trained on this very data set; by name for models that say no more."""
+        """Whether the model was trained on this data set, by digest, or by name if it records no digest."""
         if self._training is None:
             return False
         if self._training.data_digest is None:
@@ -99,13 +99,13 @@ class ModelData:
 
     def _held_out(self) -> EncodedImages:
         if not self._held_out_share:
-            raise DataError(f"there are no held-out images, since {self._why_not_held_out()}; measure on another split")
+            raise DataError(f"no held-out images, since {self._why_not_held_out()}; measure on another split")
         return hold_out(self._data.split("train"), self._held_out_share)[1]
 
     def _trained_on(self) -> EncodedImages:
         encoded = self._data.split("train")
         if self._training is None or not self.is_own:
-            self.notes.append(f"{self._why_not_held_out()}: all {len(encoded):,} images of its train split are taken")
+            self.notes.append(f"{self._why_not_held_out()}: using all {len(encoded):,} images of its train split")
             return encoded
         if self._held_out_share:
             encoded = hold_out(encoded, self._held_out_share)[0]
@@ -114,17 +114,17 @@ class ModelData:
     def _why_not_held_out(self) -> str:
         name = self.package.config.name
         if self._training is None:
-            return f"nothing says which images {name} was trained on"
+            return f"{name} has no record of its training images"
         if not self.is_own:
-            return f"{self.source} is not what {name} was trained on, or was changed since"
-        return f"no image of {self.source} was held out of the training (zoo train --hold-out {HELD_OUT_SHARE})"
+            return f"{self.source} is not the data set that {name} was trained on, or has changed since"
+        return f"training held out no images of {self.source} (zoo train --hold-out {HELD_OUT_SHARE})"
 
 
 def _require_classes(classes: Sequence[str], config: ModelConfig, source: str) -> None:
-    """Refuse a data set of other classes than a model's.
+    """Refuse a data set whose classes differ from a model's.
 
     Raises:
         InputError: the classes differ.
     """
     if list(classes) != [class_name(name) for name in config.classes]:
-        raise InputError(f"{source} has other classes than {config.name}: {', '.join(classes)}")
+        raise InputError(f"the classes of {source} are not those of {config.name}: {', '.join(classes)}")

@@ -1,4 +1,4 @@
-"""Before training: every image is decoded once, so that what cannot be read is known, and where they go is chosen."""
+"""Preparation of images: a first decoding, which finds unreadable ones, and the choice to hold them in memory."""
 
 import hashlib
 import io
@@ -22,28 +22,28 @@ from zoo.machine import total_memory
 from zoo.package import MIN_INPUT_SIZE
 
 SAMPLE = 1000
-"""Images whose headers are read to learn how large a split's images are."""
+"""Number of images whose headers are read to determine the size of a split's images."""
 
 MAX_CHOSEN_SIZE = 96
-"""The largest input size that is chosen unasked: the cost of a step grows with its square."""
+"""Largest input size that is chosen automatically, as the cost of a step grows with its square."""
 
 MAX_EXCESS = 1.5
-"""Images this many times larger than the input are still held scaled down; of larger ones crops show more."""
+"""Ratio of image to input size up to which scaled images are held; crops of larger ones show more detail."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Images to train on or to measure on."""
+    """Images to train on or to measure on, with the unreadable ones."""
 
     images: LabelledImages | StreamedImages
     unreadable: tuple[str, ...]
     """`where: reason` of each image that was left out, in order."""
     why: str
-    """One sentence: whether they are held in memory, and why."""
+    """Whether the images are held in memory, with the reason, in one sentence."""
 
 
 def choose_input_size(encoded: EncodedImages) -> tuple[int, str]:
-    """The input size for images whose size nobody named: their median short side, within limits.
+    """Choose the input size for images: their median short side, within limits.
 
     Returns:
         The side in pixels, a multiple of 4 from `zoo.package.MIN_INPUT_SIZE` to `MAX_CHOSEN_SIZE`, and the reason.
@@ -69,20 +69,20 @@ def prepare(
     crops: bool = True,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Prepared:
-    """Decode every image once; hold the images if they fit and little is lost by it.
+    """Decode every image once, and hold the images in memory if they fit and little detail is lost.
 
-    Images that cannot be read are left out and named in the result.
+    Unreadable images are skipped and listed in the result.
 
     Arguments:
-        images: a split.
-        size: side in pixels of a network's input.
-        memory: bytes that held images may take; a quarter of the machine's memory if None.
-        crops: whether they are trained on, by crops, which need large ones whole; images that are only measured are
-            held if they fit.
+        encoded: images of a split.
+        size: side in pixels of the network's input.
+        memory: limit in bytes on images held in memory; None for a quarter of the machine's memory.
+        crops: whether the images are for training on crops, for which large ones are not scaled down; otherwise they
+        are held if they fit.
         progress: called with the number of images done.
 
     Raises:
-        DataError: no image of a class that is to be trained can be read, or none at all.
+        DataError: no image at all, or none of a class to be trained, can be read.
     """
     held, why = _choose(encoded, size, memory if memory is not None else total_memory() // 4, crops)
     survey = _Survey(encoded.classes)
@@ -117,13 +117,13 @@ def load_split(source: str, split: str, size: int = 32, limit: int | None = None
 
     Arguments:
         source: as for `training.data.data_set.DataSet`.
-        split: `train`, `test` or another name that the source has.
+        split: `train`, `test` or another split of the source.
         size: side of the images in pixels; other sizes are scaled by `zoo.images.preprocess.to_pixels`.
-        limit: only so many images; see `sample`.
-        seed: which ones.
+        limit: maximum number of images; see `sample`.
+        seed: seed of the sample.
 
     Raises:
-        DataError: there is no such data set or split, it has no images or labels, or an image cannot be read.
+        DataError: the data set or split does not exist, has no images or labels, or an image cannot be read.
     """
     return load(sample(open_split(source, split), limit, seed), size).images
 
@@ -137,7 +137,7 @@ class Loaded(NamedTuple):
 
 
 def load(encoded: EncodedImages, size: int, *, skip_unreadable: bool = False) -> Loaded:
-    """Decode images, all of which are then in memory.
+    """Decode all images into memory.
 
     Raises:
         DataError: one of them cannot be read; with `skip_unreadable`, none can.
@@ -150,7 +150,7 @@ def load(encoded: EncodedImages, size: int, *, skip_unreadable: bool = False) ->
 
 
 class _Survey:
-    """Digest and statistics of pixels that pass by one image at a time."""
+    """Digest and statistics of images, accumulated one at a time."""
 
     def __init__(self, classes: tuple[str, ...]) -> None:
         self._content = hashlib.sha256(repr(classes).encode())
@@ -162,7 +162,7 @@ class _Survey:
             self._histogram[channel] += np.bincount(pixels[channel].ravel(), minlength=256)
 
     def digest(self, labels: torch.Tensor) -> str:
-        """What `LabelledImages.digest` gives for the same pixels."""
+        """Digest as of `LabelledImages.digest` for the same pixels."""
         content = self._content.copy()
         content.update(labels.numpy().data)
         return content.hexdigest()[:16]
@@ -172,17 +172,17 @@ class _Survey:
 
 
 def _choose(encoded: EncodedImages, size: int, memory: int, crops: bool) -> tuple[bool, str]:
-    """Whether to hold the images, and why."""
+    """Whether to hold the images in memory, with the reason."""
     if crops and (side := _median(_short_sides(encoded))) > MAX_EXCESS * size:
         return False, (
-            f"decoded for each step, since crops of them show more: their median short side, {side} pixels, is above "
+            f"decoded in each step, for more detailed crops: their median short side, {side} pixels, is above "
             f"{MAX_EXCESS} times the input size"
         )
     needed = len(encoded) * 3 * size * size
     taken = f"{_readable(needed)} at {size} x {size} pixels"
     if needed > memory:
-        return False, f"decoded for each step, since they would take {taken}, above the limit of {_readable(memory)}"
-    return True, f"held in memory, where they take {taken} of at most {_readable(memory)}"
+        return False, f"decoded in each step, since they would take {taken}, above the limit of {_readable(memory)}"
+    return True, f"held in memory ({taken}, limit {_readable(memory)})"
 
 
 def _short_sides(encoded: EncodedImages) -> list[int]:
@@ -192,7 +192,7 @@ def _short_sides(encoded: EncodedImages) -> list[int]:
         try:
             with Image.open(io.BytesIO(encoded.files.read(index)), formats=FORMATS) as image:
                 sides.append(min(image.size))
-        except Exception:  # whatever is wrong with it, decoding says it
+        except Exception:  # reported when it is decoded
             continue
     if not sides:
         encoded.image(0)
@@ -208,17 +208,17 @@ def _require_all_classes(before: EncodedImages, after: EncodedImages, problems: 
     counts = class_counts(after)
     lost = [name for name, count in class_counts(before).items() if count and not counts[name]]
     if lost:
-        remedy = f"repair them, since none is left of {', '.join(lost)}, or remove the class"
+        remedy = f"no images are left of {', '.join(lost)}: repair them, or remove the class"
         raise DataError(_unreadable(problems, len(before), remedy))
 
 
 def _readable(count: int) -> str:
-    """Bytes in the unit that fits."""
+    """A number of bytes in MB or GB."""
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
 def _unreadable(problems: Sequence[str], count: int, remedy: str) -> str:
-    """A message on the images that cannot be read: the first 20 of them, how many of `count`, and what to do."""
+    """Message on unreadable images: their number out of `count`, the remedy, and the first 20."""
     shown = "".join(f"\n  {problem}" for problem in problems[:20])
     more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
     return f"{len(problems)} of {count} images cannot be read; {remedy}:{shown}{more}"

@@ -1,4 +1,4 @@
-"""What a source of labelled images is, wherever it lies."""
+"""Interface of sources of labelled images."""
 
 from typing import Protocol
 
@@ -6,42 +6,42 @@ from torch import Tensor
 
 
 class EncodedFiles(Protocol):
-    """Image files as bytes; picklable, since worker processes take them along."""
+    """Image files as bytes; picklable, for worker processes."""
 
     def __len__(self) -> int: ...
 
     def read(self, index: int) -> bytes:
-        """The whole file.
+        """Content of a file.
 
         Raises:
-            OSError, ImageError: there is none, or it is no image.
+            OSError, ImageError: the file does not exist, or is not an image.
         """
 
     def entry(self, index: int) -> tuple[str, int]:
-        """Name of a file within its split, and size in bytes: what it is known by without being read.
+        """Name of a file within its split and size in bytes, which identify it without reading it.
 
-        The name does not depend on where the data set lies, and is in NFC; it is empty, and the size is -1, where there
-        is none.
+        The name is in NFC and does not depend on the data set's location; a missing name is empty, and a missing size
+        is -1.
         """
 
     def where(self, index: int) -> str:
-        """Where the file lies, for messages: a path, or `SOURCE, train row 17`."""
+        """Location of the file, for messages: a path, or `SOURCE, train row 17`."""
 
 
 class Source(Protocol):
-    """A data set with its splits, opened one by one."""
+    """A data set whose splits are opened one by one."""
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """Names of the splits, of `zoo.images.class_folders.SPLITS` where they are called like them."""
+        """Names of the splits, mapped to `zoo.images.class_folders.SPLITS` where they match."""
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The same for all splits."""
+        """Names of the classes, the same for all splits."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user should know of the source, a sentence each."""
+        """Notes for the user on the source, one sentence each."""
 
     def open(self, split: str) -> tuple[EncodedFiles, Tensor]:
         """Files and labels ([N], int64, -1 where an image has none) of one of `splits`."""

@@ -1,4 +1,4 @@
-"""Images that are decoded and cropped each time they are used, by worker processes."""
+"""Images that worker processes decode and crop each time they are used."""
 
 import signal
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ from zoo.errors import DataError
 from zoo.images.preprocess import Normalization, Pixels
 
 CROP_AREA = (0.35, 1.0)
-"""Smallest and largest share of an image's area that a training example shows."""
+"""Smallest and largest share of an image's area in a training crop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,11 @@ class StreamedImages:
 
     encoded: EncodedImages
     size: int
-    """Side in pixels at which they are measured; the sizes in training are the examples'."""
+    """Side in pixels for evaluation; in training, each example has its own size."""
     content: str
-    """Digest that `training.data.images.LabelledImages` would have."""
+    """Digest, as of `training.data.images.LabelledImages`."""
     statistics: Normalization
-    """Of all pixels at `size`."""
+    """Mean and standard deviation of all pixels at `size`."""
 
     @property
     def labels(self) -> Tensor:
@@ -44,7 +44,7 @@ class StreamedImages:
         return self.encoded.classes
 
     def digest(self) -> str:
-        """A short digest of pixels, labels and class names: what tells one data set from another."""
+        """Short digest of pixels, labels and class names, which identifies a data set."""
         return self.content
 
     def normalization(self) -> Normalization:
@@ -55,10 +55,10 @@ class StreamedImages:
         """Pixels [B, 3, S, S] of the centred squares and labels [B], in order, for evaluation.
 
         Arguments:
-            part: of the images; `slice(rank, None, world)` parts them among processes.
+            part: part of the images; `slice(rank, None, world)` divides them among processes.
 
         Raises:
-            DataError: an image cannot be read any more.
+            DataError: an image has become unreadable.
         """
         encoded = self.encoded.select(range(len(self.encoded))[part])
         labels, batch = encoded.labels.numpy(), list[Pixels]()
@@ -73,32 +73,32 @@ class StreamedImages:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """What one training example is, the same wherever and whenever it is made."""
+    """Specification of a training example, which determines it completely."""
 
     index: int
-    """Of the image."""
+    """Index of the image."""
     size: int
     """Side in pixels."""
     seed: int
-    """Of the crop."""
+    """Seed of the crop."""
 
 
 def stream(
     images: StreamedImages, steps: Iterable[list[Example]], workers: int, pin: bool
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Make the examples of each step; no random state but an example's seed enters.
+    """Create the examples of each step, which depend on no random state but their seeds.
 
     Arguments:
-        images: that the examples are of.
-        steps: examples of one size each; read a few steps ahead.
-        workers: processes that make them; with 0 this one does.
-        pin: put the results into page-locked memory, from which a GPU copies faster.
+        images: images of the examples.
+        steps: examples of each step, all of one size; read a few steps ahead.
+        workers: number of worker processes; 0 to work in this process.
+        pin: put the results into page-locked memory, for faster copies to a GPU.
 
     Returns:
         For each step pixels [B, 3, size, size] (uint8) and labels [B]. Closing it early ends the workers.
 
     Raises:
-        DataError: an image cannot be read any more.
+        DataError: an image has become unreadable.
     """
     loader = DataLoader(
         _Crops(images.encoded),
@@ -107,7 +107,7 @@ def stream(
         collate_fn=_as_it_is,
         pin_memory=pin,
         worker_init_fn=_leave_signals_to_the_loop,
-        # Else the loader would draw a seed from the global generator.
+        # Otherwise the loader would draw a seed from the global generator.
         generator=torch.Generator(),
     )
     for made in loader:
@@ -118,7 +118,7 @@ def stream(
 
 
 def random_crop(encoded: EncodedImages, example: Example) -> Tensor:
-    """A random part of an image, scaled with the filter of `zoo.images.preprocess.to_pixels`: [3, size, size], uint8.
+    """Random crop of an image, scaled with the filter of `zoo.images.preprocess.to_pixels`: [3, size, size], uint8.
 
     Raises:
         DataError: the image cannot be read.
@@ -126,13 +126,13 @@ def random_crop(encoded: EncodedImages, example: Example) -> Tensor:
     image = encoded.image(example.index)
     crop = RandomResizedCrop(example.size, scale=CROP_AREA, interpolation=InterpolationMode.BICUBIC)
     with torch.random.fork_rng(devices=[]):
-        # Not `torch.manual_seed`, which would seed a GPU's generator, too.
+        # Not `torch.manual_seed`, which would also seed the GPU's generator.
         torch.default_generator.manual_seed(example.seed)
         return pil_to_tensor(crop(image))
 
 
 class _Crops(Dataset[Tensor]):
-    """Whole steps at once; an unreadable image is returned, not raised, so that its message stays what it is."""
+    """Crops of whole steps; an error is returned, not raised, so that its message is kept."""
 
     def __init__(self, encoded: EncodedImages) -> None:
         self._encoded = encoded
@@ -150,6 +150,7 @@ def _as_it_is(made: object) -> object:
 
 
 def _leave_signals_to_the_loop(worker: int) -> None:
-    """Ctrl-C and SIGTERM reach all processes of a group; the loop ends its step and then the workers."""
+    """Ignore Ctrl-C and SIGTERM, which reach the whole process group: the loop finishes its step, then ends the
+    workers."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

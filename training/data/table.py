@@ -1,4 +1,4 @@
-"""Tables of images and labels: Parquet files in the Hugging Face Hub's layout, and the Hub's data sets."""
+"""Tables of images and labels: Parquet files in the Hugging Face Hub's layout, and data sets on the Hub."""
 
 import os
 import unicodedata
@@ -19,11 +19,11 @@ from zoo.images.image_files import class_name, walk
 from zoo.registry import DATA_SETS
 
 LABEL_COLUMNS = ("label", "labels", "class", "category", "fine_label")
-"""Columns whose texts or whole numbers are taken for classes where no column says that it holds classes."""
+"""Columns whose strings or integers are used as classes if there is no ClassLabel column."""
 
 
 class TableFiles:
-    """Images in a column of a table, which is mapped into memory, not read."""
+    """Images in a column of a memory-mapped table."""
 
     def __init__(self, rows: datasets.Dataset, column: str, name: str) -> None:
         self._rows, self._column, self._name = rows, column, name
@@ -50,7 +50,7 @@ class TableFiles:
         path = value["path"].as_py() if "path" in value else None
         name = unicodedata.normalize("NFC", os.path.basename(path or ""))
         if value["bytes"].is_valid:
-            return name, value["bytes"].as_buffer().size  # without a copy, which would read the image
+            return name, value["bytes"].as_buffer().size  # not a copy, which would read the image
         try:
             return name, os.stat(path).st_size if path else -1
         except OSError:
@@ -65,14 +65,14 @@ class TableFiles:
 
 
 class Table(ABC):
-    """A data set of tables, one a split."""
+    """A data set of tables, one per split."""
 
     def __init__(self, name: str, splits: tuple[str, ...]) -> None:
-        """Say what there is; nothing is read.
+        """Set names and splits, without reading anything.
 
         Arguments:
-            name: for messages.
-            splits: as `zoo.images.class_folders.name_splits` names them.
+            name: name of the data set, for messages.
+            splits: names of the splits, from `zoo.images.class_folders.name_splits`.
         """
         self.name, self.splits = name, splits
         self.notes: tuple[str, ...] = ()
@@ -80,18 +80,19 @@ class Table(ABC):
 
     @abstractmethod
     def rows(self, split: str) -> datasets.Dataset:
-        """The table of one of `splits`."""
+        """Table of one of `splits`."""
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """As the label column says, else its sorted values in `train` (in the only split if there is no `train`)."""
+        """Classes of the label column, or else its sorted values in `train` (in the first split if there is no
+        `train`)."""
         if self._classes is None:
             rows = self.rows("train" if "train" in self.splits else self.splits[0])
             column = label_column(rows, self.name)
             if isinstance(rows.features[column], datasets.ClassLabel):
                 self._classes = tuple(map(class_name, rows.features[column].names))
             else:
-                # Numbers in the order of numbers, which is not that of their texts.
+                # Numbers are sorted as numbers, not as strings.
                 self._classes = tuple(dict.fromkeys(class_name(str(value)) for value in sorted(_values(rows, column))))
         return self._classes
 
@@ -105,20 +106,20 @@ class Table(ABC):
         column = label_column(rows, self.name)
         names: dict[str | int, str] = {value: class_name(str(value)) for value in _values(rows, column)}
         if isinstance(rows.features[column], datasets.ClassLabel):
-            # By name: splits that were written apart may number their classes otherwise.
+            # By name, since splits that were written separately may number their classes differently.
             names = dict(enumerate(map(class_name, rows.features[column].names)))
         known = {name: index for index, name in enumerate(self.classes)}
         numbers = {value: known.get(name, -1) for value, name in names.items()}
         if unknown := sorted(names[value] for value, number in numbers.items() if number < 0 and value != -1):
             raise DataError(
                 f"{self.name} has labels in {split} that are not in train: {', '.join(unknown[:20])}; "
-                "give a data set whose splits have the same classes"
+                "all splits must have the same classes"
             )
         return torch.tensor([numbers.get(value, -1) for value in rows[column][:]], dtype=torch.int64)
 
 
 class ParquetTable(Table):
-    """A folder of files `SPLIT-*.parquet`, at any depth."""
+    """A folder with files `SPLIT-*.parquet`, at any depth."""
 
     def __init__(self, folder: str, files: dict[str, list[str]]) -> None:
         super().__init__(folder, tuple(files))
@@ -126,7 +127,7 @@ class ParquetTable(Table):
 
     @classmethod
     def find(cls, folder: str) -> "ParquetTable | None":
-        """The table in a folder; None if it has no Parquet file of a split."""
+        """Table in a folder; None if it has no Parquet file of a split."""
         files: dict[str, list[str]] = defaultdict(list)
         for path in sorted(path for listing in walk(folder) for path in listing.others.values()):
             split, dash, rest = os.path.basename(path).partition("-")
@@ -145,7 +146,7 @@ class ParquetTable(Table):
 
 
 class HubTable(Table):
-    """A data set of the Hugging Face Hub: a name of `DATA_SETS`, `ORG/NAME`, or `ORG/NAME:CONFIGURATION`."""
+    """A data set on the Hugging Face Hub: a name in `DATA_SETS`, `ORG/NAME`, or `ORG/NAME:CONFIGURATION`."""
 
     def __init__(self, source: str) -> None:
         identifier, _, configuration = source.partition(":")
@@ -154,7 +155,7 @@ class HubTable(Table):
         except _FAILURES as error:
             raise DataError(
                 f"cannot load {source!r}: {error}. Give a folder of class folders, a folder of Parquet files, "
-                f"a Hub data set's id (ORG/NAME, or ORG/NAME:CONFIGURATION), or one of {', '.join(DATA_SETS)}"
+                f"a Hub data set id (ORG/NAME, or ORG/NAME:CONFIGURATION), or one of {', '.join(DATA_SETS)}"
             ) from error
         splits = name_splits(tables)
         self._tables = {splits[name]: rows for name, rows in tables.items()}
@@ -165,7 +166,7 @@ class HubTable(Table):
 
 
 def image_column(rows: datasets.Dataset, name: str) -> str:
-    """The first column of images.
+    """Name of the first column of images.
 
     Raises:
         DataError: there is none.
@@ -177,7 +178,7 @@ def image_column(rows: datasets.Dataset, name: str) -> str:
 
 
 def label_column(rows: datasets.Dataset, name: str) -> str:
-    """The column of classes: a ClassLabel column, else one of `LABEL_COLUMNS`; of several, the one with most classes.
+    """Name of the label column: a ClassLabel column, else one of `LABEL_COLUMNS`; the one with most classes if several.
 
     Raises:
         DataError: there is none.
@@ -192,18 +193,18 @@ def label_column(rows: datasets.Dataset, name: str) -> str:
         classes = {column: len(_values(rows, column)) for column in columns}
     if not classes:
         raise DataError(
-            f"{name} has no ClassLabel column and no text or number column {', '.join(LABEL_COLUMNS)}; "
+            f"{name} has no ClassLabel column and no string or integer column {', '.join(LABEL_COLUMNS)}; "
             f"its columns are {', '.join(rows.column_names)}"
         )
     return max(classes, key=lambda column: classes[column])
 
 
 _FAILURES = (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError)
-"""What `load_dataset` raises on a data set that is not there, cannot be reached or read, or needs code to be run."""
+"""Exceptions of `load_dataset` for a data set that is missing, unreachable or unreadable, or needs code to be run."""
 
 
 def _holds_images(feature: object) -> bool:
-    """Whether a column holds images; where the file has no metadata, they are structures with `bytes`."""
+    """Whether a column contains images; in files without metadata, these are structures with `bytes`."""
     return isinstance(feature, datasets.Image) or (isinstance(feature, dict) and "bytes" in feature)
 
 
@@ -212,6 +213,6 @@ def _holds_values(feature: object) -> bool:
 
 
 def _values(rows: datasets.Dataset, column: str) -> set[str | int]:
-    """The distinct values of a column, null not among them."""
+    """Distinct values of a column, without null."""
     values: Iterable[str | int | None] = rows.unique(column)
     return {value for value in values if value is not None}

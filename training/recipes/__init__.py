@@ -1,4 +1,4 @@
-"""The recipes by name: a file each, whose docstring says what to expect of it and the exact command."""
+"""Named recipes, one per file; the docstring has the command and the expected accuracy."""
 
 from training.recipe import Recipe
 from training.recipes import fast, finetune, paper, smoke
@@ -11,7 +11,7 @@ def get(name: str) -> Recipe:
     """The recipe called `name`.
 
     Raises:
-        UnknownNameError: there is none.
+        UnknownNameError: the recipe is unknown.
     """
     if name not in RECIPES:
         raise UnknownNameError("recipe", name, RECIPES)

@@ -1,4 +1,4 @@
-"""Start from a model of the zoo, learn other classes: for a folder of your own images.
+"""Fine-tuning of a model of the zoo on other classes, such as a folder of your own images.
 
 zoo train wrn16-ours --recipe finetune --data ./my-images
 """

@@ -1,10 +1,10 @@
-"""The long recipe, the same for all ten variants, so that a difference in accuracy is the block's.
+"""Long training, the same for all ten variants, so that differences in accuracy are due to the block.
 
     zoo train VARIANT --recipe paper --data cifar10
     zoo reproduce --recipe paper
 
-It is made for a GPU: 100 epochs at full size. The poster prints no recipe, so every figure here is this project's.
-Expected: not measured yet; `docs/results.md` has what was.
+Meant for a GPU: 100 epochs at full size. The poster gives no recipe, so all values are this project's.
+Expected: not measured yet; see `docs/results.md` for measured runs.
 """
 
 from training.recipe import Recipe

@@ -1,4 +1,4 @@
-"""Does everything work? One epoch.
+"""Smoke test: one epoch.
 
     zoo train wrn16-ours --recipe smoke --data cifar10
 

@@ -1,14 +1,14 @@
-"""Where a model comes from: a folder, the weights beside the source, or the Hugging Face Hub.
+"""References to models: local model directories and repositories on the Hugging Face Hub.
 
 A reference is one of
 
-    VARIANT              `wrn16-ours`: the variant's model of the default data set, or its only one if it has none
+    VARIANT              `wrn16-ours`: the variant's model for the default data set, or else its only model
     VARIANT.DATA         `wrn16-ours.cifar100`
     local-dir:PATH       a model directory
-    hf-hub:ORG/NAME[@REV]  a repository on the Hub that holds a model directory
+    hf-hub:ORG/NAME[@REV]  a repository on the Hub with a model directory
 
-Names are looked up in the folder that `ZOO_WEIGHTS` names, in `weights/` of the source tree, and among the releases on
-the Hub; what comes from there stays in huggingface_hub's cache.
+Names are looked up in the folder given by `ZOO_WEIGHTS`, in `weights/` of the source tree, and among the releases on
+the Hub, whose files are kept in huggingface_hub's cache.
 """
 
 import os
@@ -24,24 +24,24 @@ from zoo.registry import list_models
 
 DEFAULT_DATA = "cifar10"
 DEFAULT_MODEL = "wrn16-ours.cifar10"
-"""The model that the server and the command line use unless told otherwise: the most accurate one with the block."""
+"""Default model of the server and the command line: the most accurate one with the semantic block."""
 
 WEIGHTS_VARIABLE = "ZOO_WEIGHTS"
 LOCAL_PREFIX, HUB_PREFIX = "local-dir:", "hf-hub:"
 
 
 def open_model(reference: str, files: Iterable[str] = PUBLISHED_FILES) -> Package:
-    """The model directory that a reference means, fetched from the Hub if need be.
+    """Open the model directory of a reference, fetching it from the Hub if necessary.
 
     Arguments:
-        reference: see above.
-        files: names of those that are needed; from the Hub the others are not fetched.
+        reference: in one of the forms above.
+        files: names of the files needed; only these are fetched from the Hub.
 
     Raises:
         BarePathError: the reference is a path without `local-dir:`.
-        UnknownNameError: no variant has this name, or several models have it and none of the default data set.
-        PackageError: the model is not there, or its directory is not valid.
-        DigestError: a file from the Hub is not the one that was published.
+        UnknownNameError: the variant is unknown, or has several models and none for the default data set.
+        PackageError: the model does not exist, or its directory is not valid.
+        DigestError: a file from the Hub differs from the published one.
     """
     if reference.startswith(LOCAL_PREFIX):
         return Package.open(expand_path(reference.removeprefix(LOCAL_PREFIX)))
@@ -55,7 +55,7 @@ def open_model(reference: str, files: Iterable[str] = PUBLISHED_FILES) -> Packag
 
 
 def reference_of(package: Package) -> str:
-    """What a command is to be given to open a model directory again."""
+    """Reference with which a command opens a model directory again."""
     if package.path == _local(package.config.name):
         return package.config.name
     return f"{LOCAL_PREFIX}{package.path}"
@@ -65,7 +65,7 @@ def model_name(reference: str) -> str:
     """`VARIANT.DATA` for a reference by name, with the default data set if it names none.
 
     Raises:
-        UnknownNameError: no variant has this name.
+        UnknownNameError: the variant is unknown.
     """
     variant, _, data = reference.partition(".")
     if variant not in list_models():
@@ -74,10 +74,10 @@ def model_name(reference: str) -> str:
 
 
 def _only_model(variant: str) -> str | None:
-    """The model of a variant that has one, but none of the default data set.
+    """The only model of a variant that has none for the default data set.
 
     Raises:
-        AmbiguousNameError: it has several.
+        AmbiguousNameError: it has several models.
     """
     known = {*local_models(), *released_models()}
     found = [name for name in known if name.partition(".")[0] == variant]
@@ -87,7 +87,7 @@ def _only_model(variant: str) -> str | None:
 
 
 def _released(name: str, files: Iterable[str]) -> Package:
-    """A release; where another organisation was chosen, its newest revision if it has no release."""
+    """A released model; with another organisation, the newest revision of a model without a release."""
     repository = f"{organization()}/{name}"
     release = read_releases().get(repository)
     if release:
@@ -95,39 +95,39 @@ def _released(name: str, files: Iterable[str]) -> Package:
     if chosen_organization():
         return fetch(repository, None, files)
     raise PackageError(
-        f"there is no model {name!r} here (there are: {', '.join(local_models()) or 'none'}), and none was released "
-        f"with this version; train it with `zoo train {name.partition('.')[0]}`, name a directory ({LOCAL_PREFIX}PATH) "
-        f"or a Hub repository ({HUB_PREFIX}ORG/NAME@REVISION), or set {ORGANIZATION_VARIABLE} to an organisation that "
-        "has it"
+        f"model {name!r} is not available locally (available: {', '.join(local_models()) or 'none'}), and was not "
+        f"released with this version; train it with `zoo train {name.partition('.')[0]}`, give a directory "
+        f"({LOCAL_PREFIX}PATH) or a Hub repository ({HUB_PREFIX}ORG/NAME@REVISION), or set {ORGANIZATION_VARIABLE} to "
+        "an organisation that has it"
     )
 
 
 def _local(name: str) -> Path | None:
-    """The model directory of this name that is here."""
+    """Local model directory of this name."""
     return next((folder / name for folder in weight_folders() if (folder / name / CONFIG_FILE).is_file()), None)
 
 
 def has_onnx(name: str) -> bool:
-    """Whether a model that is here has an ONNX file, in whatever precision."""
+    """Whether a local model has an ONNX file in any precision."""
     here = _local(name)
     return here is not None and any((here / file).is_file() for file in ONNX_FILES.values())
 
 
 def local_models() -> list[str]:
-    """Names of the models that can be opened without the Hub."""
+    """Names of the models that are available without the Hub."""
     found = {file.parent.name for folder in weight_folders() for file in folder.glob(f"*/{CONFIG_FILE}")}
     return sorted(found)
 
 
 def released_models() -> list[str]:
-    """Names of the models that are fetched from the Hub when they are first used."""
+    """Names of the models that are fetched from the Hub on first use."""
     return [
         name for owner, name in (repository.split("/") for repository in read_releases()) if owner == organization()
     ]
 
 
 def weight_folders() -> list[Path]:
-    """Folders of model directories, in the order in which they are searched."""
+    """Folders of model directories, in search order."""
     folders = [Path(__file__).resolve().parents[2] / "weights"]
     if chosen := os.environ.get(WEIGHTS_VARIABLE):
         folders.insert(0, expand_path(chosen))
@@ -135,9 +135,9 @@ def weight_folders() -> list[Path]:
 
 
 def refuse_path(reference: str) -> None:
-    """Raise `BarePathError` for what can only be meant as a path."""
+    """Raise `BarePathError` for a reference that can only be a path."""
     if "/" in reference or "\\" in reference or reference.startswith((".", "~")) or not reference:
         raise BarePathError(
-            f"{reference!r} is not a name; for a model directory write {LOCAL_PREFIX}{reference or 'PATH'}, "
+            f"{reference!r} is not a model name; for a model directory use {LOCAL_PREFIX}{reference or 'PATH'}, "
             f"for a Hub repository {HUB_PREFIX}ORG/NAME"
         )

@@ -22,25 +22,26 @@ def publish(
         typer.Argument(help="VARIANT, VARIANT.DATA or local-dir:PATH.", show_default=False),
     ] = None,
     all_models: Annotated[
-        bool, typer.Option("--all", help="Every model of the folder ZOO_WEIGHTS, or weights/ of the source tree.")
+        bool,
+        typer.Option("--all", help="Publish every model in the folder ZOO_WEIGHTS, or in weights/ of the source tree."),
     ] = False,
     to: Annotated[
         str | None,
         typer.Option(
-            help="Organisation or user on the Hub, or ORG/NAME for another name than VARIANT.DATA.",
+            help="Organisation or user on the Hub, or ORG/NAME for a name other than VARIANT.DATA.",
             show_default="ZOO_HUB_ORG, or template-zoo",
         ),
     ] = None,
     private: Annotated[
-        bool, typer.Option("--private", help="Make a new repository private; stop if it is there and public.")
+        bool, typer.Option("--private", help="Make a new repository private; fail if it exists and is public.")
     ] = False,
     pull_request: Annotated[
-        bool, typer.Option("--pr", help="Propose the changes as a pull request; each time as another one.")
+        bool, typer.Option("--pr", help="Propose the changes as a pull request; every run opens a new one.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
     pins: Annotated[
         Path | None,
-        path_option(help="JSON file that records the commits and digests: zoo/hub/releases.json for a release."),
+        path_option(help="JSON file in which to record commits and digests; zoo/hub/releases.json for a release."),
     ] = None,
 ) -> None:
     """Publish a model directory as a repository on the Hugging Face Hub."""
@@ -53,13 +54,13 @@ def publish(
     from zoo.terminal import Terminal
 
     if (name is None) != all_models:
-        raise InputError("name one model, or all with --all")
+        raise InputError("give one model, or --all for all of them")
     if pins and pull_request:
         raise InputError(f"--pins {pins}: a pull request has no commit to record yet; leave out --pr")
     if to == "" or (to and "/" in to and all_models):
-        raise InputError(f"--to {to!r}: name an organisation or a user, or leave it out")
+        raise InputError(f"--to {to!r}: give an organisation or a user, or leave it out")
     packages = [open_model(name)] if name else _all_models()
-    # All before the first, so that none is published if another cannot be, or not be recorded.
+    # Checked before publishing any, so that none is published if another cannot be published or recorded.
     for package in packages:
         require_publishable(package)
     if pins and not dry_run:
@@ -75,7 +76,7 @@ def publish(
             continue
         done = carry_out(package, repository, private, pull_request)
         _show(console, done.plan, brief=True)
-        what = "there" if not done.plan.changes else "proposed" if pull_request else "published"
+        what = "unchanged" if not done.plan.changes else "proposed" if pull_request else "published"
         console.print(f"{what}: {done.url}")
         if pins and done.release:
             record_releases(pins, {repository: done.release})
@@ -90,7 +91,7 @@ def _all_models() -> "list[Package]":
     packages = [Package.open(file.parent) for file in sorted(folder.glob(f"*/{CONFIG_FILE}"))]
     if not packages:
         raise InputError(
-            f"there is no model directory in {folder}; train one with `zoo train`, or name its folder with ZOO_WEIGHTS"
+            f"no model directory in {folder}; train one with `zoo train`, or set ZOO_WEIGHTS to another folder"
         )
     names = [package.config.name for package in packages]
     if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -103,18 +104,18 @@ def _show(console: "Terminal", plan: "Plan", brief: bool = False) -> None:
     from zoo.package.card import hand_written
 
     if not plan.changes:
-        console.print(f"{plan.repository}: nothing to change, at {plan.head}")
+        console.print(f"{plan.repository}: already up to date at {plan.head}")
         return
     console.print(_changes_table(plan))
     before, after = (hand_written(card, CARD_FILE) for card in plan.card)
     if before and before != after:
-        console.print(f"note: the section of {CARD_FILE} written by hand on the Hub gives way to the one here")
+        console.print(f"note: the hand-written section of {CARD_FILE} on the Hub will be replaced by the local one")
     if not brief:
         diff = difflib.unified_diff(
             plan.card[0].splitlines(),
             plan.card[1].splitlines(),
             f"{CARD_FILE} on the Hub",
-            f"{CARD_FILE} here",
+            f"local {CARD_FILE}",
             lineterm="",
         )
         console.print("\n".join(diff))
@@ -123,8 +124,8 @@ def _show(console: "Terminal", plan: "Plan", brief: bool = False) -> None:
 def _changes_table(plan: "Plan") -> "Table":
     from rich.table import Table
 
-    table = Table("file", "", title=plan.repository + ("" if plan.head else ", a new repository"))
-    table.add_column("bytes there", justify="right")
+    table = Table("file", "", title=plan.repository + ("" if plan.head else " (new repository)"))
+    table.add_column("bytes on the Hub", justify="right")
     table.add_column("bytes here", justify="right")
     for change in plan.changes:
         sizes = (f"{size:,}" if size is not None else "" for size in (change.before, change.after))

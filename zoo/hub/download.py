@@ -1,4 +1,4 @@
-"""From a repository on the Hub to a model directory in the local cache, its files checked."""
+"""Fetching of model directories from the Hub into the local cache, with checks of their digests."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -20,64 +20,64 @@ def fetch(
     release: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Package:
-    """The model directory of a repository: from the local cache, and from the Hub what is not there.
+    """The model directory of a Hub repository; files missing in the local cache are downloaded.
 
-    Only files of these names are fetched, and nothing of them is ever executed or unpickled. A file that is damaged in
-    the cache is fetched once more.
+    Only the named files are downloaded, and nothing in them is ever executed or unpickled. A file that is damaged in
+    the cache is downloaded once more.
 
     Arguments:
         repository: `ORG/NAME`.
         revision: branch, tag or commit; None for the newest.
-        files: their names; some of them may not be there.
-        release: SHA-256 by name of all files that decide what the model answers; None for what the directory says of
-            itself.
-        options: of `huggingface_hub.snapshot_download`.
+        files: names of the files; some may not exist.
+        release: SHA-256 by name of all files that determine the model's outputs; None for the digests recorded in the
+        directory itself.
+        options: passed to `huggingface_hub.snapshot_download`.
 
     Raises:
-        PackageError: it cannot be fetched, or is no model directory; says why and what helps.
-        DigestError: a file is not what it must be.
+        PackageError: the repository cannot be fetched or is not a model directory; with reason and remedy.
+        DigestError: a file does not have the expected digest.
     """
     where = f"the Hub repository {repository}@{revision}" if revision else f"the Hub repository {repository}"
     names = [name for name in files if release is None or name in release or name not in ANSWERING_FILES]
     folder = _download(where, repository, revision=revision, allow_patterns=names, **options)
     if release is None and not (folder / CONFIG_FILE).is_file():
         raise PackageError(
-            f"{where} holds no model directory: there is no {CONFIG_FILE}; name another repository, or fetch it where "
-            "there is a network if the local cache has only a part of it"
+            f"{where} is not a model directory, as it has no {CONFIG_FILE}; give another repository or, if the local "
+            "cache is incomplete, fetch it with a network connection"
         )
     expected = {name: digest for name, digest in (release or _own_digests(folder)).items() if name in names}
     wrong = _wrong(folder, expected)
     if wrong:
-        _log.warning("%s: fetching %s again, damaged in the cache", where, ", ".join(wrong))
+        _log.warning("%s: downloading %s again, as it is damaged in the cache", where, ", ".join(wrong))
         try:
             # The snapshot's folder is named after its commit.
             again = {**options, "revision": folder.name, "allow_patterns": wrong, "force_download": True}
             _download(where, repository, **again)
         except PackageError as error:
             raise DigestError(
-                f"{', '.join(wrong)} of {folder} is damaged and has to be fetched again, but {error}"
+                f"{', '.join(wrong)} in {folder} is damaged and must be downloaded again, but {error}"
             ) from None
     for name in _wrong(folder, expected):
-        other = "its SHA-256 digest is another" if (folder / name).is_file() else "there is none"
+        other = "its SHA-256 digest differs" if (folder / name).is_file() else "it is missing"
         raise DigestError(
-            f"{name} of {where} is not the file that was published: {other}. Do not use it, and tell whoever runs the "
-            "repository, or the mirror in HF_ENDPOINT"
+            f"{name} of {where} is not the published file: {other}. Do not use it; report it to the maintainers of the "
+            "repository, or of the mirror in HF_ENDPOINT"
         )
     return Package.open(folder)
 
 
 def _download(where: str, repository: str, **options: Any) -> Path:
-    # Imported late: it takes a third of a second, and a local model needs none of it.
+    # Imported late: it takes a third of a second, and local models do not need it.
     from huggingface_hub import snapshot_download
 
     try:
         return Path(snapshot_download(repository, library_name="template-zoo", **options))
-    except Exception as error:  # of huggingface_hub, of its HTTP library and of the system: they have no common base
+    except Exception as error:  # from huggingface_hub, its HTTP library or the system, without a common base class
         raise PackageError(f"{where} {describe_failure(error, 'fetched')}") from error
 
 
 def _own_digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of the weights and the ONNX files that are there, as the directory itself names them."""
+    """SHA-256 of the weights and the ONNX files present, as recorded in the directory itself."""
     package = Package.open(folder)
     named = {WEIGHTS_FILE: package.config.weights_sha256} if (folder / WEIGHTS_FILE).is_file() else {}
     for precision in package.precisions:
@@ -87,7 +87,7 @@ def _own_digests(folder: Path) -> dict[str, str]:
 
 
 def _wrong(folder: Path, expected: Mapping[str, str]) -> list[str]:
-    """Names of the files that are not there, or have another digest than expected."""
+    """Names of the files that are missing or have another digest than expected."""
     return [name for name, digest in expected.items() if not _has(folder / name, digest)]
 
 

@@ -1,4 +1,4 @@
-"""What went wrong between this machine and the Hub, in words that end with the remedy."""
+"""Error messages for failed requests to the Hub, each with a remedy."""
 
 import os
 from typing import Literal
@@ -6,11 +6,11 @@ from typing import Literal
 Action = Literal["fetched", "published"]
 
 TRANSIENT_STATUS = frozenset({408, 409, 412, 429, 500, 502, 503, 504})
-"""Answers after which the same request may succeed: the Hub was busy or down, or somebody else was first."""
+"""HTTP status codes after which the same request may succeed: the Hub was busy or down, or another commit was first."""
 
 
 def describe_failure(error: BaseException, action: Action) -> str:
-    """Why something could not be done, and what helps: the rest of a sentence that begins with a repository's name."""
+    """Reason for a failure and its remedy, as the rest of a sentence that begins with a repository's name."""
     from huggingface_hub import constants
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -25,7 +25,7 @@ def describe_failure(error: BaseException, action: Action) -> str:
     error = _root(error)
     match error:
         case GatedRepoError():
-            return f"asks you to accept its terms first: on its page at {constants.ENDPOINT}, logged in as here"
+            return f"is gated; log in to {constants.ENDPOINT} with the same account and accept its terms on its page"
         case RevisionNotFoundError():
             return "has no such revision; leave out @REV for the newest"
         case RepositoryNotFoundError():
@@ -36,29 +36,29 @@ def describe_failure(error: BaseException, action: Action) -> str:
             if action == "published":
                 return "cannot be published while HF_HUB_OFFLINE is set; unset it"
             return (
-                f"is not, or not wholly, in the local cache {constants.HF_HUB_CACHE}, and HF_HUB_OFFLINE forbids to "
-                "fetch it; unset it, or fetch the repository once where there is a network"
+                f"is not fully cached in {constants.HF_HUB_CACHE}, and HF_HUB_OFFLINE prevents downloading it; unset "
+                "it, or fetch the repository once with a network connection"
             )
         case HfHubHTTPError():
             return _describe_response(error.response.status_code, str(error), action)
         case LocalEntryNotFoundError():
-            return f"is not, or not wholly, in the local cache {constants.HF_HUB_CACHE}: {_first_line(error)}"
+            return f"is not fully cached in {constants.HF_HUB_CACHE}: {_first_line(error)}"
         case OSError() if error.errno is not None:
             file = str(error.filename or constants.HF_HUB_CACHE)
-            told = f"cannot be {action}: {os.strerror(error.errno)}: {file}"
+            problem = f"cannot be {action}: {os.strerror(error.errno)}: {file}"
             if action == "published" and not file.startswith(constants.HF_HUB_CACHE):
-                return f"{told}; see that it can be read"
-            return f"{told}; make room, or set HF_HOME to a folder that can be written"
+                return f"{problem}; make it readable"
+            return f"{problem}; free some space, or set HF_HOME to a writable folder"
     if _is_transport(error):
         return (
             f"cannot be {action}: no answer from {constants.ENDPOINT} ({_first_line(error)}); check the network, "
-            "HF_ENDPOINT and the proxy's settings, and try again: what is complete is not sent again"
+            "HF_ENDPOINT and the proxy settings, and try again; completed files are not transferred again"
         )
     return f"cannot be {action}: {type(error).__name__}: {_first_line(error)}; try again"
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same may succeed in a moment."""
+    """Whether the same request may succeed shortly."""
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     error = _root(error)
@@ -71,29 +71,30 @@ def _describe_response(status: int, text: str, action: Action) -> str:
     from huggingface_hub import constants
 
     if status == 401:
-        return f"cannot be {action}: there is no token, or it is not valid; log in with `hf auth login` or HF_TOKEN"
+        return f"cannot be {action}: the token is missing or not valid; log in with `hf auth login` or HF_TOKEN"
     if status == 403:
-        wanted = "write" if action == "published" else "read"
-        return f"cannot be {action}: the token may not {wanted} there; use one that may, or another organisation"
+        access = "write" if action == "published" else "read"
+        return f"cannot be {action}: the token has no {access} access; use one that has, or another organisation"
     if status in (409, 412):
-        return f"cannot be {action}: somebody else is changing it; try again"
+        return f"cannot be {action}: it is being changed by someone else; try again"
     if status == 429:
         return (
-            f"cannot be {action}: too many requests; log in with `hf auth login` for more, or try again in some minutes"
+            f"cannot be {action}: too many requests; log in with `hf auth login` for a higher limit, or try again in a "
+            "few minutes"
         )
     if status >= 500 or status == 408:
-        return f"cannot be {action}: {constants.ENDPOINT} is down (it answers {status}); try again later"
+        return f"cannot be {action}: {constants.ENDPOINT} is down (HTTP {status}); try again later"
     return f"cannot be {action}: {' '.join(text.split())}"
 
 
 def _root(error: BaseException) -> BaseException:
-    """What huggingface_hub's own errors wrap: why a file is not in the cache, was not uploaded or not fetched again."""
+    """Cause wrapped by huggingface_hub's own errors, such as why a file is not in the cache or was not uploaded."""
     from huggingface_hub.errors import BadRequestError, LocalEntryNotFoundError
 
     while (cause := error.__cause__) and (
         isinstance(error, LocalEntryNotFoundError)
         or type(error) is RuntimeError
-        # What is wrong with a card is said by the error itself.
+        # For an invalid card, the error itself has the reason.
         or (type(error) is ValueError and not isinstance(cause, BadRequestError))
     ):
         error = cause
@@ -101,7 +102,7 @@ def _root(error: BaseException) -> BaseException:
 
 
 def _is_transport(error: BaseException) -> bool:
-    # By its name: huggingface_hub has had three HTTP libraries, and none is a dependency of the zoo.
+    # By module name: huggingface_hub has had three HTTP libraries, and none is a dependency of the zoo.
     library = type(error).__module__.partition(".")[0]
     return library in ("httpx2", "httpx", "requests") or isinstance(error, ConnectionError | TimeoutError)
 

@@ -1,7 +1,7 @@
-"""`zoo publish`: a model directory becomes a repository on the Hub, in one commit of what changed.
+"""`zoo publish`: publishes a model directory as a repository on the Hub, in one commit of the changes.
 
-What was uploaded stays there when an upload breaks off, and is not sent again; a commit is there wholly or not at all.
-Each try compares with what the repository has then, so that one whose answer was lost is found done by the next.
+Files that were uploaded before an interruption are not sent again, and commits are atomic. Each attempt compares with
+the current state of the repository, so that the next one recognises a commit whose response was lost.
 """
 
 import hashlib
@@ -23,30 +23,30 @@ if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoFile
 
 RETRY_DELAYS = (1.0, 4.0, 16.0)
-"""Seconds before each further try, where the Hub may take then what it did not take before."""
+"""Seconds before each retry of a transient failure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What would become of one file of a repository."""
+    """Change to one file of a repository."""
 
     file: str
     kind: Literal["new", "changed", "removed"]
     before: int | None
-    """Bytes on the Hub."""
+    """Size in bytes on the Hub."""
     after: int | None
-    """Bytes here."""
+    """Size in bytes here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What publishing would do."""
+    """Changes that publishing would make."""
 
     repository: str
     head: str | None
-    """The commit that it was made for; None where there is no such repository."""
+    """Commit that the plan is based on; None if the repository does not exist."""
     content: Mapping[str, Path | bytes]
-    """Of all files of the model directory, by name."""
+    """Content of all files to publish, by name."""
     changes: tuple[Change, ...]
     card: tuple[str, str]
     """The card on the Hub and the new one."""
@@ -54,13 +54,13 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What publishing has done."""
+    """Result of publishing."""
 
     plan: Plan
     url: str
-    """Of the commit or the pull request."""
+    """URL of the commit or the pull request."""
     release: Release | None
-    """What `releases.json` says of it; None for a pull request."""
+    """Entry for `releases.json`; None for a pull request."""
 
 
 def plan_publishing(package: Package, repository: str, private: bool = False) -> Plan:
@@ -72,14 +72,14 @@ def plan_publishing(package: Package, repository: str, private: bool = False) ->
         private: whether the repository must be private.
 
     Raises:
-        PublishError: the Hub cannot be asked, or the repository is public.
-        PackageError: the model directory is not valid, or the card on the Hub is not the zoo's.
+        PublishError: the Hub cannot be reached, or the repository must be private and is public.
+        PackageError: the model directory is not valid, or the card on the Hub was not written by the zoo.
     """
     try:
         return _plan(_api(), package, repository, private)
     except ZooError:
         raise
-    except Exception as error:  # of huggingface_hub, of its HTTP library and of the system: they have no common base
+    except Exception as error:  # from huggingface_hub, its HTTP library or the system, without a common base class
         raise _failed(repository, error) from error
 
 
@@ -90,16 +90,16 @@ def publish(
     pull_request: bool = False,
     waits: Sequence[float] = RETRY_DELAYS,
 ) -> Published:
-    """Bring a repository to the state of a model directory, and make it if there is none.
+    """Update a repository to the state of a model directory, creating it if necessary.
 
     Arguments:
         package, repository: as above.
-        private: whether a new repository is only for those who were let in.
+        private: whether a new repository is private.
         pull_request: whether the commit is proposed as a pull request.
-        waits: seconds before each further try.
+        waits: seconds before each retry.
 
     Raises:
-        PublishError: it could not be done; says why and what helps.
+        PublishError: publishing failed; with reason and remedy.
         PackageError: as above.
     """
     first: Plan | None = None
@@ -113,12 +113,12 @@ def publish(
             raise
         except Exception as error:  # as above
             wait = next(remaining, None)
-            # A second try of a pull request whose answer was lost would open another one.
+            # Retrying a pull request whose response was lost would open a second one.
             if wait is None or pull_request or not is_transient(error):
                 raise _failed(repository, error) from error
             time.sleep(wait)
         else:
-            # An earlier try may have done all, and only its answer was lost.
+            # An earlier attempt may have succeeded, with only its response lost.
             return done if plan.changes else replace(done, plan=first)
 
 
@@ -166,7 +166,7 @@ def _plan(api: "HfApi", package: Package, repository: str, private: bool) -> Pla
 
 def _change(name: str, here: Path | bytes | None, there: "RepoFile | None") -> Change | None:
     if here is None:
-        # The directory's own files only: what others were put beside them is not ours to remove.
+        # Only files of a model directory: others in the repository are not ours to remove.
         return Change(name, "removed", there.size, None) if there else None
     size = len(here) if isinstance(here, bytes) else here.stat().st_size
     if there is None:
@@ -191,8 +191,10 @@ def _commit(api: "HfApi", plan: Plan, private: bool, pull_request: bool) -> Publ
         return Published(plan, f"{api.endpoint}/{plan.repository}/commit/{plan.head}", Release(plan.head, digests))
     if plan.head is None:
         if pull_request:
-            raise PublishError(f"there is no Hub repository {plan.repository} to propose changes for; leave out --pr")
-        # None is what the organisation has chosen for new ones.
+            raise PublishError(
+                f"the Hub repository {plan.repository} does not exist, so --pr cannot propose changes; leave out --pr"
+            )
+        # None selects the organisation's default visibility.
         api.create_repo(plan.repository, private=private or None, exist_ok=True)
     name = plan.repository.rpartition("/")[2]
     done = api.create_commit(
@@ -205,7 +207,7 @@ def _commit(api: "HfApi", plan: Plan, private: bool, pull_request: bool) -> Publ
         ],
         commit_message=f"Publish {name}: {', '.join(change.file for change in plan.changes)}",
         create_pr=pull_request,
-        # Whatever was committed since then is compared first.
+        # Fails if another commit came first, with which the next attempt then compares.
         parent_commit=plan.head,
     )
     if pull_request:

@@ -1,7 +1,7 @@
-"""The models that were released with this version: the commit of each one's Hub repository, and what its files are.
+"""Models released with this version, pinned to commits of Hub repositories and to digests of their files.
 
-A name is looked up on the Hub only if it is in `releases.json`: whoever takes a name that is free there, or replaces a
-repository's files, changes nothing here. `zoo publish --pins` writes the file.
+A name is looked up on the Hub only if it is in `releases.json`: taking a free name there, or replacing a repository's
+files, has no effect here. `zoo publish --pins` writes the file.
 """
 
 import os
@@ -23,39 +23,39 @@ ORGANIZATION_VARIABLE = "ZOO_HUB_ORG"
 @with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What a repository held when it was released."""
+    """State of a repository at its release."""
 
     revision: Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
-    """The commit; a branch or a tag would be moved by whoever owns the repository."""
+    """Commit; the owner of the repository could move a branch or a tag."""
     files: Mapping[str, str]
-    """SHA-256 of each file that decides what the model answers, by its name."""
+    """SHA-256 by name of each file that determines the model's outputs."""
 
 
 def organization() -> str:
-    """The organisation on the Hub whose repositories the zoo's names mean: `ZOO_HUB_ORG`, or the zoo's own."""
+    """Organisation on the Hub to which model names refer: `ZOO_HUB_ORG`, or the zoo's own."""
     return chosen_organization() or ORGANIZATION
 
 
 def chosen_organization() -> str | None:
-    """`ZOO_HUB_ORG`; None where it is not set."""
+    """`ZOO_HUB_ORG`; None if it is not set."""
     return os.environ.get(ORGANIZATION_VARIABLE) or None
 
 
 def read_releases(file: Path = RELEASES_FILE) -> dict[str, Release]:
-    """Releases by the name of their repository, `ORG/NAME`; none where there is no such file.
+    """Releases by name of the repository, `ORG/NAME`; empty if there is no such file.
 
     Raises:
         PackageError: the file is not valid.
     """
-    remedy = "restore it, or write it anew with `zoo publish --all --pins`"
+    remedy = "restore it, or write it again with `zoo publish --all --pins`"
     return read_json(file, _adapter, "is not a table of releases", remedy) or {}
 
 
 def record_releases(file: Path, released: Mapping[str, Release]) -> None:
-    """Add releases to a table, in the place of older ones of the same repositories.
+    """Add releases to a file, replacing earlier ones of the same repositories.
 
     Raises:
-        PackageError: the file is there and not valid.
+        PackageError: the file exists and is not valid.
     """
     table = {**read_releases(file), **released}
     write_json(file, {repository: asdict(table[repository]) for repository in sorted(table)})

@@ -1,1 +1,1 @@
-"""Image files and folders of them, decoded to the pixels that a network takes."""
+"""Image files and folders, decoded to the pixels that a network expects."""

@@ -11,7 +11,7 @@ from zoo.images.image_files import Listing, class_name, has_images, listed, walk
 from zoo.printable import encodable, printable
 
 SPLITS = ("train", "validation", "test")
-"""Names of the splits with a meaning; see `split_of` for what they may be called where they lie."""
+"""Names of the known splits; see `split_of` for the folder names that stand for them."""
 
 MIN_CLASSES = 2
 MIN_SPLITS = 2
@@ -25,20 +25,20 @@ _SPLIT_NAME = re.compile(
 
 
 def split_of(name: str) -> str | None:
-    """The split that a name stands for, of `SPLITS`: `val`, `dev_set` and `Valid` are `validation`; None for others."""
+    """Split of `SPLITS` that a name stands for (`val`, `dev_set` and `Valid` mean `validation`), or None."""
     found = _SPLIT_NAME.fullmatch(name.lower())
     return next((split for split in SPLITS if found and found[split]), None)
 
 
 def _split_in(name: str) -> str | None:
-    """The split that a word of a name stands for: of `dogs_train`, `train.v1` and `2012-imgTrain` it is `train`."""
+    """Split that a word in a name stands for: `train` for `dogs_train`, `train.v1` and `2012-imgTrain`."""
     words = re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name))
     splits = {split for word in words if (split := split_of(word))}
     return split_of(name) or (splits.pop() if len(splits) == 1 else None)
 
 
 def name_splits(names: Iterable[str]) -> dict[str, str]:
-    """The splits of a table by their names there; of several names of one split, those that are not its own stay."""
+    """Known splits by the names in a table; names that stand for the same split are kept as they are."""
     splits = {name: split_of(name) or name for name in names}
     count = Counter(splits.values())
     return {name: split if count[split] == 1 else name for name, split in splits.items()}
@@ -46,17 +46,17 @@ def name_splits(names: Iterable[str]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class ClassFolders:
-    """What `open_class_folders` found."""
+    """Result of `open_class_folders`."""
 
     classes: tuple[str, ...]
-    """Names of the folders that hold images, sorted; see `zoo.images.image_files.class_name`."""
+    """Names of the folders with images, sorted; see `zoo.images.image_files.class_name`."""
     files: Mapping[str, Mapping[str, tuple[str, ...]]]
     """Paths of the images by split and class."""
     notes: tuple[str, ...]
-    """What was left out, a sentence each."""
+    """Notes on ignored files and folders, one sentence each."""
 
     def of(self, split: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
-        """Paths and class numbers of a split's images."""
+        """Paths and class indices of a split's images."""
         paths: list[str] = []
         labels: list[int] = []
         for name, own in self.files[split].items():
@@ -66,14 +66,15 @@ class ClassFolders:
 
 
 def open_class_folders(root: str) -> ClassFolders:
-    """Find the classes of a folder and their images, at any depth, in the order of their names.
+    """Find the classes in a folder and their images, at any depth, sorted by name.
 
-    `ROOT/CLASS/...` is one split, `train`; `ROOT/SPLIT/CLASS/...` has several, see `find_splits`. What is left out is
-    named in `notes`: files that are no images or belong to no class, classes without images, folders beside the splits.
+    `ROOT/CLASS/...` is a single split, `train`; `ROOT/SPLIT/CLASS/...` has several, see `find_splits`. `notes` lists
+    what is ignored: files that are not images or belong to no class, classes without images, and folders beside the
+    splits.
 
     Raises:
-        DataError: there are no two classes, a split has a class that `train` has not, the folder can be read in two
-            ways, or a folder cannot be read.
+        DataError: there are fewer than two classes, a split has a class that `train` lacks, the layout is ambiguous, or
+        a folder cannot be read.
     """
     notes: list[str] = []
     folders = find_splits(root, notes)
@@ -86,21 +87,21 @@ def open_class_folders(root: str) -> ClassFolders:
     for split, found in files.items():
         if unknown := [name for name in found if name not in classes]:
             raise DataError(
-                f"{printable(folders[split])} has class folders that {printable(first)} has not: {listed(unknown)}; "
-                "add images of them to train on, or remove the folders"
+                f"{printable(folders[split])} has class folders that are missing in {printable(first)}: "
+                f"{listed(unknown)}; add training images of these classes, or remove the folders"
             )
     return ClassFolders(classes, {split: found for split, found in files.items() if found}, tuple(notes))
 
 
 def find_splits(root: str, notes: list[str]) -> dict[str, str]:
-    """The folder of class folders of each split, `train` first; the root itself is `train` where no folder is a split.
+    """The folder of each split, `train` first; the root itself is `train` if there are no split folders.
 
-    Folders that are called like splits are splits if class folders lie in one of them, and so are folders with a split
-    in their names, such as `dogs_train`, if they hold class folders of the same names; other folders beside them are
-    then left out, which `notes` says.
+    Folders named like splits are splits if one of them has class folders. So are folders with a split in their names,
+    such as `dogs_train`, if they have class folders of the same names. Other folders beside them are then ignored, and
+    listed in `notes`.
 
     Raises:
-        DataError: it is not clear whether folders are splits or classes; the message says how to make it clear.
+        DataError: it is ambiguous whether folders are splits or classes; the message explains how to resolve it.
     """
     top = Listing.of(root)
     filled = {name: inside for name, path in top.folders.items() if (inside := _Inside.of(path)).has_images}
@@ -117,33 +118,33 @@ def find_splits(root: str, notes: list[str]) -> dict[str, str]:
         return {"train": root}
     if not parted:
         raise DataError(
-            f"{printable(root)}: {listed(named)} are called like splits, but have no class folders. If they are "
-            f"splits, put each class's images in a folder of its own, such as "
+            f"{printable(root)}: {listed(named)} are named like splits, but have no class folders. If they are "
+            f"splits, put the images of each class in a sub-folder, such as "
             f"{printable(os.path.join(root, next(iter(named)), 'CLASS', 'image.jpg'))}; if they are classes, "
             f"{_AS_CLASSES}"
         )
     if len(named) == 1 and classes:
         raise DataError(
-            f"{printable(root)} can be read in two ways: {listed(named)} is a split, and {listed(classes)} beside it "
-            f"no part of the data, or all of them are classes. If it is a split, move {listed(classes)} to another "
-            f"place; if they are classes, {_AS_CLASSES}"
+            f"{printable(root)} is ambiguous: either {listed(named)} is a split, with {listed(classes)} beside it not "
+            f"part of the data, or all of them are classes. If it is a split, move {listed(classes)} elsewhere; "
+            f"if they are classes, {_AS_CLASSES}"
         )
     for split, count in Counter(named.values()).items():
         if count > 1:
             several = [name for name in named if named[name] == split]
             raise DataError(
-                f"{printable(root)} has several folders of one split, {split}: {listed(several)}; keep one of them"
+                f"{printable(root)} has several folders for the {split} split: {listed(several)}; keep one of them"
             )
     if "train" in named.values():
         train = next(name for name, split in named.items() if split == "train")
         if train not in parted:
             raise DataError(
-                f"{printable(top.folders[train])} has no class folders; put each class's images in a folder of its "
-                f"own, {printable(os.path.join(top.folders[train], 'CLASS', 'image.jpg'))}"
+                f"{printable(top.folders[train])} has no class folders; put the images of each class in a sub-folder, "
+                f"{printable(os.path.join(top.folders[train], 'CLASS', 'image.jpg'))}"
             )
     if others:
         notes.append(
-            f"{listed(named)} in {printable(root)} are the splits; other folders beside them are left out: "
+            f"{listed(named)} in {printable(root)} are the splits; other folders beside them are ignored: "
             f"{listed(others)}"
         )
     if top.images or top.others:
@@ -153,18 +154,18 @@ def find_splits(root: str, notes: list[str]) -> dict[str, str]:
     return {named[name]: splits[name].path for name in ordered}
 
 
-_AS_CLASSES = "rename what is called like a split, or move all class folders into NEW/train and give NEW"
+_AS_CLASSES = "rename the folders named like splits, or move all class folders into NEW/train and give NEW"
 
 
 @dataclass(frozen=True, slots=True)
 class _Inside:
-    """What lies in a folder, as far as it tells splits from classes."""
+    """Content of a folder, as needed to distinguish splits from classes."""
 
     path: str
     flat: bool
-    """Whether there are images in the folder itself."""
+    """Whether there are images directly in the folder."""
     folders: Mapping[str, str]
-    """The folders in it that have images."""
+    """Sub-folders with images."""
 
     @classmethod
     def of(cls, path: str) -> "_Inside":
@@ -177,49 +178,48 @@ class _Inside:
 
     @property
     def holds_classes(self) -> bool:
-        """Whether the folder is one of class folders, not one of images in which a folder may lie, too."""
+        """Whether the folder consists of class folders, rather than of images and perhaps one sub-folder."""
         return len(self.folders) >= MIN_CLASSES or (len(self.folders) == 1 and not self.flat)
 
     @property
     def only(self) -> "_Inside | None":
-        """The folder in which all images are."""
+        """The single sub-folder with all images, if there is one."""
         return _Inside.of(next(iter(self.folders.values()))) if len(self.folders) == 1 and not self.flat else None
 
     @property
     def classes(self) -> set[str]:
-        """Names of the class folders if there is nothing else; a single folder is looked into."""
+        """Names of the class folders if there is nothing else, also in a single sub-folder."""
         inside = self.only or self
         return set() if inside.flat else set(map(class_name, inside.folders))
 
 
 def _decorated_splits(root: str, filled: Mapping[str, _Inside]) -> dict[str, str]:
-    """The splits among folders that are not simply called like them; none where the folders are classes."""
+    """Splits among folders with a split in their names, such as `dogs_train`; none if the folders are classes."""
     read = {name: split for name in filled if (split := _split_in(name))}
     classes = {name: inside.classes for name, inside in filled.items()}
     alike = _alike(classes)
     if not alike:
         if len(read) >= MIN_SPLITS and (len(set(read.values())) > 1 or len(read) == len(filled)):
             raise DataError(
-                f"{printable(root)} can be read in two ways: {listed(read)} are splits, or classes. If they are "
-                "splits, call them train, validation or test, and put each class's images in a folder of its own, "
-                f"such as {printable(os.path.join(root, 'train', 'CLASS', 'image.jpg'))}; if they are classes, "
-                f"{_AS_CLASSES}"
+                f"{printable(root)} is ambiguous: {listed(read)} are either splits or classes. If they are splits, "
+                "name them train, validation or test, and put the images of each class in a sub-folder, such as "
+                f"{printable(os.path.join(root, 'train', 'CLASS', 'image.jpg'))}; if they are classes, {_AS_CLASSES}"
             )
         return {}
     splits = {name: read[name] for name in alike if name in read}
     if len(splits) >= MIN_SPLITS:
         return splits
     raise DataError(
-        f"{printable(root)} can be read in two ways: {listed(alike)} hold folders of the same names, which are the "
-        f"classes ({listed(sorted(set.union(*(classes[name] for name in alike))))}), or are classes themselves. If "
-        f"they are splits, call them train, validation or test, or give one of them, such as "
+        f"{printable(root)} is ambiguous: {listed(alike)} have sub-folders of the same names, so either these are the "
+        f"classes ({listed(sorted(set.union(*(classes[name] for name in alike))))}), or {listed(alike)} are. If "
+        f"they are splits, name them train, validation or test, or give one of them, such as "
         f"{printable(filled[alike[0]].path)}; if they are classes, move all class folders into NEW/train and give NEW"
     )
 
 
 def _alike(classes: Mapping[str, set[str]]) -> list[str]:
-    """The folders that have most of their class folders' names in common with another one."""
-    first: dict[str, str] = {}  # not every folder with every other: there may be thousands
+    """Folders that share most of their class folders' names with another one."""
+    first: dict[str, str] = {}  # no comparison of all pairs: there may be thousands of folders
     common = Counter((first.setdefault(name, folder), folder) for folder, names in classes.items() for name in names)
     alike = {
         folder
@@ -231,7 +231,7 @@ def _alike(classes: Mapping[str, set[str]]) -> list[str]:
 
 
 def _unwrapped(name: str, inside: _Inside) -> _Inside:
-    """The folder of the same name, or split, that is alone in a split, as some archives unpack: `val/val`."""
+    """The only sub-folder of a split if it has the same name or split, as some archives unpack: `val/val`."""
     inner = next(iter(inside.folders), "")
     same = inner == name or (_split_in(name) is not None and _split_in(inner) == _split_in(name))
     only = inside.only if same else None
@@ -239,20 +239,20 @@ def _unwrapped(name: str, inside: _Inside) -> _Inside:
 
 
 def _refuse_splits_in_classes(root: str, filled: Mapping[str, _Inside]) -> None:
-    """Splits below the classes would be trained on and measured as one."""
+    """Refuse splits below the classes, which would be trained on and measured as one."""
     for name, inside in filled.items():
         splits = [folder for folder in inside.folders if _split_in(folder)]
         if len({_split_in(folder) for folder in splits}) > 1:
             path = printable(inside.path)
             raise DataError(
-                f"{path} holds folders that are called like splits: {listed(splits)}. If they are splits, put them "
-                f"above the classes, such as {printable(os.path.join(root, splits[0], name))}, or give {path} if the "
-                "classes are in them; if they are not, rename them"
+                f"{path} has sub-folders named like splits: {listed(splits)}. If they are splits, put them above the "
+                f"classes, such as {printable(os.path.join(root, splits[0], name))}, or give {path} if the classes are "
+                "in them; otherwise rename them"
             )
 
 
 def _read_classes(folder: str, notes: list[str]) -> dict[str, tuple[str, ...]]:
-    """The images of each class folder in a folder, and notes on what is left out."""
+    """Images of each class folder in a folder; adds notes on what is ignored."""
     top = Listing.of(folder)
     if top.images or top.others:
         notes.append(_strays(folder, top))
@@ -260,32 +260,32 @@ def _read_classes(folder: str, notes: list[str]) -> dict[str, tuple[str, ...]]:
     others: list[str] = []
     for name, path in top.folders.items():
         if not encodable(name):
-            raise DataError(f"the name of the class folder '{printable(path)}' is not in UTF-8; rename it")
+            raise DataError(f"the name of the class folder '{printable(path)}' is not UTF-8; rename it")
         images = found.setdefault(class_name(name), [])
         for listing in walk(path):
             images += listing.images.values()
             others += (os.path.relpath(other, folder) for other in listing.others.values())
     if others:
-        notes.append(f"files in {printable(folder)} that are no images by their names are left out: {listed(others)}")
+        notes.append(f"files in {printable(folder)} without the suffix of an image are ignored: {listed(others)}")
     if empty := [name for name, images in found.items() if not images]:
-        notes.append(f"class folders without images in {printable(folder)} are left out: {listed(empty)}")
+        notes.append(f"class folders without images in {printable(folder)} are ignored: {listed(empty)}")
     return {name: tuple(sorted(images, key=class_name)) for name, images in sorted(found.items()) if images}
 
 
 def _strays(folder: str, listing: Listing) -> str:
     names = sorted([*listing.images, *listing.others])
-    return f"files in {printable(folder)} beside its folders belong to no class: {listed(names)}"
+    return f"files directly in {printable(folder)} belong to no class and are ignored: {listed(names)}"
 
 
 def _too_few(folder: str, classes: tuple[str, ...]) -> str:
     shown = printable(folder)
     if not classes:
         return (
-            f"{shown} has no class folders with images, and no train-*.parquet files; put each class's images in "
-            f"a folder of their own, {os.path.join(shown, 'CLASS', 'image.jpg')}"
+            f"{shown} has no class folders with images, and no train-*.parquet files; put the images of each class in "
+            f"a sub-folder, {os.path.join(shown, 'CLASS', 'image.jpg')}"
         )
     inner, only = os.path.join(folder, classes[0]), printable(classes[0])
     hint = ""
     if os.path.isdir(inner) and Listing.of(inner).folders:
-        hint = f", or give {printable(inner)} if the classes are the folders in it"
-    return f"{shown} has one class only, {only}; a classifier needs {MIN_CLASSES}: add a class folder{hint}"
+        hint = f", or give {printable(inner)} if the classes are its sub-folders"
+    return f"{shown} has only one class, {only}; a classifier needs {MIN_CLASSES}: add a class folder{hint}"

@@ -1,4 +1,4 @@
-"""From a file's bytes to an image: hostile, broken and unusual files included. Nothing here imports torch."""
+"""Decoding of image files, including hostile, damaged and unusual ones. Nothing here imports torch."""
 
 import io
 import os
@@ -16,21 +16,21 @@ from zoo.files import read_bounded
 from zoo.images.preprocess import Box, Pixels, as_pixels, centre_square, load_image, scale_box, to_rgb
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
-"""The only formats whose decoders ever see a byte."""
+"""Supported formats; no other decoder is ever run."""
 
 _BEGINNING = re.compile(rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|RIFF....WEBP|GIF8[79]a", re.DOTALL)
-"""How files of each of them begin, in that order."""
+"""First bytes of files in these formats, in that order."""
 
 MAX_PIXELS = 50_000_000
 """Default limit on width x height, from the header."""
 
 DRAFT_OVERSAMPLING = 3
-"""A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size if that is still this many times as large as what is needed: for
-a photograph that takes a third of the time, and moves its pixels by less than 0.3 of 255 on average."""
+"""Minimum ratio of decoded to required size at which a JPEG is decoded at 1/2, 1/4 or 1/8 of its size; for a
+photograph this takes a third of the time and changes pixels by less than 0.3 of 255 on average."""
 
 
 class CentreSquare(NamedTuple):
-    """What a network sees of an image."""
+    """The part of an image that a network sees."""
 
     pixels: Pixels
     """[3, S, S]"""
@@ -38,14 +38,14 @@ class CentreSquare(NamedTuple):
     """The part of the upright image that the pixels show."""
     width: int
     height: int
-    """Of the upright image, in its pixels."""
+    """Size of the upright image in pixels."""
 
 
 def decode_pixels(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> CentreSquare:
     """The centred square of an image file at `size` x `size` pixels.
 
-    As `zoo.images.preprocess.to_pixels` of `decode`, but a large JPEG is decoded at a fraction of its size, see
-    `DRAFT_OVERSAMPLING`.
+    Equivalent to `zoo.images.preprocess.to_pixels` of `decode`, except that a large JPEG is decoded at a fraction of
+    its size; see `DRAFT_OVERSAMPLING`.
 
     Raises:
         ImageError: as for `decode`.
@@ -57,7 +57,7 @@ def decode_pixels(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> Centr
         scale = 1.0 if reduced is None else reduced[1][2] / width
         loaded = load_image(image)
         turn = _turn(image)
-        # The square is scaled before it is turned: it is the same one, and smaller.
+        # Scaled before it is rotated: the result is the same, with fewer pixels to rotate.
         left, top, right, bottom = (scale * edge for edge in centre_square(width, height))
         square = scale_box(loaded, Box(left, top, right, bottom), size)
         if turn is not None:
@@ -68,7 +68,7 @@ def decode_pixels(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> Centr
 
 
 def read_pixels(file: str | PathLike[str], size: int) -> CentreSquare:
-    """As `decode_pixels`, of a file.
+    """`decode_pixels` for the path of a file.
 
     Raises:
         ImageError: as for `decode`, or the file cannot be read; names it.
@@ -79,7 +79,7 @@ def read_pixels(file: str | PathLike[str], size: int) -> CentreSquare:
 
 @contextmanager
 def naming(file: str | PathLike[str]) -> Iterator[None]:
-    """Name the file in whatever goes wrong while it is read or decoded, as an `ImageError`."""
+    """Context manager that turns errors of reading or decoding a file into an `ImageError` that names it."""
     try:
         yield
     except (OSError, ImageError, InputError) as error:
@@ -87,22 +87,22 @@ def naming(file: str | PathLike[str]) -> Iterator[None]:
 
 
 def is_image(data: bytes) -> bool:
-    """Whether bytes begin as files of one of `FORMATS` do."""
+    """Whether bytes begin like a file in one of `FORMATS`."""
     return _BEGINNING.match(data) is not None
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """An image in RGB, upright.
+    """Decode an image file to an upright RGB image.
 
-    EXIF orientation is applied; transparency is laid over white; 16-bit channels keep their upper 8 bits; of an
-    animation the first frame counts.
+    EXIF orientation is applied; transparency is composited over white; 16-bit channels keep their upper 8 bits; only
+    the first frame of an animation is used.
 
     Arguments:
         data: the whole file.
         max_pixels: limit on width x height, checked on the header before anything is decoded.
 
     Raises:
-        UnsupportedImageError: not a file of one of `FORMATS`.
+        UnsupportedImageError: not in one of `FORMATS`.
         ImageTooLargeError: more pixels than the limit.
         ImageError: empty, truncated or damaged.
     """
@@ -124,9 +124,9 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
             f"the file is not an image in one of the formats {', '.join(FORMATS)} ({len(data)} bytes); convert it"
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        # Pillow's own limit of 179 megapixels, for a program that did not change it.
+        # Pillow's own limit, 179 megapixels unless the program changed it.
         limit = min(max_pixels, 2 * (Image.MAX_IMAGE_PIXELS or max_pixels))
-        raise ImageTooLargeError(f"the image is above the limit of {limit} pixels; scale it down") from None
+        raise ImageTooLargeError(f"the image exceeds the limit of {limit} pixels; scale it down") from None
     except _DAMAGED as error:
         raise ImageError(f"the image is damaged: {error}") from None
     if image.width * image.height > max_pixels:
@@ -148,7 +148,7 @@ def _damage_as_image_error() -> Iterator[None]:
 _DAMAGED = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, AssertionError, struct.error, MemoryError,
 )  # fmt: skip
-"""What Pillow's decoders raise on damaged files."""
+"""Exceptions that Pillow's decoders raise on damaged files."""
 
 
 _ORIENTATION = 0x0112
@@ -165,6 +165,6 @@ _TURNS_ON_THE_SIDE = tuple(_TURNS[orientation] for orientation in (5, 6, 7, 8))
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
-    """What makes the image upright."""
-    # Not `ImageOps.exif_transpose`: it writes the EXIF block anew, and fails where a field has an odd type.
+    """Transposition that makes the image upright."""
+    # Not `ImageOps.exif_transpose`, which rewrites the EXIF block and fails on fields of an unexpected type.
     return _TURNS.get(image.getexif().get(_ORIENTATION, 1))

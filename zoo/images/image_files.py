@@ -1,4 +1,4 @@
-"""Which files of a folder are its images: one definition for training, evaluation, export and the benchmarks."""
+"""Image files of a folder, as defined for training, evaluation, export and the benchmarks alike."""
 
 import os
 import unicodedata
@@ -10,23 +10,23 @@ from zoo.errors import DataError, reason_of
 from zoo.printable import printable
 
 READ_SUFFIXES = (".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".webp")
-"""Suffixes of the formats that are decoded; see `zoo.images.decode.FORMATS`."""
+"""File name suffixes of the supported formats; see `zoo.images.decode.FORMATS`."""
 
 OTHER_SUFFIXES = (".avif", ".bmp", ".heic", ".heif", ".jp2", ".jxl", ".pgm", ".ppm", ".tga", ".tif", ".tiff")
-"""Suffixes of images in other formats: these files are reported as unreadable, not passed over."""
+"""File name suffixes of other image formats; these files are reported as unreadable rather than skipped."""
 
 IGNORED = frozenset(
     {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "__pycache__", "@eadir", "$recycle.bin"}
     | {"system volume information", "lost+found"}
 )
-"""Names, in lower case, that operating systems leave in folders; hidden files are ignored, too."""
+"""Files and folders, in lower case, that operating systems leave behind; hidden files are ignored, too."""
 
 MAX_NAMES_SHOWN = 20
-"""Largest number of names in a message."""
+"""Maximum number of names in a message."""
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a file is an image by its name: it has the suffix of an image format, or no suffix."""
+    """Whether a file name is that of an image: it has the suffix of an image format, or none."""
     suffix = os.path.splitext(name)[1].lower()
     return not suffix or suffix in READ_SUFFIXES or suffix in OTHER_SUFFIXES
 
@@ -65,7 +65,7 @@ class Listing:
 
 
 def walk(folder: str) -> Iterator[Listing]:
-    """Listings of a folder and of all folders below it, each once; links are followed, but not to a folder above.
+    """Listings of a folder and of all folders below it, each once; links are followed, except to a parent folder.
 
     Raises:
         DataError: a folder cannot be read.
@@ -81,12 +81,12 @@ def has_images(folder: str) -> bool:
 
 
 def class_name(folder_name: str) -> str:
-    """The name of a class, composed (NFC): macOS may write the same name in another form than Linux and Windows."""
+    """Name of a class in composed form (NFC), since macOS may store names in another form than Linux and Windows."""
     return unicodedata.normalize("NFC", folder_name)
 
 
 def listed(names: Iterable[str]) -> str:
-    """Names for a message: all, or the first and the number of the others."""
+    """Names for a message: the first `MAX_NAMES_SHOWN`, and the number of others."""
     names = list(names)
     more = f" and {len(names) - MAX_NAMES_SHOWN} more" if len(names) > MAX_NAMES_SHOWN else ""
     return ", ".join(map(printable, names[:MAX_NAMES_SHOWN])) + more

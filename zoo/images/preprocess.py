@@ -1,6 +1,6 @@
-"""Preprocessing: an image of any mode to RGB, transparency over white, and its centre square to pixels.
+"""Preprocessing: conversion of images to RGB over white, and scaling of the centre square.
 
-The one definition that training, export and the server share; nothing here imports torch.
+Shared by training, export and the server. Nothing here imports torch.
 """
 
 import io
@@ -44,7 +44,7 @@ class Box(NamedTuple):
 
 
 def centre_square(width: int, height: int) -> Box:
-    """The largest centred square of an image: what the network sees of it."""
+    """Largest centred square of an image, the part that the network sees."""
     side = min(width, height)
     left, top = (width - side) / 2, (height - side) / 2
     return Box(left, top, left + side, top + side)
@@ -53,10 +53,10 @@ def centre_square(width: int, height: int) -> Box:
 def to_pixels(image: Image.Image, size: int) -> tuple[Pixels, Box]:
     """Scale the centred square of an image to `size` x `size` pixels.
 
-    An image of exactly that size passes unchanged.
+    An image of exactly that size is left unchanged.
 
     Returns:
-        Pixels [3, size, size], and the box of the image that they show.
+        Pixels [3, size, size], and the part of the image that they show.
     """
     box = centre_square(image.width, image.height)
     return as_pixels(scale_box(image, box, size)), box
@@ -73,19 +73,19 @@ def as_pixels(image: Image.Image) -> Pixels:
 
 
 _GREY_MAXIMUM = {"L;2": 3, "L;4": 15, "L": 255}
-"""Largest grey of a PNG file, by the mode in which Pillow reads it; it spreads all of them over 0..255."""
+"""Largest grey value of a PNG file by Pillow's raw mode; Pillow scales all of them to 0..255."""
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """An image in RGB: transparency over white, 16-bit channels by their upper 8 bits; itself where nothing changes.
+    """An image in RGB, with transparency over white and the upper 8 bits of 16-bit channels; no copy if already so.
 
-    Transparency is an alpha channel, a palette's, or one transparent colour (`image.info`).
+    Transparency comes from an alpha channel, a palette or a transparent colour (`image.info`).
 
     Raises:
         ImageError: its values are floating-point numbers outside 0..1.
     """
     image = load_image(image)
-    if image.mode == "La":  # Pillow converts it to nothing else
+    if image.mode == "La":  # Pillow's only conversion from it
         image = image.convert("LA")
     if image.mode in ("LA", "PA", "RGBA", "RGBa") or (image.mode == "P" and image.has_transparency_data):
         layer = image.convert("RGBA")
@@ -95,7 +95,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if "transparency" not in image.info:
         return _opaque(image)
     transparent, image = _transparent(image), image.copy()
-    del image.info["transparency"]  # Pillow would convert it, too, and fail or warn where the mode cannot have it
+    del image.info["transparency"]  # Pillow would convert it, too, and fail or warn for modes without it
     page = _opaque(image)
     if transparent is not None:
         page.paste("white", mask=Image.fromarray(transparent))
@@ -103,10 +103,10 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def load_image(image: Image.Image) -> Image.Image:
-    """An image, decoded, with the transparency that its file states.
+    """Load an image with the transparency that its file declares.
 
-    By itself, Pillow compares the transparent colour of a PNG file with values that it scaled or cut to 8 bits, and
-    paints what the first frame of a GIF file leaves uncovered. An image that was decoded before stays like that.
+    Pillow itself compares the transparent colour of a PNG file with values already scaled or cut to 8 bits, and paints
+    the area that the first frame of a GIF file leaves uncovered. An image that is already loaded is not changed.
     """
     if not (isinstance(image, ImageFile) and image.tile):
         image.load()
@@ -125,13 +125,13 @@ def load_image(image: Image.Image) -> Image.Image:
 
 
 def _with_16_bit_key(image: ImageFile, key: tuple[int, int, int]) -> Image.Image:
-    """A PNG file in 16-bit RGB, in 8 bits with an alpha channel that says which values were the transparent ones."""
+    """A 16-bit RGB PNG file, reduced to 8 bits and with its transparent colour as an alpha channel."""
     assert image.fp is not None
     position = image.fp.tell()
     image.fp.seek(0)
     again = Image.open(io.BytesIO(image.fp.read()), formats=("PNG",))
     image.fp.seek(position)
-    # Read with the bytes in the other order, each value is cut to its lower half.
+    # Read in the opposite byte order, each value is cut to its lower half.
     again.tile = [tile._replace(args="RGB;16L") for tile in again.tile]
     upper, lower = np.asarray(image), np.asarray(again)
     values = upper.astype(np.uint16) << 8 | lower
@@ -147,10 +147,10 @@ def _only_within(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Im
 
 
 def _transparent(image: Image.Image) -> NDArray[np.bool_] | None:
-    """[height, width], where an image without alpha has its transparent colour; None if it states none."""
+    """Mask [height, width] of the transparent colour of an image without alpha; None if it has none."""
     key: Any = image.info.get("transparency")
     if image.mode == "RGB" and isinstance(key, tuple) and len(key) == 3:
-        # Of 16 bits, Pillow kept the upper ones.
+        # Pillow kept the upper 8 of 16 bits.
         key = [value >> 8 for value in key] if max(key) > 255 else key
         return (np.asarray(image) == key).all(axis=-1)
     if not isinstance(key, int):
@@ -161,19 +161,19 @@ def _transparent(image: Image.Image) -> NDArray[np.bool_] | None:
 
 
 def _opaque(image: Image.Image) -> Image.Image:
-    """An image in RGB without regard to transparency; itself if it is already, since a large one's copy is large."""
+    """An image in RGB, ignoring transparency; no copy if already RGB, since the image may be large."""
     if image.mode == "RGB":
         return image
     if image.mode == "F":
         return Image.fromarray((255 * _shares(image)).round().astype(np.uint8)).convert("RGB")
     if image.mode.startswith("I"):
-        # Pillow would clip 16-bit grey at 255; its upper byte is the image.
+        # Pillow would clip 16-bit grey at 255; the upper byte holds the image.
         return Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
     return image.convert("RGB")
 
 
 def _shares(image: Image.Image) -> NDArray[np.float32]:
-    """The values of a floating-point image, in 0..1."""
+    """Values of a floating-point image, checked to be in 0..1."""
     values = np.asarray(image)
     if not ((values >= 0) & (values <= 1)).all():
         raise ImageError(

@@ -1,1 +1,1 @@
-"""Networks: what they are built of, and how one is created or loaded."""
+"""Networks: their building blocks, and functions that create or load them."""

@@ -1,6 +1,6 @@
-"""The block before the last stage: the semantic block, the per-patch supervision alone, nothing, or a control.
+"""Blocks before the last stage: the semantic block, patch supervision alone, none, or a control.
 
-All of them map features x [N, d, h, w] to a `Tap`: the features for the last stage, and what was learned of each patch.
+Each maps features x [N, d, h, w] to a `Tap`: the features for the last stage, patch logits and assignment.
 """
 
 from typing import NamedTuple, cast
@@ -14,7 +14,7 @@ from zoo.registry import AssignmentName, Mechanism
 
 
 class Tap(NamedTuple):
-    """What a block returns for features [N, d, h, w] and C classes."""
+    """Output of a block for features [N, d, h, w] and C classes."""
 
     features: Tensor
     """[N, d', h, w], the input of the last stage."""
@@ -36,7 +36,7 @@ class PassThrough(nn.Module):
 
 
 class AuxiliaryHead(nn.Module):
-    """The per-patch supervision without the block: x passes unchanged."""
+    """Patch supervision without the semantic block: x passes unchanged."""
 
     def __init__(self, channels: int, num_classes: int) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class Encoder(nn.Sequential):
         return cast(nn.Conv2d, self[1])
 
     def reset_parameters(self) -> None:
-        """Make it the identity."""
+        """Reset the convolutions to the identity."""
         nn.init.dirac_(self.depthwise.weight, groups=self.depthwise.groups)
         nn.init.dirac_(self.pointwise.weight)
 
@@ -80,9 +80,9 @@ class SemanticBlock(nn.Module):
     The keys are the class templates, supervised at every location by the image's label; the values are the class
     vectors. The mixture is added to x, or (`concat`) compressed to an eighth of its channels and concatenated to x.
 
-    The class vectors have mean 0 over the classes and a fixed strength. So they keep it beside the features they are
-    added to, where weight decay would otherwise remove them, while "no match" and "all classes alike" add exactly
-    nothing. (Channel by channel the strength cannot be fixed: of two classes nothing but signs would be left to learn.)
+    The class vectors have mean 0 over the classes and a fixed strength: weight decay cannot shrink them relative to the
+    features they are added to, and "no match" and "all classes alike" add exactly zero. (The strength cannot be fixed
+    per channel: with two classes, only signs would be left to learn.)
 
     The encoder, the `none` entry with logit 0, the fixed strength and the residual form are this project's
     reading of the paper, which fixes only the parameter counts.
@@ -100,22 +100,22 @@ class SemanticBlock(nn.Module):
         self.out_channels = channels + channels // 8 if concat else channels
 
     def class_vectors(self) -> Tensor:
-        """The class vectors [d, C]: mean 0 over the classes in each channel, root mean square 1 over all."""
+        """Class vectors [d, C], with mean 0 over the classes in each channel and root mean square 1 overall."""
         values = self.values.weight.flatten(1)
         centred = values - values.mean(dim=1, keepdim=True)
         return centred * (centred.square().mean() + 1e-12).rsqrt()
 
     def mixture(self, assignment: Tensor) -> Tensor:
-        """The class vectors weighted by an assignment [N, C + 1, h, w], `none` last: [N, d, h, w]."""
+        """Class vectors weighted by an assignment [N, C + 1, h, w], `none` last: [N, d, h, w]."""
         return F.conv2d(assignment[:, :-1], self.class_vectors()[:, :, None, None])
 
     def forward(self, x: Tensor, assignment: Tensor | None = None, source: Tensor | None = None) -> Tap:
-        """The tap of features [N, d, h, w].
+        """Apply the block to features [N, d, h, w].
 
         Arguments:
             x: the features.
-            assignment: [N, C + 1, h, w], `none` last: re-embeds the patches with it instead of the block's own.
-            source: [N], the image of which each takes the assignment; None for its own.
+            assignment: [N, C + 1, h, w], `none` last, used instead of the block's own.
+            source: [N], index of the image whose assignment each image uses; None for its own.
         """
         patch_logits = self.keys(self.encoder(x))
         if assignment is None:
@@ -130,7 +130,7 @@ class SemanticBlock(nn.Module):
 class EncodedHead(nn.Module):
     """The semantic block without its feedback: the encoded patches are supervised, and x passes unchanged.
 
-    A control: what the mixture adds is the difference between the semantic block and this.
+    A control: the difference from the semantic block is the effect of the mixture.
     """
 
     def __init__(self, channels: int, num_classes: int) -> None:
@@ -144,9 +144,10 @@ class EncodedHead(nn.Module):
 
 
 class ConvolutionBlock(nn.Module):
-    """The 3x3-BN-ReLU-1x1 residual block that the semantic block replaces, as large, its C templates without meaning.
+    """The 3x3-BN-ReLU-1x1 residual block that the semantic block replaces, of the same size, with unsupervised
+    templates.
 
-    A control: what meaning adds is the difference between the semantic block and this.
+    A control: the difference from the semantic block is the effect of its semantics.
     """
 
     def __init__(self, channels: int, num_classes: int) -> None:

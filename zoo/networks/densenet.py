@@ -31,19 +31,19 @@ class DenseLayer(nn.Module):
 
 
 def dense_stage(in_channels: int, layers: int) -> nn.Sequential:
-    """`layers` dense layers: `in_channels + layers * GROWTH` channels out."""
+    """`layers` dense layers, with `in_channels + layers * GROWTH` output channels."""
     return nn.Sequential(*(DenseLayer(in_channels + i * GROWTH) for i in range(layers)))
 
 
 def transition(in_channels: int) -> nn.Sequential:
-    """Half the channels at half the size."""
+    """Transition to half the channels at half the resolution."""
     return nn.Sequential(
         nn.BatchNorm2d(in_channels), nn.ReLU(), conv(in_channels, in_channels // 2, 1), nn.AvgPool2d(2)
     )
 
 
 def build(variant: Variant, num_classes: int, assignment: AssignmentName, normalization: Normalization) -> Network:
-    """The dense network of a variant."""
+    """DenseNet of a variant."""
     grown = variant.blocks * GROWTH
     first = STEM + grown
     second = first // 2 + grown

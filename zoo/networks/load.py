@@ -25,16 +25,16 @@ def create(
     assignment: AssignmentName = "softmax",
     normalization: Normalization = CIFAR10_NORMALIZATION,
 ) -> Network:
-    """A variant's network with random weights, in training mode.
+    """Create a variant's network with random weights, in training mode.
 
     Arguments:
         name: a variant of `zoo.list_models()`.
         num_classes: C, at least 2.
         assignment: how the semantic block turns scores into an assignment; plain and aux variants have none.
-        normalization: of the pixels, applied as the network's first operation.
+        normalization: normalisation of the pixels, applied as the network's first operation.
 
     Raises:
-        UnknownNameError: no variant, or no assignment, has this name.
+        UnknownNameError: the variant or the assignment is unknown.
         InputError: fewer than 2 classes.
     """
     refuse_path(name)
@@ -47,20 +47,20 @@ def create(
 
 
 def load(name: str, *, pretrained: bool | str = True, num_classes: int | None = None) -> Network:
-    """A network with trained weights, in evaluation mode; its identity is in `network.config`.
+    """Load a network with trained weights, in evaluation mode; its identity is in `network.config`.
 
     Arguments:
         name: a variant, `VARIANT.DATA`, `local-dir:PATH` or `hf-hub:ORG/NAME@REVISION`.
-        pretrained: True for the weights that `name` means, the name of a data set for those trained on it, False for
-            random weights.
-        num_classes: another number of classes than the weights have: the tensors that depend on it keep their random
-            values, to be trained, and the network has no identity yet; the others are loaded.
+        pretrained: True for the weights of `name`, the name of a data set for those trained on it, False for random
+        weights.
+        num_classes: number of classes if it differs from that of the weights: tensors that depend on it keep their
+        random initialisation, to be trained, and `network.config` is None.
 
     Raises:
-        BarePathError, UnknownNameError: `name` is a path, or no variant.
-        PackageError: the weights are not there (`DigestError`: damaged; `WeightsMismatchError`: of another network).
+        BarePathError, UnknownNameError: `name` is a path, or not a variant.
+        PackageError: the weights are missing (`DigestError`: damaged; `WeightsMismatchError`: for another network).
 
-    Nothing from the Hub is executed or unpickled: the weights are a safetensors file, and the networks the zoo's own.
+    Nothing from the Hub is executed or unpickled: weights are safetensors files, and networks are the zoo's own code.
     """
     if pretrained is False:
         if name.startswith((LOCAL_PREFIX, HUB_PREFIX)):
@@ -68,10 +68,10 @@ def load(name: str, *, pretrained: bool | str = True, num_classes: int | None = 
         return create(name, num_classes=10 if num_classes is None else num_classes).eval()
     if isinstance(pretrained, str):
         if name.startswith((LOCAL_PREFIX, HUB_PREFIX)):
-            raise InputError(f"{name!r} names its weights already; leave out pretrained={pretrained!r}")
+            raise InputError(f"{name!r} already names its weights; leave out pretrained={pretrained!r}")
         refuse_path(name)
         if "." in name:
-            raise InputError(f"{name!r} names its data set already; leave out pretrained={pretrained!r}")
+            raise InputError(f"{name!r} already names its data set; leave out pretrained={pretrained!r}")
         name = f"{name}.{pretrained}"
     package = open_model(name, NETWORK_FILES)
     return load_package(package, num_classes)
@@ -82,14 +82,14 @@ def load_package(package: Package, num_classes: int | None = None) -> Network:
     config = package.config
     classes = len(config.classes)
     weights = _read_weights(package)
-    # Before a network is made for as many classes as a stranger's file may name.
+    # Checked before a network is created for the number of classes in an untrusted file.
     if (head := weights.get("classifier.weight")) is not None and len(head) != classes:
         raise WeightsMismatchError(
-            f"the weights in {package.path} do not fit {CONFIG_FILE}: they are for {len(head)} classes, and it names "
-            f"{classes}"
+            f"the weights in {package.path} do not match {CONFIG_FILE}: they have {len(head)} classes, the file names "
+            f"{classes}; fetch or train the model again"
         )
     same_classes = num_classes is None or num_classes == classes
-    # The random numbers of weights that are replaced are nobody's: the caller's sequence goes on as if never asked.
+    # Weights that will be replaced must not advance the caller's random state.
     with torch.random.fork_rng(devices=[], enabled=same_classes):
         network = create(
             config.variant,
@@ -101,8 +101,8 @@ def load_package(package: Package, num_classes: int | None = None) -> Network:
     for name in sorted(network.configured_tensors()):
         if name in weights and not torch.equal(weights[name], own[name].to(weights[name].dtype)):
             raise WeightsMismatchError(
-                f"the weights in {package.path} do not fit {CONFIG_FILE}: {name} is {weights[name].tolist()}, and it "
-                f"says {own[name].tolist()}; fetch or train the model again"
+                f"the weights in {package.path} do not match {CONFIG_FILE}: {name} is {weights[name].tolist()}, in the "
+                f"file {own[name].tolist()}; fetch or train the model again"
             )
     if not same_classes:
         by_class = network.class_tensors()
@@ -111,18 +111,18 @@ def load_package(package: Package, num_classes: int | None = None) -> Network:
         network.load_state_dict(weights, strict=True)
     except RuntimeError as error:
         reason = " ".join(str(error).split())
-        raise WeightsMismatchError(f"the weights in {package.path} do not fit {config.variant}: {reason}") from None
+        raise WeightsMismatchError(f"the weights in {package.path} do not match {config.variant}: {reason}") from None
     if same_classes:
         network.config = config
     return network.eval()
 
 
 class AutoModel:
-    """Networks through the interface of huggingface_hub's `PyTorchModelHubMixin`.
+    """Networks with the interface of huggingface_hub's `PyTorchModelHubMixin`.
 
-    `AutoModel.from_pretrained("ORG/NAME")`, or the path of a model directory, gives the same network as `zoo.load`.
-    Classes that derive from the mixin can read a model directory too, since it holds `config.json` and
-    `model.safetensors`; this one finds the network of the variant, checks digests and never reads a pickle.
+    `AutoModel.from_pretrained("ORG/NAME")`, or the path of a model directory, returns the same network as `zoo.load`.
+    Classes derived from the mixin can read a model directory too, since it has `config.json` and `model.safetensors`;
+    this one finds the variant's network, checks digests and never reads a pickle.
     """
 
     @staticmethod
@@ -143,7 +143,7 @@ class AutoModel:
             pretrained_model_name_or_path: `ORG/NAME` or a path.
             revision: branch, tag or commit; None for the newest.
             cache_dir, force_download, local_files_only, token: as for `huggingface_hub.snapshot_download`.
-            map_location: the device that it is moved to.
+            map_location: device to move the network to.
             num_classes: as for `zoo.load`.
 
         Raises:

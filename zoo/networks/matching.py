@@ -4,12 +4,12 @@ Picking the best of K templates, or none of them when none beats a slack mu, is 
 
     max over p, q >= 0 with q + sum_k p_k = 1 of   q mu + sum_k p_k a_k
 
-for scores a_k. With an entropy term of weight epsilon its solution is a soft-max over the K scores and one more entry,
+for scores a_k. With an entropy term of weight epsilon its solution is a softmax over the K scores and one more entry,
 `none`, for the slack (Görgün, Gürbüz, Alatan, BMVC 2022). Every assignment below is a module
 
     scores [N, K, h, w]  ->  assignment [N, K + 1, h, w],   the `none` entry last,
 
-with 2K weights, a factor and an offset for each template: in `SlackSoftmax` an inverse temperature `gamma` and a
+with 2K parameters, a factor and an offset per template: in `SlackSoftmax`, an inverse temperature `gamma` and a
 negative slack `beta`.
 """
 
@@ -30,7 +30,7 @@ class SlackSoftmax(nn.Module):
     Arguments:
         templates: K.
         none_logit: logit of `none`. With -inf there is no slack: `none` is never chosen, and a constant added to all of
-            `beta` changes nothing; kept for comparison. It is part of the state, since it changes the answer.
+            `beta` changes nothing; kept for comparison. It is part of the state, since it affects the output.
     """
 
     none_logit: Tensor
@@ -48,10 +48,10 @@ class SlackSoftmax(nn.Module):
 
 
 class BatchNormRelu(nn.Module):
-    """ReLU(BN(a)): what a convolution block does in place of the soft-max, kept for comparison.
+    """ReLU(BN(a)), as in a convolution block, instead of the softmax; kept for comparison.
 
-    Batch statistics set the slack and the temperature, and the ReLU drops what does not beat the slack. The entries are
-    not a distribution; `none` holds what is missing to a sum of 1, and 0 when nothing is.
+    Batch statistics set the slack and the temperature, and the ReLU drops what does not beat the slack. The entries
+    are not a distribution; `none` is 1 minus their sum, or 0 if the sum is larger.
     """
 
     def __init__(self, templates: int) -> None:
@@ -69,7 +69,7 @@ ASSIGNMENTS: Mapping[AssignmentName, Callable[[int], nn.Module]] = {
     "softmax_no_slack": partial(SlackSoftmax, none_logit=-math.inf),
     "bn_relu": BatchNormRelu,
 }
-"""Every assignment: the names are those of `zoo.registry.AssignmentName`, which programs without torch check."""
+"""Assignments by name; `zoo.registry.AssignmentName` has the same names for code without torch."""
 
 
 def make_assignment(name: AssignmentName, templates: int) -> nn.Module:

@@ -1,4 +1,4 @@
-"""What every network of the zoo is: pixels -> stem -> three stages -> block -> last stage -> head."""
+"""Base class of the zoo's networks: pixels -> stem -> three stages -> block -> last stage -> head."""
 
 import math
 from os import PathLike
@@ -19,7 +19,7 @@ from zoo.registry import SemanticSource
 
 
 class Semantics(NamedTuple):
-    """A network's answer with what it saw in each patch; C classes on an h x w patch grid."""
+    """Output of a network for images and their patches: C classes on an h x w patch grid."""
 
     logits: Tensor
     """[N, C], the class logits."""
@@ -28,11 +28,11 @@ class Semantics(NamedTuple):
     assignment: Tensor | None
     """[N, C + 1, h, w], the share of each class in the patch, `none` last; None where the variant has no block."""
     source: SemanticSource
-    """Where the patch logits come from."""
+    """Source of the patch logits."""
 
 
 class Activations(NamedTuple):
-    """What a network computes on the way from pixels to its answer."""
+    """Features, block output and class logits of a network."""
 
     before: Tensor
     """[N, d, h, w], the features that enter the block."""
@@ -44,9 +44,9 @@ class Activations(NamedTuple):
 
 
 class Normalize(nn.Module):
-    """Pixels [N, 3, H, W], uint8 in 0..255 or floating point in 0..1, to zero mean and unit variance a channel.
+    """Pixels [N, 3, H, W], uint8 in 0..255 or floating point in 0..1, to zero mean and unit variance per channel.
 
-    The two vectors are part of the state, since they change every answer.
+    The two vectors are part of the state, since they affect every output.
     """
 
     mean: Tensor
@@ -65,7 +65,7 @@ class Normalize(nn.Module):
             return ((pixels.float() - 255 * mean) / (255 * std)).to(mean.dtype)
         if not pixels.is_floating_point():
             raise InputError(f"expected uint8 pixels in 0..255 or floating-point pixels in 0..1, got {pixels.dtype}")
-        # Their range is checked in `Network.pixels`: here it would be waited for on a GPU, and end a trace.
+        # The range is checked in `Network.pixels`; a check here would synchronise with a GPU and break tracing.
         return (pixels.to(mean.dtype) - mean) / std
 
 
@@ -73,17 +73,17 @@ class Network(nn.Module):
     """A classifier in four stages with a block before the last.
 
     Arguments:
-        stem: pixels [N, 3, H, W], normalised, to features.
-        stages: the first three stages, to features [N, d, h, w] with h about H / 4.
-        block: one of `zoo.networks.blocks`, features to a `Tap`.
-        last_stage: to features [N, features, h, w].
-        features: channels of the last stage.
-        num_classes: C.
-        normalization: of the pixels; part of the network, so that its input is always pixels.
+        stem: maps normalised pixels [N, 3, H, W] to features.
+        stages: first three stages, with features [N, d, h, w] as output and h about H / 4.
+        block: one of `zoo.networks.blocks`; maps features to a `Tap`.
+        last_stage: last stage, with features [N, features, h, w] as output.
+        features: number of channels of the last stage.
+        num_classes: number of classes C.
+        normalization: normalisation of the pixels; part of the network, so that its input is always raw pixels.
     """
 
     config: ModelConfig | None = None
-    """The identity of the model whose weights were loaded."""
+    """Identity of the model whose weights were loaded; None for random weights."""
 
     def __init__(
         self,
@@ -113,17 +113,17 @@ class Network(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Device of the weights, which pixels have to be on."""
+        """Device of the weights, on which pixels must be."""
         return self.classifier.weight.device
 
     def pixels(self, image: str | PathLike[str] | bytes | Image.Image | Tensor, size: int | None = None) -> Tensor:
-        """An image as the network's input [1, 3, size, size], uint8; by default of the size it was trained on.
+        """Convert an image to the network's input [1, 3, size, size], uint8; by default of the training images' size.
 
         Arguments:
-            image: an image file or its bytes, decoded as the server does: upright, transparency over white. An image
-                that is decoded already is taken as it lies. A tensor of pixels, [3, H, W] or [N, 3, H, W], is checked
-                and keeps its size and type: uint8 in 0..255, or floating point in 0..1.
-            size: S, for images that are scaled.
+            image: an image file or its bytes, decoded as by the server: upright, transparency over white. An image that
+            is already decoded is not rotated. A tensor of pixels, [3, H, W] or [N, 3, H, W], is checked and keeps
+            its size and type: uint8 in 0..255, or floating point in 0..1.
+            size: side in pixels to which images are scaled.
 
         Raises:
             ImageError: the file cannot be read, or is not an image.
@@ -144,14 +144,14 @@ class Network(nn.Module):
         return {name for name in self.state_dict() if name.startswith(prefixes)} - self.configured_tensors()
 
     def configured_tensors(self) -> set[str]:
-        """Names of the tensors of the state that are chosen, not trained: the normalisation and the slack."""
+        """Names of the state's tensors that are configured, not trained: the normalisation and the slack."""
         return {name for name in self.state_dict() if name.startswith("normalize.") or name.endswith(".none_logit")}
 
     def require_consistent_classes(self) -> None:
-        """Refuse a network whose head was replaced, and whose templates were not.
+        """Refuse a network whose head was replaced but not its templates.
 
         Raises:
-            InputError: head, templates and class vectors are not for the same number of classes.
+            InputError: head, templates and class vectors have different numbers of classes.
         """
         classes = {
             name: module.in_channels if name == "block.values" else module.out_channels
@@ -160,8 +160,8 @@ class Network(nn.Module):
         }
         if not isinstance(self.classifier, nn.Linear):
             raise InputError(
-                f"the classifier is a {type(self.classifier).__name__}; it must be a torch.nn.Linear, as zoo.load("
-                "NAME, num_classes=C) makes it"
+                f"the classifier is a {type(self.classifier).__name__}; it must be a torch.nn.Linear, as created "
+                "by zoo.load(NAME, num_classes=C)"
             )
         if differing := {name: count for name, count in classes.items() if count != self.num_classes}:
             raise InputError(
@@ -176,7 +176,7 @@ class Network(nn.Module):
 
     @property
     def outputs(self) -> tuple[Output, ...]:
-        """Declarations of what `predict` gives, in the order of an ONNX file.
+        """Declarations of the outputs of `predict`, in the order of an ONNX file.
 
         A network with other outputs overrides this and `compute_outputs`; its ONNX files, parity, the server and its
         page follow. Class logits and patch logits must be among them.
@@ -184,11 +184,11 @@ class Network(nn.Module):
         return (LOGITS, PATCH_LOGITS, ASSIGNMENT) if isinstance(self.block, SemanticBlock) else (LOGITS, PATCH_LOGITS)
 
     def predict(self, pixels: Tensor) -> dict[str, Tensor]:
-        """The declared outputs for pixels [N, 3, H, W], by name."""
+        """Declared outputs for pixels [N, 3, H, W], by name."""
         return self.compute_outputs(self.activations(pixels))
 
     def compute_outputs(self, activations: Activations) -> dict[str, Tensor]:
-        """The declared outputs by name, computed from the activations of N images."""
+        """Declared outputs by name, computed from the activations of N images."""
         semantics = self._semantics(activations)
         predicted = {LOGITS.name: semantics.logits, PATCH_LOGITS.name: semantics.patch_logits}
         if semantics.assignment is not None:
@@ -205,23 +205,21 @@ class Network(nn.Module):
         elif isinstance(self.block, SemanticBlock):
             tap = self.block(before, assignment, source)
         else:
-            raise InputError(
-                "another assignment was asked of a network without a semantic block; choose an -ours variant"
-            )
+            raise InputError("assignment or source given for a network without a semantic block; use an -ours variant")
         features = self.norm(self.last_stage(tap.features)).relu()
         return Activations(before, tap, features, self.classifier(features.mean(dim=(2, 3))))
 
     def semantics(self, pixels: Tensor, assignment: Tensor | None = None, source: Tensor | None = None) -> Semantics:
-        """Class logits with what each patch looks like.
+        """Class logits, patch logits and assignment.
 
-        Variants without supervision of the patches answer with class activation maps: the head applied at every
-        location, so that the mean of the patch logits over the grid equals the class logits.
+        Variants without patch supervision return class activation maps as patch logits: the head applied at every
+        location, so that their mean over the grid equals the class logits.
 
         Arguments:
             pixels: [N, 3, H, W].
-            assignment: [N, C + 1, h, w], `none` last: what the semantic block re-embeds the patches with instead of its
-                own assignment. It shows what the rest of the network makes of the block.
-            source: [N], the image of which each takes the assignment; None for its own.
+            assignment: [N, C + 1, h, w], `none` last, used by the semantic block instead of its own, to see how the
+                rest of the network responds.
+            source: [N], index of the image whose assignment each image uses; None for its own.
 
         Raises:
             InputError: an assignment or a source was given, and the network has no semantic block.
@@ -242,7 +240,7 @@ def _validate(pixels: Tensor) -> Tensor:
     """Pixels [N, 3, H, W], uint8, or floating point in 0..1.
 
     Raises:
-        InputError: they are something else.
+        InputError: they have another shape or type, or values out of range.
     """
     if pixels.dim() != 4 or pixels.shape[1] != 3 or not pixels.numel():
         raise InputError(f"expected pixels of shape [3, H, W] or [N, 3, H, W], got {list(pixels.shape)}")
@@ -257,12 +255,12 @@ def _validate(pixels: Tensor) -> Tensor:
 
 
 def conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:
-    """A convolution without bias that keeps the size up to its stride."""
+    """A convolution without bias, padded so that only its stride changes the size."""
     return nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2, bias=False)
 
 
 def _initialize(module: nn.Module) -> None:
-    # He's initialisation by fan-in; the linear layer keeps PyTorch's, which is scaled for no activation after it.
+    # He initialisation by fan-in; the linear layer keeps PyTorch's default, as no activation follows it.
     if isinstance(module, nn.Conv2d):
         fan_in = module.weight[0].numel()
         nn.init.normal_(module.weight, std=math.sqrt(2 / fan_in))

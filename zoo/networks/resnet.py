@@ -35,7 +35,7 @@ def stage(
     """`blocks` residual blocks, the first of which changes channels and size.
 
     Arguments:
-        body: makes a block's body from its number of input channels and its stride.
+        body: creates a block's body from its number of input channels and its stride.
     """
     first = PreActivationBlock(in_channels, out_channels, stride, body(in_channels, stride))
     others = [PreActivationBlock(out_channels, out_channels, 1, body(out_channels, 1)) for _ in range(blocks - 1)]
@@ -66,7 +66,7 @@ def basic(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
 
 
 def build(variant: Variant, num_classes: int, assignment: AssignmentName, normalization: Normalization) -> Network:
-    """The bottleneck network of a variant."""
+    """Bottleneck network of a variant."""
 
     def make_stage(in_channels: int, out_channels: int, mid_channels: int, stride: int) -> nn.Sequential:
         return stage(
@@ -90,7 +90,7 @@ def build(variant: Variant, num_classes: int, assignment: AssignmentName, normal
 
 
 def build_wide(variant: Variant, num_classes: int, assignment: AssignmentName, normalization: Normalization) -> Network:
-    """The wide network of a variant: basic blocks, twice as wide as the original residual network's."""
+    """Wide network of a variant: basic blocks, twice as wide as those of the original residual network."""
 
     def make_stage(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
         return stage(

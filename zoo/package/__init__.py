@@ -1,14 +1,14 @@
-"""A model directory: what training writes, export completes, the server reads and the Hub stores. No torch here.
+"""Model directories, as written by training, completed by export, read by the server and stored on the Hub. No torch.
 
 model.safetensors   weights
 config.json         the model's identity: `ModelConfig`
-metrics.json        what was run, and the accuracy on the test split
+metrics.json        the training run, and measured accuracy
 README.md           the model card, generated
-model.onnx          optional, from `zoo export`; model.fp16.onnx, model.int8.onnx: the same in less precision
+model.onnx          optional, from `zoo export`; model.fp16.onnx, model.int8.onnx: the same at lower precision
 parity.json         optional, from `zoo verify`
 speed.json          optional, from `zoo speed`
-map.png             optional, from `zoo patches`: a photograph under its semantic map, for the card
-entities.json       optional, from `zoo semantics --record`: recurring mixtures of classes, for answers to name
+map.png             optional, from `zoo patches`: a photograph overlaid with its semantic map, for the card
+entities.json       optional, from `zoo semantics --record`: recurring mixtures of classes, named in answers
 probe.json          optional, from `zoo probe --record`: whether the network uses its semantic block
 serving.json        optional, from `zoo tune`
 """
@@ -45,17 +45,17 @@ ONNX_FILES: Mapping[Precision, str] = MappingProxyType(
 )
 
 ANSWERING_FILES = (CONFIG_FILE, WEIGHTS_FILE, *ONNX_FILES.values(), ENTITIES_FILE)
-"""Those that decide what a model answers."""
+"""Files that determine a model's outputs."""
 
 PUBLISHED_FILES = (*ANSWERING_FILES, METRICS_FILE, PARITY_FILE, PROBE_FILE, SPEED_FILE, MAP_FILE, CARD_FILE)
-"""What the Hub stores of a model directory: all but `serving.json`, which is about one machine."""
+"""Files stored on the Hub: all but `serving.json`, which is specific to one machine."""
 
 NETWORK_FILES = (CONFIG_FILE, WEIGHTS_FILE)
-"""What a network in Python is made from."""
+"""Files from which a network is loaded in Python."""
 
 FORMAT_VERSION = 2
-"""Of `config.json` and of the weights file. Version 1, never released, had class vectors that networks learned to
-ignore, and no normalisation among the weights."""
+"""Format version of `config.json` and the weights file. Version 1, never released, had class vectors that networks
+learned to ignore, and no normalisation among the weights."""
 
 MIN_INPUT_SIZE, MAX_INPUT_SIZE = 32, 4096
 MAX_CLASSES = 100_000
@@ -64,14 +64,14 @@ MAX_CLASSES = 100_000
 @with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """What a model is: variant + data set + weights."""
+    """Identity of a model: variant, data set and weights."""
 
     variant: str
     data: str
     """Short name of the data set."""
     classes: tuple[str, ...]
     input_size: int
-    """Height and width of the pixels that it was trained on."""
+    """Height and width of the training images in pixels."""
     normalization: Normalization
     weights_sha256: str
     """Digest of `model.safetensors`, in hexadecimal."""
@@ -80,14 +80,16 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         if len(self.classes) < 2 or len(set(self.classes)) != len(self.classes):
-            raise ValueError(f"classes: expected at least two different names, got {list(self.classes)}")
+            raise ValueError(f"classes: expected at least two distinct names, got {list(self.classes)}")
         if len(self.classes) > MAX_CLASSES:
             raise ValueError(f"classes: expected at most {MAX_CLASSES:,}, got {len(self.classes):,}")
         if not MIN_INPUT_SIZE <= self.input_size <= MAX_INPUT_SIZE:
-            raise ValueError(f"input_size = {self.input_size}: from {MIN_INPUT_SIZE} to {MAX_INPUT_SIZE}")
+            raise ValueError(f"input_size = {self.input_size}: must be from {MIN_INPUT_SIZE} to {MAX_INPUT_SIZE}")
         # It is part of folders' and repositories' names.
         if not re.fullmatch(r"[\w.-]{1,96}", self.data):
-            raise ValueError(f"data = {self.data[:96]!r}: up to 96 letters, digits, dots, lines and hyphens")
+            raise ValueError(
+                f"data = {self.data[:96]!r}: expected up to 96 letters, digits, dots, underscores and hyphens"
+            )
 
     @property
     def name(self) -> str:
@@ -95,7 +97,7 @@ class ModelConfig:
         return f"{self.variant}.{self.data}"
 
     def identity(self) -> dict[str, str]:
-        """What names the model in answers: which weights these are."""
+        """Fields that identify the model and its weights in answers."""
         return {
             "name": self.name,
             "variant": self.variant,
@@ -122,11 +124,11 @@ class ModelConfig:
 
 
 def _require_format_version(text: str | bytes, where: str) -> None:
-    """Refuse a configuration that another version of the zoo wrote, before its fields are compared with today's.
+    """Refuse a configuration of another format version, before its fields are validated.
 
     Raises:
         ValidationError: it is not a JSON object.
-        PackageError: it has another version; the first was not numbered.
+        PackageError: it has another version; version 1 was not numbered.
     """
     values = _object_adapter.validate_json(text)
     found = values.get("format_version", 1)
@@ -139,7 +141,7 @@ def _require_format_version(text: str | bytes, where: str) -> None:
             f"{FORMAT_VERSION}: train the model again with `zoo train`, or fetch a released one"
         )
     raise PackageError(
-        f"{where} has format version {found!r}, and this zoo reads version {FORMAT_VERSION}; install the version of "
+        f"{where} has format version {found!r}, but this zoo reads version {FORMAT_VERSION}; install the version of "
         "template-zoo that wrote it"
     )
 
@@ -150,7 +152,7 @@ _object_adapter = TypeAdapter(dict[str, Any])
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A model directory that is there and whose configuration is valid."""
+    """An existing model directory with a valid configuration."""
 
     path: Path
     config: ModelConfig
@@ -176,22 +178,22 @@ class Package:
 
     @property
     def precisions(self) -> tuple[Precision, ...]:
-        """Those in which there is an ONNX file."""
+        """Precisions for which there is an ONNX file."""
         return tuple(precision for precision in ONNX_FILES if self.onnx(precision))
 
     def metrics(self) -> dict[str, Any]:
-        """What `metrics.json` says; empty when there is none."""
+        """Content of `metrics.json`; empty if there is none."""
         return self._read_json(METRICS_FILE)
 
     def parity(self) -> dict[str, Any]:
-        """What `parity.json` says, by precision and provider; empty when there is none."""
+        """Content of `parity.json`, by precision and provider; empty if there is none."""
         return self._read_json(PARITY_FILE)
 
     def verified_sha256(self, precision: Precision) -> str | None:
-        """SHA-256 digest of the ONNX file that `parity.json` was written for; None where there is no record.
+        """SHA-256 digest of the ONNX file that `parity.json` was written for; None if there is no record.
 
         Raises:
-            PackageError: it has another form.
+            PackageError: it is not a record of `zoo verify`.
         """
         try:
             digests = {record["onnx_sha256"] for record in self.parity().get(precision, {}).values()}
@@ -203,19 +205,19 @@ class Package:
         return digest
 
     def verified_against(self, precision: Precision) -> set[str | None]:
-        """Digests of the weights that `zoo verify` compared the ONNX file with; None for a record that has none."""
+        """Digests of the weights that `zoo verify` compared the ONNX file with; None for a record without one."""
         return {record.get("weights_sha256") for record in self.parity().get(precision, {}).values()}
 
     def verification_failed(self, precision: Precision) -> bool:
-        """Whether a record of `zoo verify` does not say that the ONNX file passed."""
+        """Whether any record of `zoo verify` for the ONNX file is not a pass."""
         return any(record.get("passed") is not True for record in self.parity().get(precision, {}).values())
 
     def weights(self) -> Path:
-        """The weights file, its digest checked.
+        """Path of the weights file, with its digest checked.
 
         Raises:
             PackageError: it is missing.
-            DigestError: it is not the file that `config.json` describes.
+            DigestError: it does not have the digest in `config.json`.
         """
         file = self.path / WEIGHTS_FILE
         if not file.is_file():
@@ -242,5 +244,5 @@ class Package:
 
 
 def serving_files(precisions: Iterable[Precision]) -> tuple[str, ...]:
-    """What a server needs of a model directory."""
+    """Files of a model directory that a server needs."""
     return (CONFIG_FILE, METRICS_FILE, PARITY_FILE, ENTITIES_FILE, *(ONNX_FILES[precision] for precision in precisions))

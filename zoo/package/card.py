@@ -1,4 +1,4 @@
-"""The model card, generated from a model directory's files; what is written into its place by hand is kept."""
+"""The model card, generated from the files of a model directory; its hand-written section is kept."""
 
 import re
 from collections.abc import Mapping
@@ -11,28 +11,28 @@ from zoo.package.metrics import own_metrics
 from zoo.registry import DATA_SETS, Mechanism, info
 
 _MECHANISMS: dict[Mechanism, str] = {
-    "plain": "no semantic block; its patch answers are class activation maps",
+    "plain": "no semantic block; patch logits are class activation maps",
     "aux": "patches supervised by the image's label in the middle of the network, without the semantic block",
     "residual": "a semantic block whose mixture of class vectors is added to the features",
     "concat": "a semantic block whose mixture of class vectors is compressed and concatenated to the features",
     "encoded aux": "a control: patches supervised through the encoder of the semantic block, without its feedback",
-    "convolution": "a control: a convolution block as large as the semantic block, without its meaning",
+    "convolution": "a control: a convolution block of the same size in place of the semantic block",
 }
 
 OLD_CARD_FILE = "README.old.md"
 
-_BEGIN = "<!-- by hand: what stands between these two lines is kept when the card is written anew -->"
+_BEGIN = "<!-- by hand: text between these two lines is kept when the card is generated again -->"
 _END = "<!-- /by hand -->"
 _SECTION = re.compile(r"<!-- by hand\b[^\n]*?-->[ \t]*\n?(.*)<!-- /by hand -->", re.DOTALL)
-"""From the first line of its kind to the last, as people have left them."""
+"""From the first such line to the last, since they may have been edited."""
 
 
 class ForeignCardError(PackageError):
-    """A card that the zoo did not write, or no longer recognises."""
+    """A card that the zoo did not write, or does not recognise any more."""
 
 
 def write_card(package: Package) -> None:
-    """Write `README.md` anew; one that the zoo did not write is kept as `README.old.md`."""
+    """Write `README.md`; a card that the zoo did not write is kept as `README.old.md`."""
     try:
         text = model_card(package)
     except ForeignCardError:
@@ -44,13 +44,13 @@ def write_card(package: Package) -> None:
 def model_card(
     package: Package, repository: str | None = None, by_hand: str = "", licence: Mapping[str, str] | None = None
 ) -> str:
-    """The card's text: YAML for the Hub, then what a person wants to know.
+    """Text of the card: YAML for the Hub, followed by Markdown.
 
     Arguments:
-        package: the model directory; the section written by hand and the licence are those of its `README.md`.
+        package: the model directory; the hand-written section and the licence are taken from its `README.md`.
         repository: `ORG/NAME` on the Hub, for the examples; None for a local directory.
-        by_hand: the section where that has none.
-        licence: from `stated_licence`, where that states none.
+        by_hand: hand-written section if that card has none.
+        licence: from `stated_licence`, if that card states none.
 
     Raises:
         ForeignCardError: there is a `README.md` that the zoo did not write.
@@ -83,29 +83,29 @@ def read_card(package: Package) -> str:
         return file.read_text(encoding="utf-8") if file.is_file() else ""
     except UnicodeDecodeError as error:
         raise ForeignCardError(
-            f"{file} is not UTF-8 at byte {error.start}; save it as UTF-8, or remove it: it is written anew"
+            f"{file} is not UTF-8 at byte {error.start}; save it as UTF-8, or remove it to have it generated"
         ) from None
 
 
 def hand_written(card: str, where: str) -> str:
-    """The section of a card that was written by hand; empty where it is.
+    """Hand-written section of a card; may be empty.
 
     Raises:
-        ForeignCardError: the card has no such section, so that somebody else wrote all of it; names `where` it is.
+        ForeignCardError: the card has no such section, so it was not written by the zoo; names `where`.
     """
     if not card.strip():
         return ""
     if not (found := _SECTION.search(card)):
         raise ForeignCardError(
-            f"{where} was not written by the zoo, or lost a line; it would be overwritten. Put what is to be kept "
-            f"between the lines {_BEGIN!r} and {_END!r}, or remove the file"
+            f"{where} was not written by the zoo, or lacks a marker line, and would be overwritten. Put the text to "
+            f"keep between the lines {_BEGIN!r} and {_END!r}, or remove the file"
         )
     text = found[1].lstrip("\n").rstrip()
     return f"{text}\n" if text else ""
 
 
 def stated_licence(card: str) -> dict[str, str]:
-    """The licence in a card's YAML, `license`, `license_name` and `license_link`: it is for its owner to state."""
+    """Licence in a card's YAML, as stated by its owner: `license`, `license_name` and `license_link`."""
     front = re.match(r"---\n(.*?)^---$", card, re.DOTALL | re.MULTILINE)
     lines = re.findall(r"^(license(?:_name|_link)?):[ \t]*(\S.*)$", front[1] if front else "", re.MULTILINE)
     return {key: value.strip().strip("\"'") for key, value in lines}
@@ -116,7 +116,7 @@ def _metadata(package: Package, licence: Mapping[str, str]) -> str:
 
     config, metrics = package.config, own_metrics(package)
     measured = metrics.measured
-    # One only, PyTorch's if it is there: others of the same data set and metric would be taken for another model's.
+    # Only one, PyTorch's if available: the Hub would take others of the same data set and metric for another model's.
     results = [
         EvalResult(
             task_type="image-classification",
@@ -148,14 +148,14 @@ def _introduction(package: Package) -> str:
     classes = f": {', '.join(config.classes)}" if len(config.classes) <= 20 else ""
     text = (
         "An image classifier of the template-zoo that shows what each patch of an image looks like: "
-        f"`{config.variant}`, {_MECHANISMS[variant.mechanism]}. {variant.parameters(len(config.classes)):,} weights, "
-        f"{config.input_size}x{config.input_size} pixels, {len(config.classes)} classes{classes}.\n"
+        f"`{config.variant}`, {_MECHANISMS[variant.mechanism]}. {variant.parameters(len(config.classes)):,} "
+        f"parameters, {config.input_size}x{config.input_size} pixels, {len(config.classes)} classes{classes}.\n"
     )
     if not (package.path / MAP_FILE).is_file():
         return text
     return (
-        f"{text}\n![A photograph under its semantic map]({MAP_FILE})\n\n"
-        "One cell a patch, one colour a class, opacity in proportion to the class's share; from the "
+        f"{text}\n![A photograph overlaid with its semantic map]({MAP_FILE})\n\n"
+        "One cell per patch, one colour per class, opacity proportional to the class's share; computed by the "
         f"{variant.patch_source}.\n"
     )
 
@@ -164,13 +164,13 @@ def _uses_and_limits(package: Package) -> str:
     config = package.config
     return f"""## Intended use and limits
 
-For research and teaching: which parts of an image speak for which class, and how a network's middle can be made to \
-say so. Not for decisions about people, nor where a wrong class does harm.
+For research and teaching: which parts of an image are evidence for which class, and how the middle layers of a \
+network can be made to show it. Not for decisions about people, or where a wrong class does harm.
 
-It knows {len(config.classes)} classes and {config.input_size}x{config.input_size} pixels: any image is scaled to \
-that, and gets one of the classes, also an image of something else. It is as good as its data set is like your \
-images; measure it on your own. The map of the patches comes from a layer that sees a part of the image around \
-each patch; it shows what the network matched there, not where an object ends.
+The model has {len(config.classes)} classes and an input of {config.input_size}x{config.input_size} pixels: any image \
+is scaled to that size and assigned one of the classes, even if it shows something else. Accuracy depends on how \
+similar your images are to its data set; measure it on your own. The patch map comes from a layer that sees part of \
+the image around each patch; it shows what the network matched there, not the outline of an object.
 """
 
 
@@ -186,5 +186,6 @@ _CITATION = """## Citation
 }
 ```
 
-An independent implementation: what the paper leaves open was decided anew, and these are not its authors' weights.
+An independent implementation: details that the paper leaves open are this project's, and these are not the authors' \
+weights.
 """

@@ -1,4 +1,4 @@
-"""Sections of a model card: how to use the model, what was measured, and how it was trained."""
+"""Sections of a model card: usage, results, probe and training."""
 
 from collections.abc import Mapping, Sequence
 
@@ -35,16 +35,17 @@ def results_section(package: Package) -> str:
             name, result = ONNX_FILES[precision], measured.get(through)
             rows.append(_row(package, f"ONNX Runtime, {precision}", name, result, agreement, *_times(speed)))
     if "server" in measured:
-        rows.append(_row(package, "the server", "", measured["server"]))
+        rows.append(_row(package, "server", "", measured["server"]))
     scores = [f"{metrics.measured_split} images", "accuracy, %", "patches, %"]
-    headings = ["through", "file", "MB", *scores, SAME_CLASS, "1 image, ms", "images/s"]
+    headings = ["runtime", "file", "MB", *scores, SAME_CLASS, "1 image, ms", "images/s"]
     filled = [index for index in range(len(headings)) if any(row[index] for row in rows)]
     headings, *rows = ([row[index] for index in filled] for row in (headings, *rows))
     alignment = "".join("llrrrrrrr"[index] for index in filled)
     parts = [markdown(headings, alignment, rows), _about_accuracy(package, metrics)]
     if SAME_CLASS in headings:
         parts.append(
-            "`same class` is the share of images with PyTorch's class; all of the comparison is in `parity.json`."
+            "`same class` is the share of images for which PyTorch predicts the same class; `parity.json` has the full "
+            "comparison."
         )
     if speeds:
         parts.append(_about_speed(speeds))
@@ -52,14 +53,14 @@ def results_section(package: Package) -> str:
 
 
 def probe_section(package: Package) -> str:
-    """Whether the network uses its semantic block; empty where it has none."""
+    """Whether the network uses its semantic block; empty if it has none."""
     if not info(package.config.variant).has_block:
         return ""
     heading = "## Does the network use its semantic block?\n\n"
     probes = read_probe(package)
     if not probes:
-        return f"{heading}Not measured yet: `zoo probe`.\n"
-    columns = ["through", "images", "assignment", "accuracy, %", "answers changed, %"]
+        return f"{heading}Not measured yet; run `zoo probe`.\n"
+    columns = ["runtime", "images", "assignment", "accuracy, %", "predictions changed, %"]
     rows = []
     for through, probe in probes.items():
         rows.append([through, f"{probe.images:,} {probe.split}", "the block's own", f"{probe.accuracy:.2f}", ""])
@@ -67,12 +68,12 @@ def probe_section(package: Package) -> str:
             cells = [f"{effect.accuracy:.2f}", f"{effect.changed[0]:.2f}"]
             rows.append(["", "", INTERVENTIONS[intervention], *cells])
     verdicts = "\n".join(f"- {through}: {probe.verdict}." for through, probe in probes.items())
-    about = "The assignment of every patch is replaced, and the rest of the network answers (`zoo probe`)."
+    about = "Accuracy and predictions when the assignment of every patch is replaced (`zoo probe`)."
     return f"{heading}{about}\n\n{markdown(columns, 'lllrr', rows)}\n\n{verdicts}\n"
 
 
 def training_section(package: Package) -> str:
-    """How it was trained, with the log; empty where nothing says so."""
+    """How the model was trained, with the log; empty if it is not recorded."""
     training = own_metrics(package).training
     if training is None:
         return ""
@@ -87,7 +88,7 @@ def training_section(package: Package) -> str:
 def _python(package: Package, reference: str) -> str:
     size, classes = package.config.input_size, len(package.config.classes)
     assignment = (
-        f"answer.assignment  # [1, {classes + 1}, h, w]: shares of the classes and, last, of none\n"
+        f"answer.assignment  # [1, {classes + 1}, h, w]: shares of the classes, `none` last\n"
         if info(package.config.variant).has_block
         else ""
     )
@@ -113,8 +114,8 @@ def _onnx(package: Package, repository: str | None) -> str:
     assert file
     path = f'hf_hub_download("{repository}", "{file.name}")' if repository else f'"PATH/{file.name}"'
     imported = "from huggingface_hub import hf_hub_download\n" if repository else ""
-    return f"""With ONNX Runtime and nothing of the zoo (`pip install onnxruntime pillow huggingface_hub`), as the \
-network normalises its pixels itself:
+    return f"""With ONNX Runtime alone (`pip install onnxruntime pillow huggingface_hub`); the network normalises its \
+    pixels itself:
 
 ```python
 import json
@@ -123,11 +124,11 @@ import numpy as np
 import onnxruntime
 {imported}from PIL import Image, ImageOps
 
-upright = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("RGB")  # not for transparency: lay that over white
+upright = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("RGB")  # composite transparent images over white
 image = ImageOps.fit(upright, ({size}, {size}), Image.Resampling.BICUBIC)
 pixels = np.asarray(image).transpose(2, 0, 1)[None]  # [N, 3, {size}, {size}], uint8
 session = onnxruntime.InferenceSession({path})
-[logits] = session.run(["logits"], {{"image": pixels}})  # [N, {classes}]; there are patch_logits, too
+[logits] = session.run(["logits"], {{"image": pixels}})  # [N, {classes}]; also: patch_logits
 classes = json.loads(session.get_modelmeta().custom_metadata_map["classes"])
 print(classes[logits[0].argmax()])
 ```
@@ -153,7 +154,7 @@ def _log(history: Sequence[Mapping[str, float]]) -> str:
     names = list(history[0])
     table = markdown(names, "r" * len(names), ([str(epoch.get(name, "")) for name in names] for epoch in history))
     validated = " and the validation split" if any(name.startswith("validation") for name in names) else ""
-    summary = f"The log, on the augmented training images{validated}"
+    summary = f"Training log, on the augmented training images{validated}"
     return f"\n<details>\n<summary>{summary}</summary>\n\n{table}\n\n</details>\n"
 
 
@@ -183,31 +184,31 @@ def _times(speed: Speed | None) -> tuple[str, str]:
 
 def _about_accuracy(package: Package, metrics: ModelMetrics) -> str:
     if not metrics.measured:
-        return "Its accuracy was not measured."
+        return "Accuracy was not measured."
     config, split = package.config, metrics.measured_split
     variant = info(config.variant)
     paper = variant.paper_accuracy.get(config.data)
-    compared = f" The paper prints {paper:.2f}; its recipe is not known." if paper and split == "test" else ""
+    compared = f" The paper reports {paper:.2f}; its recipe is not known." if paper and split == "test" else ""
     by = "by patch logits"
     if "server" in metrics.measured and variant.has_block:
-        by += ", and through the server by the assignment"
+        by += ", or by the assignment for the server"
     kept = _KEPT[split]
     return (
-        f"The images are of {config.data}.{compared} `patches` is the share of all patches whose strongest class is "
-        f"the image's label, {by}. {kept}"
+        f"Images are from {config.data}.{compared} `patches` is the share of all patches whose strongest class is the "
+        f"image's label, {by}. {kept}"
     )
 
 
 _KEPT = {
-    "test": "Training read the training split only.",
+    "test": "Only the training split was used for training.",
     "held-out": "The images were held out of the training split.",
-    "validation": "The weights were trained on the training split only; the validation split was measured meanwhile.",
+    "validation": "Only the training split was used for training; the validation split was measured after each epoch.",
 }
 
 
 def _about_speed(speeds: dict[Precision, Speed]) -> str:
     speed = next(iter(speeds.values()))
     return (
-        f"Times are medians of {speed.device}, {speed.processor}, {speed.threads} threads, ONNX Runtime "
-        f"{speed.onnxruntime}; images per second with {max(speed.seconds)} at once."
+        f"Median times with {speed.device} (version {speed.onnxruntime}), {speed.processor}, {speed.threads} threads; "
+        f"throughput at batch size {max(speed.seconds)}."
     )

@@ -1,7 +1,7 @@
-"""Entities of a model: recurring mixtures of classes, such as `bird + airplane`, that its patches are told by.
+"""Entities of a model: recurring mixtures of classes, such as `bird + airplane`, that describe its patches.
 
-`zoo semantics --record` finds them on training images and writes `entities.json` into the model directory; whatever
-answers for patches names the nearest one. Nothing here imports torch.
+`zoo semantics --record` finds them on training images and writes `entities.json` into the model directory; answers
+about patches name the nearest one. Nothing here imports torch.
 """
 
 from dataclasses import asdict, dataclass
@@ -21,7 +21,7 @@ Kind = Literal["pure", "pair", "generic", "none"]
 """One class, two classes, many classes, or the slack; by the limits of `zoo semantics`."""
 
 SUM_TOLERANCE = 0.01
-"""How far a mixture's sum may be from 1: its shares are rounded."""
+"""Tolerance for the sum of a mixture, whose shares are rounded."""
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -33,32 +33,32 @@ class Entity:
     """Generated: `cat`, `bird + airplane`, `generic: cat dog deer`, `none`."""
     kind: Kind
     frequency: float
-    """Share of the training patches whose nearest entity it is."""
+    """Share of the training patches to which this entity is nearest."""
     mixture: tuple[float, ...]
-    """[C + 1], the share of each class, `none` last; sums to 1."""
+    """[C + 1], the share of each class, `none` last; the shares sum to 1."""
 
 
 @with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True)
 class FoundOn:
-    """What entities were found on."""
+    """Data on which entities were found."""
 
     data: str
     images: int
-    """Of the training split, chosen by the seed."""
+    """Number of training images, chosen by the seed."""
     patches: int
     clusters: int
-    """Before those of one name were merged."""
+    """Number of clusters before those of the same name were merged."""
     seed: int
 
 
 @with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True)
 class Entities:
-    """The K entities of one model, the most frequent first."""
+    """The K entities of a model, most frequent first."""
 
     weights_sha256: str
-    """Of the model whose patches they were found in."""
+    """Digest of the model's weights."""
     classes: tuple[str, ...]
     found_on: FoundOn
     entities: tuple[Entity, ...]
@@ -66,30 +66,30 @@ class Entities:
     def __post_init__(self) -> None:
         names = [entity.name for entity in self.entities]
         if not names or len(set(names)) != len(names):
-            raise ValueError(f"entities: expected at least one, of different names, got {names}")
+            raise ValueError(f"entities: expected at least one, with distinct names, got {names}")
         for entity in self.entities:
             if len(entity.mixture) != len(self.classes) + 1:
-                raise ValueError(f"{entity.name}: its mixture has {len(entity.mixture)} shares, not C + 1")
+                raise ValueError(f"{entity.name}: its mixture has {len(entity.mixture)} shares, expected C + 1")
             if min(entity.mixture) < 0 or abs(sum(entity.mixture) - 1) > SUM_TOLERANCE:
-                raise ValueError(f"{entity.name}: its mixture is no distribution: {list(entity.mixture)}")
+                raise ValueError(f"{entity.name}: its mixture is not a distribution: {list(entity.mixture)}")
 
     def __len__(self) -> int:
         return len(self.entities)
 
     @cached_property
     def mixtures(self) -> Array:
-        """[K, C + 1], `none` last."""
+        """Mixtures [K, C + 1], `none` last."""
         return np.array([entity.mixture for entity in self.entities], dtype=np.float32)
 
     @cached_property
     def labels(self) -> tuple[dict[str, str], ...]:
-        """What answers say of each entity."""
+        """Name and kind of each entity, for answers."""
         return tuple({"name": entity.name, "kind": entity.kind} for entity in self.entities)
 
     def nearest(self, shares: Array) -> NDArray[np.intp]:
-        """The entity nearest to each patch, by Hellinger's distance: indices [...] for shares [C + 1, ...].
+        """Entity nearest to each patch by Hellinger distance: indices [...] for shares [C + 1, ...].
 
-        Shares need not sum to 1: it is their proportions that count.
+        Shares need not sum to 1, since only their proportions matter.
         """
         flat = np.sqrt(shares.reshape(len(shares), -1))
         return (self._roots @ flat).argmax(axis=0).reshape(shares.shape[1:])
@@ -101,23 +101,23 @@ class Entities:
 
     @staticmethod
     def read(package: Package) -> "Entities | None":
-        """Those of a model directory; None when it has none.
+        """Entities of a model directory; None if it has none.
 
         Raises:
             PackageError: `entities.json` is not valid, or was made from other weights or classes.
         """
         file = package.path / ENTITIES_FILE
-        again = f"remove it, or find them again: zoo semantics --record local-dir:{package.path}"
-        entities = read_json(file, _adapter, "is no list of entities", again)
+        again = f"remove it, or find the entities again: zoo semantics --record local-dir:{package.path}"
+        entities = read_json(file, _adapter, "is not a list of entities", again)
         if entities is None:
             return None
         if entities.weights_sha256 != package.config.weights_sha256:
             raise PackageError(
-                f"{file} was made from weights with SHA-256 {entities.weights_sha256}, but the model's are "
+                f"{file} was made from weights with SHA-256 {entities.weights_sha256}, but the model's weights have "
                 f"{package.config.weights_sha256}; {again}"
             )
         if entities.classes != package.config.classes:
-            raise PackageError(f"{file} has other classes than {package.config.name}; {again}")
+            raise PackageError(f"the classes in {file} are not those of {package.config.name}; {again}")
         return entities
 
     def write(self, package: Package) -> None:

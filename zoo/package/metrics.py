@@ -1,4 +1,4 @@
-"""What `metrics.json` says of a model: how it was trained and how good it is, each with the digest of what it is of."""
+"""Content of `metrics.json`: training and accuracy of a model, each with the digest of the file it belongs to."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,22 +13,22 @@ from zoo.package import METRICS_FILE, Package
 from zoo.runtime import Precision
 
 ONNX: Mapping[str, Precision] = MappingProxyType({"onnx": "fp32", "onnx-fp16": "fp16", "onnx-int8": "int8"})
-"""What the ONNX files of a model are called there; the others are `torch` and `server`."""
+"""Keys of a model's ONNX files in `metrics.json`; the other keys are `torch` and `server`."""
 
 SPLITS = ("test", "held-out", "validation", "train")
-"""What scores may be of."""
+"""Splits for which scores can be recorded."""
 
 MEASURED_SPLITS = ("test", "held-out", "validation")
-"""Splits whose score may stand for the model, best first."""
+"""Splits whose score may represent the model, in order of preference."""
 
 HELD_OUT_FIRST = ("held-out", "test", "validation")
-"""The same for what the test split should not choose."""
+"""The same for choices that must not depend on the test split."""
 
 DEFAULT_SPLIT = ", else ".join(MEASURED_SPLITS)
-"""The split that commands measure unasked, for help texts."""
+"""Split that commands measure by default, for help texts."""
 
 HELD_OUT_SHARE = 0.1
-"""Of the training images: what is held out of training where nothing else is said."""
+"""Default share of the training images that is held out."""
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 Count = Annotated[int, Field(ge=1)]
@@ -36,7 +36,7 @@ Count = Annotated[int, Field(ge=1)]
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What an evaluation gave."""
+    """Result of an evaluation."""
 
     images: Count
     accuracy: Percent
@@ -44,14 +44,14 @@ class Score:
     patch_accuracy: Percent
     """Share of all patches whose strongest class is the image's label, in percent."""
     weights_sha256: str | None = None
-    """Digest of the weights that answered, in PyTorch or in a server."""
+    """Digest of the evaluated weights, in PyTorch or in a server."""
     onnx_sha256: str | None = None
-    """Digest of the ONNX file that answered."""
+    """Digest of the evaluated ONNX file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where a run was trained."""
+    """Machine on which a model was trained."""
 
     device: str
     threads: int | None = None
@@ -68,40 +68,40 @@ class Training:
     machine: Machine
     torch: str
     history: tuple[dict[str, int | float], ...] = ()
-    """On the augmented training images, an entry an epoch."""
+    """Metrics on the augmented training images, one entry per epoch."""
     weights_sha256: str | None = None
-    """Digest of the weights that came of it."""
+    """Digest of the resulting weights."""
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the training split that was kept away from training: the `held-out` split."""
+    """Share of the training split that was held out, the `held-out` split."""
     limit: Count | None = None
-    """Number of training images that were asked for; None for all."""
+    """Limit on the number of training images; None for all."""
     data_digest: str | None = None
-    """Digest of the training split, before anything was held out: which images were, follows from it and the share."""
+    """Digest of the training split before any were held out; with the share, it determines the held-out images."""
     rounded_from_sha256: str | None = None
-    """Digest that they had before `zoo compact` rounded them."""
+    """Digest of the weights before `zoo compact` rounded them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelMetrics:
-    """The content of `metrics.json` that the zoo knows."""
+    """The fields of `metrics.json` that the zoo reads."""
 
     training: Training | None
     scores: Mapping[str, Mapping[str, Score]]
-    """By split, then by what answered: `torch`, `server` or a key of `ONNX`."""
+    """Scores by split, then by runtime: `torch`, `server` or a key of `ONNX`."""
 
     @property
     def measured_split(self) -> str:
-        """The split that says how good the model is: the first of `MEASURED_SPLITS` that was measured."""
+        """Split whose scores represent the model: the first of `MEASURED_SPLITS` that was measured."""
         return next((split for split in MEASURED_SPLITS if self.scores.get(split)), MEASURED_SPLITS[0])
 
     @property
     def measured(self) -> Mapping[str, Score]:
-        """The scores of that split."""
+        """Scores on that split."""
         return self.scores.get(self.measured_split, {})
 
 
 def read_metrics(package: Package) -> ModelMetrics:
-    """All of it, also what is of other weights or files than the model directory has.
+    """Content of `metrics.json`, including records of other weights or files than those in the model directory.
 
     Raises:
         PackageError: a field is missing or of the wrong type; names the file and the field.
@@ -119,10 +119,10 @@ def read_metrics(package: Package) -> ModelMetrics:
 
 
 def own_metrics(package: Package) -> ModelMetrics:
-    """What is of the very weights and ONNX files of the model directory; what is of others says nothing about them.
+    """Records of `metrics.json` that belong to the weights and ONNX files in the model directory.
 
     Raises:
-        PackageError: as for `read_metrics`, or `parity.json` has another form.
+        PackageError: as for `read_metrics`, or `parity.json` is not valid.
     """
     found = read_metrics(package)
     scores = {
@@ -133,15 +133,14 @@ def own_metrics(package: Package) -> ModelMetrics:
 
 
 def is_own_training(package: Package, training: Training | None) -> bool:
-    """Whether the weights of the model directory came of that training."""
+    """Whether the weights in the model directory result from a training."""
     return training is not None and training.weights_sha256 == package.config.weights_sha256
 
 
 def is_own_score(package: Package, through: str, score: Score) -> bool:
-    """Whether the score is of the weights, or of the ONNX file, of the model directory.
+    """Whether a score belongs to the weights or the ONNX file in the model directory.
 
-    An ONNX file that is not there is the one that `parity.json` was written for: the same versions of torch, onnx and
-    onnxscript export it again.
+    A missing ONNX file is identified by `parity.json`: the same versions of torch, onnx and onnxscript reproduce it.
     """
     weights = package.config.weights_sha256
     if through not in ONNX:
@@ -153,7 +152,7 @@ def is_own_score(package: Package, through: str, score: Score) -> bool:
 
 
 def digest_field(through: str) -> str:
-    """The field of a score that says what it is of."""
+    """Field of a score with the digest of the evaluated file."""
     return "onnx_sha256" if through in ONNX else "weights_sha256"
 
 

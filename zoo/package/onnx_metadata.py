@@ -16,7 +16,7 @@ _outputs_adapter = TypeAdapter(tuple[Output, ...])
 
 
 def onnx_metadata(config: ModelConfig, precision: Precision, outputs: Sequence[Output]) -> dict[str, str]:
-    """The metadata of a model's file: its name, and as JSON each field of its configuration, precision and outputs."""
+    """Metadata of a model's ONNX file: its name, and as JSON the fields of its configuration, precision and outputs."""
     values = asdict(config) | {"precision": precision, "outputs": [asdict(output) for output in outputs]}
     return {"name": config.name} | {key: json.dumps(value, ensure_ascii=False) for key, value in values.items()}
 
@@ -25,7 +25,7 @@ def config_from_metadata(metadata: Mapping[str, str], where: str) -> ModelConfig
     """The configuration in an ONNX file's metadata.
 
     Raises:
-        PackageError: there is none.
+        PackageError: it is missing or not valid.
     """
     known = {field.name for field in fields(ModelConfig)}
     members = (f"{json.dumps(key)}: {value}" for key, value in metadata.items() if key in known)
@@ -33,24 +33,24 @@ def config_from_metadata(metadata: Mapping[str, str], where: str) -> ModelConfig
 
 
 def precision_from_metadata(metadata: Mapping[str, str], where: str) -> Precision:
-    """The precision in an ONNX file's metadata; single precision where they have none.
+    """The precision in an ONNX file's metadata; fp32 if it has none.
 
     Raises:
-        PackageError: there is no such precision.
+        PackageError: the precision is unknown.
     """
     text = metadata.get("precision", '"fp32"')
     for precision in ONNX_FILES:
         if text == json.dumps(precision):
             return precision
-    raise PackageError(f"the metadata of {where} say precision = {text}: it is one of {', '.join(ONNX_FILES)}")
+    raise PackageError(f"the metadata of {where} has precision = {text}: must be one of {', '.join(ONNX_FILES)}")
 
 
 def outputs_from_metadata(metadata: Mapping[str, str], names: Sequence[str], where: str) -> tuple[Output, ...]:
     """The declarations of an ONNX file's outputs, in the order of its graph.
 
     Arguments:
-        metadata: of the file; where they declare nothing, the outputs are the zoo's standard ones of these names.
-        names: of the graph's outputs.
+        metadata: metadata of the file; without declarations, the outputs are the standard ones of these names.
+        names: names of the graph's outputs.
         where: the file, for errors.
 
     Raises:
@@ -61,7 +61,7 @@ def outputs_from_metadata(metadata: Mapping[str, str], names: Sequence[str], whe
         declared = STANDARD if text is None else _outputs_adapter.validate_json(text)
     except ValidationError as error:
         problem = invalid_fields(error, "outputs")[0]
-        raise PackageError(f"the metadata of {where} declare no valid outputs: {problem}") from None
+        raise PackageError(f"the metadata of {where} does not declare valid outputs: {problem}") from None
     by_name = {output.name: output for output in declared}
     if missing := [name for name in names if name not in by_name]:
         raise PackageError(f"{where} does not declare its outputs {', '.join(missing)}; export it again")

@@ -1,6 +1,6 @@
-"""What `zoo probe` found of a model: whether the network uses its semantic block. The content of `probe.json`.
+"""Results of `zoo probe`, the content of `probe.json`: whether the network uses its semantic block.
 
-The rule by which a block counts as used is here, once: the card, `zoo reproduce` and `make release` all ask it.
+The criterion by which a block counts as used is defined here, for the card, `zoo reproduce` and `make release`.
 """
 
 from collections.abc import Mapping
@@ -17,8 +17,8 @@ from zoo.package.metrics import ONNX, Count, Percent
 from zoo.registry import info
 
 Intervention = Literal["silenced", "mean", "swapped", "true class", "wrong class"]
-"""What every patch's assignment is replaced by: no match, the mean over images, another image's, all of it on the
-image's label, or all of it on another class."""
+"""Replacement of every patch's assignment: no match, the mean over images, that of another image, the image's label
+alone, or another class alone."""
 
 INTERVENTIONS: Mapping[Intervention, str] = MappingProxyType(
     {
@@ -31,53 +31,54 @@ INTERVENTIONS: Mapping[Intervention, str] = MappingProxyType(
 )
 
 Interval = tuple[float, float, float]
-"""A value with the ends of its 95% interval."""
+"""A value with the bounds of its 95% interval."""
 
 MIN_ERRORS_REMOVED = 20.0
-"""Percent of a network's errors that must go when its block is told the true class, for the block to count as used."""
+"""Percentage of errors that must disappear when the block is given the true class, for it to count as used."""
 
 MIN_SWAPPED_CHANGES = 3.0
-"""Percent of its answers that must change when its block is given the assignment of another image."""
+"""Percentage of predictions that must change when the block is given the assignment of another image."""
 
 
 @with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What an intervention does to the answers."""
+    """Effect of an intervention on the predictions."""
 
     accuracy: Percent
     difference: Interval
-    """Accuracy less that of the unchanged network, in points, paired image by image."""
+    """Accuracy minus that of the unchanged network, in percentage points, paired by image."""
     changed: Interval
-    """Percent of the images whose class changes."""
+    """Percentage of the images whose predicted class changes."""
 
 
 @with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """The probe of one file of a model."""
+    """Probe of one file of a model."""
 
     data: str
     split: str
     images: Count
     seed: int
     digest: str
-    """SHA-256 of what answered: of the ONNX file, else of the weights."""
+    """SHA-256 of the probed ONNX file or weights."""
     accuracy: Percent
-    """Of the unchanged network."""
+    """Accuracy of the unchanged network."""
     effects: Mapping[Intervention, Effect]
     errors_removed: Interval
-    """Percent of the errors that go when the block is told the true class."""
+    """Percentage of the errors that disappear when the block is given the true class."""
     none: Mapping[Literal["lowest", "median", "mean", "highest"], float]
-    """The share of `none` over all patches, in 0..1."""
+    """Share of `none` over all patches, in 0..1."""
     between_images: Annotated[float, Field(ge=0, le=1)]
-    """Share of the assignment's variance that lies between images; at 1 a map says no more than an image's label."""
+    """Share of the assignment's variance that lies between images; at 1, a map has no more information than one label
+    per image."""
     one_class: Percent
-    """Images whose patches all have the same strongest class."""
+    """Percentage of the images whose patches all have the same strongest class."""
     strength: float | None = None
-    """Standard deviation of the mixture over that of the features it joins; None where only an ONNX file was seen."""
+    """Ratio of the mixture's standard deviation to that of the features it joins; None for an ONNX file."""
     cosine_to_start: float | None = None
-    """Of the class vectors with their random start; None where that is not known."""
+    """Cosine similarity of the class vectors and their random initialisation; None if that is not known."""
 
     @property
     def used(self) -> bool:
@@ -87,18 +88,18 @@ class Probe:
 
     @property
     def verdict(self) -> str:
-        """One sentence, with the numbers that decide."""
+        """Verdict in one sentence, with the deciding numbers."""
         removed, changed = self.errors_removed[0], self.effects["swapped"].changed[0]
-        told = f"{removed:.0f}% of the errors go" if removed >= 0 else f"{-removed:.0f}% more errors are made"
+        effect = f"removes {removed:.0f}%" if removed >= 0 else f"adds {-removed:.0f}%"
         return (
-            f"the block is {'used' if self.used else 'not used'}: told the true class, {told} (at least "
-            f"{MIN_ERRORS_REMOVED:.0f}% must go), and with the assignment of another image {changed:.1f}% of the "
-            f"answers change (at least {MIN_SWAPPED_CHANGES:.0f}%)"
+            f"the block is {'used' if self.used else 'not used'}: giving it the true class {effect} of the errors "
+            f"(at least {MIN_ERRORS_REMOVED:.0f}% required), and giving it another image's assignment changes "
+            f"{changed:.1f}% of the predictions (at least {MIN_SWAPPED_CHANGES:.0f}% required)"
         )
 
 
 def read_probe(package: Package) -> dict[str, Probe]:
-    """The probes by what answered, `torch` or a key of `zoo.package.metrics.ONNX`: those of the files that are there.
+    """Probes of the files in a model directory, by `torch` or a key of `zoo.package.metrics.ONNX`.
 
     Raises:
         PackageError: `probe.json` is not valid.
@@ -107,7 +108,7 @@ def read_probe(package: Package) -> dict[str, Probe]:
 
 
 def write_probe(package: Package, through: str, probe: Probe) -> None:
-    """Add a probe to `probe.json`; those of other files stay."""
+    """Add a probe to `probe.json`; those of other files are kept."""
     found = {**_read(package), through: probe}
     write_json(package.path / PROBE_FILE, {name: asdict(one) for name, one in found.items()})
 
@@ -116,18 +117,18 @@ def require_used_block(package: Package) -> None:
     """Refuse a model whose network ignores its semantic block; models without one pass.
 
     Raises:
-        PackageError: it is ignored, or no probe of these weights says that it is not.
+        PackageError: the block is ignored, or these weights were not probed.
     """
     if not info(package.config.variant).has_block:
         return
     probe = read_probe(package).get("torch")
     if probe is None:
         raise PackageError(
-            f"nothing shows that {package.config.name} uses its semantic block; measure it with "
-            f"`zoo probe {package.path} --record`"
+            f"{package.config.name} was not probed for use of its semantic block; run `zoo probe {package.path} "
+            "--record`"
         )
     if not probe.used:
-        raise PackageError(f"{package.config.name}: {probe.verdict}; train it in another way")
+        raise PackageError(f"{package.config.name}: {probe.verdict}; train it differently")
 
 
 def _read(package: Package) -> dict[str, Probe]:

@@ -14,17 +14,17 @@ from zoo.runtime import Precision, Runtime
 @with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """How fast one machine computed an ONNX file."""
+    """Speed of an ONNX file on one machine."""
 
     onnx_sha256: str
     device: str
-    """What computed, for people to read."""
+    """Human-readable name of the device."""
     processor: str
     threads: int
     """Number of CPU threads."""
     onnxruntime: str
     seconds: Mapping[int, float]
-    """Median time of a batch, by its number of images."""
+    """Median seconds per batch, by batch size."""
 
 
 def read_speed(package: Package) -> dict[Precision, Speed]:
@@ -49,15 +49,15 @@ def write_speed(package: Package, found: Mapping[Precision, Speed]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A setting measured in turn with the best one before it; the last one is the choice, against the defaults."""
+    """A setting measured against the best one before it; the last trial compares the choice with the defaults."""
 
     runtime: Runtime
     seconds: Mapping[str, float]
-    """Median time of a batch, by its number of images."""
+    """Median seconds per batch, by batch size."""
     against: Mapping[str, float]
-    """Times of the setting it was compared with; only times taken in the same turns can be compared."""
+    """Times of the setting it was compared with, measured alternately; other times are not comparable."""
     kept: bool
-    """Whether it became the best setting; for the last trial, whether it is served."""
+    """Whether it became the best setting; for the last trial, whether it is used."""
     why: str
     """The reason, in words."""
 
@@ -65,13 +65,13 @@ class Trial:
 @with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """How to compute a model on one machine."""
+    """Serving configuration of a model on one machine."""
 
     precision: Precision = "fp32"
     cores: int = 0
-    """Number of the machine's cores; 0 where nothing was measured."""
+    """Number of the machine's cores; 0 if nothing was measured."""
     threads: int = 0
-    """Number of threads that computed; one a core unless another number was asked for."""
+    """Number of threads, by default one per core."""
     processor: str = ""
     onnxruntime: str = ""
     onnx_sha256: str = ""
@@ -80,21 +80,21 @@ class Serving:
     trials: tuple[Trial, ...] = field(default=(), repr=False)
 
     def fits(self, onnx_sha256: str, threads: int) -> bool:
-        """Whether the runtime was measured for what is here, this processor too.
+        """Whether the runtime was measured for this file, processor, and number of cores and threads.
 
         Arguments:
             onnx_sha256: digest of the ONNX file.
-            threads: that compute, at least 1; the number of cores is that which this process may use.
+            threads: number of threads, at least 1; the number of cores is that available to this process.
         """
         here = (onnx_sha256, processor(), cores(), threads)
         return (self.onnx_sha256, self.processor, self.cores, self.threads) == here
 
     @staticmethod
     def read(package: Package) -> "Serving":
-        """The configuration of a model directory; the defaults where it has none.
+        """Serving configuration of a model directory; the defaults if it has none.
 
         Raises:
-            PackageError: the file is there and not valid.
+            PackageError: the file exists and is not valid.
         """
         file, remedy = package.path / SERVING_FILE, "remove it, or run `zoo tune` again"
         return read_json(file, _serving, "is not a serving configuration", remedy) or Serving()

@@ -1,4 +1,4 @@
-"""Predictors: pixels in, arrays out, whatever computes between them. Nothing here imports torch."""
+"""Predictors, the common interface of all runtimes: pixels in, arrays out. Nothing here imports torch."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
@@ -13,11 +13,11 @@ from zoo.package import ModelConfig
 
 
 class Prediction(Mapping[str, NDArray[Any]]):
-    """Arrays that a model computed for N images, by the name of the output.
+    """Outputs of a model for N images, by name.
 
     Arguments:
-        outputs: their declarations.
-        arrays: in the same order, the images along the first axis.
+        outputs: declarations of the outputs.
+        arrays: arrays in the same order, with the images along the first axis.
     """
 
     __slots__ = ("_arrays", "outputs")
@@ -47,7 +47,7 @@ class Prediction(Mapping[str, NDArray[Any]]):
 
     @property
     def assignment(self) -> Array | None:
-        """Share of each class in each patch [N, C + 1, h, w], `none` last; None where the variant has no block."""
+        """Share of each class in each patch [N, C + 1, h, w], `none` last; None for variants without the block."""
         return self._arrays.get(ASSIGNMENT.name)
 
     def rows(self, start: int, stop: int) -> "Prediction":
@@ -62,7 +62,7 @@ class Prediction(Mapping[str, NDArray[Any]]):
 
 
 class Predictor(Protocol):
-    """A model that is ready to answer."""
+    """A model that is ready for inference."""
 
     @property
     def config(self) -> ModelConfig:
@@ -70,14 +70,14 @@ class Predictor(Protocol):
 
     @property
     def device(self) -> str:
-        """What computes, for people to read."""
+        """Human-readable name of runtime and device."""
 
     def __call__(self, pixels: Pixels) -> Prediction:
-        """The prediction for pixels [N, 3, H, W] of the model's input size; N may be anything from 1 up."""
+        """The prediction for pixels [N, 3, H, W] of the model's input size, N >= 1."""
 
 
 def predict_in_parts(predict: Callable[[Pixels], Prediction], pixels: Pixels, size: int) -> Prediction:
-    """The prediction for any number of images, at most `size` of them at once."""
+    """The prediction for any number of images, computed in batches of at most `size`."""
     parts = [predict(pixels[start : start + size]) for start in range(0, len(pixels), size)]
     return parts[0] if len(parts) == 1 else Prediction.join(parts)
 
@@ -87,6 +87,6 @@ def check_pixels(pixels: Pixels, config: ModelConfig) -> None:
     size = config.input_size
     if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != (3, size, size) or not len(pixels):
         raise InputError(
-            f"{config.name} takes uint8 pixels [N, 3, {size}, {size}] with N >= 1, got {pixels.dtype} "
+            f"{config.name} expects uint8 pixels [N, 3, {size}, {size}] with N >= 1, got {pixels.dtype} "
             f"{list(pixels.shape)}"
         )

@@ -1,4 +1,4 @@
-"""Runs of a session in fixed buffers: nothing is allocated, and CUDA replays a captured graph."""
+"""Inference in fixed buffers: nothing is allocated, and CUDA replays a captured graph."""
 
 import threading
 from typing import Any, NamedTuple
@@ -10,14 +10,14 @@ from zoo.outputs import INPUT, Output
 from zoo.predictors import Prediction
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-"""Batch sizes with buffers and a graph of their own; another batch is computed as one of the next larger size."""
+"""Batch sizes with buffers and a graph of their own; other batches are padded to the next larger size."""
 
 
 class _Buffers(NamedTuple):
     """Buffers and binding of one batch size."""
 
     pixels: Pixels
-    """Pixels on the host, [N, 3, S, S]; rows beyond the batch are left over from the one before."""
+    """Pixels on the host, [N, 3, S, S]; rows beyond the batch are left over from the previous one."""
     image: Any
     """The same pixels on the device."""
     outputs: dict[str, Any]
@@ -26,16 +26,16 @@ class _Buffers(NamedTuple):
 
 
 class CudaGraphRunner:
-    """Computes batches of any size with a session, one at a time.
+    """Runs batches of any size through a session, one at a time.
 
     A captured graph (`enable_cuda_graph`) reads and writes the addresses that it was captured with, and its shapes are
-    fixed: hence one set of buffers and one graph per batch size, made when it is first needed.
+    fixed: hence one set of buffers and one graph per batch size, created on first use.
 
     Arguments:
         session: an `onnxruntime.InferenceSession` of a model.
-        declared: the outputs that its file declares.
+        declared: outputs declared in its file.
         side: height and width of its input in pixels.
-        device: `cuda` or `cpu`, where the buffers lie.
+        device: device of the buffers, `cuda` or `cpu`.
         sizes: batch sizes, ascending.
     """
 
@@ -89,7 +89,7 @@ class CudaGraphRunner:
             outputs[output.name] = value
             binding.bind_ortvalue_output(output.name, value)
         options = onnxruntime.RunOptions()
-        # Without an id of its own, a graph would be taken for that of another size.
+        # Without its own id, a graph would be confused with that of another size.
         options.add_run_config_entry("gpu_graph_id", str(size))
         self._buffers[size] = _Buffers(pixels, image, outputs, binding, options)
         return self._buffers[size]

@@ -1,4 +1,4 @@
-"""What a process inherits by a fork and must not use: threads of its parent are gone, and what waits for them hangs."""
+"""Fork safety: a forked process lacks the threads of its parent, and waiting for them would hang."""
 
 import ctypes
 import os
@@ -7,10 +7,10 @@ from weakref import WeakSet
 
 
 class ForkAware(Protocol):
-    """What has threads, or locks that another thread may hold."""
+    """An object with threads, or with locks that another thread may hold."""
 
     def after_fork(self) -> None:
-        """Called in the child, where no other thread is."""
+        """Called in the child, which has no other threads."""
 
 
 def notify_after_fork(owner: ForkAware) -> None:
@@ -19,7 +19,7 @@ def notify_after_fork(owner: ForkAware) -> None:
 
 
 def leak_after_fork(value: Any) -> None:
-    """Leave a value in memory for ever in forked processes, where its destructor would wait for threads, or crash."""
+    """Never free a value in forked processes, where its destructor would wait for threads or crash."""
     _indestructible.add(value)
 
 

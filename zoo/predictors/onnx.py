@@ -25,26 +25,26 @@ from zoo.predictors.onnx_session import DeviceError, declared_by, on_cuda, open_
 from zoo.runtime import Device, Precision, Runtime
 
 ThreadShare = Callable[[int], AbstractContextManager[int]]
-"""Context entered for the time of a computation that could use this many threads; yields how many it may use."""
+"""Context of a computation that could use this many threads; yields the number of threads that it may use."""
 
 
 class OnnxPredictor:
-    """An ONNX file ready to predict, with the identity that it carries.
+    """Predictor for an ONNX file, with the identity in its metadata.
 
-    In a forked process it opens the file again at its first call; on CUDA, which does not survive a fork, the call
-    raises. Such a process should end by `os._exit`, as those of multiprocessing do: on any other exit, ONNX Runtime, if
-    imported before the fork, waits for threads of the parent.
+    In a forked process, the first call opens the file again; on CUDA, which does not survive a fork, it raises. Such a
+    process should end with `os._exit`, as those of multiprocessing do: on any other exit, ONNX Runtime, if imported
+    before the fork, waits for threads of the parent.
 
     Arguments:
-        file: written by `zoo export`.
-        device: `cuda` fails where there is none; `auto` takes CUDA where it works, else the CPU.
-        threads: on the CPU, in all; 0 for one a core.
-        runtime: how to compute on the CPU; None for the defaults.
-        share: on the CPU, what divides the threads with others that compute on this machine; by default nothing does.
+        file: ONNX file written by `zoo export`.
+        device: `cuda` fails if it is not available; `auto` uses CUDA if it works, otherwise the CPU.
+        threads: total number of CPU threads; 0 for one per core.
+        runtime: settings on the CPU; None for the defaults.
+        share: shares the CPU threads with other computations on this machine; by default there are none.
 
     Raises:
-        PackageError: ONNX Runtime cannot open the file, or the file names no model.
-        DeviceError: CUDA was asked for and cannot be used.
+        PackageError: ONNX Runtime cannot open the file, or it lacks a model's metadata.
+        DeviceError: CUDA was requested and cannot be used.
         MissingDependencyError: ONNX Runtime is not installed.
     """
 
@@ -58,9 +58,9 @@ class OnnxPredictor:
     ) -> None:
         threads = threads or cores()
         self.tuned = runtime is not None
-        """Whether the runtime was chosen, rather than the default."""
+        """Whether the runtime settings were given, rather than the defaults."""
         self.runtime = (runtime or Runtime()).on(threads)
-        """The runtime on this machine: with the actual number of streams, and one run for each batch on CUDA."""
+        """Settings in effect: with the actual number of streams, and whole batches on CUDA."""
         self._session = open_session(file, device, threads, self.runtime)
         self.onnx_sha256 = sha256(file)
         """Digest of the ONNX file."""
@@ -80,7 +80,7 @@ class OnnxPredictor:
         notify_after_fork(self)
 
     def after_fork(self) -> None:
-        """Discard the threads, which are the parent's."""
+        """Discard the sessions and threads, which are the parent's."""
         self._forked = True
         self._opening = threading.Lock()
         self._sessions = {}
@@ -96,20 +96,20 @@ class OnnxPredictor:
         share: ThreadShare = nullcontext,
         require_verified: bool = True,
     ) -> "OnnxPredictor":
-        """The ONNX file of a model directory, computed as its `serving.json` says.
+        """Open the ONNX file of a model directory with the settings in its `serving.json`.
 
         Arguments:
             package: the model directory.
             device, threads: as above.
-            precision: None for what `serving.json` says, or single precision.
-            runtime: None for what `serving.json` says if it was measured with this very file and on as many cores and
-                threads as there are here, else for the defaults.
+            precision: None for that of `serving.json`, by default fp32.
+            runtime: None for that of `serving.json` if it was measured with the same file, cores and threads, otherwise
+            for the defaults.
             share: as above.
-            require_verified: whether a file that `parity.json` was not written for is refused.
+            require_verified: whether to refuse a file with another digest than in `parity.json`.
 
         Raises:
-            PackageError: there is no such ONNX file, or it was exported from other weights than the directory holds.
-            DigestError: it is not the file that `parity.json` was written for.
+            PackageError: there is no such ONNX file, or it was exported from other weights than those in the directory.
+            DigestError: its digest differs from that in `parity.json`.
             DeviceError, MissingDependencyError: as above.
         """
         serving = Serving.read(package) if precision is None or runtime is None else Serving()
@@ -119,20 +119,20 @@ class OnnxPredictor:
         if require_verified and verified not in (None, digest):
             raise DigestError(
                 f"{file} has SHA-256 {digest}, but {PARITY_FILE} was written for {verified}; the file is damaged or "
-                "was replaced: fetch it again, or compare the new one (zoo verify)"
+                "was replaced: fetch it again, or verify the new one (zoo verify)"
             )
         if runtime is None and serving.fits(digest, threads or cores()):
             runtime = serving.runtime
         predictor = OnnxPredictor(file, device, threads, runtime, share)
         if predictor.precision != precision:
             raise PackageError(
-                f"{file} is in {predictor.precision}, not in {precision} as its name says; export it again"
+                f"{file} has precision {predictor.precision}, not {precision} as in its name; export it again"
             )
         own, expected = asdict(predictor.config), asdict(package.config)
         if own != expected:
             differing = ", ".join(name for name in own if own[name] != expected[name])
             raise PackageError(
-                f"{file} was not exported from this model directory: {differing} differ from {CONFIG_FILE}; "
+                f"{file} was not exported from this model directory: it differs from {CONFIG_FILE} in {differing}; "
                 "export it again"
             )
         return predictor
@@ -147,29 +147,29 @@ class OnnxPredictor:
             if self._forked:
                 raise DeviceError(
                     f"{self.config.name} was opened on CUDA before this process was forked, which CUDA does not "
-                    "survive; start processes by multiprocessing's `spawn`, and open the model in each"
+                    "survive; start processes with multiprocessing's `spawn`, and open the model in each"
                 )
             return self._graphs(pixels)
         with self._share(self._threads) as threads:
             return self._compute(pixels, threads)
 
     def _compute(self, pixels: Pixels, threads: int) -> Prediction:
-        """The prediction, computed by this many threads."""
+        """The prediction, computed with this many threads."""
         all_threads = threads >= self._threads
         if len(pixels) == 1:
             return run_session(self._session_with(self._threads if all_threads else 1), self.declared.outputs, pixels)
-        # Where others compute too, threads that wait for each other would wait long: each has parts of its own.
+        # With other computations running, threads that wait for each other would wait long: each has its own parts.
         streams = self.runtime.streams if all_threads else min(threads, len(pixels))
         parts = list(_split(pixels, replace(self.runtime, streams=streams).parts(len(pixels), threads)))
         streams = min(streams, len(parts))
-        # A session's threads help whichever stream asks, beside the streams' own: as many as there may be in all.
+        # The session's threads help any stream, in addition to the streams' own: together no more than allowed.
         session = self._session_with(self._threads - streams + 1 if all_threads else 1)
         if len(parts) == 1:
             return run_session(session, self.declared.outputs, pixels)
         return Prediction.join(self._run_streams(session, parts, streams))
 
     def _run_streams(self, session: Any, parts: list[Pixels], streams: int) -> list[Prediction]:
-        """Each stream takes the next part; the caller is one of them, so that one thread less has to be woken."""
+        """Run parts on streams, each of which takes the next part; the caller is one, which saves waking a thread."""
         waiting = enumerate(parts)
         answers: dict[int, Prediction] = {}
 
@@ -188,7 +188,7 @@ class OnnxPredictor:
         return ThreadPoolExecutor(max(self._threads - 1, 1), thread_name_prefix=self.config.name)
 
     def _session_with(self, threads: int) -> Any:
-        """A session whose operations share this many threads, opened when it is first needed."""
+        """A session whose operations share this many threads, opened on first use."""
         with self._opening:
             if threads not in self._sessions:
                 self._sessions[threads] = open_session(self._file, "cpu", threads, self.runtime)
@@ -196,14 +196,14 @@ class OnnxPredictor:
 
 
 def require_onnx(package: Package, precision: Precision | None = None) -> Path:
-    """The ONNX file of a model directory.
+    """Path of the ONNX file of a model directory.
 
     Arguments:
         package: the model directory.
-        precision: None for what `serving.json` says, or single precision.
+        precision: None for that of `serving.json`, by default fp32.
 
     Raises:
-        PackageError: there is none; names the command that writes it.
+        PackageError: there is none; names the command that creates it.
     """
     precision = precision or Serving.read(package).precision
     file = package.onnx(precision)
@@ -211,7 +211,7 @@ def require_onnx(package: Package, precision: Precision | None = None) -> Path:
         option = "" if precision == "fp32" else f" --precision {precision}"
         command = f"zoo export {reference_of(package)}{option}"
         raise PackageError(
-            f"{package.path} has no ONNX file in {precision}; make one with `{command}`, which needs PyTorch: "
+            f"{package.path} has no ONNX file in {precision}; create one with `{command}`, which needs PyTorch: "
             "pip install 'template-zoo[export]'"
         )
     return file
@@ -224,5 +224,5 @@ def _split(pixels: Pixels, count: int) -> Iterator[Pixels]:
 
 
 def run_session(session: Any, outputs: tuple[Output, ...], pixels: Pixels) -> Prediction:
-    """The prediction of a session for pixels [N, 3, S, S]; `outputs` are those that its file declares."""
+    """The prediction of a session for pixels [N, 3, S, S]; `outputs` are those declared in its file."""
     return Prediction(outputs, session.run([output.name for output in outputs], {INPUT: pixels}))

@@ -1,4 +1,4 @@
-"""ONNX Runtime's sessions, on CUDA or the CPU, and what the files that they open declare."""
+"""ONNX Runtime sessions, on CUDA or the CPU, and the declarations in their files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from zoo.runtime import Device, Precision, Runtime
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 _EXACT = {"use_tf32": "0"}
-"""Else CUDA rounds the factors of products in single precision to 10 bits; who wants that takes fp16."""
+"""Disables TF32, which rounds the factors of products in fp32 to 10 bits; fp16 is there for lower precision."""
 _CAPTURED = {"enable_cuda_graph": "1"}
-"""Runs are repeated without launching each operation; see `zoo.predictors.cuda_graph`."""
+"""Captures graphs, which replay a run without launching each operation; see `zoo.predictors.cuda_graph`."""
 
 
 @dataclass(frozen=True, slots=True)
 class OnnxFile:
-    """What an ONNX file declares."""
+    """Declarations in an ONNX file's metadata."""
 
     config: ModelConfig
     precision: Precision
@@ -34,21 +34,21 @@ class OnnxFile:
 
 
 class DeviceError(ZooError):
-    """A device was asked for that is not there."""
+    """A requested device is not available."""
 
 
 def open_session(file: Path, device: Device, threads: int, runtime: Runtime) -> Any:
-    """An `onnxruntime.InferenceSession`; its threads are this process's alone, so that a forked one opens its own.
+    """Open an `onnxruntime.InferenceSession`; its threads belong to this process, so a forked one must open its own.
 
     Arguments:
         file: the ONNX file.
-        device: `cuda` fails where there is none; `auto` takes CUDA where it works, else the CPU.
-        threads: that share an operation on the CPU.
-        runtime: how to compute on the CPU.
+        device: `cuda` fails if it is not available; `auto` uses CUDA if it works, otherwise the CPU.
+        threads: number of threads that share an operation on the CPU.
+        runtime: settings on the CPU.
 
     Raises:
         PackageError: ONNX Runtime cannot open the file.
-        DeviceError: CUDA was asked for and cannot be used.
+        DeviceError: CUDA was requested and cannot be used.
         MissingDependencyError: ONNX Runtime is not installed.
     """
     ort = _onnxruntime()
@@ -70,10 +70,10 @@ def open_session(file: Path, device: Device, threads: int, runtime: Runtime) -> 
 
 
 def declared_by(session: Any, file: Path) -> OnnxFile:
-    """What the file of a session declares.
+    """Declarations in the file of a session.
 
     Raises:
-        PackageError: the file names no model, or does not declare its outputs.
+        PackageError: the file lacks a model's metadata, or does not declare its outputs.
     """
     metadata, where = session.get_modelmeta().custom_metadata_map, str(file)
     found = {output.name: output for output in session.get_outputs()}
@@ -91,7 +91,7 @@ def declared_by(session: Any, file: Path) -> OnnxFile:
 
 
 def read_declarations(file: Path) -> OnnxFile:
-    """What an ONNX file declares; as cheap as ONNX Runtime can, for files that nothing computes with yet.
+    """Declarations in an ONNX file, opened as cheaply as ONNX Runtime can.
 
     Raises:
         PackageError: as `open_session` and `declared_by`.
@@ -112,25 +112,25 @@ def _open(ort: Any, file: Path, options: Any, device: Device) -> Any:
         if device == "auto":
             return ort.InferenceSession(file, options, providers=[_CPU])
         raise DeviceError(
-            f"CUDA was asked for, but this ONNX Runtime was built without it (it has "
-            f"{', '.join(ort.get_available_providers())}); install onnxruntime-gpu, or ask for the CPU"
+            f"CUDA was requested, but this ONNX Runtime was built without it (available: "
+            f"{', '.join(ort.get_available_providers())}); install onnxruntime-gpu, or use the CPU"
         )
-    # CUDA and cuDNN may lie in Python packages, where the dynamic loader does not look by itself.
+    # CUDA and cuDNN may be in Python packages, which the dynamic loader does not search by itself.
     ort.preload_dlls()
-    # What was found best on a CPU says nothing of a GPU.
+    # Settings tuned on a CPU do not apply to a GPU.
     own = ort.SessionOptions()
     own.log_severity_level = options.log_severity_level
     try:
         session = ort.InferenceSession(file, own, providers=[(_CUDA, _EXACT | _CAPTURED), _CPU])
     except Exception:
-        # A graph cannot be captured where CUDA lacks an operation; whatever else is wrong is so without it, too.
+        # Capturing a graph fails if CUDA lacks an operation; any other problem shows up again without it.
         session = ort.InferenceSession(file, own, providers=[(_CUDA, _EXACT), _CPU])
-    # ONNX Runtime falls back to the CPU in silence when CUDA does not load.
+    # ONNX Runtime silently falls back to the CPU if CUDA does not load.
     if device == "cuda" and not on_cuda(session):
-        why = "its libraries did not load" if nvidia_driver() else "there is no NVIDIA driver on this machine"
+        why = "its libraries did not load" if nvidia_driver() else "this machine has no NVIDIA driver"
         raise DeviceError(
-            f"CUDA was asked for, but {why}; run on a host with an NVIDIA GPU (docker run --gpus all), "
-            "install template-zoo[cuda], or ask for the CPU"
+            f"CUDA was requested, but {why}; run on a host with an NVIDIA GPU (docker run --gpus all), "
+            "install template-zoo[cuda], or use the CPU"
         )
     return session
 

@@ -1,4 +1,4 @@
-"""The best of what can answer for a model here."""
+"""Choice of the predictor for a model directory."""
 
 from zoo.extras import importing
 from zoo.package import Package
@@ -8,10 +8,10 @@ from zoo.predictors.onnx import OnnxPredictor
 
 
 def open_predictor(package: Package) -> Predictor:
-    """ONNX Runtime where the model directory has an ONNX file in the precision that it is served in, else PyTorch.
+    """Open a model with ONNX Runtime if it has an ONNX file in its serving precision, otherwise with PyTorch.
 
     Raises:
-        MissingDependencyError: what would compute is not installed.
+        MissingDependencyError: the required runtime is not installed.
     """
     if package.onnx(Serving.read(package).precision):
         return OnnxPredictor.open(package)

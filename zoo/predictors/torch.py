@@ -15,10 +15,10 @@ from zoo.predictors.forks import notify_after_fork
 
 @dataclass(frozen=True, slots=True)
 class TorchPredictor:
-    """A network in evaluation mode, in single precision.
+    """Predictor for a network in evaluation mode, in fp32.
 
-    A process that is forked afterwards computes with one thread, as PyTorch's data loaders do: the others stay with its
-    parent, and OpenMP would wait for them for ever.
+    A process that is forked afterwards computes with one thread, as PyTorch's data loaders do: the others remain in its
+    parent, and OpenMP would wait for them forever.
     """
 
     network: Network
@@ -29,7 +29,7 @@ class TorchPredictor:
 
     @staticmethod
     def open(package: Package) -> "TorchPredictor":
-        """The network of a model directory, on the GPU if there is one."""
+        """Load the network of a model directory, on the GPU if there is one."""
         device = "cuda" if torch.cuda.is_available() else "cpu"
         return TorchPredictor(load_package(package).to(device).to(memory_format=torch.channels_last), package.config)
 

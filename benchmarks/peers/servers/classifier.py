@@ -1,8 +1,8 @@
-"""What every peer serves: an ONNX file of `zoo export` in ONNX Runtime, and images as Pillow decodes them.
+"""Classifier of every peer: an ONNX file of `zoo export` in ONNX Runtime, with images decoded by Pillow.
 
-The environment says which file (`MODEL`), how many cores there are (`CORES`), and `THREADS`. Pillow decodes at full
-size, and the centred square is scaled as `zoo.images.preprocess.to_pixels` does it, so that all servers give the same
-answers.
+Environment variables set the file (`MODEL`) and the numbers of cores (`CORES`) and threads (`THREADS`). Pillow decodes
+at full size, and the centred square is scaled as in `zoo.images.preprocess.to_pixels`, so that all servers return the
+same answers.
 """
 
 import json
@@ -15,21 +15,21 @@ from PIL import Image
 
 CORES = int(os.environ["CORES"])
 THREADS = int(os.environ.get("THREADS", 0))
-"""That compute one batch, where the peer leaves it open; 0 for ONNX Runtime's default, one a core."""
+"""Threads per batch, if the peer does not set them; 0 for ONNX Runtime's default of one per core."""
 MAX_BATCH = 32
-"""Images computed together, the default of ours."""
+"""Maximum batch size, our server's default."""
 MAX_WAIT = 0.002
-"""Seconds that the first of them waits for others, the default of ours."""
+"""Seconds that the first image of a batch waits for others, our server's default."""
 TIMEOUT = 10
-"""Seconds for an answer, the default of ours."""
+"""Request timeout in seconds, our server's default."""
 TOP = 5
 
 
 class Classifier:
-    """A session and the names of its classes.
+    """Session with the names of its classes.
 
     Arguments:
-        threads: that compute one batch.
+        threads: number of threads per batch.
     """
 
     def __init__(self, threads: int) -> None:
@@ -49,7 +49,7 @@ class Classifier:
         return np.asarray(square).transpose(2, 0, 1)
 
     def classify(self, pixels: list[np.ndarray]) -> list[dict[str, Any]]:
-        """The most probable classes of images."""
+        """Most probable classes of images."""
         [logits] = self.session.run(["logits"], {"image": np.stack(pixels)})
         exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
         probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""BentoML with batches, as https://docs.bentoml.com/en/latest/get-started/adaptive-batching.html describes them.
+"""BentoML with batching, as in https://docs.bentoml.com/en/latest/get-started/adaptive-batching.html.
 
 bentoml serve with_bentoml:Server --port PORT
 """
@@ -10,7 +10,7 @@ from classifier import CORES, MAX_BATCH, TIMEOUT, Classifier
 from PIL.Image import Image
 
 
-# A worker decodes and computes in one thread, so that each core has one.
+# A worker decodes and computes in one thread, so there is one per core.
 @bentoml.service(workers=CORES, traffic={"timeout": TIMEOUT}, logging={"access": {"enabled": False}})
 class Server:
     def __init__(self) -> None:

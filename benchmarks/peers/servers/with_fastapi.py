@@ -1,4 +1,4 @@
-"""A FastAPI handler as its documentation writes one for an uploaded file, and no batches.
+"""A FastAPI handler for an uploaded file as in its documentation, without batching.
 
 uvicorn with_fastapi:app [--workers N]
 """
@@ -15,6 +15,6 @@ classifier = Classifier(threads=THREADS)
 
 @app.post("/classify")
 def classify(file: UploadFile) -> dict[str, Any]:
-    # Not `async`: FastAPI calls it in a thread, so that requests are decoded and computed beside each other.
+    # Not `async`: FastAPI calls it in a thread, so requests are decoded and computed concurrently.
     [answer] = classifier.classify([classifier.pixels(Image.open(file.file))])
     return answer

@@ -1,4 +1,4 @@
-"""LitServe with batches, as https://lightning.ai/docs/litserve/features/batching describes them.
+"""LitServe with batching, as in https://lightning.ai/docs/litserve/features/batching.
 
 python with_litserve.py PORT
 """
@@ -13,7 +13,7 @@ from fastapi import Request
 from PIL import Image
 from starlette.formparsers import MultiPartParser
 
-# LitServe sends an upload to its workers pickled, which a file that Starlette keeps on disk (above 1 MB) cannot be.
+# LitServe pickles an upload for its workers, which fails for files that Starlette keeps on disk (above 1 MB).
 MultiPartParser.spool_max_size = 32 * 2**20
 
 
@@ -39,6 +39,6 @@ class Api(litserve.LitAPI):
 
 if __name__ == "__main__":
     api = Api(max_batch_size=MAX_BATCH, batch_timeout=MAX_WAIT, api_path="/classify")
-    # A worker decodes and computes in one thread, so that each core has one; by default as many processes speak HTTP.
+    # A worker decodes and computes in one thread, so there is one per core; by default, as many processes handle HTTP.
     server = litserve.LitServer(api, accelerator="cpu", workers_per_device=CORES, timeout=TIMEOUT)
     server.run(port=int(sys.argv[1]), host="127.0.0.1", log_level="warning", generate_client_file=False)

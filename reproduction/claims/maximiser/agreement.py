@@ -1,4 +1,4 @@
-"""How alike what BN-ReLU passes and an assignment of the same patch are, over the templates."""
+"""Agreement of BN-ReLU's output with an assignment of the same patch, over the templates."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +12,20 @@ Floats = NDArray[np.float64]
 
 MEASURES = ("support", "rank", "mass", "overlap")
 """`support`: F1 of the templates whose share is above the slack's, against those that the ReLU passes.
-`rank`: Spearman's correlation of the shares and what is passed, over all templates.
-`mass`: the part of the templates' shares that is on those that the ReLU passes.
-`overlap`: the sum of the smaller of both shares, 1 less their total variation."""
+`rank`: Spearman's correlation of the shares and the ReLU's output, over all templates.
+`mass`: the part of the templates' shares on those that the ReLU passes.
+`overlap`: the sum of the smaller of the two shares, 1 minus their total variation."""
 
 _SLACKS = 199
 _LOG_RANGE = 5.0
-"""Temperatures are looked for within so many powers of e of the scores' deviation."""
+"""Search range of temperatures, in powers of e around the scores' standard deviation."""
 
 
 def agreement(passed: Floats, assigned: Assigned) -> Floats:
-    """The `MEASURES` of each patch, [..., 4]; NaN where they are not defined, as where the ReLU passes nothing.
+    """The `MEASURES` of each patch, [..., 4]; NaN where they are undefined, as where the ReLU passes nothing.
 
-    What is passed is compared as shares of its sum. The slack gets no share of it, since BN-ReLU keeps none: what it
-    drops is gone. So the slack is compared by what it drops (`support`), and the shares among the templates alone.
+    The ReLU's output is compared as shares of its sum. It has no share for the slack: what BN-ReLU drops is lost. So
+    the slack is compared by what it drops (`support`), and the shares only among the templates.
 
     Arguments:
         passed: the ReLU's output [..., K].
@@ -45,23 +45,23 @@ def agreement(passed: Floats, assigned: Assigned) -> Floats:
 
 
 def shares_of(passed: Floats) -> Floats:
-    """What is passed as shares of its sum, [..., K]; NaN where nothing is."""
+    """The ReLU's output as shares of its sum, [..., K]; NaN where nothing passes."""
     with np.errstate(invalid="ignore"):
         return passed / passed.sum(axis=-1, keepdims=True)
 
 
 def effective_templates(passed: Floats) -> Floats:
-    """Over how many templates the shares are spread, [...]: the exponential of their entropy, 1 to K."""
+    """Effective number of templates [...]: the exponential of the shares' entropy, 1 to K."""
     shares = shares_of(passed)
     return np.exp(-(shares * np.log(np.where(shares > 0, shares, 1))).sum(axis=-1))
 
 
 def fit(scores: Floats, passed: Floats) -> tuple[float, float]:
-    """The slack and temperature at which the assignment of scores is most like what BN-ReLU passes.
+    """Fit the slack and temperature at which the assignment of scores is most similar to BN-ReLU's output.
 
-    The slack decides which templates beat it, p_k > q where a_k > mu, and the temperature how they share; each is
-    fitted to what it decides. The slack has the best mean F1 of the support among 199 quantiles of the scores and 0,
-    the temperature the best mean overlap: it is the closed form's best case.
+    The slack determines which templates beat it, p_k > q where a_k > mu, and the temperature how they share; each is
+    fitted to that. The slack has the best mean F1 of the support among 199 quantiles of the scores and 0, the
+    temperature the best mean overlap: the best case for the closed form.
 
     Arguments:
         scores: a, [P, K].

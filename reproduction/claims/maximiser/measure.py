@@ -1,16 +1,16 @@
-"""Claim 1: what BN-ReLU passes of a template response, against the closed form of the soft maximiser with slack.
+"""Claim 1: BN-ReLU's output for template responses, compared with the closed form of the soft maximiser with slack.
 
-Patch by patch, at every BN-ReLU of trained networks. Two closed forms are asked, each with one slack and one
-temperature a layer, fitted on training images:
+Patch by patch, at every BN-ReLU of trained networks. Two closed forms are compared, each with one slack and one
+temperature per layer, fitted on training images:
 
-- of BN's output: each template's response with the scale and shift that BN gives it, as the block's own assignment has
-  them. A share is then above the slack's where the output is above the slack: with slack 0 the support is the ReLU's
-  by construction, and the order too, up to ties. What is open is whether the shares are alike.
-- of BN's input: the bare response, one slack and one temperature for all templates. Here nothing is given.
+- of BN's output: each template's response with BN's scale and shift, as in the block's own assignment. A share is then
+  above the slack's where the output is above the slack: with slack 0, support and order are the ReLU's by construction,
+  up to ties. The open question is whether the shares are similar.
+- of BN's input: the bare response, with one slack and one temperature for all templates. Nothing holds by construction.
 
-Against them stand the two limits (arg-max with slack; the plain soft-max of BN's output, temperature 1), the first
-closed form with its templates permuted at random, and equal shares for all templates that the ReLU passes, which knows
-the support and nothing else.
+The baselines are the two limits (arg-max with slack; the plain softmax of BN's output, temperature 1), the first closed
+form with its templates permuted at random, and equal shares for all templates that the ReLU passes, which has only the
+support.
 """
 
 from dataclasses import dataclass
@@ -29,15 +29,15 @@ from zoo.networks.load import load_package
 from zoo.soft_maximiser import Assigned, soft_maximiser
 
 PLAIN, COMPARED = ("rn26", "wrn16"), ("rn26-aux", "rn26-ours", "wrn16-aux", "wrn16-ours")
-"""Networks that decide, and those beside them."""
+"""Networks that decide the verdict, and networks for comparison."""
 
 LOCATIONS = 8
-"""Of each image, at each layer."""
+"""Number of locations per image and layer."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """What was found at one BN-ReLU."""
+    """Measurements at one BN-ReLU."""
 
     facts: dict[str, Any]
     by_image: Floats
@@ -55,8 +55,8 @@ def measure(inputs: ClaimInputs) -> Finding:
         rule=RULE,
         text=finding_text(layers, means),
         measured_on=(
-            f"{inputs.data}, {images:,} images of the test split, {LOCATIONS} locations an image and layer; slack and "
-            f"temperature fitted on as many training images; seed {inputs.seed} of the locations, one seed of weights"
+            f"{inputs.data}, {images:,} images of the test split, {LOCATIONS} locations per image and layer; slack and "
+            f"temperature fitted on as many training images; seed {inputs.seed} of the locations, one seed per network"
         ),
         numbers=tuple(
             Number.of(f"overlap of shares, {name}, `{variant}`, mean of the layers", means[variant][name]["overlap"])
@@ -79,7 +79,7 @@ def _network(inputs: ClaimInputs, variant: str) -> list[_Layer]:
 
 
 def _layer(train: LayerResponses, test: LayerResponses, seed: int) -> _Layer:
-    """Fit on training images, ask on test images."""
+    """Fit on training images, measure on test images."""
     passed = train.normalised.clip(0)
     fitted, bare = (fit(_patches(scores), _patches(passed)) for scores in (train.normalised, train.inputs))
     passed = test.normalised.clip(0)
@@ -115,31 +115,31 @@ def _contenders(
         FITTED: closed,
         BARE: soft_maximiser(layer.inputs, *bare),
         "arg-max": soft_maximiser(outputs, fitted[0], 0),
-        "plain soft-max": soft_maximiser(outputs, -np.inf, 1),
+        "plain softmax": soft_maximiser(outputs, -np.inf, 1),
         "permuted templates": Assigned(generator.permuted(closed.shares, axis=-1), closed.none),
         EQUAL: Assigned(active / np.maximum(active.sum(axis=-1, keepdims=True), 1), np.zeros(active.shape[:-1])),
     }
 
 
 def _patches(values: Floats) -> Floats:
-    """[N, L, K] as [N L, K]."""
+    """Reshape [N, L, K] to [N L, K]."""
     return values.reshape(-1, values.shape[-1])
 
 
 def _mean_of_defined(values: Floats) -> Floats:
-    """The mean along the second axis where a measure is defined, NaN where it nowhere is: [N, L, ...] to [N, ...]."""
+    """Mean along the second axis over defined values, NaN if there are none: [N, L, ...] to [N, ...]."""
     there = np.isfinite(values)
     with np.errstate(invalid="ignore"):
         return np.where(there, values, 0).sum(axis=1) / there.sum(axis=1)
 
 
 def _means(layers: list[_Layer], seed: int) -> dict[str, dict[str, Any]]:
-    """As `_by_name`, the mean over the layers."""
+    """`_by_name` of the mean over the layers."""
     return _by_name(_mean_of_defined(np.stack([layer.by_image for layer in layers], axis=1)), seed)
 
 
 def _by_name(by_image: Floats, seed: int) -> dict[str, dict[str, Any]]:
-    """Estimates of [N, contenders, measures] by contender and measure; None where it is defined at no image."""
+    """Estimates of [N, contenders, measures] by contender and measure; None if undefined for all images."""
     flat = by_image.reshape(len(by_image), -1)
     defined = np.flatnonzero(np.isfinite(flat).any(axis=0)).tolist()
     found = dict(zip(defined, map(_rounded, mean_estimates(flat[:, defined], seed)), strict=True))
@@ -149,7 +149,7 @@ def _by_name(by_image: Floats, seed: int) -> dict[str, dict[str, Any]]:
 
 
 def _above(by_image: Floats, seed: int) -> dict[str, Estimate]:
-    """By how much the overlap of the closed form of BN's output is above that of the others, paired by image."""
+    """Overlap of the closed form of BN's output minus that of the others, paired by image."""
     overlap = by_image[:, :, MEASURES.index("overlap")]
     names = (*LIMITS, EQUAL)
     differences = overlap[:, [CONTENDERS.index(FITTED)]] - overlap[:, [CONTENDERS.index(name) for name in names]]

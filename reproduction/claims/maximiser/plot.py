@@ -1,4 +1,4 @@
-"""The figure of claim 1: four measures of agreement, layer by layer, a column a network."""
+"""Figure of claim 1: four measures of agreement by layer, one column per network."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ LINES = {
     FITTED: (COLORS[0], "-"),
     BARE: (COLORS[1], "-"),
     "arg-max": (COLORS[3], "--"),
-    "plain soft-max": (COLORS[2], "--"),
+    "plain softmax": (COLORS[2], "--"),
     "permuted templates": ("#888888", ":"),
     EQUAL: (COLORS[4], "-."),
 }
@@ -24,7 +24,7 @@ LINES = {
 PANELS = {
     "support": "F1 of the support",
     "rank": "rank correlation",
-    "mass": "share on what passes",
+    "mass": "share on passing templates",
     "overlap": "overlap of shares",
 }
 
@@ -32,7 +32,7 @@ PANEL_WIDTH, PANEL_HEIGHT = 4.6, 2.1
 
 
 def draw(raw: dict[str, Any]) -> Figure:
-    """The figure of the raw results of claim 1; bands are 95% bootstrap intervals over images."""
+    """Figure of the raw results of claim 1; bands are 95% bootstrap intervals over images."""
     networks = raw["layers"]
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(PANEL_WIDTH * len(networks), PANEL_HEIGHT * len(PANELS) + 1), layout="constrained")
@@ -44,7 +44,7 @@ def draw(raw: dict[str, Any]) -> Figure:
         for axes, variant in zip(grid[0], networks, strict=True):
             axes.set_title(variant)
         for axes in grid[-1]:
-            axes.set_xlabel("BN-ReLU, from the input to the head; lines where a stage begins")
+            axes.set_xlabel("BN-ReLU, from input to head; lines mark the start of a stage")
         handles, labels = grid[0][0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False)
     return figure
@@ -53,7 +53,7 @@ def draw(raw: dict[str, Any]) -> Figure:
 def _draw_panel(axes: "Axes", layers: list[dict[str, Any]], measure: str) -> None:
     places = range(1, len(layers) + 1)
     for name, (color, line) in LINES.items():
-        # No interval where the measure is not defined.
+        # No interval where the measure is undefined.
         found = [layer["agreement"][name][measure] or [float("nan")] * 3 for layer in layers]
         values, lows, highs = zip(*found, strict=True)
         axes.fill_between(places, lows, highs, color=color, alpha=0.25, linewidth=0)

@@ -1,4 +1,4 @@
-"""What the batch normalisations of a network are given, at some locations of some images."""
+"""Inputs of the batch normalisations of a network, at sampled locations of images."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,12 +16,12 @@ from zoo.networks.network import Network
 
 @dataclass(frozen=True, slots=True)
 class LayerResponses:
-    """The input of one BN-ReLU: responses x of K templates, which are normalised to scale * x + shift."""
+    """Input of one BN-ReLU: responses x of K templates, normalised to scale * x + shift."""
 
     name: str
-    """Of the normalisation in the network."""
+    """Name of the normalisation in the network."""
     after_3x3: bool
-    """Whether it stands between a 3x3 and a 1x1 convolution, the block that the paper speaks of."""
+    """Whether it is between a 3x3 and a 1x1 convolution, the block that the paper considers."""
     scale: NDArray[np.float64]
     """[K]"""
     shift: NDArray[np.float64]
@@ -31,25 +31,25 @@ class LayerResponses:
 
     @property
     def inputs(self) -> NDArray[np.float64]:
-        """[N, L, K], the normalisation's input."""
+        """Input of the normalisation, [N, L, K]."""
         return self.responses.astype(np.float64)
 
     @property
     def normalised(self) -> NDArray[np.float64]:
-        """[N, L, K], its output, of which the ReLU passes what is above 0."""
+        """Output of the normalisation, [N, L, K]; the ReLU passes values above 0."""
         return self.scale * self.responses + self.shift
 
 
 def sample_responses(network: Network, images: LabelledImages, locations: int, seed: int) -> list[LayerResponses]:
-    """The input of every BN-ReLU, in the order of the network.
+    """Sample the input of every BN-ReLU, in the order of the network.
 
-    Every batch normalisation of the zoo's networks stands before a ReLU.
+    Every batch normalisation in the zoo's networks is followed by a ReLU.
 
     Arguments:
-        network: in evaluation mode.
-        images: N of them.
-        locations: L, drawn anew for each layer and batch, without repetition; fewer where the grid has fewer.
-        seed: of the draws.
+        network: network in evaluation mode.
+        images: N images.
+        locations: L, drawn separately for each layer and batch, without replacement; fewer if the grid has fewer.
+        seed: seed of the locations.
     """
     norms = {name: module for name, module in network.named_modules() if isinstance(module, nn.BatchNorm2d)}
     seen: dict[str, list[NDArray[np.float32]]] = {name: [] for name in norms}
@@ -95,7 +95,7 @@ def _affine(norm: nn.BatchNorm2d) -> tuple[NDArray[np.float64], NDArray[np.float
 
 
 def _after_3x3(network: Network, name: str) -> bool:
-    """Whether a normalisation is the middle of 3x3-BN-ReLU-1x1."""
+    """Whether a normalisation is in the middle of 3x3-BN-ReLU-1x1."""
     parent, _, place = name.rpartition(".")
     body = network.get_submodule(parent)
     if not isinstance(body, nn.Sequential) or not place.isdecimal() or int(place) == 0:

@@ -1,4 +1,4 @@
-"""The paragraph and the tables of claim 1."""
+"""Text and tables of claim 1."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from reproduction.claims.maximiser.agreement import MEASURES
 from reproduction.claims.maximiser.verdict import BARE, CONTENDERS, EQUAL, FITTED, LIMITS, above
 
 Facts = dict[str, Any]
-"""Of a layer, as `reproduction.claims.maximiser.measure` makes them."""
+"""Measurements at a layer, from `reproduction.claims.maximiser.measure`."""
 
 
 def finding_text(networks: dict[str, list[Facts]], means: dict[str, dict[str, Any]]) -> str:
-    """What was found, from the layers of the plain networks and the means over the layers."""
+    """Text of the finding, from the layers of the plain networks and the means over the layers."""
     layers = [layer for found in networks.values() for layer in found]
     counts = ", ".join(f"{name} at {sum(above(layer, name) for layer in layers)}" for name in (*LIMITS, EQUAL))
     below = "; ".join(
@@ -27,21 +27,22 @@ def finding_text(networks: dict[str, list[Facts]], means: dict[str, dict[str, An
     spread = np.median([layer["effective_templates"] / layer["templates"] for layer in layers])
     support, overlap = ({v: means[v][BARE][measure].value for v in networks} for measure in ("support", "overlap"))
     return (
-        f"At {len(layers)} BN-ReLUs, the closed form of BN's output overlaps with what is passed more than {counts}. "
+        f"At {len(layers)} BN-ReLUs, the closed form of BN's output overlaps with the ReLU's output more than "
+        f"{counts}. "
         + (f"It is not above equal shares at {below}. " if below else "")
-        + f"Its fitted slack is {slack}: BN's own shift is the slack already, so that which templates pass, and their "
-        "order, is the ReLU's by construction; only how they share is a finding. There the two are alike and not the "
-        "same: the ReLU is linear above the slack and drops the rest, the soft-max is exponential and drops nothing. "
+        + f"Its fitted slack is {slack}: BN's shift already is the slack, so support and order of the templates are "
+        "the ReLU's by construction; only the shares are a finding. These are similar but not equal: the ReLU is "
+        "linear above the slack and drops the rest, the softmax is exponential and drops nothing. "
         f"The best temperatures, {min(temperatures):.2f} to {max(temperatures):.2f} in units of BN's output, are "
-        f"far from the 0 of the arg-max: what is passed is spread as over {spread:.0%} of the templates in the "
-        "median layer, so BN-ReLU is soft and picks no winner. One slack and one temperature for all templates of "
-        f"BN's input do not do it: F1 of the support {_by_network(support)}, overlap {_by_network(overlap)}. A slack "
-        "and a temperature for each template are what BN brings."
+        f"far from the 0 of the arg-max: in the median layer, the output is spread over effectively {spread:.0%} of "
+        "the templates, so BN-ReLU is soft and picks no winner. One slack and one temperature for all templates of "
+        f"BN's input do not suffice: F1 of the support {_by_network(support)}, overlap {_by_network(overlap)}. BN adds "
+        "a slack and a temperature per template."
     )
 
 
 def means_table(means: dict[str, dict[str, Any]]) -> FindingTable:
-    """The measures of each network and assignment."""
+    """Measures of each network and assignment."""
     rows = [
         (f"`{variant}`", name, *(shown(by_name[name][measure]) for measure in MEASURES))
         for variant, by_name in means.items()
@@ -49,12 +50,12 @@ def means_table(means: dict[str, dict[str, Any]]) -> FindingTable:
     ]
     columns = (("network", "l"), ("assignment", "l"), *((measure, "r") for measure in MEASURES))
     return FindingTable(
-        "Means over the layers, also of the networks with auxiliary loss and with the block", columns, tuple(rows)
+        "Means over the layers, including networks with auxiliary loss and with the block", columns, tuple(rows)
     )
 
 
 def layers_table(variant: str, layers: list[Facts]) -> FindingTable:
-    """What was fitted and found at each layer of a network."""
+    """Fits and measurements at each layer of a network."""
     names = ("templates", "passed", "effective", "slack", "temperature", "overlap", EQUAL, "difference")
     rows = [
         (
@@ -70,7 +71,7 @@ def layers_table(variant: str, layers: list[Facts]) -> FindingTable:
         )
         for layer in layers
     ]
-    title = f"`{variant}`, layer by layer; `effective`: over how many templates what is passed is spread"
+    title = f"`{variant}`, by layer; `effective` is the effective number of templates over which the output is spread"
     starred = (
         f"{title}; * between a 3x3 and a 1x1 convolution" if any(layer["after_3x3"] for layer in layers) else title
     )

@@ -56,7 +56,7 @@ def test_a_block_of_convolutions_and_softmax_holds(exported: Callable[..., Claim
 def test_another_operator_does_not(exported: Callable[..., ClaimInputs], operator: str) -> None:
     finding = operators.measure(exported("Conv", operator))
     assert finding.verdict == "does not hold"
-    assert f"Beside these it needs {operator}." in finding.text
+    assert f"It also needs {operator}." in finding.text
 
 
 def test_the_share_of_the_work_is_the_registrys(exported: Callable[..., ClaimInputs]) -> None:
@@ -80,5 +80,5 @@ def test_a_network_that_was_not_exported(
 ) -> None:
     make_package("rn26")
     monkeypatch.setenv("ZOO_WEIGHTS", str(tmp_path))
-    with pytest.raises(ClaimsError, match=r"rn26.cifar10 has no ONNX file; make it with: zoo export rn26.cifar10"):
+    with pytest.raises(ClaimsError, match=r"rn26.cifar10 has no ONNX file; create it with: zoo export rn26.cifar10"):
         operators.measure(inputs())

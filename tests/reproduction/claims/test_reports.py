@@ -76,7 +76,7 @@ def test_claim_3_holds_where_all_is_better_and_the_groups_separate(reported: Cal
     finding = separation.measure(reported())
     assert finding.verdict == "holds"
     assert [number.value for number in finding.numbers] == [0.1, 0.27, 0.2]
-    assert "animals and vehicles are 1.20 apart between the groups and 0.80 within" in finding.text
+    assert "1.20 between animals and vehicles and 0.80 within" in finding.text
     assert "10,000 images of the test split" in finding.measured_on
 
 
@@ -100,13 +100,13 @@ def test_claim_3_does_not_hold(reported: Callable[..., ClaimInputs]) -> None:
 
     finding = separation.measure(reported(change))
     assert finding.verdict == "does not hold"
-    assert "better after the block by no measure; worse by accuracy of the nearest patches, mutual" in finding.text
+    assert "better after the block in no measure; worse in accuracy of the nearest patches, mutual" in finding.text
 
 
 def test_claim_4_holds_where_all_kinds_and_the_named_mixtures_are_found(reported: Callable[..., ClaimInputs]) -> None:
     finding = mixtures.measure(reported())
     assert finding.verdict == "holds"
-    assert "bird + airplane (wing) is 1.20% of the patches, 90% of it in their images" in finding.text
+    assert "bird + airplane (wing) has 1.20% of the patches, 90% of them in images" in finding.text
     [number] = finding.numbers
     assert number.shown == "0.0120 [0.0070, 0.0170]"
 
@@ -117,7 +117,7 @@ def test_claim_4_holds_in_part_without_a_named_mixture(reported: Callable[..., C
 
     finding = mixtures.measure(reported(change))
     assert finding.verdict == "holds in part"
-    assert "automobile + truck (tyre) is not among them" in finding.text
+    assert "automobile + truck (tyre) was not found" in finding.text
 
 
 def test_claim_4_does_not_hold_without_mixtures(reported: Callable[..., ClaimInputs]) -> None:
@@ -129,12 +129,12 @@ def test_claim_4_does_not_hold_without_mixtures(reported: Callable[..., ClaimInp
 
 @pytest.mark.parametrize("claim", [separation, mixtures])
 def test_without_a_report(claim: Any, inputs: Callable[..., ClaimInputs], tmp_path: Path) -> None:
-    with pytest.raises(ClaimsError, match="name its folder with --report"):
+    with pytest.raises(ClaimsError, match="its folder with --report"):
         claim.measure(inputs())
     with pytest.raises(ClaimsError, match=r"is not a report of zoo semantics: summary\.json"):
         claim.measure(inputs(reports=(tmp_path,)))
 
 
 def test_a_report_of_a_plain_network(reported: Callable[..., ClaimInputs]) -> None:
-    with pytest.raises(ClaimsError, match="not the summary of a report of a model with the block: entities"):
+    with pytest.raises(ClaimsError, match=r"not the summary of a report .*: entities"):
         mixtures.measure(reported(lambda summary: summary.pop("entities")))

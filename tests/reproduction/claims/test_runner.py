@@ -86,8 +86,8 @@ def test_what_was_asked_for_by_name_and_cannot_be_measured_fails(
 
 def test_bad_arguments(run_zoo: Zoo, tmp_path: Path) -> None:
     where = ("--docs", tmp_path, "--raw", tmp_path / "raw.json")
-    assert "'9' is no claim" in run_zoo("claims", "--only", "9", *where).stderr
-    assert "there is no model 'rn26.pets' here" in run_zoo("claims", "--only", "1", "--data", "pets", *where).stderr
+    assert "unknown claim '9'" in run_zoo("claims", "--only", "9", *where).stderr
+    assert "model 'rn26.pets' is not available" in run_zoo("claims", "--only", "1", "--data", "pets", *where).stderr
     (tmp_path / "raw.json").write_text("{")
     assert "raw.json is not a record of zoo claims" in run_zoo("claims", "--only-write", *where).stderr
 
@@ -110,5 +110,5 @@ def test_claims_are_chosen(only: str | None, numbers: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("only", ["6", "", "1;2", "one"])
 def test_no_such_claim(only: str) -> None:
-    with pytest.raises(InputError, match="is no claim; they are 1, 2, 3, 4, 5, as in --only 1,2"):
+    with pytest.raises(InputError, match=r"unknown claim .*; available: 1, 2, 3, 4, 5, as in --only 1,2"):
         chosen_claims(only)

@@ -140,7 +140,7 @@ def test_what_the_server_refuses(client: Client) -> None:
     with pytest.raises(ServerError, match=f"did you mean {DEFAULT_MODEL}") as refused:
         client.classify(GREY, model=DEFAULT_MODEL[:-1])
     assert (refused.value.status, refused.value.code) == (404, "unknown_name")
-    assert refused.value.message.startswith("no model of this server is called")
+    assert refused.value.message.startswith("unknown model of this server")
     with pytest.raises(ServerError, match="has no image"):
         client.classify()
     with pytest.raises(ServerError, match="image 1: ") as broken:

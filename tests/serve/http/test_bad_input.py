@@ -44,7 +44,7 @@ def test_no_body(client: TestClient, path: str) -> None:
 def test_a_form_without_a_file(client: TestClient, path: str) -> None:
     response = client.post(path, files={"image": ("a.png", b"x")})
     assert response.status_code == 422
-    assert "unknown form field 'image'; there are: file" in problem(response)
+    assert "unknown form field 'image'; available: file" in problem(response)
     assert response.json()["error"]["code"] == "unknown_parameter"
 
 
@@ -255,7 +255,7 @@ def test_a_body_without_its_coding(client: TestClient, photo_file: Path) -> None
     [
         ("topk=2", "unknown query parameter 'topk'; did you mean top_k?"),
         ("top_k=2&Model=x", "unknown query parameter 'Model'; did you mean model?"),
-        ("verbose", "unknown query parameter 'verbose'; there are: model, top_k"),
+        ("verbose", "unknown query parameter 'verbose'; available: model, top_k"),
         ("top_k=2&top_k=3", "top_k is given twice, as '2' and '3'; give it once"),
     ],
 )
@@ -271,7 +271,7 @@ def test_query_parameters_that_there_are_not(
 def test_endpoints_without_query_parameters(client: TestClient, path: str) -> None:
     response = client.get(path, params={"full": 1})
     assert response.status_code == 422
-    assert "unknown query parameter 'full'; there are: none" in response.text
+    assert "unknown query parameter 'full'; available: none" in response.text
 
 
 @pytest.mark.parametrize("path", ["/", "/page/style.css", "/docs", "/healthz", "/readyz", "/v2/health/ready"])
@@ -307,7 +307,7 @@ def test_a_tiff_is_not_decoded(client: TestClient, photo_file: Path) -> None:
 def test_top_k_out_of_range(client: TestClient, photo_file: Path, path: str, top_k: int) -> None:
     response = send(client, path, photo_file, params={"top_k": top_k})
     assert response.status_code == 422
-    assert f"top_k = {top_k}: it must be between 1 and 10" in problem(response)
+    assert f"top_k = {top_k}: must be between 1 and 10" in problem(response)
 
 
 def test_top_k_that_is_no_number(client: TestClient, photo_file: Path) -> None:

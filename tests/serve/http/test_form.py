@@ -116,7 +116,7 @@ def test_too_many_files() -> None:
     ("field", "hint"),
     [
         ("files", r"did you mean file\?"),
-        ("image", "there are: file"),
+        ("image", "available: file"),
         ("mdoel", r"did you mean the query parameter model\? Put it into the URL, as in \?model=VALUE"),
         ("top_k", r"it is a query parameter: put it into the URL, as in \?top_k=VALUE"),
     ],

@@ -31,9 +31,9 @@ def test_what_is_read(query: bytes, model: str | None, top_k: int | None) -> Non
     ("query", "message"),
     [
         (b"topk=2", r"unknown query parameter 'topk'; did you mean top_k\?"),
-        (b"TOP_K=2", "unknown query parameter 'TOP_K'; there are: model, top_k"),
-        (b"x", "unknown query parameter 'x'; there are: model, top_k"),
-        (b"%1b[31m" + b"x" * 9999, r"unknown query parameter '\\x1b\[31mx.{0,40}'; there are: model, top_k"),
+        (b"TOP_K=2", "unknown query parameter 'TOP_K'; available: model, top_k"),
+        (b"x", "unknown query parameter 'x'; available: model, top_k"),
+        (b"%1b[31m" + b"x" * 9999, r"unknown query parameter '\\x1b\[31mx.{0,40}'; available: model, top_k"),
     ],
 )
 def test_unknown_parameters(query: bytes, message: str) -> None:

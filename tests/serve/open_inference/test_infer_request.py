@@ -119,7 +119,7 @@ def test_a_wrong_request(request_: object, message: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"name": "pixels"}, "no input is called 'pixels'; tiny takes 'image'"),
+        ({"name": "pixels"}, "unknown input 'pixels'; tiny takes 'image'"),
         ({"name": None}, "no input is called None"),
         ({"datatype": "FP32"}, "image has datatype 'FP32': it must be UINT8"),
         ({"shape": None}, r"image has shape \[\]: tiny takes \[N, 3, 2, 2\] with N from 1 to 4"),

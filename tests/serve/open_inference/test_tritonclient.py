@@ -134,7 +134,7 @@ def test_with_asyncio(address: str, expected: Prediction, compression: dict[str,
             assert (await client.get_model_metadata(NAME))["name"] == NAME
             assert [model["name"] for model in await client.get_model_repository_index()] == [NAME]
             check(await client.infer(NAME, image(), **compression), expected)
-            with pytest.raises(InferenceServerException, match="no input is called 'pixels'"):
+            with pytest.raises(InferenceServerException, match="unknown input 'pixels'"):
                 await client.infer(NAME, [triton.InferInput("pixels", [1], "UINT8")])
 
     asyncio.run(ask())

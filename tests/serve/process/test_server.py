@@ -97,7 +97,7 @@ def test_a_variable_with_a_mistake_in_its_name(monkeypatch: pytest.MonkeyPatch) 
     assert result.returncode == 1
     assert (
         result.stderr
-        == "error: the variable ZOO_API_KEY is none of this program; did you mean ZOO_API_KEYS? Else unset it\n"
+        == "error: unknown environment variable ZOO_API_KEY; did you mean ZOO_API_KEYS? Otherwise unset it\n"
     )
 
 
@@ -115,14 +115,14 @@ def test_a_taken_port_is_an_error() -> None:
 def test_cuda_that_is_not_there_is_an_error() -> None:
     result = run("--port", str(free_port()), "--device", "cuda")
     assert result.returncode == 1
-    assert "CUDA was asked for, but" in result.stderr
+    assert "CUDA was requested, but" in result.stderr
 
 
 @pytest.mark.parametrize(
     ("reference", "message"),
     [
         ("wrn16-our", "did you mean wrn16-ours"),
-        ("weights/wrn16-ours.cifar10", "write local-dir:weights/wrn16-ours.cifar10"),
+        ("weights/wrn16-ours.cifar10", "use local-dir:weights/wrn16-ours.cifar10"),
         ("local-dir:tests", "is not a model directory"),
     ],
 )
@@ -139,7 +139,7 @@ def test_a_model_without_an_onnx_file_is_an_error_at_once(tmp_path: Path) -> Non
     flags = ("--load", "use", "--model", "wrn16-ours", "--model", f"local-dir:{package.path}")
     result = run("--port", str(free_port()), *flags)
     assert result.returncode == 1
-    assert f"has no ONNX file in fp32; make one with `zoo export local-dir:{package.path}`, which" in result.stderr
+    assert f"has no ONNX file in fp32; create one with `zoo export local-dir:{package.path}`, which" in result.stderr
 
 
 def test_a_network_that_cannot_be_computed_is_an_error(tmp_path: Path) -> None:

@@ -47,12 +47,12 @@ def test_the_command_writes_it_into_the_directory_and_the_card(
     assert not (package.path / SPEED_FILE).exists()
     run_zoo("speed", f"local-dir:{package.path}", *flags)
     assert read_speed(package).keys() == {"fp32", "int8"}
-    assert "Times are medians of ONNX Runtime on the CPU" in (package.path / CARD_FILE).read_text()
+    assert "Median times with ONNX Runtime on the CPU" in (package.path / CARD_FILE).read_text()
 
 
 def test_a_model_without_an_onnx_file() -> None:
     with pytest.raises(
-        PackageError, match=r"rn26\.cifar10 has no ONNX file in fp32; make one with `zoo export rn26\.cifar10`"
+        PackageError, match=r"rn26\.cifar10 has no ONNX file in fp32; create one with `zoo export rn26\.cifar10`"
     ):
         measure_speed(open_model("rn26"))
 

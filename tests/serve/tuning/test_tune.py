@@ -204,7 +204,7 @@ def test_a_damaged_file_of_before_is_replaced(package: Package) -> None:
 
 def test_a_precision_that_is_not_there(package: Package) -> None:
     with pytest.raises(
-        PackageError, match=r"has no ONNX file in fp16; make one with `zoo export .* --precision fp16`, which needs"
+        PackageError, match=r"has no ONNX file in fp16; create one with `zoo export .* --precision fp16`, which needs"
     ):
         tune(package, "fp16", "cpu", measure=costing(alike))
 

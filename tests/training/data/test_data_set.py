@@ -113,13 +113,13 @@ def test_a_split_that_is_not_there(cifar: Path) -> None:
 
 @pytest.mark.parametrize("source", ["/nowhere/data", "./nowhere", "~/nowhere/data"])
 def test_a_folder_that_is_not_there(source: str) -> None:
-    with pytest.raises(DataError, match=f"there is no folder {source}; give"):
+    with pytest.raises(DataError, match=f"the folder {source} does not exist; give"):
         open_splits(source)
 
 
 def test_a_file_is_no_source(tmp_path: Path) -> None:
     (tmp_path / "data.zip").write_bytes(b"")
-    with pytest.raises(DataError, match=r"data\.zip is a file; unpack it"):
+    with pytest.raises(DataError, match=r"data\.zip is a file; give a folder"):
         open_splits(str(tmp_path / "data.zip"))
 
 

@@ -44,7 +44,7 @@ def test_what_systems_leave_is_ignored_and_what_is_no_image_is_noted(tmp_path: P
     source = open_folder(write_files(tmp_path, dict.fromkeys(left + others + kept, IMAGE)))
     assert list(contents(source, "train", tmp_path)) == kept
     assert source.notes == (
-        f"files in {tmp_path} that are no images by their names are left out: a/notes.txt, b/deep/film.mp4",
+        f"files in {tmp_path} without the suffix of an image are ignored: a/notes.txt, b/deep/film.mp4",
     )
 
 
@@ -53,8 +53,8 @@ def test_files_beside_the_class_folders_and_empty_classes_are_noted(tmp_path: Pa
     source = open_folder(write_files(tmp_path, files))
     assert source.classes == ("a", "b")
     assert source.notes == (
-        f"files in {tmp_path} beside its folders belong to no class: labels.csv, readme.txt",
-        f"class folders without images in {tmp_path} are left out: empty, hollow",
+        f"files directly in {tmp_path} belong to no class and are ignored: labels.csv, readme.txt",
+        f"class folders without images in {tmp_path} are ignored: empty, hollow",
     )
     assert open_splits(str(tmp_path)).notes == source.notes
 
@@ -77,7 +77,7 @@ def test_train_alone_may_lie_above_the_classes(tmp_path: Path) -> None:
     source = open_folder(write_files(tmp_path, {"train/a/1": IMAGE, "train/b/1": IMAGE, "train/list.csv": b""}))
     assert source.splits == ("train",)
     assert source.classes == ("a", "b")
-    assert source.notes == (f"files in {tmp_path}/train beside its folders belong to no class: list.csv",)
+    assert source.notes == (f"files directly in {tmp_path}/train belong to no class and are ignored: list.csv",)
 
 
 def test_a_test_folder_without_classes_is_no_split(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_test_folder_without_classes_is_no_split(tmp_path: Path) -> None:
     files = ["train/a/1", "train/b/1", "test/1", "test/2"]
     source = open_folder(write_files(tmp_path, dict.fromkeys(files, IMAGE)))
     assert source.splits == ("train",)
-    assert source.notes == (f"files in {tmp_path}/test beside its folders belong to no class: 1, 2",)
+    assert source.notes == (f"files directly in {tmp_path}/test belong to no class and are ignored: 1, 2",)
     assert open_splits(str(tmp_path)).test is None
 
 
@@ -137,7 +137,7 @@ def test_pipes_and_films_are_not_read(tmp_path: Path, monkeypatch: pytest.Monkey
     files, _ = open_folder(root).open("train")
     with pytest.raises(ImageTooLargeError, match="1000 bytes, above the limit of 999"):
         files.read(0)
-    with pytest.raises(ImageError, match="no regular file"):
+    with pytest.raises(ImageError, match="not a regular file"):
         files.read(1)
 
 
@@ -147,13 +147,16 @@ def test_pipes_and_films_are_not_read(tmp_path: Path, monkeypatch: pytest.Monkey
         (["1.png", "2.png"], "has no class folders with images.*CLASS/image.jpg"),
         ([], "has no class folders with images"),
         (["a/", "b/"], "has no class folders with images"),
-        (["a/1", "b/"], "has one class only, a; a classifier needs 2: add a class folder$"),
-        (["a/1"], "has one class only, a"),
-        (["flowers/rose/1", "flowers/tulip/1"], "one class only, flowers.*or give .*/flowers if the classes are"),
-        (["train/a/1"], "train has one class only, a"),
+        (["a/1", "b/"], "has only one class, a; a classifier needs 2: add a class folder$"),
+        (["a/1"], "has only one class, a"),
+        (["flowers/rose/1", "flowers/tulip/1"], "only one class, flowers.*or give .*/flowers if the classes are"),
+        (["train/a/1"], "train has only one class, a"),
         (["train/1", "test/a/1"], "train has no class folders; put"),
-        (["train/a/1", "train/b/1", "Train/a/1"], "several folders of one split, train: Train, train; keep"),
-        (["train/a/1", "train/b/1", "test/a/1", "test/c/1"], "test has class folders that .*train has not: c; add"),
+        (["train/a/1", "train/b/1", "Train/a/1"], "several folders for the train split: Train, train; keep"),
+        (
+            ["train/a/1", "train/b/1", "test/a/1", "test/c/1"],
+            "test has class folders that are missing in .*train: c; add",
+        ),
     ],
 )
 def test_folders_that_are_no_data_set(files: list[str], message: str, tmp_path: Path) -> None:
@@ -171,7 +174,7 @@ def test_names_in_no_encoding(tmp_path: Path) -> None:
     files, _ = open_folder(str(tmp_path)).open("train")
     assert any(files.where(index).endswith("/\\xff.png") for index in range(3))
     Path(os.fsdecode(bytes(tmp_path) + b"/\xff")).mkdir()
-    with pytest.raises(DataError, match=r"class folder '.*/\\xff' is not in UTF-8; rename it"):
+    with pytest.raises(DataError, match=r"class folder '.*/\\xff' is not UTF-8; rename it"):
         open_folder(str(tmp_path))
 
 

@@ -60,20 +60,18 @@ def test_images_of_a_changed_folder_are_not_called_held_out(trained: Callable[..
     package = trained()
     (plain / "cat" / "new.png").write_bytes(coloured(1))
     data = ModelData(package, str(plain))
-    reason = f"{plain} is not what wrn16.photos was trained on, or was changed since"
+    reason = f"{plain} is not the data set that wrn16.photos was trained on, or has changed since"
     with pytest.raises(DataError, match=f"has no test or validation split, and {reason}; .* --split train"):
         data.choose()
-    with pytest.raises(DataError, match=f"there are no held-out images, since {reason}"):
+    with pytest.raises(DataError, match=f"no held-out images, since {reason}"):
         data.load("held-out")
     assert len(data.load("train").labels) == 41
-    assert data.notes == [f"{reason}: all 41 images of its train split are taken"]
+    assert data.notes == [f"{reason}: using all 41 images of its train split"]
 
 
 def test_where_nothing_was_held_out(trained: Callable[..., Package], plain: Path) -> None:
     data = ModelData(trained(held_out=0.0), str(plain))
-    with pytest.raises(
-        DataError, match=r"no image of .*photos was held out of the training \(zoo train --hold-out 0.1\)"
-    ):
+    with pytest.raises(DataError, match=r"training held out no images of .*photos \(zoo train --hold-out 0.1\)"):
         data.load("held-out")
     assert len(data.load("train").labels) == 40
 
@@ -81,9 +79,7 @@ def test_where_nothing_was_held_out(trained: Callable[..., Package], plain: Path
 def test_a_model_that_does_not_say_how_it_was_trained(make_package: Callable[..., Package], plain: Path) -> None:
     data = ModelData(make_package("wrn16", classes=CLASSES, data="photos"), str(plain))
     data.load("train")
-    assert data.notes == [
-        "nothing says which images wrn16.photos was trained on: all 40 images of its train split are taken"
-    ]
+    assert data.notes == ["wrn16.photos has no record of its training images: using all 40 images of its train split"]
 
 
 def test_a_test_split_comes_first_and_then_what_was_held_out(
@@ -106,15 +102,15 @@ def test_images_that_training_could_not_read_either(trained: Callable[..., Packa
         file.write_bytes(b"damaged")
     data = ModelData(trained(), str(plain))
     assert data.load("held-out").labels.tolist() == [1, 1]
-    assert re.search(r"2 unreadable held-out images are left out; the first: .*/cat/\d+\.png: ", data.notes[0])
+    assert re.search(r"skipping 2 unreadable held-out images; the first: .*/cat/\d+\.png: ", data.notes[0])
     assert data.load("train").labels.tolist() == [1] * 18
-    assert data.notes[1].startswith("18 unreadable train images are left out")
+    assert data.notes[1].startswith("skipping 18 unreadable train images")
     with pytest.raises(DataError, match="20 of 40 images cannot be read"):
         ModelData(trained(data_digest="0" * 16), str(plain)).load("train")
 
 
 def test_other_classes_are_refused(make_package: Callable[..., Package], plain: Path) -> None:
-    with pytest.raises(InputError, match=r"has other classes than wrn16\.photos: cat, dog"):
+    with pytest.raises(InputError, match=r"not those of wrn16\.photos: cat, dog"):
         ModelData(make_package("wrn16", data="photos"), str(plain))
 
 

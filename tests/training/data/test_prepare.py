@@ -67,7 +67,7 @@ def test_held_images_are_those_that_are_loaded(cifar: Path, images: LabelledImag
     assert torch.equal(prepared.images.labels, images.labels)
     assert prepared.images.digest() == images.digest()
     assert prepared.unreadable == ()
-    assert prepared.why.startswith("held in memory, where they take 0.8 MB at 32 x 32 pixels of at most")
+    assert prepared.why.startswith("held in memory (0.8 MB at 32 x 32 pixels, limit ")
     assert done == list(range(1, 257))
 
 
@@ -83,7 +83,7 @@ def test_images_above_the_memory_are_streamed(cifar: Path, images: LabelledImage
     assert prepared.images.classes == images.classes
     assert torch.equal(prepared.images.labels, images.labels)
     assert prepared.why == (
-        "decoded for each step, since they would take 0.8 MB at 32 x 32 pixels, above the limit of 0.8 MB"
+        "decoded in each step, since they would take 0.8 MB at 32 x 32 pixels, above the limit of 0.8 MB"
     )
 
 
@@ -97,7 +97,7 @@ def test_images_much_larger_than_the_input_are_streamed_for_crops(side: int, hel
     assert measured.digest() == prepared.images.digest()
     if not held:
         assert prepared.why == (
-            "decoded for each step, since crops of them show more: their median short side, 49 pixels, is above "
+            "decoded in each step, for more detailed crops: their median short side, 49 pixels, is above "
             "1.5 times the input size"
         )
 
@@ -134,7 +134,7 @@ def test_unreadable_images_are_left_out(messy: EncodedImages, crops: bool, photo
 def test_a_class_without_readable_images_stops(tmp_path: Path) -> None:
     files = {"a/1": coloured(1), "b/1": b"text", "b/2": b"", "c/1": coloured(2)}
     images = open_splits(write_files(tmp_path, files)).train
-    with pytest.raises(DataError, match=r"2 of 4 images cannot be read; .*none is left of b, or remove the class"):
+    with pytest.raises(DataError, match=r"2 of 4 images cannot be read; .*no images are left of b"):
         prepare(images, 32)
 
 

@@ -128,7 +128,7 @@ def test_a_file_that_was_tampered_with_is_refused(
     content[len(content) // 2] ^= 1
     repository.tamper(name, bytes(content))
     [line] = run_python(machine, TRY, REFERENCE).splitlines()
-    assert line.startswith(f"DigestError: {name} of the Hub repository {REPOSITORY} is not the file that was published")
+    assert line.startswith(f"DigestError: {name} of the Hub repository {REPOSITORY} is not the published file")
 
 
 def test_a_file_that_is_damaged_in_the_cache_is_fetched_again(
@@ -137,8 +137,8 @@ def test_a_file_that_is_damaged_in_the_cache_is_fetched_again(
     run_python(machine, TRY, REFERENCE)
     cached(tmp_path, "model.onnx").write_bytes(b"damaged")
     offline = run_python(machine | {"HF_HUB_OFFLINE": "1"}, TRY, REFERENCE)
-    assert "DigestError: model.onnx of " in offline
-    assert "is damaged and has to be fetched again, but" in offline
+    assert "DigestError: model.onnx in " in offline
+    assert "is damaged and must be downloaded again, but" in offline
     assert "HF_HUB_OFFLINE" in offline
     assert run_python(machine, TRY, REFERENCE).startswith("/")
     assert cached(tmp_path, "model.onnx").read_bytes() == (package.path / "model.onnx").read_bytes()
@@ -152,7 +152,7 @@ def test_a_cache_that_another_program_filled_in_part(
     one = "import sys; from huggingface_hub import hf_hub_download; hf_hub_download(sys.argv[1], sys.argv[2])"
     offline = machine | {"HF_HUB_OFFLINE": "1"}
     run_python(machine, one, REPOSITORY, "model.onnx")
-    assert "or fetch it where there is a network" in run_python(offline, TRY, REFERENCE)
+    assert "fetch it with a network" in run_python(offline, TRY, REFERENCE)
     run_python(machine, one, REPOSITORY, CONFIG_FILE)
     run_python(machine, one, REPOSITORY, PARITY_FILE)
     assert run_python(offline, TRY, REFERENCE).startswith("/")
@@ -213,13 +213,13 @@ def test_each_failure_has_its_message(hub: Hub, machine: dict[str, str], reposit
     cases = {
         "acme/absent": "does not exist or is private; check the name, or log in with `hf auth login` or HF_TOKEN",
         "acme/private": "does not exist or is private; check the name",
-        "acme/gated": "asks you to accept its terms first: on its page at",
+        "acme/gated": "is gated; log in to",
         f"{REPOSITORY}@v9": "has no such revision; leave out @REV for the newest",
-        "acme/empty": "holds no model directory: there is no config.json; name another repository",
+        "acme/empty": "is not a model directory, as it has no config.json",
         "acme/other": "is not a model configuration: variant: Field required",
-        "acme/forbidden": "cannot be fetched: the token may not read there; use one that may",
-        "acme/busy": "cannot be fetched: too many requests; log in with `hf auth login` for more",
-        "acme/down": "is down (it answers 503); try again later",
+        "acme/forbidden": "cannot be fetched: the token has no read access",
+        "acme/busy": "cannot be fetched: too many requests; log in with `hf auth login`",
+        "acme/down": "is down (HTTP 503); try again later",
         "a/b/c": "is not a repository name",
     }
     lines = run_python(machine, TRY, *(f"hf-hub:{name}" for name in cases)).splitlines()
@@ -231,7 +231,7 @@ def test_each_failure_has_its_message(hub: Hub, machine: dict[str, str], reposit
 def test_a_wrong_token_and_a_private_repository(hub: Hub, machine: dict[str, str], repository: Repository) -> None:
     repository.private = True
     reader = machine | {"HF_TOKEN": hub.token("acme", "read")}
-    assert "there is no token, or it is not valid" in run_python(machine | {"HF_TOKEN": "hf_wrong"}, TRY, REFERENCE)
+    assert "the token is missing or not valid" in run_python(machine | {"HF_TOKEN": "hf_wrong"}, TRY, REFERENCE)
     # Had the token been sent to the storage, that would have refused.
     assert run_python(reader, TRY, REFERENCE).startswith("/")
 
@@ -240,16 +240,16 @@ def test_where_nobody_answers(machine: dict[str, str], tmp_path: Path) -> None:
     nobody = machine | {"HF_ENDPOINT": "http://127.0.0.1:9"}
     line = run_python(nobody, TRY, REFERENCE)
     assert "cannot be fetched: no answer from http://127.0.0.1:9" in line
-    assert "check the network, HF_ENDPOINT and the proxy's settings" in line
+    assert "check the network, HF_ENDPOINT and the proxy settings" in line
     line = run_python(machine | {"HF_HUB_OFFLINE": "1"}, TRY, REFERENCE)
-    assert f"is not, or not wholly, in the local cache {tmp_path}/home/hub, and HF_HUB_OFFLINE forbids" in line
+    assert f"is not fully cached in {tmp_path}/home/hub, and HF_HUB_OFFLINE prevents" in line
 
 
 def test_a_cache_that_cannot_be_written(machine: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "home").write_text("a file where the folder should be")
     line = run_python(machine, TRY, REFERENCE)
     assert "cannot be fetched: Not a directory" in line or "cannot be fetched: File exists" in line
-    assert "set HF_HOME to a folder that can be written" in line
+    assert "set HF_HOME to a writable folder" in line
 
 
 @pytest.fixture
@@ -273,7 +273,7 @@ def test_a_name_means_the_release_of_this_version(
     machine |= {"PYTHONPATH": str(installed)}
     path, error = run_python(machine, TRY, "wrn16-ours", "rn26").splitlines()
     assert path.endswith(f"models--template-zoo--{NAME}/snapshots/{released}")
-    assert "there is no model 'rn26.cifar10' here (there are: none), and none was released with this version" in error
+    assert "model 'rn26.cifar10' is not available locally (available: none), and was not released" in error
     assert not [entry for entry in hub.log if "rn26" in entry.path]
 
 

@@ -25,20 +25,26 @@ def wrapped(kind: type[Exception], cause: Exception) -> Exception:
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (answered(409), "somebody else is changing it; try again"),
+        (answered(409), "being changed by someone else; try again"),
         (answered(418), "cannot be published: a long story"),
         (httpx2.ConnectError("refused"), r"no answer from .* \(refused\)"),
         (wrapped(RuntimeError, httpx2.WriteError("")), r"no answer from .* \(WriteError\)"),
-        (wrapped(LocalEntryNotFoundError, answered(503)), r"is down \(it answers 503\); try again later"),
-        (OSError(errno.ENOSPC, "", f"{HF_HUB_CACHE}/a"), "No space left on device: .*/a; make room, or set HF_HOME"),
-        (PermissionError(errno.EACCES, "", "/model/README.md"), "Permission denied: /model/README.md; see that it can"),
+        (wrapped(LocalEntryNotFoundError, answered(503)), r"is down \(HTTP 503\); try again later"),
+        (
+            OSError(errno.ENOSPC, "", f"{HF_HUB_CACHE}/a"),
+            "No space left on device: .*/a; free some space, or set HF_HOME",
+        ),
+        (
+            PermissionError(errno.EACCES, "", "/model/README.md"),
+            "Permission denied: /model/README.md; make it readable",
+        ),
         (
             OSError("Consistency check failed: 5 of 7 bytes\nmore"),
             "OSError: Consistency check failed: 5 of 7 bytes; try",
         ),
         (ValueError("odd"), "ValueError: odd; try again"),
         (OfflineModeIsEnabled(), "cannot be published while HF_HUB_OFFLINE is set; unset it"),
-        (LocalEntryNotFoundError("none\nmore"), "is not, or not wholly, in the local cache .*: none"),
+        (LocalEntryNotFoundError("none\nmore"), "is not fully cached in .*: none"),
     ],
 )
 def test_reasons(error: Exception, message: str) -> None:

@@ -41,9 +41,7 @@ def test_a_variant_means_its_only_model(
     package = make_package("rn38", data="pets")
     assert open_model("rn38") == package
     make_package("rn38", data="birds")
-    with pytest.raises(
-        AmbiguousNameError, match=r"'rn38' may be any of several: rn38\.birds, rn38\.pets; name the model"
-    ):
+    with pytest.raises(AmbiguousNameError, match=r"ambiguous model 'rn38': .* rn38\.birds, rn38\.pets"):
         open_model("rn38")
     default = make_package("rn38")
     assert open_model("rn38") == default
@@ -96,22 +94,22 @@ def test_a_model_that_is_not_here() -> None:
     with pytest.raises(PackageError) as caught:
         open_model("dn100-ours.mini-imagenet")
     message = str(caught.value)
-    assert "no model 'dn100-ours.mini-imagenet' here" in message
+    assert "model 'dn100-ours.mini-imagenet' is not available" in message
     assert DEFAULT_MODEL in message
-    assert "none was released with this version" in message
+    assert "was not released with this version" in message
     assert "train it with `zoo train dn100-ours`" in message
     assert "hf-hub:ORG/NAME@REVISION" in message
     assert "set ZOO_HUB_ORG to an organisation that has it" in message
 
 
 def test_an_unknown_variant_comes_with_close_ones() -> None:
-    with pytest.raises(UnknownNameError, match="no variant is called 'wrn16-hours'; did you mean wrn16-ours"):
+    with pytest.raises(UnknownNameError, match="unknown variant 'wrn16-hours'; did you mean wrn16-ours"):
         open_model("wrn16-hours.cifar10")
 
 
 @pytest.mark.parametrize("path", ["weights/x", "./x", "~/x", "..", "C:\\x", ""])
 def test_a_bare_path(path: str) -> None:
-    with pytest.raises(BarePathError, match=r"write local-dir:.*, for a Hub repository hf-hub:ORG/NAME"):
+    with pytest.raises(BarePathError, match=r"local-dir:.* hf-hub:ORG/NAME"):
         open_model(path)
 
 
@@ -123,7 +121,7 @@ def test_a_name_is_no_path(name: str) -> None:
 def test_a_name_that_was_not_released_is_not_looked_up_on_the_hub(make_package: MakePackage) -> None:
     """Whoever takes it there changes nothing here."""
     cache_on_hub(make_package, "template-zoo/rn38-ours.cached", "rn38-ours", "cached")
-    with pytest.raises(PackageError, match=r"no model 'rn38-ours\.cached' here"):
+    with pytest.raises(PackageError, match=r"model 'rn38-ours\.cached' is not available"):
         open_model("rn38-ours.cached")
 
 
@@ -136,9 +134,7 @@ def test_a_repository_in_the_hubs_cache(revision: str, make_package: MakePackage
 
 @pytest.mark.parametrize("revision", ["", "@v2"])
 def test_a_repository_that_cannot_be_reached(revision: str) -> None:
-    with pytest.raises(
-        PackageError, match=rf"org/absent{revision} is not, .* in the local cache .*, and HF_HUB_OFFLINE"
-    ):
+    with pytest.raises(PackageError, match=rf"org/absent{revision} is not fully cached .*, and HF_HUB_OFFLINE"):
         open_model(f"hf-hub:org/absent{revision}")
 
 

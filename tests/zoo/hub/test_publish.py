@@ -78,7 +78,7 @@ def test_a_model_directory_becomes_a_repository(hub: Hub, login: dict[str, str],
 
 def test_a_dry_run_changes_nothing_and_needs_no_login(hub: Hub, tmp_path: Path, package: Package) -> None:
     said = publish(hub.environment(tmp_path / "home"), package, "--dry-run")
-    assert f"{REPOSITORY}, a new repository" in said
+    assert f"{REPOSITORY} (new repository)" in said
     assert f"{(package.path / 'model.onnx').stat().st_size:,}" in said
     assert "+# wrn16-ours.cifar10" in said
     assert hub.repositories == {}
@@ -90,7 +90,7 @@ def test_only_what_changed_is_sent(hub: Hub, login: dict[str, str], package: Pac
     sent = uploaded(hub)
     assert len(sent) == 4
     head = hub.repositories[REPOSITORY].refs["main"]
-    assert f"nothing to change, at {head}" in publish(login, package)
+    assert f"already up to date at {head}" in publish(login, package)
     assert len(titles(hub)) == 1
     write_json(package.path / METRICS_FILE, package.metrics() | {"note": "more"})
     said = publish(login, package, "--dry-run")
@@ -118,12 +118,12 @@ def test_what_was_written_by_hand_on_the_hub_survives(hub: Hub, login: dict[str,
     card = repository.files()[CARD_FILE].content.decode()
     begin, end = (line for line in card.splitlines() if "by hand" in line)
     repository.put({CARD_FILE: card.replace(f"{begin}\n{end}", f"{begin}\nBeware of *frogs*.\n{end}").encode()})
-    assert "nothing to change" in publish(login, package)
+    assert "already up to date" in publish(login, package)
     write_json(package.path / METRICS_FILE, {})
     publish(login, package)
     assert hand_written(repository.files()[CARD_FILE].content.decode(), CARD_FILE) == "Beware of *frogs*.\n"
     (package.path / CARD_FILE).write_text(f"{begin}\nFrogs are fine now.\n{end}\n")
-    assert "written by hand on the Hub gives way" in publish(login, package)
+    assert "on the Hub will be replaced" in publish(login, package)
     assert hand_written(repository.files()[CARD_FILE].content.decode(), CARD_FILE) == "Frogs are fine now.\n"
 
 
@@ -140,7 +140,7 @@ def test_a_pull_request(hub: Hub, login: dict[str, str], tmp_path: Path, package
 
 def test_nothing_to_propose_changes_for(hub: Hub, login: dict[str, str], package: Package) -> None:
     ended = run_zoo(login, "publish", f"local-dir:{package.path}", "--to", "acme", "--pr")
-    assert f"there is no Hub repository {REPOSITORY} to propose changes for; leave out --pr" in ended.stderr
+    assert f"the Hub repository {REPOSITORY} does not exist" in ended.stderr
     assert hub.repositories == {}
 
 
@@ -162,7 +162,7 @@ def test_another_name(hub: Hub, login: dict[str, str], package: Package) -> None
 def test_a_private_repository(hub: Hub, login: dict[str, str], package: Package) -> None:
     publish(login, package, "--private")
     assert hub.repositories[REPOSITORY].private
-    assert "nothing to change" in publish(login, package, "--private")
+    assert "already up to date" in publish(login, package, "--private")
     hub.repositories[REPOSITORY].private = False
     ended = run_zoo(login, "publish", f"local-dir:{package.path}", "--to", "acme", "--private")
     assert ended.returncode == 1
@@ -219,9 +219,9 @@ def test_a_killed_upload_goes_on(hub: Hub, login: dict[str, str], package: Packa
 @pytest.mark.parametrize(
     ("token", "message"),
     [
-        (None, "there is no token, or it is not valid; log in with `hf auth login`"),
-        ("hf_wrong", "there is no token, or it is not valid; log in with `hf auth login`"),
-        ("others", "the token may not write there; use one that may, or another organisation"),
+        (None, "the token is missing or not valid; log in with `hf auth login`"),
+        ("hf_wrong", "the token is missing or not valid; log in with `hf auth login`"),
+        ("others", "the token has no write access"),
     ],
 )
 def test_who_may_not(token: str | None, message: str, hub: Hub, tmp_path: Path, package: Package) -> None:
@@ -245,7 +245,7 @@ def test_all_bundled_models_and_their_pins(hub: Hub, tmp_path: Path) -> None:
     environment = hub.environment(tmp_path / "home", hub.token("acme")) | {"ZOO_HUB_ORG": "acme"}
     ended = run_zoo(environment, "publish", "--all", "--pins", pins)
     assert ended.returncode == 0, ended.stderr
-    assert "note: rn26.cifar10: it has no ONNX file, which servers need: zoo export, then zoo verify" in ended.stdout
+    assert "note: rn26.cifar10: no ONNX file, which servers need: zoo export, then zoo verify" in ended.stdout
     table = json.loads(pins.read_text())
     assert table.keys() == hub.repositories.keys()
     for name, release in table.items():
@@ -256,7 +256,7 @@ def test_all_bundled_models_and_their_pins(hub: Hub, tmp_path: Path) -> None:
 def test_all_are_those_of_one_folder(hub: Hub, login: dict[str, str], package: Package, tmp_path: Path) -> None:
     chosen = login | {"ZOO_WEIGHTS": str(tmp_path / "chosen"), "COLUMNS": "250"}
     ended = run_zoo(chosen, "publish", "--all", "--to", "acme")
-    assert f"there is no model directory in {tmp_path / 'chosen'}" in ended.stderr
+    assert f"no model directory in {tmp_path / 'chosen'}" in ended.stderr
     shutil.copytree(package.path, tmp_path / "chosen" / "of-any-name")
     assert run_zoo(chosen, "publish", "--all", "--to", "acme").returncode == 0
     assert hub.repositories.keys() == {REPOSITORY}
@@ -267,7 +267,7 @@ def test_all_are_those_of_one_folder(hub: Hub, login: dict[str, str], package: P
 
 @pytest.mark.parametrize("to", ["", "acme/model"])
 def test_all_go_to_an_organization(to: str, hub: Hub, login: dict[str, str]) -> None:
-    assert f"error: --to {to!r}: name an organisation" in run_zoo(login, "publish", "--all", "--to", to).stderr
+    assert f"error: --to {to!r}: give an organisation" in run_zoo(login, "publish", "--all", "--to", to).stderr
     assert hub.log == []
 
 
@@ -282,5 +282,5 @@ def test_pins_that_cannot_be_written(hub: Hub, login: dict[str, str], package: P
 @pytest.mark.parametrize("flags", [[], ["wrn16", "--all"]])
 def test_one_or_all(flags: list[str], tmp_path: Path, hub: Hub) -> None:
     ended = run_zoo(hub.environment(tmp_path), "publish", *flags)
-    assert "error: name one model, or all with --all" in ended.stderr
+    assert "error: give one model, or --all" in ended.stderr
     assert hub.log == []

@@ -41,13 +41,13 @@ def test_splits_beside_another_folder(train: str, other: str, split: str, third:
     assert found.classes == TWO_CLASSES
     assert tuple(found.files) == ("train", split)
     beside, splits = third.partition("/")[0], ", ".join(sorted([train, other]))
-    assert found.notes == (f"{splits} in {tmp_path} are the splits; other folders beside them are left out: {beside}",)
+    assert found.notes == (f"{splits} in {tmp_path} are the splits; other folders beside them are ignored: {beside}",)
 
 
 def test_three_splits_and_what_lies_beside_them(tmp_path: Path) -> None:
     found = opened(tmp_path, *both("test"), *both("train"), *both("valid"), "README.md", "__MACOSX/train/cat/1.png")
     assert list(found.files) == ["train", "validation", "test"]
-    assert found.notes == (f"files in {tmp_path} beside its folders belong to no class: README.md",)
+    assert found.notes == (f"files directly in {tmp_path} belong to no class and are ignored: README.md",)
 
 
 def test_one_split_alone(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_folder_beside_decorated_splits_is_left_out(doubled: bool, tmp_path: P
     assert list(found.files) == ["train", "test"]
     assert found.classes == TWO_CLASSES
     assert found.notes == (
-        f"seg_test, seg_train in {tmp_path} are the splits; other folders beside them are left out: seg_pred",
+        f"seg_test, seg_train in {tmp_path} are the splits; other folders beside them are ignored: seg_pred",
     )
 
 
@@ -117,37 +117,34 @@ def test_classes_stay_classes(files: list[str], tmp_path: Path) -> None:
     [
         (
             [*both("train"), "bus/1.png"],
-            "{} can be read in two ways: train is a split, and bus beside it no part of the data, or all of them are "
-            "classes. If it is a split, move bus to another place; if they are classes, rename what is called like a "
-            "split, or move all class folders into NEW/train and give NEW",
+            "{} is ambiguous: either train is a split, with bus beside it",
         ),
-        (["train/1.png", "val/1.png"], "{}: train, val are called like splits, but have no class folders"),
-        (["train/1.png", "val/1.png", "bus/1.png"], "if they are classes, rename what is called like a split"),
-        (["train/1.png", "train/steam/1.png", "test/1.png", "bus/1.png"], "test, train are called like splits"),
+        (["train/1.png", "val/1.png"], "{}: train, val are named like splits"),
+        (["train/1.png", "val/1.png", "bus/1.png"], "if they are classes, rename the folders named like splits"),
+        (["train/1.png", "train/steam/1.png", "test/1.png", "bus/1.png"], "test, train are named like splits"),
         (
             [*both("fold1"), *both("fold2"), "fold2/fox/1.png", "raw/1.png"],
-            "{} can be read in two ways: fold1, fold2 hold folders of the same names, which are the classes (cat, dog, "
-            "fox), or are classes themselves. If they are splits, call them train, validation or test, or give one of "
-            "them, such as {}/fold1; if they are classes, move all class folders into NEW/train and give NEW",
+            "{} is ambiguous: fold1, fold2 have sub-folders of the same names, so either these are the classes (cat, "
+            "dog, fox), or fold1, fold2 are. If they are splits, name them train, validation or test, or give one of "
+            "them, such as {}/fold1",
         ),
-        ([*both("amazon/images"), *both("webcam/images")], "amazon, webcam hold folders of the same names"),
-        ([*both("dogs_train"), *both("dogs_extra")], "dogs_extra, dogs_train hold folders of the same names"),
+        ([*both("amazon/images"), *both("webcam/images")], "amazon, webcam have sub-folders of the same names"),
+        ([*both("dogs_train"), *both("dogs_extra")], "dogs_extra, dogs_train have sub-folders of the same names"),
         (
             ["dogs_train/1.png", "dogs_val/1.png", "fox/1.png"],
-            "{} can be read in two ways: dogs_train, dogs_val are splits, or classes. If they are splits, call them "
-            "train, validation or test, and put each class's images in a folder of its own, such as "
-            "{}/train/CLASS/image.jpg; if they are classes, rename what is called like a split",
+            "{} is ambiguous: dogs_train, dogs_val are either splits or classes. If they are splits, name them train, "
+            "validation or test, and put the images of each class in a sub-folder, such as {}/train/CLASS/image.jpg",
         ),
-        ([*both("img_train"), "img_val/1.png"], "img_train, img_val are splits, or classes"),
-        (["train1/1.png", "train2/1.png"], "train1, train2 are splits, or classes"),
-        ([*both("train1"), *both("train2")], "several folders of one split, train: train1, train2; keep"),
-        (["a/a_train/1.png", "a/a_test/1.png", "b/1.png"], "{}/a holds folders that are called like splits: a_test"),
-        ([*both("val"), *both("valid"), *both("train")], "several folders of one split, validation: val, valid"),
-        (["train/1.png", *both("val")], "train has no class folders; put each"),
+        ([*both("img_train"), "img_val/1.png"], "img_train, img_val are either splits or classes"),
+        (["train1/1.png", "train2/1.png"], "train1, train2 are either splits or classes"),
+        ([*both("train1"), *both("train2")], "several folders for the train split: train1, train2; keep"),
+        (["a/a_train/1.png", "a/a_test/1.png", "b/1.png"], "{}/a has sub-folders named like splits: a_test"),
+        ([*both("val"), *both("valid"), *both("train")], "several folders for the validation split: val, valid"),
+        (["train/1.png", *both("val")], "train has no class folders; put"),
         (
             ["cat/train/1.png", "cat/test/1.png", "dog/train/1.png", "dog/test/1.png"],
-            "{}/cat holds folders that are called like splits: test, train. If they are splits, put them above the "
-            "classes, such as {}/test/cat, or give {}/cat if the classes are in them; if they are not, rename them",
+            "{}/cat has sub-folders named like splits: test, train. If they are splits, put them above the classes, "
+            "such as {}/test/cat, or give {}/cat if the classes are in them",
         ),
         (["data/train/cat/1.png", "data/val/cat/1.png"], "give {}/data if the classes are in them"),
     ],

@@ -66,7 +66,7 @@ def test_create_with_an_unknown_name() -> None:
 
 
 def test_create_with_an_unknown_assignment() -> None:
-    with pytest.raises(UnknownNameError, match="no assignment is called 'argmax'"):
+    with pytest.raises(UnknownNameError, match="unknown assignment 'argmax'"):
         zoo.create("wrn16-ours", assignment="argmax")  # type: ignore[arg-type]
 
 
@@ -104,13 +104,13 @@ def test_load_without_weights() -> None:
 
 
 def test_weights_trained_on_another_data_set_that_are_not_here() -> None:
-    with pytest.raises(PackageError, match=r"there is no model 'wrn16-ours\.cifar100' here"):
+    with pytest.raises(PackageError, match=r"model 'wrn16-ours\.cifar100' is not available"):
         zoo.load("wrn16-ours", pretrained="cifar100")
 
 
 @pytest.mark.parametrize("name", ["wrn16-ours.cifar10", "local-dir:x", "hf-hub:org/name"])
 def test_weights_are_named_once(name: str) -> None:
-    with pytest.raises(InputError, match="already; leave out pretrained='cifar10'"):
+    with pytest.raises(InputError, match=r"already .*; leave out pretrained='cifar10'"):
         zoo.load(name, pretrained="cifar10")
 
 
@@ -148,7 +148,7 @@ def test_half_precision_files_load_in_single_precision(make_package: MakePackage
 @pytest.mark.parametrize("path", ["weights/wrn16-ours.cifar10", "./wrn16-ours", "~/wrn16-ours", "/tmp", "a\\b", ""])
 @pytest.mark.parametrize("pretrained", [True, False])
 def test_a_bare_path_is_refused(path: str, pretrained: bool) -> None:
-    with pytest.raises(BarePathError, match="is not a name; for a model directory write local-dir:"):
+    with pytest.raises(BarePathError, match=r"is not a model name; .* local-dir:"):
         zoo.load(path, pretrained=pretrained)
 
 
@@ -187,14 +187,14 @@ def test_a_file_that_is_not_safetensors(content: bytes, make_package: MakePackag
 def test_weights_of_another_variant(make_package: MakePackage) -> None:
     package = make_package("wrn16-ours")
     rewrite_config(package, variant="wrn16")
-    with pytest.raises(WeightsMismatchError, match=r"(?s)do not fit wrn16: .*block\.keys\.weight"):
+    with pytest.raises(WeightsMismatchError, match=r"(?s)do not match wrn16: .*block\.keys\.weight"):
         zoo.load(local(package))
 
 
 def test_weights_for_another_number_of_classes(make_package: MakePackage) -> None:
     package = make_package("wrn16-ours")
     rewrite_config(package, classes=("cat", "dog"))
-    with pytest.raises(WeightsMismatchError, match="for 10 classes, and it names 2"):
+    with pytest.raises(WeightsMismatchError, match="10 classes, the file names 2"):
         zoo.load(local(package))
 
 
@@ -211,7 +211,7 @@ def test_weights_that_answer_otherwise_than_the_configuration_says(
 ) -> None:
     package = make_package("wrn16-ours")
     rewrite_config(package, **change)
-    with pytest.raises(WeightsMismatchError, match=rf"{re.escape(tensor)} is .*, and it says .*; fetch or train"):
+    with pytest.raises(WeightsMismatchError, match=rf"{re.escape(tensor)} is .*, in the file .*; fetch or train"):
         zoo.load(local(package), num_classes=classes)
 
 

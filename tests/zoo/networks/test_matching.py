@@ -178,5 +178,5 @@ def test_none_of_bn_relu_is_what_is_missing_to_1(scores: Tensor) -> None:
 
 
 def test_an_unknown_assignment() -> None:
-    with pytest.raises(UnknownNameError, match="no assignment is called 'soft-max'; did you mean softmax"):
+    with pytest.raises(UnknownNameError, match="unknown assignment 'soft-max'; did you mean softmax"):
         make_assignment("soft-max", 4)  # type: ignore[arg-type]

@@ -40,7 +40,7 @@ def test_the_nearest_is_that_of_hellinger_s_distance() -> None:
 
 
 def test_only_proportions_count() -> None:
-    """An assignment by batch normalisation and ReLU is no distribution."""
+    """An assignment by batch normalisation and ReLU is not a distribution."""
     shares = np.random.default_rng(0).dirichlet(np.ones(4), (8, 8)).transpose(2, 0, 1).astype(np.float32)
     assert np.array_equal(some_entities().nearest(shares), some_entities().nearest(7 * shares))
 
@@ -59,14 +59,16 @@ def test_answers_name_the_nearest() -> None:
 
 def test_entities_of_other_weights_are_refused(package: Package) -> None:
     some_entities("ab" * 32).write(package)
-    with pytest.raises(PackageError, match=r"was made from weights with SHA-256 abab.*remove it, or find them again"):
+    with pytest.raises(
+        PackageError, match=r"was made from weights with SHA-256 abab.*remove it, or find the entities again"
+    ):
         Entities.read(package)
 
 
 def test_entities_of_other_classes_are_refused(make_package: MakePackage) -> None:
     package = make_package(classes=("a", "b", "c"))
     some_entities(package.config.weights_sha256).write(package)
-    with pytest.raises(PackageError, match=r"has other classes than wrn16-ours\.cifar10"):
+    with pytest.raises(PackageError, match=r"the classes in .* are not those of wrn16-ours\.cifar10"):
         Entities.read(package)
 
 
@@ -76,9 +78,9 @@ def test_entities_of_other_classes_are_refused(make_package: MakePackage) -> Non
         (lambda value: value.pop("classes"), "classes: .*required"),
         (lambda value: value.update(more=1), "more: .*nexpected"),
         (lambda value: value["entities"][0].update(kind="wing"), "kind: .*'pure', 'pair', 'generic' or 'none'"),
-        (lambda value: value["entities"][0].update(name="cat"), "of different names"),
-        (lambda value: value["entities"][0]["mixture"].pop(), "has 3 shares, not C \\+ 1"),
-        (lambda value: value["entities"][0].update(mixture=[0.5, 0.5, 0.5, -0.5]), "is no distribution"),
+        (lambda value: value["entities"][0].update(name="cat"), "with distinct names"),
+        (lambda value: value["entities"][0]["mixture"].pop(), "has 3 shares, expected C \\+ 1"),
+        (lambda value: value["entities"][0].update(mixture=[0.5, 0.5, 0.5, -0.5]), "is not a distribution"),
         (lambda value: value["entities"].clear(), "at least one"),
     ],
 )
@@ -88,13 +90,13 @@ def test_a_damaged_file_is_refused(change: Callable[[dict[str, Any]], object], m
     value = json.loads(file.read_text())
     change(value)
     file.write_text(json.dumps(value))
-    with pytest.raises(PackageError, match=f"is no list of entities: .*{message}.*; remove it"):
+    with pytest.raises(PackageError, match=f"is not a list of entities: .*{message}.*; remove it"):
         Entities.read(package)
 
 
 def test_what_is_no_json_is_refused(package: Package) -> None:
     (package.path / ENTITIES_FILE).write_text("{")
-    with pytest.raises(PackageError, match="is no list of entities: file: Invalid JSON"):
+    with pytest.raises(PackageError, match="is not a list of entities: file: Invalid JSON"):
         Entities.read(package)
 
 

@@ -39,7 +39,7 @@ def test_metadata_say_the_precision(precision: Precision) -> None:
 
 def test_metadata_without_a_precision_mean_single_and_of_an_unknown_one_are_refused() -> None:
     assert precision_from_metadata({}, "model.onnx") == "fp32"
-    with pytest.raises(PackageError, match=r'the metadata of model\.onnx say precision = "int4": it is one of fp32'):
+    with pytest.raises(PackageError, match=r'the metadata of model\.onnx has precision = "int4": must be one of fp32'):
         precision_from_metadata({"precision": '"int4"'}, "model.onnx")
 
 
@@ -63,10 +63,13 @@ def test_files_that_declare_nothing_have_the_standard_outputs() -> None:
     [
         ({}, r"model\.onnx does not declare its outputs parts; export it again"),
         ({"outputs": "[]"}, "does not declare its outputs logits, parts"),
-        ({"outputs": "{"}, "declare no valid outputs: outputs: Invalid JSON"),
-        ({"outputs": json.dumps([{"name": "logits", "kind": "tensor", "title": ""}])}, r"no valid outputs: 0\.kind"),
+        ({"outputs": "{"}, "does not declare valid outputs: outputs: Invalid JSON"),
+        ({"outputs": json.dumps([{"name": "logits", "kind": "tensor", "title": ""}])}, r"valid outputs: 0\.kind"),
         ({"outputs": json.dumps([{"name": "a b", "kind": "vector", "title": ""}])}, "expected an identifier"),
-        ({"outputs": json.dumps([{"name": "a", "kind": "index map", "title": ""}])}, "every index map needs a legend"),
+        (
+            {"outputs": json.dumps([{"name": "a", "kind": "index map", "title": ""}])},
+            "output of kind 'index map' without a legend",
+        ),
     ],
 )
 def test_outputs_that_are_not_declared_are_refused(metadata: dict[str, str], message: str) -> None:

@@ -17,8 +17,8 @@ MakePackage = Callable[..., Package]
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"input_size": 4097}, "input_size = 4097: from 32 to 4096"),
-        ({"data": "../../home"}, "data = '../../home': up to 96 letters"),
+        ({"input_size": 4097}, "input_size = 4097: must be from 32 to 4096"),
+        ({"data": "../../home"}, "data = '../../home': expected up to 96 letters"),
         ({"data": "a\nb"}, "up to 96 letters"),
         ({"classes": [str(number) for number in range(100_001)]}, "classes: expected at most 100,000, got 100,001"),
         ({"normalization": {"mean": [0, 0, 0], "std": [1, 0, 1]}}, "expected finite means and positive deviations"),
@@ -106,8 +106,8 @@ def test_every_wrong_field_is_named() -> None:
     [
         (None, "from before the first release: its semantic block was ignored .* train the model again"),
         (1, "format version 1, from before"),
-        (3, "format version 3, and this zoo reads version 2; install the version of template-zoo that wrote it"),
-        ("2", "format version '2', and"),
+        (3, "format version 3, but this zoo reads version 2"),
+        ("2", "format version '2', but"),
     ],
 )
 def test_what_another_version_wrote(version: object, problem: str) -> None:

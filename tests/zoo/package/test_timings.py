@@ -51,7 +51,7 @@ def test_what_is_not_said_is_as_by_default(make_package: MakePackage) -> None:
         ({"cores": "two"}, "cores: Input should be a valid integer"),
         ({"runtime": {"spin": "perhaps"}}, "runtime.spin: Input should be a valid boolean"),
         ({"runtime": []}, "runtime: Input should be an object"),
-        ({"runtime": {"streams": -1}}, "streams = -1: it must be at least 0"),
+        ({"runtime": {"streams": -1}}, "streams = -1: must be at least 0"),
         ({"runtime": {"optimization": "most"}}, "runtime.optimization: Input should be 'basic', 'extended' or 'all'"),
         ({"trials": [{"runtime": {}}]}, "trials.0.seconds: Field required"),
     ],

@@ -57,12 +57,12 @@ def test_it_knows_its_model_and_device(predictor: OnnxPredictor) -> None:
 
 
 def test_pixels_of_another_size_are_refused(predictor: OnnxPredictor) -> None:
-    with pytest.raises(InputError, match=rf"{re.escape(DEFAULT_MODEL)} takes uint8 pixels \[N, 3, 32, 32\]"):
+    with pytest.raises(InputError, match=rf"{re.escape(DEFAULT_MODEL)} expects uint8 pixels \[N, 3, 32, 32\]"):
         predictor(np.zeros((1, 3, 40, 40), dtype=np.uint8))
 
 
 def test_a_directory_without_an_onnx_file(make_package: MakePackage) -> None:
-    with pytest.raises(PackageError, match=r"has no ONNX file in fp32; make one with `zoo export .*`, which needs"):
+    with pytest.raises(PackageError, match=r"has no ONNX file in fp32; create one with `zoo export .*`, which needs"):
         OnnxPredictor.open(make_package())
 
 
@@ -95,8 +95,8 @@ def test_cuda_where_there_is_none_says_why() -> None:
     with pytest.raises(DeviceError) as caught:
         OnnxPredictor.open(open_model(DEFAULT_MODEL), "cuda")
     built_with = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-    assert ("there is no NVIDIA driver" if built_with else "was built without it") in str(caught.value)
-    assert "ask for the CPU" in str(caught.value)
+    assert ("has no NVIDIA driver" if built_with else "was built without it") in str(caught.value)
+    assert "use the CPU" in str(caught.value)
 
 
 @pytest.mark.skipif(HAS_GPU, reason="this machine has a GPU")
@@ -212,9 +212,9 @@ def test_other_options_change_no_answer(changes: dict[str, object], small: OnnxP
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"streams": -1}, "streams = -1: it must be at least 0"),
-        ({"part": -2}, "part = -2: it must be at least 0"),
-        ({"optimization": "most"}, "optimization = 'most': it is one of basic, extended, all"),
+        ({"streams": -1}, "streams = -1: must be at least 0"),
+        ({"part": -2}, "part = -2: must be at least 0"),
+        ({"optimization": "most"}, "optimization = 'most': must be one of basic, extended, all"),
     ],
 )
 def test_a_runtime_that_cannot_be_is_refused(values: dict[str, object], message: str) -> None:
@@ -269,16 +269,14 @@ def test_what_is_asked_for_goes_before_what_was_found(tuned: Package) -> None:
 
 def test_a_file_in_another_precision_than_its_name_says(tuned: Package) -> None:
     shutil.copy(tuned.onnx(), tuned.path / ONNX_FILES["int8"])
-    with pytest.raises(
-        PackageError, match=r"model\.int8\.onnx is in fp32, not in int8 as its name says; export it again"
-    ):
+    with pytest.raises(PackageError, match=r"model\.int8\.onnx has precision fp32, not int8"):
         OnnxPredictor.open(tuned, "cpu")
 
 
 def test_a_chosen_precision_that_is_not_there(tuned: Package) -> None:
     tuned.onnx("int8").unlink()
     with pytest.raises(
-        PackageError, match=r"has no ONNX file in int8; make one with `zoo export .* --precision int8`, which needs"
+        PackageError, match=r"has no ONNX file in int8; create one with `zoo export .* --precision int8`, which needs"
     ):
         OnnxPredictor.open(tuned)
 
@@ -290,5 +288,7 @@ def test_the_command_that_makes_an_onnx_file_names_the_model(
     with pytest.raises(PackageError, match=f"`zoo export local-dir:{package.path} --precision fp16`"):
         require_onnx(package, "fp16")
     monkeypatch.setenv("ZOO_WEIGHTS", str(tmp_path))
-    with pytest.raises(PackageError, match=r"make one with `zoo export rn38\.pets`, which needs PyTorch: pip install"):
+    with pytest.raises(
+        PackageError, match=r"create one with `zoo export rn38\.pets`, which needs PyTorch: pip install"
+    ):
         require_onnx(package)

@@ -55,6 +55,6 @@ def test_pixels_of_the_models_size_pass(count: int, config: ModelConfig) -> None
     ],
 )
 def test_other_pixels_do_not(shape: tuple[int, ...], dtype: type, config: ModelConfig) -> None:
-    with pytest.raises(InputError, match=r"wrn16.pets takes uint8 pixels \[N, 3, 40, 40\]") as caught:
+    with pytest.raises(InputError, match=r"wrn16.pets expects uint8 pixels \[N, 3, 40, 40\]") as caught:
         check_pixels(np.zeros(shape, dtype=dtype), config)
     assert str(caught.value).endswith(f"got {np.dtype(dtype)} {list(shape)}")

@@ -35,5 +35,5 @@ def test_it_knows_its_model_and_device(make_package: Callable[..., Package]) -> 
 
 
 def test_pixels_of_another_size_are_refused(make_package: Callable[..., Package]) -> None:
-    with pytest.raises(InputError, match=r"wrn16\.cifar10 takes uint8 pixels \[N, 3, 40, 40\]"):
+    with pytest.raises(InputError, match=r"wrn16\.cifar10 expects uint8 pixels \[N, 3, 40, 40\]"):
         TorchPredictor.open(make_package("wrn16", size=40))(np.zeros((1, 3, 32, 32), dtype=np.uint8))

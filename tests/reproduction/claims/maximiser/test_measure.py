@@ -55,7 +55,7 @@ def test_the_figure_has_a_row_a_measure_and_a_column_a_network(finding: Finding)
 
 @pytest.mark.parametrize(
     ("below", "expected"),
-    [((), "holds"), ((EQUAL,), "holds in part"), (("plain soft-max",), "does not hold")],
+    [((), "holds"), ((EQUAL,), "holds in part"), (("plain softmax",), "does not hold")],
 )
 def test_the_verdict_goes_by_the_rule(below: tuple[str, ...], expected: str) -> None:
     lows = {name: -0.01 if name in below else 0.01 for name in (*LIMITS, EQUAL)}
