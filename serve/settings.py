@@ -43,17 +43,17 @@ class Settings:
     root_path: str = option("", "Path prefix added by a proxy, such as /zoo; the proxy may strip it or not.")
     processes: int = option(
         0,
-        "Worker processes, each with its own copy of the models; 0 for one per core, at most 8, or one on CUDA.",
+        "Worker processes, each with its own copy of the models; 0 for one per core (at most 8), or one on CUDA.",
         least=0,
         most=256,
     )
-    device: Device = option("auto", "Device to compute on; with cuda, the server fails to start if there is none.")
+    device: Device = option("auto", "Device to compute on: auto, cpu, or cuda, which fails to start without one.")
     threads: int = option(0, "CPU threads for inference; 0 for one per core.", least=0, most=MAX_THREADS)
     precision: Literal["auto", Precision] = option(
-        "auto", "Precision of the ONNX files to serve; auto for the one that `zoo tune` chose, or fp32."
+        "auto", "Precision of the ONNX files to serve: fp32, fp16 or int8; auto for the choice of `zoo tune`, or fp32."
     )
     load: Literal["start", "use"] = option(
-        "start", "When to load models: at start-up, or on first use; the default model is always loaded at start-up."
+        "start", "When to load models: at start-up (start) or on first use (use); the default one always at start-up."
     )
     model_memory_mb: float = option(
         0.0,
@@ -99,8 +99,8 @@ class Settings:
         least=0,
         most=MAX_THREADS,
     )
-    log_format: LogFormat = option("text", "Log format: lines of text, or JSON objects.")
-    log_level: LogLevel = option("info", "Minimum level of logged records.")
+    log_format: LogFormat = option("text", "Log format: text, or json for one JSON object per line.")
+    log_level: LogLevel = option("info", "Minimum level of logged records: debug, info, warning or error.")
     api_keys_file: str | None = option(
         None, "File with one API key per line, NAME:KEY or KEY; requests must send one. Reloaded when it changes."
     )

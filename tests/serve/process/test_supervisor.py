@@ -109,7 +109,7 @@ def test_one_that_dies_is_replaced(server: Running) -> None:
         server.ask()
         await_(lambda: server.metric("zoo_connections ") >= len(connections))
         os.kill(before[0], signal.SIGKILL)
-        await_text(server.log, f"process {before[0]} ended: SIGKILL; starting another")
+        await_text(server.log, f"process {before[0]} ended: SIGKILL; restarting")
         ended, _, _ = select.select(connections, [], [], 0)
         # The system had spread them; the other process has noticed nothing.
         assert 0 < len(ended) < len(connections)
