@@ -1,1 +1,1 @@
-"""What a trained model's patches mean: pages, reports, and measurements of the paper's claims."""
+"""Interpretation of trained models: pages for images, reports on splits, faithfulness and probing of the block."""

@@ -1,4 +1,4 @@
-"""The commands of this package, each in a file of its own."""
+"""Commands of this package, each of which is defined in its own module."""
 
 import typer
 
@@ -10,7 +10,7 @@ from explain.similar.cli import similar
 
 
 def add_commands(app: typer.Typer) -> None:
-    """Add this package's commands to the program."""
+    """Register this package's commands."""
     app.command()(semantics)
     app.command()(similar)
     app.command()(explain)

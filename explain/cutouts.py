@@ -1,4 +1,4 @@
-"""Patches cut out with their surroundings: of the pixels that a network sees, or of the whole image."""
+"""Crops of patches with their surroundings, from a network's input pixels or from the original image."""
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -7,12 +7,12 @@ from zoo.images.preprocess import Box, Pixels
 from zoo.semantic_map import INK, PAPER
 
 SIDE = 84
-"""Side in pixels, approximately, of a patch that is cut out of pixels."""
+"""Approximate side of a crop of input pixels, in pixels."""
 CUT = 160
-"""Side in pixels of a patch that is cut out of an image."""
+"""Side of a crop of an original image, in pixels."""
 
 Place = tuple[int, int]
-"""Row and column of a patch, from 0."""
+"""Row and column of a patch, starting at 0."""
 
 
 def cut_out_pixels(
@@ -24,15 +24,16 @@ def cut_out_pixels(
     *,
     frame: bool = True,
 ) -> Image.Image:
-    """A patch in a square of `2 radius + 1` cells, or in the whole image if that is smaller; no pixel is blended.
+    """Crop a square of `2 radius + 1` cells around a patch, or the whole image if that is smaller, without
+    interpolation.
 
     Arguments:
-        pixels: [3, S, S].
-        grid: rows and columns of the patches.
-        place: of the patch.
-        radius: cells on each side; near an edge of the image there are more on the opposite side.
-        side: approximate side of the result in pixels.
-        frame: whether the patch is framed.
+        pixels: image, [3, S, S].
+        grid: rows and columns of the patch grid.
+        place: row and column of the patch.
+        radius: cells on each side of the patch; near an edge of the image there are more on the opposite side.
+        side: approximate side of the crop, in pixels.
+        frame: whether to draw a frame around the patch.
     """
     height, width = (length / cells for length, cells in zip(pixels.shape[1:], grid, strict=True))
     (first, last), (left, right) = (_window(at, radius, cells) for at, cells in zip(place, grid, strict=True))
@@ -51,17 +52,17 @@ def cut_out_pixels(
 
 
 def cut_out_image(image: Image.Image, box: Box, grid: tuple[int, int], place: Place) -> Image.Image:
-    """A patch, framed, with the patches next to it, at the image's own resolution: `CUT` x `CUT` pixels.
+    """Crop a framed patch with its neighbours from an image at its full resolution: `CUT` x `CUT` pixels.
 
     Arguments:
-        image: as large as it is.
-        box: the part of it that the network sees.
-        grid: rows and columns of the patches.
-        place: of the patch.
+        image: image at its full size.
+        box: part of the image that the network sees.
+        grid: rows and columns of the patch grid.
+        place: row and column of the patch.
     """
     (first, last), (left, right) = (_window(at, 1, cells) for at, cells in zip(place, grid, strict=True))
     start, end = patch_box(box, grid, (first, left)), patch_box(box, grid, (last - 1, right - 1))
-    # Rounding must not lead out of the image.
+    # Rounding must not extend beyond the image.
     part = Box(start.left, start.top, min(end.right, box.right), min(end.bottom, box.bottom))
     across, down = CUT / (part.right - part.left), CUT / (part.bottom - part.top)
     cut = image.resize((CUT, CUT), Image.Resampling.NEAREST if across > 2 else Image.Resampling.BICUBIC, box=part)
@@ -73,20 +74,20 @@ def cut_out_image(image: Image.Image, box: Box, grid: tuple[int, int], place: Pl
 
 
 def patch_box(box: Box, grid: tuple[int, int], place: Place) -> Box:
-    """The part of a box that a patch of the grid covers."""
+    """Part of a box that a patch of the grid covers."""
     height, width = (box.bottom - box.top) / grid[0], (box.right - box.left) / grid[1]
     left, top = box.left + place[1] * width, box.top + place[0] * height
     return Box(left, top, left + width, top + height)
 
 
 def draw_frame(pen: ImageDraw.ImageDraw, box: Box) -> None:
-    """Draw a frame inside a box, light on dark, to be visible on both."""
+    """Draw a frame inside a box, light on dark, which is visible on any background."""
     pen.rectangle(tuple(box), outline=INK, width=3)
     pen.rectangle((box.left + 1, box.top + 1, box.right - 1, box.bottom - 1), outline=PAPER, width=1)
 
 
 def _window(place: int, radius: int, cells: int) -> tuple[int, int]:
-    """The first cell around a place, and the one after the last."""
+    """Range of cells around a place: the first one, and the one after the last."""
     length = min(2 * radius + 1, cells)
     first = min(max(place - radius, 0), cells - length)
     return first, first + length

@@ -1,7 +1,7 @@
-"""How much of an image the answer for a patch depends on.
+"""Effective receptive field of patches.
 
-The theoretical receptive field of these networks' patches is as large as the image; most of it hardly matters (W. Luo
-et al., *Understanding the Effective Receptive Field in Deep Convolutional Neural Networks*, 2016).
+The theoretical receptive field of a patch covers the whole image in these networks, but most of it has hardly any
+influence (W. Luo et al., *Understanding the Effective Receptive Field in Deep Convolutional Neural Networks*, 2016).
 """
 
 import numpy as np
@@ -19,12 +19,12 @@ BATCH = 8
 def receptive_radius(network: Network, pixels: Pixels) -> int:
     """Number of cells on each side of a patch that belong to its effective receptive field.
 
-    The smallest square of cells around the middle cell with 90% of the squared gradient of the patch's strongest
-    logit by the normalised pixels, over the first images.
+    The field is the smallest square of cells around the central cell that has 90% of the squared gradient of the
+    patch's largest logit with respect to the normalised pixels, over the first `IMAGES` images.
 
     Arguments:
-        network: in evaluation mode.
-        pixels: [N, 3, S, S], of training images.
+        network: network in evaluation mode.
+        pixels: training images, [N, 3, S, S].
     """
     energy = sum(_energy(network, pixels[start : start + BATCH]) for start in range(0, min(IMAGES, len(pixels)), BATCH))
     assert isinstance(energy, np.ndarray)
@@ -38,7 +38,7 @@ def receptive_radius(network: Network, pixels: Pixels) -> int:
 
 
 def _energy(network: Network, pixels: Pixels) -> np.ndarray:
-    """The squared gradient summed over the pixels of each cell, [h, w]."""
+    """Squared gradient, summed over the pixels of each cell, [h, w]."""
     device = network.device
     normalised = network.normalize(torch.from_numpy(pixels.copy()).to(device)).requires_grad_()
     features = network.stages(network.stem(normalised))

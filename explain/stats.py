@@ -1,4 +1,4 @@
-"""Bootstrap intervals over images: the patches of one image are alike, so images are what is resampled."""
+"""Bootstrap intervals. Images are resampled rather than patches, since the patches of an image are correlated."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,7 +13,7 @@ LEVEL = 0.95
 
 
 class Estimate(NamedTuple):
-    """A number with its 95% bootstrap interval."""
+    """Estimate with its 95% bootstrap interval."""
 
     value: float
     low: float
@@ -23,13 +23,13 @@ class Estimate(NamedTuple):
 def bootstrap(
     statistic: Callable[[Floats], ArrayLike], images: int, seed: int, resamples: int = RESAMPLES
 ) -> list[Estimate]:
-    """Percentile intervals of a statistic over images (B. Efron, *Bootstrap Methods*, 1979).
+    """Percentile bootstrap intervals of a statistic over images (B. Efron, *Bootstrap Methods*, 1979).
 
     Arguments:
-        statistic: K numbers, given how often each image counts, [N].
-        images: N.
-        seed: the same one draws the same images, so that the numbers of one statistic are paired.
-        resamples: number of times N images are drawn.
+        statistic: function from the number of times that each image is drawn, [N], to K numbers.
+        images: number of images, N.
+        seed: seed of the resamples, which are the same for all K numbers, so that these are paired.
+        resamples: number of resamples of N images.
 
     Returns:
         K estimates.
@@ -43,12 +43,12 @@ def bootstrap(
 
 
 def mean_estimates(values: NDArray[np.floating], seed: int, resamples: int = RESAMPLES) -> list[Estimate]:
-    """The means of M quantities over images, paired.
+    """Means of M paired quantities over images.
 
     Arguments:
-        values: [N, M], a row for each image; NaN where an image has no value. Every quantity needs one value.
-        seed: of the resamples.
-        resamples: number of times N images are drawn.
+        values: [N, M], one row per image; NaN where an image has no value. Every quantity needs at least one value.
+        seed: seed of the resamples.
+        resamples: number of resamples of N images.
     """
     present = np.isfinite(values).astype(np.float64)
     filled = np.nan_to_num(values).astype(np.float64)
@@ -56,13 +56,13 @@ def mean_estimates(values: NDArray[np.floating], seed: int, resamples: int = RES
 
     def statistic(counts: Floats) -> Floats:
         images = counts @ present
-        # A resample without any image that has a value says nothing new.
+        # A resample without any values falls back to the mean over all images.
         return np.where(images > 0, (counts @ filled) / np.maximum(images, 1), means)
 
     return bootstrap(statistic, len(values), seed, resamples)
 
 
 def mean_estimate(values: NDArray[np.floating], seed: int, resamples: int = RESAMPLES) -> Estimate:
-    """The mean of one quantity [N] over images; see `mean_estimates`."""
+    """Mean of one quantity [N] over images; see `mean_estimates`."""
     [estimate] = mean_estimates(values[:, None], seed, resamples)
     return estimate

@@ -1,4 +1,4 @@
-"""What a network computes of each patch, on both sides of its block."""
+"""Activations of each patch before and after a network's semantic block."""
 
 from typing import NamedTuple
 
@@ -12,19 +12,19 @@ from zoo.networks.network import Network
 from zoo.outputs import Array
 
 Space = str
-"""A name of `Tapped.spaces`: `before` (features [d] that enter the block), `after` (those that leave it) or `mixture`
-(what the block computes: the class vectors, weighted by the patch's shares)."""
+"""Name of a feature space: `before` (inputs [d] of the block), `after` (its outputs) or `mixture` (the class vectors
+weighted by the patch's shares, as computed by the block)."""
 
 
 class Tapped(NamedTuple):
-    """What a network computes for N images; C classes on an h x w patch grid."""
+    """Activations for N images, with C classes and an h x w patch grid."""
 
     logits: Array
-    """[N, C], the class logits."""
+    """Class logits, [N, C]."""
     shares: Array | None
-    """[N, h, w, C + 1], the assignment, `none` last, each patch's sum 1; None where the variant has no block."""
+    """Assignment, [N, h, w, C + 1], `none` last, normalised to sum 1 per patch; None if the variant has no block."""
     spaces: dict[Space, Array]
-    """Features [N, h, w, d] by the name of their space; only `before` where there is no block."""
+    """Features [N, h, w, d] by space; only `before` if there is no block."""
 
 
 @torch.inference_mode()
@@ -38,7 +38,7 @@ def tap(network: Network, pixels: Pixels) -> Tapped:
     assert isinstance(network.block, SemanticBlock)
     mixture = network.block.mixture(tapped.assignment)
     shares = _by_patch(tapped.assignment)
-    # The assignment `bn_relu` is no distribution; what is said of shares is said of their proportions.
+    # The assignment `bn_relu` is not a distribution; normalise it.
     shares /= np.maximum(shares.sum(axis=-1, keepdims=True), 1e-12)
     return Tapped(
         logits,
@@ -48,7 +48,7 @@ def tap(network: Network, pixels: Pixels) -> Tapped:
 
 
 def class_vectors(network: Network) -> NDArray[np.float64] | None:
-    """The class vectors [C, d], a row a class, as the block adds them; None where the variant has no block."""
+    """Class vectors [C, d] that the block adds, one row per class; None if the variant has no block."""
     if not isinstance(network.block, SemanticBlock):
         return None
     return network.block.class_vectors().detach().T.double().cpu().numpy()

@@ -1,8 +1,8 @@
-"""Dense networks whose features come in whole vectors of the processor; the answers stay the same.
+"""Padding of dense networks to whole SIMD vectors, with the same outputs.
 
-ONNX Runtime keeps features on the CPU in blocks of 16 channels (8 without AVX-512), and convolves, normalises and
-concatenates whole blocks. Twelve new channels a layer fill no block: around each concatenation all features would be
-taken out of their blocks and put back. Four more channels of zeros a layer cost less.
+On the CPU, ONNX Runtime stores features in blocks of 16 channels (8 without AVX-512), and convolves, normalises and
+concatenates whole blocks. Twelve new channels per layer do not fill a block, so that all features would be reordered
+before and after each concatenation. Four additional zero channels per layer cost less.
 """
 
 import torch
@@ -14,13 +14,13 @@ from zoo.networks.densenet import DenseLayer
 from zoo.networks.network import Network
 
 BLOCK = 16
-"""Numbers in single precision that the widest vectors hold."""
+"""Single-precision numbers in the widest SIMD vector."""
 
 
 def align_channels(network: Network) -> None:
     """Pad the features of a folded dense network with zeros, so that each layer adds a multiple of `BLOCK` channels.
 
-    A network that is not dense stays as it is: its channels are such multiples.
+    Other networks are unchanged: their numbers of channels already are such multiples.
     """
     if any(isinstance(module, DenseLayer) for module in network.modules()):
         used = _align_layers(nn.Sequential(network.stem, network.stages))
@@ -30,14 +30,14 @@ def align_channels(network: Network) -> None:
 
 
 def _align_layers(layers: nn.Sequential, used: Tensor | None = None) -> Tensor:
-    """Align layers in sequence.
+    """Align a sequence of layers.
 
     Arguments:
-        layers: from features [N, P, h, w] to [N, Q, h, w].
-        used: [P], false for channels of zeros; None where there are none.
+        layers: modules that map features [N, P, h, w] to [N, Q, h, w].
+        used: mask [P] of the input channels, false for zero padding; None if there is no padding.
 
     Returns:
-        The same [Q] for what the layers give.
+        Mask [Q] of the output channels.
     """
     for layer in layers:
         if isinstance(layer, DenseLayer):
@@ -71,7 +71,7 @@ def _align_block(block: nn.Module, used: Tensor) -> Tensor:
 
 
 def _align_outputs(conv: nn.Conv2d) -> Tensor:
-    """Add filters of zeros to a convolution; the mask of the others."""
+    """Pad a convolution with zero filters; returns the mask of the original ones."""
     used = torch.arange(-(-conv.out_channels // BLOCK) * BLOCK) < conv.out_channels
     _spread(conv, ("weight",) if conv.bias is None else ("weight", "bias"), used)
     conv.out_channels = len(used)
@@ -84,7 +84,7 @@ def _spread_inputs(layer: nn.Conv2d | nn.Linear, used: Tensor) -> None:
 
 
 def _spread(module: nn.Module, names: tuple[str, ...], used: Tensor, dim: int = 0) -> None:
-    """Put zeros into tensors of a module, so that what they say of channels is where `used` is true."""
+    """Pad tensors of a module with zeros along `dim`, moving their entries to where `used` is true."""
     for name in names:
         tensor = module.get_parameter(name) if name in module._parameters else module.get_buffer(name)
         shape = list(tensor.shape)

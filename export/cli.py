@@ -11,7 +11,7 @@ from zoo.runtime import Device, Precision
 
 
 def add_commands(app: typer.Typer) -> None:
-    """Add this package's commands to the program."""
+    """Register this package's commands."""
     app.command("export")(export)
     app.command("verify")(verify)
     app.command("compact")(compact)
@@ -20,24 +20,24 @@ def add_commands(app: typer.Typer) -> None:
 def export(
     name: ModelArgument,
     output: Annotated[
-        Path | None, path_option("-o", "--output", help="Where the file goes; by default into the model directory.")
+        Path | None, path_option("-o", "--output", help="Output file; by default, the one in the model directory.")
     ] = None,
     input_size: Annotated[
         int | None,
-        typer.Option(help="Height and width in pixels of the images, if not the model's own; needs -o."),
+        typer.Option(help="Height and width of the images in pixels, if not the model's own; requires --output."),
     ] = None,
     precision: Annotated[
-        Precision, typer.Option(help="Of weights and features: fp16 is for GPUs, int8 for processors.")
+        Precision, typer.Option(help="Precision of weights and features; fp16 is meant for GPUs, int8 for CPUs.")
     ] = "fp32",
     data: Annotated[
         Path | None,
-        path_option(help="For int8: a folder of training images, or of Parquet files in the Hub's layout."),
+        path_option(help="Training images for int8: a folder of image files, or of Parquet files as on the Hub."),
     ] = None,
 ) -> None:
-    """Write a model's ONNX file, for ONNX Runtime and the server.
+    """Export a model to ONNX, for ONNX Runtime and the server.
 
-    The same versions of torch, onnx and onnxscript write the same bytes: parity.json stays true of them. If other bytes
-    come out, what it says of the former file is dropped, and a message says so.
+    Exports are reproducible byte for byte with the same versions of torch, onnx and onnxscript, so that parity.json
+    stays valid. If the new file differs, its records of the previous file are dropped, with a message.
     """
     with importing("export"):
         from export.onnx_file import OPSET, check_input_size, export_onnx
@@ -55,16 +55,16 @@ def export(
     package = open_model(name)
     if output is None and input_size not in (None, package.config.input_size):
         raise InputError(
-            f"--input-size {input_size}: {package.config.name} takes {package.config.input_size} pixels, and its "
-            "directory holds an ONNX file for that only; say with -o where this one goes"
+            f"--input-size {input_size}: the model directory only has ONNX files for the input size "
+            f"{package.config.input_size} of {package.config.name}; write this one elsewhere with --output"
         )
     own_file = package.path / ONNX_FILES[precision]
     file = output or own_file
     refuse_inputs(file, (package.path / name for name in PUBLISHED_FILES if name != own_file.name))
     if data is not None and precision != "int8":
-        raise InputError(f"--data {data}: images are for --precision int8 only")
+        raise InputError(f"--data {data}: only used with --precision int8; omit it, or export in int8")
     size = check_input_size(package.config.input_size if input_size is None else input_size)
-    verified = package.verified_sha256(precision)  # a damaged record should be known before minutes have passed
+    verified = package.verified_sha256(precision)  # report a damaged record now, not after minutes
     console = Terminal(folded=True)
     require_writable(file.parent, file)
     try:
@@ -87,7 +87,7 @@ def export(
         table.add_row("verified", "no; run zoo verify")
     else:
         failed = package.verification_failed(precision)
-        table.add_row("verified", f"these very bytes{', which failed' if failed else ''}: {PARITY_FILE}")
+        table.add_row("verified", f"{'failed' if failed else 'passed'}, with identical bytes ({PARITY_FILE})")
     table.add_row("image", f"uint8 [N, 3, {config.input_size}, {config.input_size}]")
     table.add_row("opset", str(OPSET))
     console.print(table)
@@ -99,31 +99,31 @@ def verify(
     name: ModelArgument,
     data: Annotated[
         Path,
-        path_option(help="A folder of image files, or of Parquet files in the Hub's layout.", show_default=False),
+        path_option(help="Folder of image files, or of Parquet files as on the Hub.", show_default=False),
     ],
-    images: Annotated[int, typer.Option(min=1, help="Images to compare, at most.")] = 1000,
+    images: Annotated[int, typer.Option(min=1, help="Maximum number of images to compare.")] = 1000,
     precision: Annotated[
-        Precision | None, typer.Option(help="Of the ONNX file.", show_default="each that is there")
+        Precision | None, typer.Option(help="Precision of the ONNX file to check.", show_default="all exported ones")
     ] = None,
-    device: Annotated[Device, typer.Option(help="Where ONNX Runtime computes.")] = "cpu",
+    device: Annotated[Device, typer.Option(help="Device for ONNX Runtime.")] = "cpu",
     atol: Annotated[
         float | None,
         typer.Option(
             min=0,
-            help="Absolute part of the largest difference allowed: atol + rtol x the output's largest magnitude.",
+            help="Absolute tolerance; the limit on differences is atol + rtol x the output's largest magnitude.",
             show_default="by precision and device",
         ),
     ] = None,
     rtol: Annotated[
         float | None,
-        typer.Option(min=0, help="Relative part of it.", show_default="by precision and device"),
+        typer.Option(min=0, help="Relative tolerance.", show_default="by precision and device"),
     ] = None,
     agreement: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Least share of images with the same class.", show_default="by precision"),
+        typer.Option(min=0, max=1, help="Minimum share of images with the same class.", show_default="by precision"),
     ] = None,
 ) -> None:
-    """Compare a model's ONNX files with its network, and record the result in the model directory."""
+    """Check a model's ONNX files against PyTorch, and record the result in the model directory."""
     with importing("export"):
         from export.verify import measure_parity, require_parity
     from export.images import read_folder_pixels
@@ -135,7 +135,7 @@ def verify(
 
     package = open_model(name)
     if precision is None and (atol, rtol, agreement) != (None, None, None):
-        raise InputError("--atol, --rtol and --agreement are for one --precision; name it too")
+        raise InputError("--atol, --rtol and --agreement apply to a single precision; add --precision")
     precisions = (precision,) if precision else package.precisions or ("fp32",)
     stale, before = {one: stale_records(package, one) for one in precisions}, package.parity()
     try:
@@ -155,9 +155,9 @@ def verify(
 
 def compact(
     name: ModelArgument,
-    output: Annotated[Path, path_option("-o", "--output", help="The new model directory.", show_default=False)],
+    output: Annotated[Path, path_option("-o", "--output", help="New model directory.", show_default=False)],
 ) -> None:
-    """Copy a model with its weights in half precision: half the space. Export and measure the copy again."""
+    """Copy a model with half-precision weights, which halves its size. Export and evaluate the copy again."""
     with importing("export"):
         from export.compact import compact as write
     from zoo.files import writing
@@ -170,7 +170,7 @@ def compact(
         new = write(package, output)
     before, after = ((model.path / WEIGHTS_FILE).stat().st_size / 1e6 for model in (package, new))
     done = (
-        f"{output}: {after:.2f} MB of weights, before {before:.2f} MB; it has no accuracy before it was measured: "
+        f"{output}: weights reduced from {before:.2f} MB to {after:.2f} MB; now evaluate the copy: "
         f"zoo eval {LOCAL_PREFIX}{output} --data {package.config.data} --record"
     )
     Terminal().print(done)

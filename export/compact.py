@@ -1,4 +1,4 @@
-"""A model directory whose weights take half the space."""
+"""Copies of model directories with half-precision weights."""
 
 import dataclasses
 import hashlib
@@ -18,26 +18,26 @@ from zoo.package.metrics import own_metrics
 
 
 def compact(package: Package, out: Path) -> Package:
-    """Write a model directory with the weights of convolutions and of the head rounded to half precision.
+    """Copy a model directory with the weights of convolutions and of the head rounded to half precision.
 
-    It is another model: with an identity of its own, no ONNX file, and no accuracy before it was measured. Networks
-    compute in single precision as before; what normalises stays as it is, since it takes little space.
+    The copy is another model: it has its own identity, no ONNX file, and no accuracy until it is evaluated. Inference
+    stays in single precision; normalisation layers, which are small, keep their precision.
 
     Arguments:
-        package: the model directory to start from; it stays as it is.
-        out: the new one.
+        package: model directory to copy.
+        out: new model directory.
 
     Raises:
-        InputError: there is something at `out` already, or a weight is beyond the range of half precision.
+        InputError: `out` already exists, or a weight is beyond the range of half precision.
         PackageError: the weights are missing, damaged or of another network.
     """
     if out.exists():
-        raise InputError(f"{out} is there already; name a new directory")
+        raise InputError(f"{out} already exists; choose a new directory")
     rounded = {name: _round(name, value) for name, value in load_package(package).state_dict().items()}
     data = save(rounded)
     config = dataclasses.replace(package.config, weights_sha256=hashlib.sha256(data).hexdigest())
     out.parent.mkdir(parents=True, exist_ok=True)
-    # Beside its place, under another name until it is complete.
+    # Written next to `out` under a temporary name until it is complete.
     with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.", ignore_cleanup_errors=True) as unfinished:
         made = Path(unfinished) / out.name
         write_atomically(made / WEIGHTS_FILE, data)

@@ -1,4 +1,4 @@
-"""A network as inference needs it: equal answers, with the batch normalisation folded into the convolutions."""
+"""Networks prepared for inference: equivalent, with batch normalisation folded into convolutions."""
 
 import copy
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _DTYPES: Mapping[type, torch.dtype] = MappingProxyType({np.float32: torch.float3
 
 
 class FoldedNetwork(nn.Module):
-    """A network that gives its declared outputs as a plain tuple; made by `fold`."""
+    """Network that returns its declared outputs as a plain tuple; created by `fold`."""
 
     def __init__(self, network: Network, outputs: tuple[Output, ...]) -> None:
         super().__init__()
@@ -28,20 +28,20 @@ class FoldedNetwork(nn.Module):
         self.outputs = outputs
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """The declared outputs for pixels [N, 3, H, W], uint8 in 0..255, in single precision."""
+        """Declared outputs, in single precision, for pixels [N, 3, H, W], uint8 in 0..255."""
         predicted = self.network.predict(pixels)
         return tuple(predicted[output.name].to(_DTYPES[output.dtype]) for output in self.outputs)
 
 
 def fold(network: Network) -> FoldedNetwork:
-    """The equivalent of a network for inference, on the CPU; the network itself stays as it is.
+    """Create an equivalent network for inference, on the CPU; the original is not modified.
 
-    Batch normalisation goes where its only input is one convolution; after a sum, a concatenation or a pooling it
-    stays. Average pooling moves before the 1x1 convolution it follows. The semantic block becomes a `FoldedBlock`. The
+    Batch normalisation directly after a convolution is folded into it; after a sum, concatenation or pooling it stays.
+    Average pooling moves before the 1x1 convolution that it follows. The semantic block becomes a `FoldedBlock`. The
     channels of dense networks are aligned (`export.align`).
 
     Raises:
-        InputError: the network's head was replaced, and its templates were not.
+        InputError: the network's head was replaced, but not its templates.
     """
     network.require_consistent_classes()
     outputs = network.outputs
@@ -63,7 +63,7 @@ def _fold_layers(layers: nn.Sequential) -> list[nn.Module]:
         if isinstance(layer, nn.BatchNorm2d) and isinstance(previous, nn.Conv2d):
             folded[-1] = fuse_conv_bn_eval(previous, layer)
         elif isinstance(layer, nn.AvgPool2d) and isinstance(previous, nn.Conv2d) and _is_pointwise(previous):
-            # A mean over places commutes with a mixture of channels, which costs less on the smaller grid.
+            # Average pooling commutes with a 1x1 convolution, which is cheaper on the smaller grid.
             folded[-1:] = [layer, previous]
         else:
             folded.append(layer)
@@ -75,7 +75,7 @@ def _is_pointwise(conv: nn.Conv2d) -> bool:
 
 
 def _fold_stem(network: Network) -> None:
-    """Fold the first normalisation of a residual network into the stem, unless a shortcut reads the stem as well."""
+    """Fold the first normalisation of a residual network into the stem, unless a shortcut also uses the stem."""
     first = network.stages
     while isinstance(first, nn.Sequential):
         first = first[0]

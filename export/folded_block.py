@@ -1,4 +1,4 @@
-"""The semantic block in the form that an ONNX file holds: convolutions, a soft-max and a sum."""
+"""Semantic block for ONNX export: convolutions, a softmax and a sum."""
 
 import torch
 from torch import Tensor, nn
@@ -8,11 +8,11 @@ from zoo.networks.matching import SlackSoftmax
 
 
 class FoldedBlock(nn.Module):
-    """`zoo.networks.blocks.SemanticBlock` for inference: features [N, d, h, w] to the same tap.
+    """`zoo.networks.blocks.SemanticBlock` for inference: maps features [N, d, h, w] to the same tap.
 
-    `none` is one more template with score 0 and semantic vector 0, so that nothing is padded or cut on the way from
-    the keys to the values. 1x1 convolutions in a row are one: the keys take up the pointwise half of the encoder, the
-    compression takes up the class vectors, which are constants.
+    `none` is an additional template with score 0 and semantic vector 0, so that nothing is padded or sliced between
+    keys and values. Consecutive 1x1 convolutions are merged: the pointwise half of the encoder into the keys, and the
+    class vectors, which are constant, into the compression.
     """
 
     def __init__(self, block: SemanticBlock) -> None:
@@ -40,7 +40,7 @@ class FoldedBlock(nn.Module):
 
 
 class _FoldedSoftmax(nn.Module):
-    """`SlackSoftmax` of scores [N, C + 1, h, w], the last 0."""
+    """`SlackSoftmax` of scores [N, C + 1, h, w], the last of which are 0."""
 
     gamma: Tensor
     beta: Tensor
@@ -55,7 +55,7 @@ class _FoldedSoftmax(nn.Module):
 
 
 class _UnfoldedAssignment(nn.Module):
-    """Any other assignment: it adds `none` to C scores itself."""
+    """Any other assignment, which adds `none` to the C scores itself."""
 
     def __init__(self, assign: nn.Module) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class _UnfoldedAssignment(nn.Module):
 
 
 def _matrix(conv: nn.Conv2d) -> Tensor:
-    """Weights [out, in] of a 1x1 convolution, in double precision so that a product of two is rounded once."""
+    """Weights [out, in] of a 1x1 convolution, in double precision so that products are rounded only once."""
     return conv.weight.detach().flatten(1).double()
 
 
@@ -75,12 +75,12 @@ def _bias(conv: nn.Conv2d) -> Tensor:
 
 
 def _with_none(rows: Tensor, none: float = 0) -> Tensor:
-    """The rows of C classes, and a row for `none`: of zeros, or of another number."""
+    """Rows of the C classes, and a row for `none`, filled with a constant."""
     return torch.cat([rows, torch.full_like(rows[:1], none)]).detach()
 
 
 def _conv(matrix: Tensor, bias: Tensor | None = None) -> nn.Conv2d:
-    """The 1x1 convolution with weights [out, in]."""
+    """1x1 convolution with weights [out, in]."""
     out_channels, in_channels = matrix.shape
     tensors = {"weight": matrix.float()[:, :, None, None]} | ({} if bias is None else {"bias": bias})
     conv = nn.Conv2d(in_channels, out_channels, 1, bias=bias is not None, device="meta")

@@ -1,4 +1,4 @@
-"""Pixels of a folder's images: what a model is verified on, and calibrated with."""
+"""Images of a folder as pixels, for verification and calibration."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,31 +18,32 @@ PARQUET = ".parquet"
 
 
 def read_folder_pixels(folder: Path, size: int, limit: int, training: bool = False) -> Pixels:
-    """Images of a folder and the folders in it, evenly chosen from all of them in the order of their paths.
+    """Read images of a folder and its sub-folders, evenly sampled in the order of their paths.
 
     Arguments:
-        folder: holds image files, or Parquet files in the Hugging Face Hub's layout, whose images are `bytes` in a
-            column of structures.
-        size: side in pixels to which the images are scaled, as for every use of a model.
-        limit: images to read at most, 1 or more.
-        training: read the training split only, where there are splits: a test split chooses nothing.
+        folder: folder of image files, or of Parquet files in the Hugging Face Hub's layout, with a struct column whose
+            field `bytes` holds the encoded images.
+        size: height and width of the pixels; images are resized as for inference.
+        limit: maximum number of images, at least 1.
+        training: whether to read only the training split, if there are splits: the test split must not influence
+            calibration.
 
     Returns:
         Pixels [N, 3, size, size] with 1 <= N <= limit.
 
     Raises:
-        InputError: the folder is not there or holds no images, or a Parquet file holds none or cannot be read.
-        DataError: a folder cannot be read, or it is not clear whether folders are splits or classes.
+        InputError: the folder does not exist or has no images, or a Parquet file has none or cannot be read.
+        DataError: a folder cannot be read, or it is unclear whether its sub-folders are splits or classes.
         ImageError: a file is not an image, or is damaged.
-        MissingDependencyError: there are Parquet files, and pyarrow is not installed.
+        MissingDependencyError: there are Parquet files, but pyarrow is not installed.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder} is not a folder; give one with image files or Parquet files")
+        raise InputError(f"{folder} is not a folder; choose one with image files or Parquet files")
     files = _training_files(folder) if training else _files(folder)
     counts = [_rows(file) if file.suffix.lower() == PARQUET else 1 for file in files]
     total = sum(counts)
     if not total:
-        raise InputError(f"the folder {folder} holds no images ({', '.join(FORMATS)}) and no Parquet files")
+        raise InputError(f"{folder} has neither images ({', '.join(FORMATS)}) nor Parquet files")
     chosen, first = [total * index // min(limit, total) for index in range(min(limit, total))], 0
     pixels = []
     for file, count in zip(files, counts, strict=True):
@@ -57,7 +58,7 @@ def read_folder_pixels(folder: Path, size: int, limit: int, training: bool = Fal
 
 
 def _files(folder: Path) -> list[Path]:
-    """Image files and Parquet files of a folder and of those below it."""
+    """Image files and Parquet files of a folder and its sub-folders."""
     listings = list(walk(str(folder)))
     images = [path for listing in listings for path in listing.images.values()]
     tables = [path for listing in listings for path in listing.others.values() if path.lower().endswith(PARQUET)]
@@ -65,10 +66,10 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _training_files(folder: Path) -> list[Path]:
-    """Files of the training split; all files where there are no splits.
+    """Files of the training split; all files if there are no splits.
 
     Raises:
-        InputError: there are splits, and none to train on.
+        InputError: there are splits, but no training split.
     """
     tables = {file: _split(file.relative_to(folder)) for file in _files(folder) if file.suffix.lower() == PARQUET}
     splits: dict[str, list[Path]] = {}
@@ -78,17 +79,17 @@ def _training_files(folder: Path) -> list[Path]:
     else:
         splits = {split: _files(Path(inner)) for split, inner in find_splits(str(folder), []).items()}
     if "train" not in splits:
-        raise InputError(f"{folder} has no training split, only {', '.join(splits)}; give training images")
+        raise InputError(f"{folder} has no training split, only {', '.join(splits)}; choose training images")
     return splits["train"]
 
 
 def _split(file: Path) -> str | None:
-    """The split of a Parquet file, by its name, `SPLIT-...`, or that of a folder."""
+    """Split of a Parquet file, from its name `SPLIT-...` or that of a parent folder."""
     return next(filter(None, (split_of(part.partition("-")[0]) for part in (file.stem, *file.parts[:-1]))), None)
 
 
 def _read_images(file: Path, rows: set[int]) -> Iterator[tuple[str, bytes]]:
-    """Where each of a file's chosen images is, and its content."""
+    """Location and content of each chosen image of a file."""
     if not rows:
         return
     if file.suffix.lower() != PARQUET:
@@ -113,7 +114,7 @@ def _rows(file: Path) -> int:
 
 @contextmanager
 def _table(file: Path) -> Iterator[tuple[Any, str]]:
-    """A Parquet file, open, and the name of its column of images."""
+    """Context with an open Parquet file and the name of its image column."""
     with importing("export", f"reading {file}"):
         import pyarrow.parquet
     try:
@@ -121,7 +122,7 @@ def _table(file: Path) -> Iterator[tuple[Any, str]]:
             columns = [column.path for column in map(table.schema.column, range(len(table.schema)))]
             column = next((name for name in columns if name.partition(".")[2] == "bytes"), None)
             if column is None:
-                raise InputError(f"{file} has no column of images (a structure with `bytes`), only {columns}")
+                raise InputError(f"{file} has no image column (a struct with `bytes`), only {columns}")
             yield table, column
     except (OSError, pyarrow.ArrowException) as error:
         raise InputError(f"{file} is not a readable Parquet file: {error}") from None

@@ -1,4 +1,6 @@
-"""A network as an ONNX file: self-contained, named, and the same bytes from the same versions of what writes it."""
+"""Export to ONNX files, which are self-contained, carry the model's identity, and are reproducible byte for byte with
+the same versions of the exporter.
+"""
 
 import dataclasses
 import json
@@ -24,8 +26,8 @@ from zoo.package.onnx_metadata import onnx_metadata
 from zoo.predictors import check_pixels
 from zoo.runtime import Precision
 
-# What PyTorch's exporter writes without a conversion. Newer opsets renew operators without need (19: AveragePool,
-# 21: Cast, 22: Conv), and ONNX Runtime computes on the CPU what its CUDA provider has not registered anew.
+# Native opset of PyTorch's exporter. Newer opsets only bring new operator versions (19: AveragePool, 21: Cast, 22:
+# Conv), and ONNX Runtime falls back to the CPU for those that its CUDA provider does not implement.
 OPSET = 18
 
 PRODUCER = "template-zoo"
@@ -39,20 +41,20 @@ def export_onnx(
     pixels: Pixels | None = None,
     progress: Callable[[str], None] = lambda part: None,
 ) -> ModelConfig:
-    """Write the ONNX file of a model.
+    """Export a model to an ONNX file.
 
     Arguments:
-        package: the model directory.
-        file: where to write; replaced if it is there, all or nothing.
-        input_size: height and width of the pixels that the file takes, if not what the model was trained on. Such a
-            file has an identity of its own, so it cannot stand in the model directory.
+        package: model directory.
+        file: output file, replaced atomically if it exists.
+        input_size: height and width of the input pixels; None for those that the model was trained on. A file with
+            another size has its own identity, so it cannot be part of the model directory.
         precision, pixels, progress: as for `export_network`.
 
     Returns:
-        The identity that the file carries.
+        Configuration stored in the file.
 
     Raises:
-        InputError: the input size is below `zoo.package.MIN_INPUT_SIZE`, or there are no images for 8 bits.
+        InputError: the input size is below `zoo.package.MIN_INPUT_SIZE`, or there are no images for int8.
         PackageError: the weights are missing, damaged or of another network.
     """
     config = package.config
@@ -63,13 +65,13 @@ def export_onnx(
 
 
 def check_input_size(size: int) -> int:
-    """The size itself.
+    """Validate an input size and return it.
 
     Raises:
-        InputError: it is below `zoo.package.MIN_INPUT_SIZE`.
+        InputError: the size is below `zoo.package.MIN_INPUT_SIZE`.
     """
     if size < MIN_INPUT_SIZE:
-        raise InputError(f"input_size = {size}: the smallest is {MIN_INPUT_SIZE}")
+        raise InputError(f"input_size = {size}: must be at least {MIN_INPUT_SIZE}")
     return size
 
 
@@ -81,31 +83,30 @@ def export_network(
     pixels: Pixels | None = None,
     progress: Callable[[str], None] = lambda part: None,
 ) -> None:
-    """Write a network as an ONNX file with a model's identity; the network itself stays as it is.
+    """Export a network to an ONNX file with a model's identity; the network is not modified.
 
-    The file takes `image`, uint8 pixels [N, 3, S, S] with N from 1 up and S the configuration's input size, and gives
-    the outputs that the network declares, in single precision. Its metadata hold the configuration and the
+    The file's input is `image`, uint8 pixels [N, 3, S, S] with N >= 1 and the configuration's input size S. Its
+    outputs are those that the network declares, in single precision. Its metadata hold the configuration and the
     declarations.
 
     Arguments:
-        network: to be written.
-        config: its identity.
-        file: where to; replaced if it is there, all or nothing.
-        precision: of weights and features.
-        pixels: of training images [N, 3, S, S], for `int8` only; see `export.quantize`.
-        progress: called with what quantisation tries.
+        network: network to export.
+        config: identity of the model.
+        file: output file, replaced atomically if it exists.
+        precision: precision of weights and features.
+        pixels: training images [N, 3, S, S], for `int8` only; see `export.quantize`.
+        progress: called with a description of each quantisation trial.
 
     Raises:
-        InputError: the configuration names more or fewer classes than the network has, or there are no images for 8
-            bits.
+        InputError: the configuration and the network differ in the number of classes, or there are no images for int8.
     """
     if len(config.classes) != network.num_classes:
-        raise InputError(f"the network has {network.num_classes} classes, its configuration {len(config.classes)}")
+        raise InputError(f"the network has {network.num_classes} classes, but its configuration {len(config.classes)}")
     check_predicted(network, config)
     folded, metadata = fold(network), onnx_metadata(config, precision, network.outputs)
     if precision == "int8":
         if pixels is None:
-            raise InputError("8 bits take training images, for the scales of the features; name them with --data")
+            raise InputError("int8 needs training images for calibration; set --data")
         check_pixels(pixels, config)
         quantized = quantize(to_onnx(with_scaled_channels(folded), folded.outputs, config.input_size), pixels, progress)
         model = quantized.model
@@ -139,10 +140,12 @@ def check_predicted(network: Network, config: ModelConfig) -> None:
 
 
 def to_onnx(module: nn.Module, outputs: Sequence[Output], size: int) -> onnx.ModelProto:
-    """A module from pixels [N, 3, size, size] to a tuple of outputs as an ONNX model, N symbolic, without metadata."""
+    """ONNX model, without metadata, of a module that maps pixels [N, 3, size, size] (N symbolic) to a tuple of
+    outputs.
+    """
     pixels = torch.zeros(2, 3, size, size, dtype=torch.uint8)
     with warnings.catch_warnings():
-        # They come from inside the exporter and name nothing that its caller could do otherwise.
+        # They concern the exporter's internals, and are not actionable for the caller.
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             module,
@@ -162,7 +165,7 @@ def to_onnx(module: nn.Module, outputs: Sequence[Output], size: int) -> onnx.Mod
 
 
 def _strip(model: onnx.ModelProto) -> None:
-    """Remove what the exporter notes for its developers: stack traces, and with them paths of this machine."""
+    """Remove the exporter's debugging information: stack traces, which contain paths of this machine."""
     graph = model.graph
     for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
         part.ClearField("doc_string")

@@ -1,4 +1,4 @@
-"""How far an ONNX file is from its network, how far it may be, and the table that `zoo verify` prints."""
+"""Results of checking an ONNX file against PyTorch: deviations, tolerances, and the table that `zoo verify` prints."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -13,31 +13,31 @@ from zoo.outputs import LOGITS
 from zoo.runtime import Precision
 
 Provider = Literal["CPUExecutionProvider", "CUDAExecutionProvider"]
-"""ONNX Runtime's name of what computes."""
+"""Name of an ONNX Runtime execution provider."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How far an ONNX file may be from its network.
+    """Allowed deviation of an ONNX file from PyTorch.
 
-    Rounding errors grow with the numbers that are rounded: each number of an output may differ by atol + rtol x m,
-    where m is the largest magnitude that this output of the network has.
+    Rounding errors grow with the magnitude of the numbers: each number of an output may differ by atol + rtol x m,
+    where m is the largest magnitude of this output in PyTorch.
     """
 
     atol: float
     rtol: float
     min_agreement: float
-    """Least share in 0..1 of images whose most probable class is the same."""
+    """Minimum share of images with the same most probable class, 0..1."""
 
     def __post_init__(self) -> None:
         for name, value, example in (("atol", self.atol, 1e-4), ("rtol", self.rtol, 1e-5)):
             if not 0 <= value < math.inf:
-                raise InputError(f"{name} = {value}: it must be 0 or more, and finite, such as {example:g}")
+                raise InputError(f"{name} = {value}: must be finite and not negative, such as {example:g}")
         if not 0 <= self.min_agreement <= 1:
-            raise InputError(f"agreement = {self.min_agreement}: it is a share, from 0 to 1")
+            raise InputError(f"agreement = {self.min_agreement}: must be a share from 0 to 1")
 
     def max_abs_error(self, magnitude: float) -> float:
-        """Largest difference that is allowed where the largest magnitude is this."""
+        """Largest allowed difference for an output with this largest magnitude."""
         return self.atol + self.rtol * magnitude
 
 
@@ -46,7 +46,7 @@ _FP16, _INT8 = Tolerance(0.1, 0.01, 0.99), Tolerance(100, 1, 0.97)
 TOLERANCES: Mapping[tuple[Precision, Provider], Tolerance] = MappingProxyType(
     {
         ("fp32", "CPUExecutionProvider"): Tolerance(1e-4, 1e-5, 0.999),
-        # It adds up in another order, and computes some convolutions by transforms.
+        # CUDA sums in another order, and computes some convolutions by transforms.
         ("fp32", "CUDAExecutionProvider"): Tolerance(1e-3, 1e-4, 0.999),
         ("fp16", "CPUExecutionProvider"): _FP16,
         ("fp16", "CUDAExecutionProvider"): _FP16,
@@ -54,49 +54,49 @@ TOLERANCES: Mapping[tuple[Precision, Provider], Tolerance] = MappingProxyType(
         ("int8", "CUDAExecutionProvider"): _INT8,
     }
 )
-"""In less precision than PyTorch's, single numbers say little; what counts is whether the answer is the same."""
+"""Default tolerances. Below single precision, what counts is the agreement rather than individual numbers."""
 
 
 class Deviation(NamedTuple):
-    """How far an output is from the network's."""
+    """Deviation of an output from PyTorch."""
 
     output: str
     error: float
     """Largest absolute difference."""
     magnitude: float
-    """Largest absolute value of the network's."""
+    """Largest absolute value in PyTorch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """How far an ONNX file is from its network."""
+    """Result of a parity check of an ONNX file against PyTorch."""
 
     passed: bool = field(init=False)
-    """Whether everything is within the tolerance."""
+    """Whether all deviations are within the tolerance."""
     tolerance: Tolerance
     max_abs_error: Mapping[str, float]
-    """Largest absolute difference of each output but index maps, over all images and batch sizes."""
+    """Largest absolute difference of each output except index maps, over all images and batch sizes."""
     max_magnitude: Mapping[str, float]
-    """Largest absolute value of each output of the network, over all images."""
+    """Largest absolute value of each output in PyTorch, over all images."""
     out_of_distribution_error: Mapping[str, float]
-    """`max_abs_error` for `export.verify.out_of_distribution_images`, which count nowhere else."""
+    """`max_abs_error` over `export.verify.out_of_distribution_images`, which are not part of any other number."""
     out_of_distribution_magnitude: Mapping[str, float]
-    """`max_magnitude` for them."""
+    """`max_magnitude` over the same images."""
     agreement: Mapping[str, float]
-    """Share in 0..1 of images (vectors) or patches (maps) whose largest entry, or index, is the same; for each output
-    that names its entries."""
+    """Share of images (vectors) or patches (maps) with the same largest entry, or index, 0..1; for each output with
+    named entries."""
     total_variation: float
-    """Between the shares of the classes in a patch, in 0..1: the mean over all patches."""
+    """Mean total variation between the class shares of a patch, 0..1."""
     images: int
     batch_sizes: tuple[int, ...]
     provider: Provider
     processor: str
-    """Of the machine: in 8 bits, older ones lack instructions that keep sums from overflowing."""
+    """Processor of the machine: in int8, older ones lack instructions that keep sums from overflowing."""
     onnxruntime: str
     torch: str
     onnx: str
     onnxscript: str
-    """Versions beside which it was compared; PyTorch and these two decide on the bytes that an export gives."""
+    """Installed versions; those of torch, onnx and onnxscript determine the bytes of an export."""
     weights_sha256: str
     onnx_sha256: str
 
@@ -107,7 +107,7 @@ class Parity:
         )
 
     def required_agreement(self) -> dict[str, float]:
-        """Agreement that counts: of the class logits, and of the index maps, which have no other measure."""
+        """Agreement that is required: that of the class logits, and of index maps, which have no other measure."""
         return {
             output: share
             for output, share in self.agreement.items()
@@ -115,7 +115,7 @@ class Parity:
         }
 
     def deviations(self) -> Iterator[Deviation]:
-        """The deviation of each output, for images of the data set and then for out-of-distribution images."""
+        """Deviation of each output, first on images of the data set, then on out-of-distribution images."""
         for errors, magnitudes in (
             (self.max_abs_error, self.max_magnitude),
             (self.out_of_distribution_error, self.out_of_distribution_magnitude),
@@ -125,7 +125,7 @@ class Parity:
 
 
 class ParityError(ZooError):
-    """An ONNX file that does not answer as its network does; `parity` has the numbers."""
+    """An ONNX file that deviates too much from PyTorch; `parity` has the numbers."""
 
     def __init__(self, file: str, parity: Parity) -> None:
         tolerance = parity.tolerance
@@ -133,33 +133,33 @@ class ParityError(ZooError):
         worst = max(excess, key=excess.__getitem__)
         if excess[worst] > 0:
             problem = (
-                f"{worst.output} differs from PyTorch's by up to {worst.error:.3g}, above the limit of "
+                f"{worst.output} differs from PyTorch by up to {worst.error:.3g}, above the limit of "
                 f"{tolerance.max_abs_error(worst.magnitude):.3g} (atol {tolerance.atol:g} + rtol {tolerance.rtol:g} x "
-                f"its largest magnitude {worst.magnitude:.3g}); export the model again, or, if its answers may be that "
-                "far off, allow it with --atol or --rtol"
+                f"its largest magnitude {worst.magnitude:.3g}); export the model again, or, if this is acceptable, "
+                "raise --atol or --rtol"
             )
         else:
             required = parity.required_agreement()
             output = min(required, key=required.__getitem__)
             what = "the most probable class" if output == LOGITS.name else output
             problem = (
-                f"{what} is PyTorch's for {required[output]:.2%} of the "
-                f"{'images' if output == LOGITS.name else 'patches'} only, "
-                f"below {tolerance.min_agreement:.2%}; export the model in more precision, or from more images"
+                f"{what} agrees with PyTorch for only {required[output]:.2%} of the "
+                f"{'images' if output == LOGITS.name else 'patches'}, below the minimum of "
+                f"{tolerance.min_agreement:.2%}; export the model in a higher precision, or calibrate with more images"
             )
         super().__init__(f"{file}: {problem}")
         self.parity = parity
 
 
 def parity_table(model: str, precision: Precision, parity: Parity) -> Table:
-    """The differences between an ONNX file's outputs and its network's, as `zoo verify` prints them."""
+    """Table of a parity check, as `zoo verify` prints it."""
     table = Table(
         title=f"{model}: ONNX Runtime in {precision} "
-        f"{'answers as PyTorch does' if parity.passed else 'is too far from PyTorch'}",
+        f"{'matches PyTorch' if parity.passed else 'deviates too much from PyTorch'}",
         caption=f"{parity.images} images in batches of {', '.join(map(str, parity.batch_sizes))}, and "
-        f"out-of-distribution ones; {parity.provider}; mean total variation of a patch {parity.total_variation:.1e}",
+        f"out-of-distribution images; {parity.provider}; mean total variation per patch {parity.total_variation:.1e}",
     )
-    for heading in ("output", "largest absolute error", "allowed", "out of distribution", "allowed", "same best class"):
+    for heading in ("output", "max. absolute error", "limit", "out of distribution", "limit", "same top class"):
         table.add_column(heading, justify="left" if heading == "output" else "right")
     cells = {output: list[str]() for output in (*parity.max_abs_error, *parity.agreement)}
     for output, error, magnitude in parity.deviations():

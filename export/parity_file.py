@@ -1,7 +1,7 @@
-"""`parity.json` and the ONNX files that it is about.
+"""Consistency of `parity.json` with the ONNX files.
 
-A record holds for the bytes that were compared, by their SHA-256. The same versions of torch, onnx and onnxscript
-export the same weights to the same bytes; other versions may write another file, which has to be compared again.
+A record is valid for a file with the same SHA-256. The same versions of torch, onnx and onnxscript export the same
+weights to the same bytes; other versions may write another file, which must be verified again.
 """
 
 from typing import Any
@@ -11,14 +11,14 @@ from zoo.package import METRICS_FILE, PARITY_FILE, PROBE_FILE, SPEED_FILE, Packa
 from zoo.runtime import Precision
 
 Records = dict[str, dict[str, Any]]
-"""By ONNX Runtime's provider."""
+"""Parity records by ONNX Runtime execution provider."""
 
 
 def stale_records(package: Package, precision: Precision) -> Records:
-    """Records of other bytes than those of the ONNX file that is there; none where there is no file.
+    """Records that belong to other bytes than those of the current ONNX file; empty if there is no file.
 
     Raises:
-        PackageError: `parity.json` has another form.
+        PackageError: `parity.json` is malformed.
     """
     file, verified = package.onnx(precision), package.verified_sha256(precision)
     if file is None or verified in (None, sha256(file)):
@@ -38,26 +38,26 @@ def drop_stale_records(package: Package, precision: Precision) -> Records:
 
 
 def describe_stale(precision: Precision, stale: Records) -> str:
-    """Which records went, and why; a line for people."""
+    """Message about dropped records."""
     [digest] = {record["onnx_sha256"] for record in stale.values()}
     compared = "; ".join(dict.fromkeys(_versions(record) for record in stale.values()))
     return (
-        f"{PARITY_FILE}: dropped its records in {precision} ({', '.join(stale)}; {compared}): they were of another "
-        f"file, with SHA-256 {digest}. What {METRICS_FILE}, {SPEED_FILE} and {PROBE_FILE} say of that one holds for it "
-        "alone"
+        f"{PARITY_FILE}: dropped the {precision} records ({', '.join(stale)}; {compared}) of another file, with "
+        f"SHA-256 {digest}. Results of that file in {METRICS_FILE}, {SPEED_FILE} and {PROBE_FILE} do not apply to the "
+        "new one"
     )
 
 
 def describe_replaced(precision: Precision, before: Records, after: Records) -> str:
-    """Which records of the same bytes gave way to one of fewer images; a line for people, empty if none did."""
+    """Message about records of the same file that were replaced by ones with fewer images; empty if there are none."""
     fewer = [
-        f"{provider} on {before[provider]['images']:,} images gave way to one on {record['images']:,}"
+        f"{provider} on {before[provider]['images']:,} images by one on {record['images']:,}"
         for provider, record in after.items()
         if provider in before
         and before[provider]["onnx_sha256"] == record["onnx_sha256"]
         and before[provider].get("images", 0) > record["images"]
     ]
-    return f"{PARITY_FILE}: the record in {precision} of {'; '.join(fewer)}" if fewer else ""
+    return f"{PARITY_FILE}: replaced the {precision} record of {'; '.join(fewer)}" if fewer else ""
 
 
 def _versions(record: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Folded networks that compute in less than single precision; what goes in and comes out is the same."""
+"""Conversion of folded networks to reduced precision, with the same inputs and outputs."""
 
 import torch
 from torch import Tensor, nn
@@ -8,26 +8,28 @@ from zoo.errors import InputError
 
 
 def to_half(name: str, value: Tensor) -> Tensor:
-    """A tensor in half precision.
+    """Convert a tensor to half precision.
 
     Raises:
-        InputError: a number is beyond its range.
+        InputError: a number is beyond the range of half precision.
     """
     half = value.half()
     if not torch.isfinite(half).all():
-        raise InputError(f"{name} has numbers up to {value.abs().max():.3g}: half precision ends at 65504")
+        raise InputError(
+            f"{name} has values up to {value.abs().max():.3g}, beyond the half-precision maximum of 65504; use fp32"
+        )
     return half
 
 
 class ToHalf(nn.Module):
-    """Single to half precision."""
+    """Conversion from single to half precision."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x.half()
 
 
 def in_half(folded: FoldedNetwork) -> FoldedNetwork:
-    """A folded network in half precision, in place; pixels are normalised in single precision.
+    """Convert a folded network to half precision, in place; pixels are still normalised in single precision.
 
     Raises:
         InputError: a weight is beyond the range of half precision.
@@ -42,9 +44,9 @@ def in_half(folded: FoldedNetwork) -> FoldedNetwork:
 
 
 def with_scaled_channels(folded: FoldedNetwork) -> FoldedNetwork:
-    """A folded network whose normalisations are convolutions of single channels, in place.
+    """Replace the batch normalisations of a folded network by depthwise 1x1 convolutions, in place.
 
-    In 8 bits ONNX Runtime computes convolutions, and normalises in single precision only.
+    ONNX Runtime supports convolutions in int8, but batch normalisation only in single precision.
     """
     for name, module in list(folded.named_modules()):
         if isinstance(module, nn.BatchNorm2d):

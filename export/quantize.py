@@ -1,4 +1,4 @@
-"""A network in 8 bits: scales from images, and the parts that suffer most kept in single precision."""
+"""Post-training quantisation to int8: static calibration, with the most sensitive parts kept in single precision."""
 
 import hashlib
 import logging
@@ -27,31 +27,31 @@ from zoo.predictors.onnx_session import open_session
 from zoo.runtime import Runtime
 
 CALIBRATION_IMAGES = 512
-"""Number of images for the scales; as many others measure what a choice costs."""
+"""Number of images for calibration; as many others measure the effect of each choice."""
 
 BATCH = 32
 
 OPERATORS = ("Conv", "Relu", "Add", "Concat")
-"""What is computed in 8 bits where it does not answer; see `_output_nodes`."""
+"""Operators computed in int8, except for those near the outputs; see `_output_nodes`."""
 
 MIN_GAIN = 0.1
-"""A part is kept in single precision if that lowers the drift by at least this share ..."""
+"""Minimum relative reduction of the drift for which a part is kept in single precision."""
 
 MAX_PART_SHARE = 0.1
-"""... and if it has at most this share of all multiply-adds."""
+"""Maximum share of all multiply-adds in a part that may be kept in single precision."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How far answers are from those in single precision: mean total variation, 0..1."""
+    """Deviation from single precision, as mean total variation, 0..1."""
 
     classes: float
-    """Between the probabilities of the classes."""
+    """Total variation between class probabilities."""
     patches: float
-    """Between the shares of the classes in a patch."""
+    """Total variation between the class shares of a patch."""
 
     def gains(self, other: "Drift") -> bool:
-        """Whether another drift is smaller by `MIN_GAIN`, for classes or patches, and larger for neither."""
+        """Whether another drift is smaller by `MIN_GAIN` for classes or patches, and noticeably larger for neither."""
         pairs = (self.classes, other.classes), (self.patches, other.patches)
         better = any(theirs < own * (1 - MIN_GAIN) for own, theirs in pairs)
         return better and all(theirs <= own * (1 + MIN_GAIN / 2) for own, theirs in pairs)
@@ -59,23 +59,23 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Quantized:
-    """A model in 8 bits and how it was chosen."""
+    """Quantised model, and the measurements that led to it."""
 
     model: onnx.ModelProto
     images: int
-    """Number of images for scales and choices."""
+    """Number of images, for calibration and for choosing parts."""
     images_sha256: str
     """Digest of their pixels."""
     drift: Drift
     all_int8: Drift
-    """With every part in 8 bits."""
+    """Drift with all parts in int8."""
     tried: Mapping[str, Drift]
-    """With one part in single precision, for each small one."""
+    """Drift with a single part in single precision, for each small part."""
     wide: tuple[str, ...]
-    """Parts that were kept in single precision."""
+    """Parts kept in single precision."""
 
     def record(self) -> dict[str, Any]:
-        """How it was made, as JSON: for the file's metadata."""
+        """Record of the quantisation, as JSON for the file's metadata."""
         return {
             "images": self.images,
             "images_sha256": self.images_sha256,
@@ -87,24 +87,26 @@ class Quantized:
 
 
 def quantize(model: onnx.ModelProto, pixels: Pixels, progress: Callable[[str], None] = lambda part: None) -> Quantized:
-    """The model in 8 bits, activations unsigned, weights signed with a scale a channel.
+    """Quantise a model to int8, with unsigned activations and signed weights with one scale per channel.
 
     Arguments:
-        model: in single precision, its normalisations as convolutions.
-        pixels: of training images [N, 3, S, S], at least 2: one and the next in turn, for the scales and to choose
-            the parts, `CALIBRATION_IMAGES` at most of each.
-        progress: called with what is tried.
+        model: model in single precision, with normalisations as convolutions.
+        pixels: training images [N, 3, S, S], at least 2, used alternately for calibration and for choosing the parts,
+            at most `CALIBRATION_IMAGES` for each.
+        progress: called with a description of each trial.
 
     Raises:
         InputError: there are fewer than two images.
     """
     if len(pixels) < 2:
-        raise InputError(f"{len(pixels)} image to calibrate with: it takes at least 2, better {2 * CALIBRATION_IMAGES}")
+        raise InputError(
+            f"calibration images: {len(pixels)}: must be at least 2, and preferably {2 * CALIBRATION_IMAGES}"
+        )
     pixels = pixels[: 2 * CALIBRATION_IMAGES]
     digest = hashlib.sha256(pixels.tobytes()).hexdigest()
     with TemporaryDirectory() as folder, _silence():
         trial = _Trial(Path(folder), model, pixels[::2], pixels[1::2])
-        progress("all in 8 bits")
+        progress("all parts in int8")
         all_int8, tried = trial.drift(()), {}
         parts = _parts(model)
         for name in parts:
@@ -117,7 +119,7 @@ def quantize(model: onnx.ModelProto, pixels: Pixels, progress: Callable[[str], N
 
 
 class _Trial:
-    """Quantises a model with some nodes left out, and measures what it lost."""
+    """Quantises a model except for some nodes, and measures the drift."""
 
     def __init__(self, folder: Path, model: onnx.ModelProto, calibration: Pixels, held: Pixels) -> None:
         self._source, self.file = folder / "fp32.onnx", folder / "int8.onnx"
@@ -162,8 +164,8 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
 
 
 def _output_nodes(model: onnx.ModelProto) -> list[str]:
-    """The nodes whose numbers people see, or the soft-max: the semantic block behind its depthwise convolution, and
-    the patch logits of other networks. Shares in 8 bits would not sum to 1, and small ones would be 0.
+    """Nodes that compute outputs, or inputs of the softmax: the semantic block after its depthwise convolution, and
+    the patch logits of other networks. Shares in int8 would not sum to 1, and small ones would be 0.
     """
     outputs = {output.name for output in model.graph.output}
     return [
@@ -175,7 +177,7 @@ def _output_nodes(model: onnx.ModelProto) -> list[str]:
 
 
 def _parts(model: onnx.ModelProto) -> dict[str, list[str]]:
-    """The convolutions of each other small part of a network: names of nodes, by the part's name."""
+    """Names of the convolution nodes of each other small part of a network, by the part's name."""
     answering = set(_output_nodes(model))
     weights = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
     sizes = {
@@ -199,7 +201,7 @@ def _total_variation(expected: NDArray[np.float32], actual: NDArray[np.float32])
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Without the advice that the quantiser logs for those who call it by hand."""
+    """Context without the quantiser's log messages, which are advice for interactive use."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

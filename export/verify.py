@@ -1,4 +1,4 @@
-"""Whether a model's ONNX files answer as its network does: both computed on the same images."""
+"""Parity checks of a model's ONNX files against PyTorch, on the same images."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,11 +26,11 @@ from zoo.predictors.torch import TorchPredictor
 from zoo.runtime import Device, Precision, Runtime
 
 BATCH_SIZES = (1, 2, 7, 33, 64)
-"""The largest runs over all images, the others over as many as one of the largest holds."""
+"""Compared batch sizes: the largest over all images, the others over the first batch of the largest size."""
 
 IMAGES_PER_TURN = 1024
-"""Number of images that one predictor answers before the other does: their threads wait for work without sleeping, and
-take the time of those that have some."""
+"""Number of images that one predictor computes before it is the other's turn: idle threads of each spin for a while,
+which slows the other."""
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -44,10 +44,10 @@ def verify(
     rtol: float | None = None,
     agreement: float | None = None,
 ) -> Parity:
-    """`measure_parity` in one precision.
+    """Check one precision with `measure_parity`.
 
     Raises:
-        ParityError: it is not within the tolerance; the record is written all the same.
+        ParityError: the deviation exceeds the tolerance; the record is still written.
     """
     parity = measure_parity(package, pixels, (precision,), device, atol, rtol, agreement)[precision]
     require_parity(package, precision, parity)
@@ -55,7 +55,7 @@ def verify(
 
 
 def require_parity(package: Package, precision: Precision, parity: Parity) -> None:
-    """Raise `ParityError` if it did not pass."""
+    """Raise `ParityError` if a parity check did not pass."""
     if not parity.passed:
         raise ParityError(str(package.path / ONNX_FILES[precision]), parity)
 
@@ -69,28 +69,30 @@ def measure_parity(
     rtol: float | None = None,
     agreement: float | None = None,
 ) -> dict[Precision, Parity]:
-    """Compare ONNX Runtime with PyTorch in single precision on the CPU, and record it in `parity.json`.
+    """Compare ONNX Runtime with PyTorch in single precision on the CPU, and record the results in `parity.json`.
 
-    Records of the same files by other providers are kept; those of other files are replaced, once all is compared.
+    Records of the same files with other providers are kept; those of other files are replaced once all comparisons
+    are done.
 
     Arguments:
-        package: a model directory with an ONNX file in each precision.
+        package: model directory with an ONNX file in each precision.
         pixels: uint8 [N, 3, S, S] for the model's input size S.
-        precisions: of the ONNX files.
-        device: that ONNX Runtime computes on.
-        atol, rtol: for the difference of each number of each output, as in `Tolerance`; None for those of `TOLERANCES`.
-        agreement: least share in 0..1 of images whose most probable class is PyTorch's; None likewise.
+        precisions: precisions of the ONNX files to check.
+        device: device for ONNX Runtime.
+        atol, rtol: tolerances on each number of each output, as in `Tolerance`; None for those of `TOLERANCES`.
+        agreement: minimum share of images with the same most probable class as PyTorch, 0..1; None for that of
+            `TOLERANCES`.
 
     Raises:
-        InputError: pixels of another type or shape, or a tolerance out of its range.
+        InputError: the pixels have another type or shape, or a tolerance is out of range.
         PackageError: a file is missing, damaged or of another model.
-        DeviceError: the device is not there.
+        DeviceError: the device is not available.
     """
     check_pixels(pixels, package.config)
     asked = {"atol": atol, "rtol": rtol, "min_agreement": agreement}
     changes = {name: value for name, value in asked.items() if value is not None}
     for tolerance in TOLERANCES.values():
-        replace(tolerance, **changes)  # refused before anything is computed
+        replace(tolerance, **changes)  # validates the changes before anything is computed
     candidates = [_Candidate(package, precision, device, changes) for precision in precisions]
     reference = TorchPredictor(load_package(package), package.config)
     largest = max(BATCH_SIZES)
@@ -116,7 +118,7 @@ def measure_parity(
 
 
 def out_of_distribution_images(size: int) -> Pixels:
-    """Images that no camera takes: their features are far from those of photographs, where rounding may go wrong.
+    """Synthetic images whose features are far from those of photographs, as a stress test for rounding.
 
     Returns:
         Pixels [5, 3, size, size]: all black, all white, noise, noise of only black and white, and one white pixel.
@@ -137,7 +139,7 @@ def out_of_distribution_images(size: int) -> Pixels:
 
 
 def _batches(count: int, sizes: tuple[int, ...]) -> Iterator[slice]:
-    """Rows of batches: of the largest size up to `count`, of the others as far as the first of the largest goes."""
+    """Slices of batches: those of the largest size up to `count`, others up to the end of the first largest one."""
     for size in sizes:
         stop = count if size == max(sizes) else min(count, max(sizes))
         for row in range(0, stop, size):
@@ -145,7 +147,7 @@ def _batches(count: int, sizes: tuple[int, ...]) -> Iterator[slice]:
 
 
 class _Candidate:
-    """An ONNX file and what its answers differ by."""
+    """ONNX file under comparison."""
 
     def __init__(self, package: Package, precision: Precision, device: Device, changes: Mapping[str, float]) -> None:
         self.precision: Precision = precision
@@ -164,7 +166,7 @@ class _Candidate:
         self._out_of_distribution.add(expected, self._predictor(pixels))
 
     def parity(self, images: int) -> Parity:
-        """The result of what was compared so far, with the number of images given."""
+        """Result of the comparisons so far, on this number of images."""
         given, made = self._images, self._out_of_distribution
         shares = {name: same / given.entries[name] for name, same in given.same.items()}
         return Parity(
@@ -189,7 +191,7 @@ class _Candidate:
 
 
 class _Comparison:
-    """What two predictors' answers differ by, gathered batch by batch, for each output."""
+    """Differences between the outputs of two predictors, accumulated over batches."""
 
     def __init__(self) -> None:
         self.errors: dict[str, float] = {}
@@ -204,18 +206,18 @@ class _Comparison:
         self.batch_sizes.add(len(expected.logits))
         if actual.outputs != expected.outputs:
             raise PackageError(
-                f"the ONNX file gives {_describe(actual.outputs)}, PyTorch {_describe(expected.outputs)}: it is of "
-                "another network; export the model again"
+                f"the outputs of the ONNX file are {_describe(actual.outputs)}, those of PyTorch are "
+                f"{_describe(expected.outputs)}: the file is of another network; export the model again"
             )
         for output in expected.outputs:
             name, wanted, got = output.name, expected[output.name], actual[output.name]
             if got.shape != wanted.shape:
                 raise PackageError(
-                    f"the ONNX file's {name} is {list(got.shape)}, PyTorch's is {list(wanted.shape)}: it is of another "
-                    "network; export the model again"
+                    f"the shape of {name} is {list(got.shape)} in the ONNX file and {list(wanted.shape)} in PyTorch: "
+                    "the file is of another network; export the model again"
                 )
             if output.kind != "index map":  # the distance between two indices means nothing
-                # JSON has no NaN and no infinity: both count as the largest number there is.
+                # JSON has neither NaN nor infinity: both count as the largest finite number.
                 with np.errstate(invalid="ignore"):
                     difference = np.where(_is_same(wanted, got), 0, np.abs(wanted - got))
                 error = float(np.nan_to_num(difference, nan=_LARGEST, posinf=_LARGEST).max())

@@ -1,4 +1,4 @@
-"""The application: middleware, endpoints, pages, and answers for errors."""
+"""The ASGI application: middleware, endpoints, pages and error handlers."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -41,13 +41,13 @@ _log = logging.getLogger(__name__)
 
 
 def create_app(service: Service) -> FastAPI:
-    """The application that answers for a service; it closes the service when it ends."""
+    """Create the application of a service, which it closes on shutdown."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         if not await run_in_threadpool(service.close):
-            _log.warning("requests were still waiting after %s s; they are lost", service.settings.drain_seconds)
+            _log.warning("dropped requests that did not finish within %s s", service.settings.drain_seconds)
 
     app = FastAPI(
         title="template-zoo",
@@ -55,7 +55,7 @@ def create_app(service: Service) -> FastAPI:
         version=version("template-zoo"),
         lifespan=lifespan,
         responses=problems(414, 431),
-        # Relative to the description itself, wherever a proxy serves it.
+        # Relative to the document itself, so that it also holds behind a proxy.
         servers=[{"url": "."}],
         docs_url=None,
         redoc_url=None,
@@ -90,30 +90,30 @@ async def _http_error(request: Request, error: Exception) -> Response:
     if error.status_code == 404:
         if redirect := redirect_without_slash(request.scope, request.app.router):
             return redirect
-        message = f"there is no {request.url.path}; see /docs"
+        message = f"unknown path {request.url.path}; see /docs"
     elif error.status_code == 405:
-        # Static files of older Starlettes name no methods; they take GET.
+        # Static files of older Starlette versions list no methods; they allow GET.
         methods = set((headers or {}).get("Allow", "GET").split(", "))
         allowed = ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
         headers = {"Allow": allowed}
-        message = f"{request.url.path} does not take {request.method}; it takes {allowed}"
+        message = f"{request.url.path} does not allow {request.method}; use {allowed}"
     code = HTTPStatus(error.status_code).name.lower()
     return problem(error.status_code, code, message, headers)
 
 
 async def _client_disconnected(request: Request, error: Exception) -> Response:
-    # Nobody reads it; the status, which nginx introduced, keeps these apart from the server's faults in the metrics.
+    # Nobody reads it; nginx's 499 separates these requests from server errors in the metrics.
     return Response(status_code=499)
 
 
 def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, admission: Admission, shared: Shared) -> None:
-    """Add all layers, from the outermost: proxy prefix, request id and log, HEAD as GET, CORS, errors, header limits,
-    overload, keys and rates. Where keys are needed, the OpenAPI document says so.
+    """Add all middleware; from the outermost: proxy prefix, request id and log, HEAD as GET, CORS, errors, header
+    limits, overload, API keys and rate limits. If API keys are required, they are declared in the OpenAPI document.
 
     Raises:
         InputError: the API keys cannot be read.
     """
-    # The last one added is the first one passed.
+    # The middleware that is added last is outermost.
     keys = ApiKeys(settings.api_keys, settings.api_keys_file)
     rate = RateLimiter(settings.rate_limit, settings.rate_burst, shared.buckets) if settings.rate_limit else None
     if keys or rate:

@@ -9,18 +9,19 @@ from zoo.options import ModelArgument, with_options
 from zoo.package import SERVING_FILE, SPEED_FILE, Package
 from zoo.runtime import Device, Precision
 
-DeviceOption = Annotated[Device, typer.Option(help="Where to compute.")]
+DeviceOption = Annotated[Device, typer.Option(help="Device to compute on.")]
 ThreadsOption = Annotated[
-    int, typer.Option(min=0, max=MAX_THREADS, help="CPU threads; 0 for one per core. Serve with the same number.")
+    int,
+    typer.Option(min=0, max=MAX_THREADS, help="CPU threads; 0 for one per core. Use the same number with `zoo serve`."),
 ]
 SecondsOption = Annotated[
-    float, typer.Option(min=0, max=DAY, help="Measuring time of each setting at each batch size, in seconds.")
+    float, typer.Option(min=0, max=DAY, help="Seconds to measure each setting at each batch size.")
 ]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only measure; change nothing.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Measure only; write nothing.")]
 
 
 def add_commands(app: typer.Typer) -> None:
-    """Add this package's commands to the program."""
+    """Register this package's commands."""
     app.command()(serve)
     app.command()(tune)
     app.command()(speed)
@@ -28,7 +29,7 @@ def add_commands(app: typer.Typer) -> None:
 
 @with_options(Settings, environment=ENVIRONMENT_PREFIX)
 def serve(settings: Settings) -> None:
-    """Answer POST /classify and POST /patch-semantics over HTTP; see /docs there."""
+    """Serve models over HTTP: POST /classify, POST /patch-semantics and more; /docs lists all endpoints."""
     from serve.process.supervisor import run
 
     run(settings)
@@ -38,17 +39,17 @@ def tune(
     model: ModelArgument,
     precision: Annotated[
         Precision | None,
-        typer.Option(help="Precision of the ONNX file to tune and to serve.", show_default="as before, or fp32"),
+        typer.Option(help="Precision of the ONNX file to tune and serve.", show_default="the current one, or fp32"),
     ] = None,
     device: DeviceOption = "auto",
     threads: ThreadsOption = 0,
     batch: Annotated[
-        int, typer.Option(min=2, max=BATCH_LIMIT, help="Images in a large batch; the small one has one.")
+        int, typer.Option(min=2, max=BATCH_LIMIT, help="Size of the large batch; the small batch is a single image.")
     ] = MAX_BATCH,
     seconds: SecondsOption = 1.0,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Find the fastest way to compute a model on this machine, and keep it in the model directory."""
+    """Find the fastest runtime options for a model on this machine, and save them in the model directory."""
     from serve.tuning.report import describe_choice, summary_table, trials_table
     from serve.tuning.tune import tune as find
     from serve.tuning.tune import write
@@ -56,7 +57,7 @@ def tune(
 
     package = _open(model, None if dry_run else SERVING_FILE)
     console = Terminal(folded=True)
-    # A spinner takes processor time, too.
+    # The spinner uses CPU time as well.
     with console.status("opening", refresh_per_second=1) as status:
         found = find(
             package,
@@ -68,12 +69,12 @@ def tune(
             report=lambda words: status.update(f"measuring {words}"),
         )
     if found.on_cuda:
-        console.print("On CUDA there was nothing to choose: whole batches are computed there.")
+        console.print("There are no runtime options to tune on CUDA, which computes whole batches.")
     else:
         console.print(trials_table(package, found, (1, batch)))
     console.print(summary_table(package, found, (1, batch)))
     written = "nothing (--dry-run)" if dry_run else write(found.serving, package)
-    # Not folded, so that names of files can be copied.
+    # Not wrapped, so that file names can be copied.
     Terminal().print(f"chosen: {describe_choice(found)}\nwritten: {written}")
 
 
@@ -84,7 +85,7 @@ def speed(
     seconds: SecondsOption = 3.0,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Measure how fast this machine computes each of a model's ONNX files, for its card."""
+    """Measure the inference speed of each of a model's ONNX files on this machine, for its model card."""
     from serve.tuning.speed import measure_speed
     from zoo.package.card import write_card
     from zoo.package.timings import write_speed
@@ -102,7 +103,7 @@ def speed(
 
 
 def _open(model: str, to_write: str | None) -> Package:
-    """The model directory; `InputError` at once, and not after minutes, if the file cannot be written there."""
+    """Open a model directory; raise `InputError` now, rather than after minutes, if `to_write` is not writable."""
     from serve.tuning.tune import check_writable
     from zoo.hub import open_model
 

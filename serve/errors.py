@@ -1,4 +1,4 @@
-"""Errors of the server, and the one table that gives every error its HTTP status."""
+"""Server errors, and the table that maps every error to its HTTP status."""
 
 from collections.abc import Mapping
 
@@ -6,49 +6,49 @@ from zoo.errors import ImageError, ImageTooLargeError, InputError, UnknownNameEr
 
 
 class RequestError(ZooError):
-    """A request that cannot be answered; `headers` go into the response."""
+    """Base of errors that a request causes; `headers` are added to the response."""
 
     headers: Mapping[str, str] = {}
 
 
 class BadUploadError(RequestError):
-    """A request without images, or whose form cannot be read."""
+    """Request without images, or with a malformed form."""
 
 
 class TooManyFilesError(RequestError):
-    """A request with more files than it may have."""
+    """Request with more files than allowed."""
 
 
 class UnknownParameterError(RequestError):
-    """A query parameter or a form field that the endpoint does not take."""
+    """Query parameter or form field that the endpoint does not accept."""
 
 
 class BodyTooLargeError(RequestError):
-    """A body above the byte limit."""
+    """Request body above the size limit."""
 
-    # What is left of the body is never read, so the connection cannot be used again.
+    # The rest of the body is never read, so the connection cannot be reused.
     headers: Mapping[str, str] = {"Connection": "close"}
 
 
 class SlowUploadError(RequestError):
-    """A body that does not arrive in time."""
+    """Request body that does not arrive in time."""
 
     headers: Mapping[str, str] = {"Connection": "close"}
 
 
 class UnsupportedTypeError(RequestError):
-    """A body of an unsupported content type."""
+    """Request body with an unsupported content type."""
 
 
 class UnsupportedCodingError(RequestError):
-    """A body in an unsupported content coding."""
+    """Request body with an unsupported content coding."""
 
-    # RFC 9110, section 15.5.16: what would have been accepted.
+    # The codings that would have been accepted (RFC 9110, section 15.5.16).
     headers: Mapping[str, str] = {"Accept-Encoding": "gzip, deflate, identity"}
 
 
 class NotAcceptableError(RequestError):
-    """An `Accept` header that names nothing that the endpoint writes."""
+    """`Accept` header without any media type that the endpoint produces."""
 
 
 class QueueFullError(RequestError):
@@ -58,23 +58,23 @@ class QueueFullError(RequestError):
 
 
 class BadHeaderError(RequestError):
-    """A header with an invalid value."""
+    """Header with an invalid value."""
 
 
 class ModelUnavailableError(RequestError):
-    """A model that is served here but cannot be loaded now."""
+    """Served model that cannot be loaded at the moment."""
 
     headers: Mapping[str, str] = {"Retry-After": "5"}
 
 
 class UnauthorizedError(RequestError):
-    """No API key, or one that is not valid."""
+    """Missing or invalid API key."""
 
     headers: Mapping[str, str] = {"WWW-Authenticate": "Bearer"}
 
 
 class RateLimitError(RequestError):
-    """A client above its rate limit; the next request may come after `seconds`."""
+    """Client above its rate limit; it may retry after `seconds`."""
 
     def __init__(self, message: str, seconds: int) -> None:
         super().__init__(message)
@@ -82,31 +82,31 @@ class RateLimitError(RequestError):
 
 
 class UrlTooLongError(RequestError):
-    """A URL above the limit."""
+    """URL above the length limit."""
 
     headers: Mapping[str, str] = {"Connection": "close"}
 
 
 class HeadersTooLargeError(RequestError):
-    """Headers above the limit, in bytes or in number."""
+    """Headers above the limit on their total size or number."""
 
     headers: Mapping[str, str] = {"Connection": "close"}
 
 
 class DeadlineError(RequestError):
-    """No answer before the deadline."""
+    """No response before the deadline."""
 
 
 class ShuttingDownError(RequestError):
-    """The server is shutting down and takes no more requests."""
+    """The server is shutting down and accepts no further requests."""
 
     headers: Mapping[str, str] = {"Connection": "close", "Retry-After": "5"}
 
-    def __init__(self, message: str = "the server is shutting down; ask another one") -> None:
+    def __init__(self, message: str = "the server is shutting down; retry on another instance") -> None:
         super().__init__(message)
 
 
-# The first class that matches counts, so that a subclass stands before its base.
+# The first matching class applies, so subclasses come before their bases.
 STATUS: Mapping[type[ZooError], int] = {
     BodyTooLargeError: 413,
     TooManyFilesError: 413,
@@ -135,22 +135,22 @@ STATUS: Mapping[type[ZooError], int] = {
 
 
 def status_of(error: ZooError) -> int:
-    """The HTTP status of an error."""
+    """HTTP status of an error."""
     return next(status for kind, status in STATUS.items() if isinstance(error, kind))
 
 
 def code_of(error: ZooError) -> str:
-    """A short name of an error for programs: `QueueFullError` is `queue_full`."""
+    """Machine-readable code of an error: `queue_full` for `QueueFullError`."""
     name = type(error).__name__.removesuffix("Error")
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
 
 
 OPEN_INFERENCE = "/v2"
-"""Path of the Open Inference Protocol, whose errors have a form of their own."""
+"""Path prefix of the Open Inference Protocol, which has its own error format."""
 
 
 def error_body(path: str, code: str, message: str) -> dict[str, object]:
-    """JSON body of an error, in the form of the API below a path."""
+    """JSON body of an error, in the format of the API to which `path` belongs."""
     if path == OPEN_INFERENCE or path.startswith(f"{OPEN_INFERENCE}/"):
         return {"error": message}
     return {"error": {"code": code, "message": message}}

@@ -1,8 +1,8 @@
-"""The server's log: one line per record on standard error, as text or JSON, for this program and uvicorn alike; and the
-context of the request that a record is about.
+"""Logging to standard error, one text line or JSON object per record, for this program and uvicorn; and the context of
+the current request.
 
-A thread of its own writes it, so that a request never waits for a pipe that nobody reads or a slow disk. It writes what
-came meanwhile at once, since to wake it for every line would take longer than to write it.
+A separate thread writes the log, so that a request never waits for a slow disk or for a pipe that nobody reads. It
+writes records in batches, since waking it for every line would take longer than writing the line.
 """
 
 import json
@@ -24,17 +24,17 @@ LogFormat = Literal["text", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 ID_HEADER = b"x-request-id"
-"""Header with a client's own id, which the answer and the log repeat; without one, an id is made."""
+"""Header with the client's request id, repeated in the response and the log; without one, an id is generated."""
 
 MAX_PENDING = 10_000
-"""Upper bound of records that wait to be written; those beyond are lost, and counted."""
+"""Maximum number of records waiting to be written; further ones are dropped and counted."""
 WRITE_INTERVAL_SECONDS = 0.03
-"""Time that a line may wait for others to be written with it; errors do not wait."""
+"""Time that a line may wait to be written together with others; errors do not wait."""
 FLUSH_SECONDS = 2.0
-"""Time that the end of the program waits for what is not yet written."""
+"""Time that the program waits for pending records at exit."""
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_LOST = "%d log records are lost: they could not be written in time"
+_LOST = "dropped %d log records that could not be written in time"
 _PROGRAMS = ("serve", "zoo", "uvicorn.error")
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
@@ -43,32 +43,32 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class RequestContext:
-    """What is known about a request; each layer adds what it learns."""
+    """Facts about a request, filled in by the layers that it passes."""
 
     id: str = ""
     path: str = ""
     model: str = ""
-    """The model that answers."""
+    """Name of the model."""
     key: str = ""
-    """The name of the API key."""
+    """Name of the API key."""
     reason: str = ""
-    """The code of the error that it ended with."""
+    """Code of the error, if it failed."""
     status: int = 0
-    """Status of its answer, once that has begun."""
+    """Status of the response, once that has started."""
 
 
 _current: ContextVar[RequestContext] = ContextVar("request")
 
 
 def begin(path: str, headers: Iterable[tuple[bytes, bytes]]) -> RequestContext:
-    """Start the context of a new request; it is current in its task and in tasks started from there."""
+    """Start the context of a new request, which becomes current in this task and the tasks started from it."""
     context = RequestContext(_id(headers), path)
     _current.set(context)
     return context
 
 
 def current() -> RequestContext:
-    """The context of the current request; outside of one, a throw-away context."""
+    """Context of the current request; outside a request, a throw-away context."""
     return _current.get(None) or RequestContext()
 
 
@@ -76,12 +76,12 @@ def _id(headers: Iterable[tuple[bytes, bytes]]) -> str:
     for name, value in headers:
         if name == ID_HEADER and _SANE_ID.fullmatch(value):
             return value.decode()
-    # 64 random bits: no other request has them. They are no secret.
+    # 64 random bits are unique enough; they need not be secret.
     return f"{random.getrandbits(64):016x}"
 
 
 def configure_logging(log_format: LogFormat, level: LogLevel) -> None:
-    """Set up logging: this program and uvicorn from `level` up, other libraries from warnings up."""
+    """Set up logging: this program and uvicorn at `level` and above, other libraries at warning and above."""
     handler = ThreadedHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     lowest = logging.getLevelName(level.upper())
@@ -90,19 +90,19 @@ def configure_logging(log_format: LogFormat, level: LogLevel) -> None:
     root.setLevel(max(lowest, logging.WARNING))
     for name in _PROGRAMS:
         logging.getLogger(name).setLevel(lowest)
-    # It warns of malformed forms, which are their senders' fault; the answer says so.
+    # It warns about malformed forms; those are client errors, which the response reports.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
     logging.captureWarnings(True)
-    # Pillow does the same with images, each time in other words; and Python would remember all of them.
+    # So does Pillow about images, with ever different texts, all of which Python would keep in memory.
     warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 class ThreadedHandler(logging.Handler):
-    """Passes records to a thread that writes them; whatever happens there does not reach the caller.
+    """Handler that passes records to a writer thread, whose errors and delays never reach the caller.
 
     Arguments:
-        stream: written to by the thread only.
-        max_pending: upper bound of records that wait.
+        stream: output stream, used by the thread only.
+        max_pending: maximum number of waiting records.
     """
 
     def __init__(self, stream: TextIO, max_pending: int = MAX_PENDING) -> None:
@@ -124,7 +124,7 @@ class ThreadedHandler(logging.Handler):
             self._wake.set()
 
     def flush(self) -> None:
-        """Wait until all is written, but not for long; `logging` calls it when the program ends."""
+        """Wait up to `FLUSH_SECONDS` until all records are written; `logging` calls it at exit."""
         written = threading.Event()
         self._waiting.put(written)
         self._wake.set()
@@ -150,7 +150,7 @@ class ThreadedHandler(logging.Handler):
         for record in records:
             try:
                 lines.append(f"{self.format(record)}\n")
-            except Exception:  # whatever is wrong with one record, the next ones are written
+            except Exception:  # a bad record must not prevent the next ones from being written
                 self.handleError(record)
         with suppress(Exception):
             self._stream.write("".join(lines))
@@ -158,20 +158,20 @@ class ThreadedHandler(logging.Handler):
 
 
 class TextFormatter(logging.Formatter):
-    """`TIME LEVEL REQUEST-ID MESSAGE NAME=VALUE ...`, and a traceback in the lines below."""
+    """Formatter of lines `TIME LEVEL REQUEST-ID MESSAGE NAME=VALUE ...`, followed by a traceback, if any."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         fields = [f"{name}={value}" for name, value in _fields(record).items() if value != ""]
         message = " ".join([record.message.strip(), *fields])
         if not message.isprintable():
-            # Parts of it come from clients, who must not be able to write lines of their own.
+            # Parts of it come from clients, which must not be able to forge log lines.
             message = message.translate(_ESCAPES)
         return f"{_time(record)} {record.levelname} {_request_id(record) or '-'} {message}"
 
 
 class JsonFormatter(logging.Formatter):
-    """An object a line: time (ISO 8601, UTC), level, logger, message, request_id, what the record's `fields` are, and
-    exception, which is a traceback.
+    """Formatter of one JSON object per line: time (ISO 8601, UTC), level, logger, message, request_id, the record's
+    `fields`, and exception (a traceback).
     """
 
     def format(self, record: logging.LogRecord) -> str:

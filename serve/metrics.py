@@ -1,4 +1,4 @@
-"""Prometheus metrics of the server: what it counts, and what its processes and the GPUs use."""
+"""Prometheus metrics: requests, batches and models, and the resource usage of the processes and GPUs."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -23,32 +23,34 @@ from serve.shared import METRICS_FOLDER, Shared, SharedNumber
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
 
-REQUESTS = ("zoo_requests", "Answers, by route, status and model.", ("route", "code", "model"))
-"""Name, explanation and labels of the counter of answers."""
+REQUESTS = ("zoo_requests", "Completed requests, by route, status and model.", ("route", "code", "model"))
+"""Name, help text and labels of the request counter."""
 
 _LEAST = ("process_start_time_seconds", "process_max_fds")
-"""Not added up: the first start, and the limit that is reached first."""
+"""Process metrics of which the minimum is reported, not the sum: the first start, and the lowest limit."""
 
 
 class BatchReport(NamedTuple):
-    """What one batch took, in seconds."""
+    """Timing of one batch."""
 
     queue: list[float]
-    """Queue time of each request."""
+    """Queue time of each request, in seconds."""
     compute: float
+    """Compute time, in seconds."""
     batch: int
+    """Number of images."""
 
 
 class Metrics:
-    """Counters and histograms of one server; a registry of its own, so that tests can run several.
+    """Metrics of one server, in their own registry, so that tests can run several servers.
 
     Arguments:
-        shared: with the other processes of the server.
+        shared: state shared with the other processes of the server.
     """
 
     def __init__(self, shared: Shared) -> None:
         self.registry = CollectorRegistry()
-        """Registry of what this process counts."""
+        """Registry of this process's metrics."""
         self._exposed = self.registry
         if METRICS_FOLDER in os.environ:
             self._exposed = CollectorRegistry()
@@ -59,53 +61,65 @@ class Metrics:
         self._watched: dict[Gauge, Callable[[], float]] = {}
         self.requests = Counter(*REQUESTS, registry=self.registry)
         self.rejections = Counter(
-            "zoo_rejections", "Answers that are errors, by the error's code.", ["reason"], registry=self.registry
+            "zoo_rejections", "Requests that failed, by error code.", ["reason"], registry=self.registry
         )
         self.duration = Histogram(
             "zoo_request_seconds",
-            "From a request's head to the end of its answer.",
+            "Time from the request headers to the end of the response, in seconds.",
             ["route", "model"],
             registry=self.registry,
             buckets=_SECONDS,
         )
         self.decode = Histogram(
             "zoo_decode_seconds",
-            "Decoding and scaling of a request.",
+            "Time to decode and resize the images of a request, in seconds.",
             ["model"],
             registry=self.registry,
             buckets=_SECONDS,
         )
         self.queue = Histogram(
-            "zoo_queue_seconds", "Waiting for a batch.", ["model"], registry=self.registry, buckets=_SECONDS
+            "zoo_queue_seconds",
+            "Time that a request waits for its batch, in seconds.",
+            ["model"],
+            registry=self.registry,
+            buckets=_SECONDS,
         )
         self.compute = Histogram(
-            "zoo_compute_seconds", "Computing a batch.", ["model"], registry=self.registry, buckets=_SECONDS
+            "zoo_compute_seconds",
+            "Time to compute a batch, in seconds.",
+            ["model"],
+            registry=self.registry,
+            buckets=_SECONDS,
         )
         self.batch = Histogram(
-            "zoo_batch_images", "Images computed together.", ["model"], registry=self.registry, buckets=_BATCHES
+            "zoo_batch_images", "Images in a batch.", ["model"], registry=self.registry, buckets=_BATCHES
         )
-        self.waiting = self._gauge("zoo_waiting_images", "Images in the queue.", "model")
+        self.waiting = self._gauge("zoo_waiting_images", "Images waiting in the queue.", "model")
         self.connections = self._gauge("zoo_connections", "Open connections.")
         in_flight_items = self._gauge("zoo_in_flight_images", "Images in flight.")
-        in_flight_bytes = self._gauge("zoo_in_flight_bytes", "Bytes of requests in flight.")
+        in_flight_bytes = self._gauge("zoo_in_flight_bytes", "Bytes of request bodies in flight.")
         self.watch(in_flight_items, lambda: shared.items.own)
         self.watch(in_flight_bytes, lambda: shared.bytes.own)
-        self.loads = Counter("zoo_model_loads", "Times that a model was loaded.", ["model"], registry=self.registry)
-        self.unloads = Counter("zoo_model_unloads", "Times that it was unloaded.", ["model"], registry=self.registry)
-        self.loaded = self._gauge("zoo_model_loaded", "Processes that have a model loaded.", "model")
+        self.loads = Counter("zoo_model_loads", "Number of model loads.", ["model"], registry=self.registry)
+        self.unloads = Counter("zoo_model_unloads", "Number of model unloads.", ["model"], registry=self.registry)
+        self.loaded = self._gauge("zoo_model_loaded", "Processes that have the model loaded.", "model")
         self.load_seconds = Histogram(
-            "zoo_model_load_seconds", "Loading a model.", ["model"], registry=self.registry, buckets=_SECONDS
+            "zoo_model_load_seconds",
+            "Time to load a model, in seconds.",
+            ["model"],
+            registry=self.registry,
+            buckets=_SECONDS,
         )
 
     def request(self, route: str, status: int, model: str, seconds: float, reason: str) -> None:
-        """Count an answer.
+        """Count a completed request.
 
         Arguments:
-            route: its pattern.
-            status: of HTTP.
-            model: that answered, or empty.
-            seconds: that it took.
-            reason: the code of an error, or empty.
+            route: path pattern of the matched route.
+            status: HTTP status of the response.
+            model: name of the model, or empty.
+            seconds: duration of the request.
+            reason: error code, or empty.
         """
         self.requests.labels(route, status, model).inc()
         self.duration.labels(route, model).observe(seconds)
@@ -113,7 +127,7 @@ class Metrics:
             self.rejections.labels(reason).inc()
 
     def observer(self, model: str) -> Callable[[BatchReport], None]:
-        """A function that counts a model's batches."""
+        """Callback that records the batches of a model."""
         queue, compute, batch = (metric.labels(model) for metric in (self.queue, self.compute, self.batch))
 
         def observe(report: BatchReport) -> None:
@@ -125,27 +139,27 @@ class Metrics:
         return observe
 
     def model_loaded(self, model: str, seconds: float) -> None:
-        """Count a load of a model that took `seconds`."""
+        """Record that a model was loaded in `seconds`."""
         self.loads.labels(model).inc()
         self.loaded.labels(model).set(1)
         self.load_seconds.labels(model).observe(seconds)
 
     def model_unloaded(self, model: str) -> None:
-        """Count a model that was unloaded."""
+        """Record that a model was unloaded."""
         self.unloads.labels(model).inc()
         self.loaded.labels(model).set(0)
 
     def watch(self, gauge: Gauge, value: Callable[[], float]) -> None:
-        """Have a gauge show a function's value."""
+        """Make a gauge report the value of a function."""
         self._watched[gauge] = value
 
     def refresh(self) -> None:
-        """Set the watched gauges; to be called about every second, as any process may be asked for all metrics."""
+        """Update the watched gauges; call about once a second, since any process may be asked for all metrics."""
         for gauge, value in list(self._watched.items()):
             gauge.set(value())
 
     def exposition(self) -> bytes:
-        """All metrics in Prometheus' text format."""
+        """All metrics in the Prometheus text format."""
         self.refresh()
         return generate_latest(self._exposed)
 
@@ -154,7 +168,7 @@ class Metrics:
 
 
 class ProcessMetrics(Collector):
-    """CPU time, memory and open files of all processes together: what prometheus_client reports for one, summed.
+    """CPU time, memory and open files, as reported by prometheus_client, summed over all processes.
 
     Arguments:
         pids: process ids, 0 for a process that is not running.
@@ -172,7 +186,7 @@ class ProcessMetrics(Collector):
 
 
 def _together(metrics: list[Metric]) -> Metric:
-    """One metric of several that have one sample each."""
+    """Merge metrics with one sample each into one."""
     samples = [metric.samples[0] for metric in metrics]
     values = [sample.value for sample in samples]
     value = min(values) if samples[0].name in _LEAST else sum(values)
@@ -181,7 +195,7 @@ def _together(metrics: list[Metric]) -> Metric:
 
 
 def _watch_gpu_memory(registry: CollectorRegistry) -> None:
-    """Report the memory of every GPU, as used by all programs, where NVIDIA's library and `pynvml` are installed."""
+    """Report the memory of every GPU as used by all programs, if NVIDIA's library and `pynvml` are installed."""
     try:
         import pynvml
     except ModuleNotFoundError:
@@ -198,13 +212,13 @@ class _GpuMemory(Collector):
         self._pynvml = pynvml
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        used = GaugeMetricFamily("zoo_gpu_memory_used_bytes", "Used by all programs.", labels=["gpu"])
-        total = GaugeMetricFamily("zoo_gpu_memory_total_bytes", "Of the GPU.", labels=["gpu"])
+        used = GaugeMetricFamily("zoo_gpu_memory_used_bytes", "GPU memory in use by all programs.", labels=["gpu"])
+        total = GaugeMetricFamily("zoo_gpu_memory_total_bytes", "Total GPU memory.", labels=["gpu"])
         try:
             for index in range(self._pynvml.nvmlDeviceGetCount()):
                 memory = self._pynvml.nvmlDeviceGetMemoryInfo(self._pynvml.nvmlDeviceGetHandleByIndex(index))
                 used.add_metric([str(index)], memory.used)
                 total.add_metric([str(index)], memory.total)
-        except self._pynvml.NVMLError:  # a GPU that fails must not hide the other numbers
+        except self._pynvml.NVMLError:  # a failing GPU must not hide the other metrics
             pass
         return used, total

@@ -1,4 +1,6 @@
-"""The JSON that the server writes and its client reads; field descriptions appear in the OpenAPI document."""
+"""JSON schemas of the server's responses, also used by the client; their descriptions appear in the OpenAPI
+document.
+"""
 
 from typing import Any
 
@@ -6,7 +8,7 @@ from pydantic import BaseModel, Field
 
 
 class ModelIdentity(BaseModel):
-    """The weights that answered."""
+    """Model that computed the answer."""
 
     name: str
     variant: str
@@ -15,9 +17,9 @@ class ModelIdentity(BaseModel):
 
 
 class Timing(BaseModel):
-    queue_ms: float = Field(description="Time waiting for the batch, in milliseconds.")
-    compute_ms: float = Field(description="Time computing the batch, in milliseconds.")
-    batch: int = Field(description="Images in the batch, those of other requests included.")
+    queue_ms: float = Field(description="Time in the queue, in milliseconds.")
+    compute_ms: float = Field(description="Time to compute the batch, in milliseconds.")
+    batch: int = Field(description="Number of images in the batch, including those of other requests.")
 
 
 class Size(BaseModel):
@@ -34,12 +36,12 @@ class ImageAnswer(BaseModel):
     file: str
     image: Size = Field(description="Size of the upright image, in pixels.")
     box: tuple[float, float, float, float] = Field(
-        description="The part of the upright image that the network saw: left, top, right, bottom, in its pixels."
+        description="Part of the upright image passed to the network: left, top, right, bottom, in pixels."
     )
 
 
 class Classification(ImageAnswer):
-    classes: list[ClassProbability] = Field(description="The most probable classes, best first.")
+    classes: list[ClassProbability] = Field(description="Most probable classes, in descending order.")
 
 
 class ClassifyAnswer(BaseModel):
@@ -54,13 +56,13 @@ class NamedEntity(BaseModel):
 
 
 class PatchAnswer(BaseModel):
-    label: str = Field(description="The strongest class.")
-    probability: float = Field(description="Its share of the patch.")
-    none: float = Field(description="The share that matches no class.")
+    label: str = Field(description="Class with the largest share.")
+    probability: float = Field(description="Share of that class.")
+    none: float = Field(description="Share that matches no class.")
     top: list[ClassProbability]
     entity: NamedEntity | None = Field(
         default=None,
-        description="The recurring mixture of classes that is nearest; absent where the model has no entities.",
+        description="Nearest recurring mixture of classes; absent if the model has no entities.",
     )
 
 
@@ -70,20 +72,20 @@ class Grid(BaseModel):
 
 
 class DeclaredMap(BaseModel):
-    name: str = Field(description="Of the network's output.")
+    name: str = Field(description="Name of the network's output.")
     kind: str = Field(description="`class map`, `index map` or `scalar map`.")
     title: str
-    legend: list[str] = Field(description="Names of a class map's entries, or of an index map's values.")
-    colours: list[str] = Field(description="Of each of them, as `#rrggbb`.")
-    values: list[Any] = Field(description="Rows of the patch grid; of a class map one grid for each entry.")
+    legend: list[str] = Field(description="Names of a class map's channels, or of an index map's values.")
+    colours: list[str] = Field(description="Colour of each name, as `#rrggbb`.")
+    values: list[Any] = Field(description="Rows of the patch grid; for a class map, one grid per channel.")
 
 
 class PatchSemantics(ImageAnswer):
     grid: Grid
     source: str = Field(description="`semantic block`, `auxiliary head` or `class activation map`.")
-    patches: list[list[PatchAnswer]] = Field(description="Row by row; the grid covers the box evenly.")
+    patches: list[list[PatchAnswer]] = Field(description="Patches in rows; the grid divides the box evenly.")
     maps: list[DeclaredMap] | None = Field(
-        default=None, description="Other maps that the network gives; absent where it gives none."
+        default=None, description="Other maps that the network outputs; absent if there are none."
     )
 
 
@@ -99,18 +101,18 @@ class ModelDescription(ModelIdentity):
     colours: list[str] = Field(description="Colour of each class in semantic maps, as `#rrggbb`.")
     input_size: int
     parameters: int
-    loaded: bool = Field(description="Whether it is loaded; else it is loaded on first use.")
-    device: str | None = Field(description="Device that computes it, once it is loaded.")
-    precision: str | None = Field(description="Precision of the ONNX file that answers.")
-    onnx_sha256: str | None = Field(description="Digest of that file; `parity` has its recorded parity check.")
+    loaded: bool = Field(description="Whether the model is loaded; if not, it is loaded on first use.")
+    device: str | None = Field(description="Device that runs the model, once it is loaded.")
+    precision: str | None = Field(description="Precision of the ONNX file in use.")
+    onnx_sha256: str | None = Field(description="SHA-256 of that file; `parity` has its recorded parity check.")
     patch_source: str
-    metrics: dict[str, Any] = Field(description="How it was trained and how accurate it is.")
-    parity: dict[str, Any] = Field(description="How far its ONNX files are from its network, by precision.")
+    metrics: dict[str, Any] = Field(description="Training and evaluation metrics.")
+    parity: dict[str, Any] = Field(description="Recorded parity checks against PyTorch, by precision.")
 
 
 class Problem(BaseModel):
-    code: str = Field(description="A short name for programs.")
-    message: str = Field(description="The value, the limit and the remedy.")
+    code: str = Field(description="Machine-readable error code.")
+    message: str = Field(description="Human-readable message: the value, the limit and the remedy.")
 
 
 class ErrorAnswer(BaseModel):

@@ -1,4 +1,4 @@
-"""State shared by the processes of one server, in memory that all of them map."""
+"""State shared by the worker processes of a server, in memory that all of them map."""
 
 import threading
 from collections.abc import Iterator
@@ -11,26 +11,26 @@ from secrets import token_bytes
 from typing import Any
 
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""Environment variable with the directory of all processes' counts; read when prometheus_client is imported."""
+"""Environment variable with the directory of all processes' metrics; read when prometheus_client is imported."""
 
 
 @dataclass(slots=True)
 class SharedNumber:
-    """A number with a part for each process, which only that process changes."""
+    """Sum of one integer per process, each of which only its process changes."""
 
     parts: Any
-    """A ctypes array of whole numbers."""
+    """ctypes array of integers, one per process."""
     index: int = 0
-    """Index of this process's part."""
+    """Index of this process."""
 
     @staticmethod
     def create(processes: int) -> "SharedNumber":
-        """Zero, in parts for this many processes."""
+        """Create a number for this many processes, all zero."""
         return SharedNumber(RawArray(c_int64, processes))
 
     @property
     def own(self) -> int:
-        """This process's part."""
+        """Value of this process."""
         return int(self.parts[self.index])
 
     @own.setter
@@ -39,28 +39,28 @@ class SharedNumber:
 
     @property
     def total(self) -> int:
-        """The sum of the parts."""
+        """Sum over all processes."""
         return sum(self.parts)
 
 
 class SharedTimes:
-    """A time for each of many names, 0 for an unknown one.
+    """Fixed-size map from names to times, 0 for an unknown name.
 
-    A name may have one of a few slots, which its hash chooses; where all are taken, the earliest time is evicted. No
-    lock is held, which a process that dies would keep: where two change one time at once, one of them is lost.
+    The hash of a name selects a few slots; if all are taken, the earliest time is evicted. There is no lock, which a
+    dying process would never release: of two concurrent updates of one time, one is lost.
 
     Arguments:
-        names: that are remembered, about.
+        names: approximate capacity.
     """
 
     CHOICES = 8
-    """Slots that a name may have."""
+    """Number of slots in which a name may be stored."""
 
     def __init__(self, names: int = 16_384) -> None:
         self._groups = max(names // self.CHOICES, 1)
         self._names = RawArray(c_uint64, self._groups * self.CHOICES)
         self._times = RawArray(c_double, self._groups * self.CHOICES)
-        # Nobody outside can find names that share their slots with somebody else's.
+        # Keyed hashing, so that clients cannot find names that collide with others.
         self._secret = token_bytes(16)
 
     def __getitem__(self, name: str) -> float:
@@ -85,36 +85,36 @@ class SharedTimes:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """All shared state, as one of the processes sees it; passed to each process at its start."""
+    """All shared state as seen by one process; passed to each process when it starts."""
 
     pids: SharedNumber
     items: SharedNumber
     """Images in flight."""
     bytes: SharedNumber
-    """Bytes of requests in flight."""
+    """Bytes of request bodies in flight."""
     computing: SharedNumber
-    """Batches that are being computed."""
+    """Batches being computed."""
     buckets: SharedTimes
-    """Times at which clients' token buckets are full; see `serve.http.auth.RateLimiter`."""
+    """Times at which the clients' token buckets are full; see `serve.http.auth.RateLimiter`."""
 
     @staticmethod
     def create(processes: int = 1) -> "Shared":
-        """State for this many processes, as the first of them sees it."""
+        """Create the state of this many processes, as seen by the first of them."""
         pids, items, bytes_, computing = (SharedNumber.create(processes) for _ in range(4))
         return Shared(pids, items, bytes_, computing, SharedTimes())
 
     @property
     def index(self) -> int:
-        """Index of this process, from 0."""
+        """Index of this process, starting at 0."""
         return self.pids.index
 
     def at(self, index: int) -> "Shared":
-        """The same state, as the process with this index sees it."""
+        """The same state as seen by the process with this index."""
         pids, items, bytes_, computing = (replace(number, index=index) for number in self._numbers)
         return Shared(pids, items, bytes_, computing, self.buckets)
 
     def reset(self) -> None:
-        """Remove what this process had added, after it ended."""
+        """Set this process's values to zero, after it has ended."""
         for number in self._numbers:
             number.own = 0
 
@@ -124,10 +124,10 @@ class Shared:
 
 
 class FairThreads:
-    """A `ThreadShare`: who computes alone has all threads, of several each has its part, at least one.
+    """`ThreadShare` that divides the threads evenly among all batches being computed, at least one for each.
 
     Arguments:
-        computing: batches that are being computed, in all processes.
+        computing: batches being computed, in all processes.
     """
 
     def __init__(self, computing: SharedNumber) -> None:

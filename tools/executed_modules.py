@@ -1,10 +1,10 @@
-"""How many of the project's modules one request, one training step and one `zoo.load` execute.
+"""Number of the project's modules executed by a request, a training step and `zoo.load`.
 
     python tools/executed_modules.py
 
-A module counts if a function of it is called between the beginning and the end of what is measured; the request and
-the step are measured once everything is imported and warm, `zoo.load` from nothing, with what it imports. What the
-server does beside the request, ten times a second, does not count.
+A module counts if one of its functions is called during the operation. The request and the training step are measured
+after warm-up, when everything is imported; `zoo.load` is measured in a new process, including its imports. The server's
+periodic work outside of requests does not count.
 """
 
 import argparse
@@ -24,11 +24,11 @@ PACKAGES = ("zoo", "serve", "training", "export", "explain", "reproduction")
 IMAGE = ROOT / "tests" / "data" / "cat.jpg"
 DATA = ROOT / "tests" / "data" / "cifar10"
 BESIDE = ("on_tick",)
-"""Functions whose calls belong to no request."""
+"""Functions that do not belong to a request, with everything that they call."""
 
 
 class Recorder:
-    """Notes the files whose functions are called while it records, in all threads that start after it."""
+    """Records the files whose functions are called, in this thread and all threads started after it."""
 
     def __init__(self) -> None:
         self.files: set[str] = set()
@@ -38,21 +38,21 @@ class Recorder:
 
     @contextmanager
     def recording(self) -> Iterator[None]:
-        """Note what is called within."""
+        """Context in which calls are recorded."""
         self.start()
         yield
         self.stop()
 
     def start(self) -> None:
-        """Begin to note."""
+        """Start recording."""
         self._records = True
 
     def stop(self) -> None:
-        """Note no more."""
+        """Stop recording."""
         self._records = False
 
     def modules(self) -> list[str]:
-        """Paths of the project's files that were noted."""
+        """Paths of the recorded files that belong to the project."""
         inside = (Path(file) for file in self.files if file.startswith(f"{ROOT}/"))
         paths = (file.relative_to(ROOT) for file in inside)
         return sorted(str(path) for path in paths if path.parts[0] in PACKAGES)
@@ -71,7 +71,7 @@ def _is_beside(frame: FrameType | None) -> bool:
 
 
 def request(recorder: Recorder) -> None:
-    """One `POST /patch-semantics` with a JPEG, the fourth that a server of one process gets."""
+    """Measure one `POST /patch-semantics` with a JPEG, the fourth one to a server with a single process."""
     import socket
 
     import httpx2
@@ -108,7 +108,7 @@ def request(recorder: Recorder) -> None:
 
 
 def step(recorder: Recorder) -> None:
-    """The second step of a training, from the end of the first."""
+    """Measure the second step of a training run, from the end of the first."""
     from torch.optim.optimizer import register_optimizer_step_post_hook
 
     from zoo.cli import main
@@ -122,7 +122,7 @@ def step(recorder: Recorder) -> None:
 
 
 def load(recorder: Recorder) -> None:
-    """`zoo.load("wrn16-ours")` in a new process."""
+    """Measure `zoo.load("wrn16-ours")` in a new process."""
     with recorder.recording():
         import zoo
 
@@ -142,7 +142,7 @@ def _run(main: Callable[[], None]) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", choices=MEASURED, help="measure one of them, and list its modules")
+    parser.add_argument("what", nargs="?", choices=MEASURED, help="operation to measure, listing its modules")
     asked = parser.parse_args().what
     if asked is None:
         for name in MEASURED:

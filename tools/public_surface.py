@@ -1,8 +1,8 @@
-"""The public surface: commands with their options, endpoints, settings, and the imports that the documentation shows.
+"""List of the public API: commands with their options, endpoints, settings, and imports shown in the documentation.
 
     python tools/public_surface.py > before.txt
 
-Run it in two checkouts and compare what it prints: whatever users may rely on stands in one line each.
+Run it in two checkouts and diff the outputs: there is one line for each thing that users may rely on.
 """
 
 import importlib
@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 
 def commands(command: click.Command, name: str = "zoo") -> Iterator[str]:
-    """Each command and each of its parameters."""
+    """Commands and their parameters."""
     yield f"command {name}"
     for parameter in command.params:
         yield f"option {name} {' '.join((*parameter.opts, *parameter.secondary_opts))}"
@@ -31,7 +31,7 @@ def commands(command: click.Command, name: str = "zoo") -> Iterator[str]:
 
 
 def endpoints() -> Iterator[str]:
-    """Each endpoint with its query parameters and the fields of its answers' models."""
+    """Endpoints, with their query parameters and the fields of their response models."""
     from serve.app import create_app
     from serve.inference.service import Service
     from serve.settings import Settings
@@ -48,7 +48,7 @@ def endpoints() -> Iterator[str]:
 
 
 def settings() -> Iterator[str]:
-    """Each setting of the server and field of a training recipe."""
+    """Server settings and fields of training recipes."""
     from serve.settings import Settings
     from training.recipe import Recipe
 
@@ -58,7 +58,7 @@ def settings() -> Iterator[str]:
 
 
 def documented_imports() -> Iterator[str]:
-    """Each name that README and docs import, and whether it can be imported."""
+    """Names imported in README and docs, and whether the import works."""
     found = set()
     for file in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))):
         for code in re.findall(r"```(?:python|py)\n(.*?)```", file.read_text(), re.DOTALL):

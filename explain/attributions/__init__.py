@@ -1,4 +1,4 @@
-"""How important each patch is for a class, by several methods with one signature."""
+"""Attribution methods: the importance of each patch for a class, all with one signature."""
 
 import zlib
 from collections.abc import Callable, Mapping
@@ -16,9 +16,9 @@ from zoo.networks.network import Network
 from zoo.registry import SemanticSource
 
 Attribution = Callable[[Network, Tensor, Tensor], Tensor]
-"""A network in evaluation mode, pixels [N, 3, H, W] and class indices [N] to the importance of each patch [N, h, w].
+"""Function from a network in evaluation mode, pixels [N, 3, H, W] and class indices [N] to importances [N, h, w].
 
-A larger value is more important; values compare only within an image.
+Larger values are more important; values are comparable only within an image.
 """
 
 SEMANTIC_MAP = "semantic map"
@@ -26,32 +26,32 @@ SEMANTIC_MAP = "semantic map"
 
 @torch.inference_mode()
 def semantic_map(network: Network, pixels: Tensor, classes: Tensor) -> Tensor:
-    """The share of the class in each patch.
+    """Share of the class in each patch.
 
     Raises:
         InputError: the variant has no semantic block.
     """
     assignment = network.semantics(pixels).assignment
     if assignment is None:
-        raise InputError("the network has no semantic block, so no semantic map; choose a variant with the block")
+        raise InputError("the network has no semantic block, and thus no semantic map; choose a variant with a block")
     return select_class(assignment, classes)
 
 
 @torch.inference_mode()
 def patch_logits(network: Network, pixels: Tensor, classes: Tensor) -> Tensor:
-    """The similarity of each patch to the class's template."""
+    """Similarity of each patch to the class's template."""
     return select_class(network.semantics(pixels).patch_logits, classes)
 
 
 @torch.inference_mode()
 def class_activation_map(network: Network, pixels: Tensor, classes: Tensor) -> Tensor:
-    """What each location adds to the class logit; see `explain.attributions.head`."""
+    """Contribution of each location to the class logit; see `explain.attributions.head`."""
     return select_class(head_parts(network, pixels).parts, classes)
 
 
 @torch.inference_mode()
 def random_values(network: Network, pixels: Tensor, classes: Tensor) -> Tensor:
-    """Random values as a baseline, the same ones for the same image."""
+    """Random values as a baseline, deterministic for each image."""
     shape = network.semantics(pixels[:1]).patch_logits.shape[2:]
     seeds = [zlib.crc32(image.cpu().numpy().tobytes()) for image in pixels]
     return torch.stack([torch.rand(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]).to(
@@ -72,7 +72,7 @@ ATTRIBUTIONS: Mapping[str, Attribution] = MappingProxyType(
 
 
 def attributions_for(source: SemanticSource) -> dict[str, Attribution]:
-    """The methods that a variant has, by where its patch logits come from; a plain one has its class activation map."""
+    """Methods available for a variant, given the source of its patch logits."""
     lacking = {
         "semantic block": set[str](),
         "auxiliary head": {SEMANTIC_MAP},

@@ -1,4 +1,4 @@
-"""Grad-CAM, by the package grad-cam."""
+"""Grad-CAM, with the package grad-cam."""
 
 from typing import Any
 
@@ -11,29 +11,29 @@ from explain.attributions.patches import as_float
 from zoo.networks.network import Network
 
 LAYER = "last_stage"
-"""The module whose output Grad-CAM weighs: the last convolutions, before the head's batch normalisation and ReLU. After
-these, for a head that averages, Grad-CAM is the positive part of the class activation map, and nothing new."""
+"""Module whose output Grad-CAM weights: the last convolutions, before the head's batch normalisation and ReLU. After
+these, Grad-CAM of a network with average pooling would just be the positive part of the class activation map."""
 
 
 class _GridCam(GradCAM):  # type: ignore[misc]
-    """Grad-CAM on the layer's own grid, not scaled up to the pixels."""
+    """Grad-CAM on the layer's own grid, without upsampling to the input size."""
 
     def get_target_width_height(self, input_tensor: Tensor) -> Any:
         return None
 
 
 def grad_cam(network: Network, pixels: Tensor, classes: Tensor) -> Tensor:
-    """Grad-CAM of `LAYER`: the features' positive sum, weighted by the mean gradients of the class logit.
+    """Grad-CAM of `LAYER`: the positive part of the features' sum, weighted by the mean gradients of the class logit.
 
     R. Selvaraju et al., *Grad-CAM: Visual Explanations from Deep Networks* (ICCV 2017).
 
     Arguments:
-        network: in evaluation mode.
-        pixels: [N, 3, H, W].
-        classes: class indices [N].
+        network: network in evaluation mode.
+        pixels: images, [N, 3, H, W].
+        classes: class indices, [N].
 
     Returns:
-        [N, h, w], each image's from 0 to 1, as the package scales them.
+        Maps [N, h, w], scaled by the package to 0..1 for each image.
     """
     with torch.enable_grad(), _GridCam(network, [getattr(network, LAYER)]) as cam:
         maps = cam(as_float(pixels), [ClassifierOutputTarget(label) for label in classes.tolist()])

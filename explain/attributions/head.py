@@ -1,4 +1,4 @@
-"""The last linear head, taken apart: what each location of the last grid adds to a class logit."""
+"""Decomposition of the linear head: the contribution of each location of the last grid to a class logit."""
 
 from typing import NamedTuple
 
@@ -9,21 +9,21 @@ from zoo.networks.network import Network
 
 
 class HeadParts(NamedTuple):
-    """Exact additive parts of the class logits; C classes on an h x w grid."""
+    """Exact additive contributions to the class logits, for C classes and an h x w grid."""
 
     parts: Tensor
-    """[N, C, h, w]; their sum over the grid plus `bias` is the class logits."""
+    """Contributions [N, C, h, w]; their sum over the grid, plus `bias`, equals the class logits."""
     bias: Tensor
-    """[C]"""
+    """Bias of each class, [C]."""
 
 
 def head_parts(network: Network, pixels: Tensor) -> HeadParts:
-    """The parts of the class logits of pixels [N, 3, H, W].
+    """Decompose the class logits of pixels [N, 3, H, W].
 
     A class logit is the mean over the grid of the head's features times the classifier's weights, plus a bias: the
     class activation map of Zhou et al., *Learning Deep Features for Discriminative Localization* (CVPR 2016), here
-    divided by the number of locations so that it sums to the logit. What a location holds was gathered from around it:
-    exact is the sum, not that a part depends on its own patch only.
+    divided by the number of locations so that it sums to the logit. The sum is exact, but a contribution does not
+    depend only on its own patch, since the features of a location also depend on its surroundings.
     """
     features = network.activations(pixels).features
     parts = F.conv2d(features, network.classifier.weight[:, :, None, None]) / features[0, 0].numel()

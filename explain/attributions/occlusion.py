@@ -1,4 +1,4 @@
-"""How much a class logit falls when a patch is covered."""
+"""Occlusion: the decrease of a class logit when a patch is covered."""
 
 import torch
 from torch import Tensor
@@ -7,21 +7,21 @@ from explain.attributions.patches import as_float, mean_colour, pixel_mask
 from zoo.networks.network import Network
 
 BATCH = 64
-"""Covered images computed together."""
+"""Number of covered images in a batch."""
 
 
 def occlusion(network: Network, pixels: Tensor, classes: Tensor) -> Tensor:
-    """The logit of a class less that with a patch replaced by the image's mean colour, patch by patch.
+    """Decrease of a class logit when a patch is replaced by the image's mean colour, for each patch.
 
     M. Zeiler and R. Fergus, *Visualizing and Understanding Convolutional Networks* (ECCV 2014), on the patch grid.
 
     Arguments:
-        network: in evaluation mode.
-        pixels: [N, 3, H, W].
-        classes: class indices [N].
+        network: network in evaluation mode.
+        pixels: images, [N, 3, H, W].
+        classes: class indices, [N].
 
     Returns:
-        [N, h, w]; positive where the patch speaks for the class.
+        Decrease [N, h, w]; positive where the patch supports the class.
     """
     with torch.inference_mode():
         whole = network.semantics(pixels)
@@ -36,6 +36,6 @@ def occlusion(network: Network, pixels: Tensor, classes: Tensor) -> Tensor:
 
 
 def _occluded_logits(network: Network, image: Tensor, masks: Tensor) -> Tensor:
-    """Class logits [P, C] of an image [3, H, W] under each of the masks [P, 1, H, W]."""
+    """Class logits [P, C] of an image [3, H, W] with each of the masks [P, 1, H, W] applied."""
     colour = mean_colour(image[None])
     return torch.cat([network(torch.where(part, colour, image)) for part in torch.split(masks, BATCH)])

@@ -1,1 +1,1 @@
-"""How faithful explanations are: `zoo faithfulness`."""
+"""Faithfulness of attributions: `zoo faithfulness`."""

@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
 def faithfulness(
     models: Annotated[
-        list[str] | None, typer.Argument(help="Models, as in `zoo info`.", show_default=DEFAULT_MODEL)
+        list[str] | None, typer.Argument(help="Models to measure, as for `zoo info`.", show_default=DEFAULT_MODEL)
     ] = None,
     data: Data = "cifar10",
     split: Annotated[
         str | None,
-        typer.Option(help="Split to measure, any but train.", show_default=DEFAULT_SPLIT),
+        typer.Option(help="Split to measure on (any but train).", show_default=DEFAULT_SPLIT),
     ] = None,
-    images: Annotated[int, typer.Option(min=1, help="Number of images, chosen at random.")] = 1000,
-    mosaics: Annotated[int, typer.Option(min=1, help="Most mosaics of four images for the pointing game.")] = 100,
-    seed: Annotated[int, typer.Option(help="Seed of the choice of images and of the mosaics.")] = 0,
+    images: Annotated[int, typer.Option(min=1, help="Number of randomly sampled images.")] = 1000,
+    mosaics: Annotated[int, typer.Option(min=1, help="Maximum number of mosaics for the pointing game.")] = 100,
+    seed: Annotated[int, typer.Option(help="Random seed for images and mosaics.")] = 0,
     output: Annotated[
         Path,
-        path_option("-o", "--output", help="The JSON record; models measured with the same settings are kept."),
+        path_option("-o", "--output", help="JSON file for the results; models with unchanged settings are skipped."),
     ] = Path("faithfulness.json"),
 ) -> None:
-    """Measure whether maps show what answers depend on: curves of removed patches, and the grid pointing game."""
+    """Measure the faithfulness of attribution maps: insertion and deletion curves, and the grid pointing game."""
     require("explain")
     from explain.faithfulness.measure import MeasurementProtocol, is_same_measurement, measurement_key
     from explain.faithfulness.record import measurement_table, read_measurements, write_measurements
@@ -51,10 +51,10 @@ def faithfulness(
         config, own = package.config, ModelData(package, data)
         chosen = own.choose(split)
         if chosen == "train":
-            raise InputError("--split train: answers for training images are not like others; name another split")
+            raise InputError("--split train: predictions on training images are not typical; choose another split")
         what = (config.identity(), own.name, chosen, protocol)
         if is_same_measurement(record.get(config.name, {}), *what):
-            console.print(f"{config.name}: measured already, kept in {output}")
+            console.print(f"{config.name}: already measured in {output}; skipped")
             continue
         found = _measure(package, own, chosen, protocol)
         record[config.name] = measurement_key(*what) | found
@@ -66,7 +66,7 @@ def faithfulness(
 
 
 def _measure(package: "Package", data: "ModelData", split: str, protocol: "MeasurementProtocol") -> dict[str, Any]:
-    """One model's record, measured under a progress bar."""
+    """Measure one model, with a progress bar; returns its record."""
     from explain.faithfulness.measure import measure_faithfulness
     from explain.faithfulness.pointing import QUADRANTS
     from zoo.predictors.torch import TorchPredictor
@@ -77,7 +77,7 @@ def _measure(package: "Package", data: "ModelData", split: str, protocol: "Measu
     console = Terminal(stderr=True)
     if few := len(config.classes) < QUADRANTS:
         console.print(
-            f"{config.name}: no pointing game, only curves: it needs {QUADRANTS} classes, and the model has "
+            f"{config.name}: skipping the pointing game, which needs {QUADRANTS} classes: the model has "
             f"{len(config.classes)}"
         )
     images = data.load(split, protocol.images, protocol.seed)
@@ -91,7 +91,7 @@ def _measure(package: "Package", data: "ModelData", split: str, protocol: "Measu
         found = measure_faithfulness(network, info(config.variant).patch_source, images, protocol, show)
     if not found["mosaics"] and not few:
         console.print(
-            f"{config.name}: no pointing game, only curves: it needs images of {QUADRANTS} classes that are classified "
-            "correctly; take more --images"
+            f"{config.name}: skipped the pointing game, which needs correctly classified images of {QUADRANTS} "
+            "classes; increase --images"
         )
     return found

@@ -1,4 +1,4 @@
-"""Insertion and deletion curves: does the answer depend on the patches that are called important?
+"""Insertion and deletion curves, which test whether the prediction depends on the patches ranked as important.
 
 V. Petsiuk et al., *RISE: Randomized Input Sampling for Explanation of Black-box Models* (BMVC 2018), on the patch grid.
 """
@@ -13,43 +13,45 @@ from explain.attributions.patches import as_float, mean_colour, pixel_mask
 from zoo.networks.network import Network
 
 STEPS = 8
-"""Steps in which a curve removes or adds the patches, most important first."""
+"""Number of steps in which a curve removes or adds patches, most important first."""
 
 
 class CurveInputs(NamedTuple):
-    """Images, what replaces their patches, and the probabilities at the ends of their curves."""
+    """Images, the replacements of their patches, and the probabilities at the ends of their curves."""
 
     pixels: Tensor
-    """[N, 3, H, W], in 0..1"""
+    """Images, [N, 3, H, W], in 0..1."""
     classes: Tensor
-    """[N], the predicted classes; the probabilities are theirs."""
+    """Predicted classes, [N], whose probabilities are measured."""
     colour: Tensor
-    """[N, 3, 1, 1], the mean colours."""
+    """Mean colours, [N, 3, 1, 1]."""
     blurred: Tensor
-    """[N, 3, H, W]"""
+    """Blurred images, [N, 3, H, W]."""
     whole: Tensor
-    """[N], probability for the image."""
+    """Probability for the original image, [N]."""
     deleted: Tensor
-    """[N], probability for its mean colour alone."""
+    """Probability for an image of only the mean colour, [N]."""
     uninserted: Tensor
-    """[N], probability for the blurred image."""
+    """Probability for the blurred image, [N]."""
 
 
 class CurveAreas(NamedTuple):
     """Areas under the curves of N images, in 0..1."""
 
     deletion: Tensor
-    """[N]; less is better: the answer is soon lost without the most important patches."""
+    """Deletion areas, [N]; lower is better: the probability drops quickly without the most important patches."""
     insertion: Tensor
-    """[N]; more is better: the most important patches alone soon give the answer."""
+    """Insertion areas, [N]; higher is better: the most important patches alone suffice for a high probability."""
 
 
 @torch.inference_mode()
 def prepare_curves(network: Network, pixels: Tensor, rows: int) -> CurveInputs:
-    """What all curves of pixels [N, 3, H, W] share; the blur's standard deviation is a patch's side, H / rows."""
+    """Prepare the common inputs of all curves of pixels [N, 3, H, W]; the standard deviation of the blur is a patch's
+    side, H / rows.
+    """
     pixels = as_float(pixels)
     sigma = pixels.shape[2] / rows
-    # Two standard deviations to each side.
+    # The kernel extends two standard deviations to each side.
     blurred = gaussian_blur(pixels, [4 * round(sigma) + 1] * 2, [sigma] * 2)
     colour = mean_colour(pixels)
     logits = network(pixels)
@@ -63,9 +65,9 @@ def prepare_curves(network: Network, pixels: Tensor, rows: int) -> CurveInputs:
 
 @torch.inference_mode()
 def curve_areas(network: Network, inputs: CurveInputs, importance: Tensor, steps: int = STEPS) -> CurveAreas:
-    """Areas under the deletion and insertion curves of patches in order of importance [N, h, w].
+    """Areas under the deletion and insertion curves, for patches ordered by importance [N, h, w].
 
-    Equally important patches go in reading order.
+    Ties are broken in reading order.
     """
     order = importance.flatten(1).argsort(dim=1, descending=True, stable=True)
     rank = order.argsort(dim=1).reshape(importance.shape)

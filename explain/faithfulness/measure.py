@@ -1,4 +1,4 @@
-"""How faithful a model's attributions are: insertion and deletion curves and the pointing game."""
+"""Faithfulness of a model's attributions: insertion and deletion curves, and the pointing game."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -18,23 +18,23 @@ from zoo.networks.network import Network
 from zoo.registry import SemanticSource
 
 BATCH = 32
-"""Images computed together."""
+"""Batch size."""
 
 RESAMPLES = 10_000
-"""More than the reports draw: the verdicts ask on which side of 0 an interval ends."""
+"""More resamples than in reports, since verdicts depend on whether an interval excludes 0."""
 
 Values = dict[str, NDArray[np.float32]]
-"""A method's values by measure: deletion and insertion for each image, mass and hit for each mosaic."""
+"""Values of a method by measure: deletion and insertion per image, mass and hit per mosaic."""
 
 
 @dataclass(frozen=True, slots=True)
 class MeasurementProtocol:
-    """The settings of a measurement."""
+    """Settings of a measurement."""
 
     images: int
     seed: int
     mosaics: int
-    """Most mosaics; they consist of images that the model classifies correctly."""
+    """Maximum number of mosaics, which consist of correctly classified images."""
     steps: int = STEPS
 
 
@@ -45,23 +45,23 @@ def measure_faithfulness(
     protocol: MeasurementProtocol,
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> dict[str, Any]:
-    """Measure every attribution that a network has.
+    """Measure all attribution methods available for a network.
 
     Arguments:
-        network: in evaluation mode.
-        source: where its patch logits come from.
-        images: of a split that was not trained on, already as many as the protocol says.
-        protocol: the settings.
-        progress: called with what is measured, how much of it is done, and how much there is.
+        network: network in evaluation mode.
+        source: source of the network's patch logits.
+        images: images of a held-out split, already sampled according to the protocol.
+        protocol: settings.
+        progress: called with the current step, the number of images or mosaics done, and their total.
 
     Returns:
-        `images`, `mosaics` and `correct`: how many; `image_size`, `mosaic_size`: sides in pixels; `grid`: rows and
-        columns of an image's patches; `methods`: by method and measure the mean with its interval; `differences`: by
-        other method and measure the semantic map's value less the other's, image by image; empty without the block.
-        Without correctly classified images of four classes there are no mosaics, and only the curves are measured.
+        `images`, `mosaics` and `correct`: counts; `image_size`, `mosaic_size`: sides in pixels; `grid`: rows and
+        columns of the patch grid; `methods`: mean and interval by method and measure; `differences`: mean paired
+        difference of the semantic map to each other method, by method and measure, empty without a block. If there are
+        no correctly classified images of four classes, there are no mosaics, and only the curves are measured.
 
     Raises:
-        InputError: the model has four classes, and the image size is no multiple of 4.
+        InputError: the model has at least four classes, and the image size is not a multiple of 4.
     """
     if len(images.classes) >= QUADRANTS:
         require_divisible(images.size)
@@ -92,14 +92,14 @@ def measure_faithfulness(
 def is_same_measurement(
     record: Mapping[str, Any], identity: Mapping[str, str], data: str, split: str, protocol: MeasurementProtocol
 ) -> bool:
-    """Whether a model's record was made with these weights, data and settings."""
+    """Whether a model's record has these weights, data and settings."""
     return all(record.get(key) == value for key, value in measurement_key(identity, data, split, protocol).items())
 
 
 def measurement_key(
     identity: Mapping[str, str], data: str, split: str, protocol: MeasurementProtocol
 ) -> dict[str, Any]:
-    """The part of a record that says how it was measured."""
+    """Part of a record that identifies the measurement."""
     return {"model": dict(identity), "data": data, "split": split, "protocol": asdict(protocol)}
 
 
@@ -110,7 +110,7 @@ def _curves(
     steps: int,
     progress: Callable[[str, int, int], None],
 ) -> tuple[dict[str, Values], Tensor, list[int]]:
-    """Areas by method, which images are classified correctly [N], and the patch grid's rows and columns."""
+    """Areas by method, a mask [N] of the correctly classified images, and the rows and columns of the patch grid."""
     device = network.classifier.weight.device
     found: dict[str, list[CurveAreas]] = {name: [] for name in methods}
     correct, grid = [], [0, 0]
@@ -163,7 +163,7 @@ def _grid(network: Network, pixels: Tensor) -> torch.Size:
 
 
 def _estimates(values: Mapping[str, NDArray[np.float32]]) -> dict[str, dict[str, float]]:
-    """Means by measure, rounded: more digits than the interval's width are noise."""
+    """Means by measure, rounded, since further digits are below the intervals' width."""
     return {
         name: {key: round(number, 5) for key, number in mean_estimate(own, 0, RESAMPLES)._asdict().items()}
         for name, own in values.items()

@@ -1,4 +1,4 @@
-"""The grid pointing game: in an image of four images, does a class's map lie on its own?
+"""Grid pointing game: in a mosaic of four images, is the map of a class located on the image of that class?
 
 M. Böhle et al., *Convolutional Dynamic Alignment Networks for Interpretable Classifications* (CVPR 2021).
 """
@@ -12,43 +12,43 @@ from zoo.errors import InputError
 
 
 class Mosaics(NamedTuple):
-    """Images of 2 x 2 images of four different classes, and the quadrant that a map is asked for."""
+    """Mosaics of 2 x 2 images of four different classes, each with a target quadrant."""
 
     pixels: Tensor
-    """[M, 3, 2 S, 2 S]"""
+    """Mosaics, [M, 3, 2 S, 2 S]."""
     classes: Tensor
-    """[M], of the quadrant asked for."""
+    """Classes of the target quadrants, [M]."""
     quadrants: Tensor
-    """[M], in reading order."""
+    """Indices of the target quadrants in reading order, [M]."""
 
 
 class PointingScores(NamedTuple):
-    """How well maps of mosaics point to their quadrant."""
+    """Scores of the maps of M mosaics; the chance level is 0.25."""
 
     mass: Tensor
-    """[M], share of the positive importance that lies on the quadrant; 0 where there is none; by chance 0.25."""
+    """Share of the positive importance in the target quadrant, [M]; 0 if there is no positive importance."""
     hit: Tensor
-    """[M], 1 where the most important patch lies on it, else 0; by chance 0.25."""
+    """1 if the most important patch is in the target quadrant, else 0, [M]."""
 
 
 QUADRANTS = 4
 
 
 def require_divisible(side: int) -> None:
-    """Raise `InputError` unless mosaics of images of this side have patch grids that part into quadrants."""
+    """Raise `InputError` unless the patch grid of mosaics of images of this side divides into quadrants."""
     if side % 4:
         raise InputError(
-            f"input size {side}: the quadrants of a mosaic need patches of their own; take a multiple of 4"
+            f"input size {side}: must be a multiple of 4, so that no patch of a mosaic spans two quadrants"
         )
 
 
 def build_mosaics(images: Tensor, labels: Tensor, count: int, seed: int) -> Mosaics:
-    """At most `count` mosaics of images [N, 3, S, S] with labels [N]; no image is in two of them.
+    """Build up to `count` mosaics of images [N, 3, S, S] with labels [N], each image being used at most once.
 
-    The quadrant asked for is drawn too: all methods are asked the same.
+    The target quadrant is sampled here, so that it is the same for all methods.
 
     Raises:
-        InputError: there are no four images of different classes.
+        InputError: there are no images of four different classes.
     """
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(labels), generator=generator).tolist()
@@ -57,13 +57,13 @@ def build_mosaics(images: Tensor, labels: Tensor, count: int, seed: int) -> Mosa
         queues.setdefault(int(labels[index]), []).append(index)
     fours: list[list[int]] = []
     while len(fours) < count and len(queues) >= QUADRANTS:
-        # From the fullest classes, so that no class is left over alone.
+        # From the classes with the most remaining images, to use as many images as possible.
         fullest = sorted(queues, key=lambda label: -len(queues[label]))[:QUADRANTS]
         places = torch.randperm(QUADRANTS, generator=generator).tolist()
         fours.append([queues[fullest[place]].pop() for place in places])
         queues = {label: queue for label, queue in queues.items() if queue}
     if not fours:
-        raise InputError("a mosaic needs images of four classes")
+        raise InputError("mosaics need images of four classes; use more images")
     chosen = torch.tensor(fours)
     rows = [torch.cat([images[chosen[:, left]], images[chosen[:, left + 1]]], dim=3) for left in (0, 2)]
     quadrants = torch.randint(QUADRANTS, (len(fours),), generator=generator)
@@ -71,7 +71,7 @@ def build_mosaics(images: Tensor, labels: Tensor, count: int, seed: int) -> Mosa
 
 
 def pointing_scores(importance: Tensor, quadrants: Tensor) -> PointingScores:
-    """How well importance [M, h, w] points to quadrants [M]; h and w are even."""
+    """Scores of importance maps [M, h, w] for target quadrants [M]; h and w are even."""
     rows, columns = importance.shape[1:]
     # [M, 2, 2, h/2 * w/2]
     parts = importance.reshape(-1, 2, rows // 2, 2, columns // 2).permute(0, 1, 3, 2, 4).flatten(3).flatten(1, 2)

@@ -1,4 +1,4 @@
-"""What `zoo faithfulness` writes and prints: a record for each model."""
+"""Output of `zoo faithfulness`: the JSON record of each model, and the printed table."""
 
 import json
 from collections.abc import Mapping
@@ -14,20 +14,20 @@ from zoo.files import write_json, writing
 BETTER_DIRECTION: Mapping[str, str] = MappingProxyType(
     {"deletion": "less", "insertion": "more", "mass": "more", "hit": "more"}
 )
-"""The measures, and whether less or more is better."""
+"""Measures, and whether less or more is better."""
 
 HEADINGS: Mapping[str, str] = MappingProxyType(
     {
-        "deletion": "deletion, less is better",
-        "insertion": "insertion, more",
-        "mass": "mass on its quadrant, more",
-        "hit": "maximum on it, more",
+        "deletion": "deletion (lower is better)",
+        "insertion": "insertion (higher)",
+        "mass": "mass in quadrant (higher)",
+        "hit": "maximum in quadrant (higher)",
     }
 )
 
 
 def read_measurements(file: Path) -> dict[str, Any]:
-    """Read the models' records by name; empty if there is no file yet.
+    """Read the models' records by name; empty if the file does not exist.
 
     Raises:
         InputError: the file cannot be read, or is not such a record.
@@ -43,7 +43,7 @@ def read_measurements(file: Path) -> dict[str, Any]:
         raise InputError(f"cannot read {file}: {reason_of(error)}") from None
     except (ValueError, LookupError, TypeError, AttributeError):
         pass
-    raise InputError(f"{file} is not a record of `zoo faithfulness`; move it away, or choose another file with -o")
+    raise InputError(f"{file} is not a record of `zoo faithfulness`; remove it, or choose another file with --output")
 
 
 def write_measurements(file: Path, models: dict[str, Any]) -> None:
@@ -57,7 +57,7 @@ def write_measurements(file: Path, models: dict[str, Any]) -> None:
 
 
 def measurement_table(name: str, record: Mapping[str, Any]) -> Table:
-    """The means with their intervals, one row per method."""
+    """Table of the means with their intervals, one row per method."""
     side, mosaic_side = record["image_size"], record["mosaic_size"]
     title = (
         f"{record['images']} {record['split']} images of {record['data']} at {side} x {side}, seed "

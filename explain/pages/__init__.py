@@ -1,1 +1,1 @@
-"""A page for each image: `zoo explain`."""
+"""Pages that explain predictions, one per image: `zoo explain`."""

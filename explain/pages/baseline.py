@@ -1,4 +1,4 @@
-"""The network that an explained one is compared with: its plain variant, unless another one is chosen."""
+"""Baseline network for comparison with the explained one: its plain variant, unless another model is chosen."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from zoo.registry import info, list_models
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """A network to compare with, or why there is none."""
+    """Network to compare with, or the reason why there is none."""
 
     network: Network | None
     note: str = ""
-    """A sentence for the page."""
+    """Reason, as a sentence for the page."""
 
 
 def plain_variant(variant: str) -> str:
-    """The variant of the same family and depth without block and without supervision of the patches."""
+    """Name of the variant of the same family and depth with neither a block nor patch supervision."""
     own = info(variant)
     others = map(info, list_models())
     return next(
@@ -34,29 +34,31 @@ def plain_variant(variant: str) -> str:
 def open_baseline(
     config: ModelConfig, chosen: str | None, available: Callable[[], list[str]] = local_models
 ) -> Baseline:
-    """The network to compare a model with: the one chosen, or its plain variant if its weights are here.
+    """Open the network to compare a model with: the chosen one, or its plain variant if its weights are local.
 
     Arguments:
-        config: of the model.
-        chosen: a reference, as for `zoo.hub.open_model`.
-        available: names of the models whose weights are here.
+        config: configuration of the model.
+        chosen: reference to a model, as for `zoo.hub.open_model`; None for the plain variant.
+        available: returns the names of the models whose weights are local.
 
     Raises:
         InputError: the chosen model has other classes.
-        ZooError: it cannot be opened.
+        ZooError: the chosen model cannot be opened.
     """
     plain = plain_variant(config.variant)
     if chosen is None and plain == config.variant:
-        return Baseline(None, "The model is itself the plain variant: its own map is a class activation map.")
+        return Baseline(None, "The model itself is the plain variant; its own map is a class activation map.")
     name = chosen or f"{plain}.{config.data}"
     if chosen is None and name not in available():
-        return Baseline(None, f"The plain variant {name} is not here; --baseline MODEL compares with another model.")
+        return Baseline(
+            None, f"The plain variant {name} is not available locally; use --baseline MODEL to compare with a model."
+        )
     package = open_model(name, NETWORK_FILES)
     if package.config.classes == config.classes:
         return Baseline(TorchPredictor.open(package).network)
     if chosen is None:
-        return Baseline(None, f"The plain variant {name} has other classes.")
+        return Baseline(None, f"The plain variant {name} has different classes.")
     raise InputError(
-        f"--baseline {chosen}: it has other classes than {config.name}: {', '.join(package.config.classes)}; "
-        "choose a model of the same classes"
+        f"--baseline {chosen}: its classes differ from those of {config.name}: {', '.join(package.config.classes)}; "
+        "choose a model with the same classes"
     )

@@ -18,12 +18,12 @@ def explain(
         str | None,
         typer.Option(
             help="Model whose class activation map is shown for comparison.",
-            show_default="the plain variant, if it is here",
+            show_default="the plain variant, if available locally",
         ),
     ] = None,
-    output: Annotated[Path, path_option("-o", "--output", help="Folder for the pages.")] = Path("explained"),
+    output: Annotated[Path, path_option("-o", "--output", help="Output folder for the pages.")] = Path("explained"),
 ) -> None:
-    """Explain answers: one page per image, as HTML and PNG, with maps, patches and what moved the answer."""
+    """Explain predictions: one HTML and PNG page per image, with maps, patches and their influence on the logit."""
     require("explain")
     from rich.text import Text
 

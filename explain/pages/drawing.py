@@ -1,4 +1,4 @@
-"""Squares of a page: a map over its image, and numbered patches."""
+"""Images on a page: maps over the input image, and numbered patches."""
 
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
@@ -10,13 +10,13 @@ from zoo.outputs import Array
 from zoo.semantic_map import INK, PAPER, cells
 
 FOR, AGAINST = "#e76300", "#3f90da"
-"""Colours of what speaks for a class and against it; people with colour-vision deficiencies tell them apart too."""
+"""Colours of evidence for and against a class, distinguishable with colour-vision deficiencies."""
 OPACITY = 0.8
-"""Opacity of the strongest cell: the image must stay visible under it."""
+"""Opacity of the strongest cell, below 1 so that the image stays visible."""
 
 
 def draw_heatmap(image: InputImage, values: Array, full: float) -> Image.Image:
-    """Values [h, w] over the image in grey: `FOR` where positive, `AGAINST` where negative, strongest at `full`."""
+    """Overlay values [h, w] on the grey image: `FOR` where positive, `AGAINST` where negative, strongest at `full`."""
     strength = np.clip(np.abs(values) / max(full, np.finfo(np.float32).tiny), 0, 1)
     colours = np.array([ImageColor.getrgb(colour) for colour in (AGAINST, FOR)], dtype=np.uint8)
     overlay = np.dstack([colours[(values > 0).astype(int)], (255 * OPACITY * strength).astype(np.uint8)])
@@ -25,12 +25,12 @@ def draw_heatmap(image: InputImage, values: Array, full: float) -> Image.Image:
 
 
 def draw_map(image: InputImage, shares: Array) -> Image.Image:
-    """The semantic map of shares [C + 1, h, w] over the part of the image that the network sees."""
+    """Overlay the semantic map of shares [C + 1, h, w] on the part of the image that the network sees."""
     return _overlay(image.square, cells(shares, (TILE, TILE)))
 
 
 def draw_numbered_patches(image: InputImage, grid: tuple[int, int], places: list[Place]) -> Image.Image:
-    """The image with frames around patches, numbered from 1."""
+    """Draw numbered frames around patches, starting at 1."""
     drawn, font = image.square, ImageFont.load_default(15)
     pen = ImageDraw.Draw(drawn)
     for number, place in enumerate(places, start=1):

@@ -1,4 +1,4 @@
-"""Why a network answered as it did for one image: every map of a page as an array."""
+"""Explanation of a network's prediction for one image: all maps of a page, as arrays."""
 
 from dataclasses import dataclass
 
@@ -18,59 +18,60 @@ from zoo.predictors.torch import predict
 from zoo.registry import SemanticSource, info
 
 MAPS = 3
-"""Classes whose maps are shown."""
+"""Number of classes whose maps are shown."""
 TOP_K = 5
 STRONGEST = 6
-"""Patches that are cut out."""
+"""Number of patches shown as crops."""
 
 
 @dataclass(frozen=True, slots=True)
 class BaselineMap:
-    """The class activation map of the baseline, for the class that the explained network answers."""
+    """Class activation map of the baseline, for the class that the explained network predicts."""
 
     name: str
     answer: ClassShare
+    """Prediction of the baseline."""
     parts: Array
-    """[h, w], what each location adds to the logit."""
+    """Contribution of each location to the logit, [h, w]."""
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One image's answer and maps; C classes on an h x w patch grid."""
+    """Prediction and maps of one image, with C classes and an h x w patch grid."""
 
     classes: tuple[str, ...]
     source: SemanticSource
     answers: tuple[ClassShare, ...]
-    """The most probable classes, best first."""
+    """Most probable classes, in descending order."""
     predicted: int
     """Index of the most probable class."""
     logit: float
-    """Its class logit."""
+    """Logit of the predicted class."""
     bias: float
-    """Its bias."""
+    """Bias of the predicted class."""
     shares: Array
-    """[C + 1, h, w], `none` last and 0 without the block; sums to 1 over its entries."""
+    """Shares of the classes in each patch, [C + 1, h, w], `none` last and 0 without a block; they sum to 1."""
     parts: Array
-    """[h, w], what each location of the last grid adds to the logit: with the bias they sum to it."""
+    """Contribution of each location of the last grid to the logit, [h, w]; with the bias, they sum to the logit."""
     occlusion: Array
-    """[h, w], decrease of the logit when the patch is covered."""
+    """Decrease of the logit when the patch is covered, [h, w]."""
     grad_cam: Array
-    """[h, w], from 0 to 1."""
+    """Grad-CAM, [h, w], in 0..1."""
     baseline: BaselineMap | None
 
     @property
     def has_none(self) -> bool:
-        """Whether the variant can leave a patch to no class."""
+        """Whether the variant can assign a patch to no class."""
         return self.source == "semantic block"
 
     @property
     def shown_classes(self) -> tuple[int, ...]:
-        """The answer, then the other classes with the largest mean shares."""
+        """Indices of the predicted class and of the other classes with the largest mean shares."""
         order = np.argsort(-self.shares[:-1].mean(axis=(1, 2)), kind="stable").tolist()
         return (self.predicted, *(index for index in order if index != self.predicted))[:MAPS]
 
     def strongest_patches(self) -> list[tuple[int, int]]:
-        """Row and column of the patches with the largest share of the answer, largest first."""
+        """Row and column of the patches with the largest shares of the predicted class, in descending order."""
         own = self.shares[self.predicted]
         order = np.argsort(-own, axis=None, kind="stable")[:STRONGEST]
         rows, columns = np.unravel_index(order, own.shape)
@@ -78,18 +79,18 @@ class Explanation:
 
 
 def explain_image(network: Network, pixels: Tensor, baseline: tuple[str, Network, Tensor] | None) -> Explanation:
-    """Explain a network's answer for one image.
+    """Explain a network's prediction for one image.
 
     Arguments:
-        network: with the identity of its weights, in evaluation mode.
-        pixels: [1, 3, S, S].
-        baseline: name of a network with the same classes, the network, and the image at its input size.
+        network: network in evaluation mode, with a `config`.
+        pixels: image, [1, 3, S, S].
+        baseline: name of a network with the same classes, the network, and the image at its input size; or None.
 
     Raises:
-        InputError: the network has no identity.
+        InputError: the network has no `config`.
     """
     if network.config is None:
-        raise InputError("the network has no config, so its classes have no names; take one from zoo.load")
+        raise InputError("the network has no config with class names; load it with zoo.load")
     with torch.inference_mode():
         prediction = predict(network, pixels)
         parts, bias = head_parts(network, pixels)

@@ -1,4 +1,4 @@
-"""An image file as a person sees it and as a network does."""
+"""Image files, at full resolution and as network input."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from zoo.images.decode import decode, decode_pixels
 from zoo.images.preprocess import Box, scale_box
 
 TILE = 256
-"""Side in pixels of the square that is drawn."""
+"""Side of the images on a page, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,32 +22,32 @@ class InputImage:
 
     file: Path
     original: Image.Image
-    """RGB, upright, at its full size."""
+    """Upright RGB image at its full size."""
     box: Box
-    """The part that the network sees."""
+    """Part of the image that the network sees."""
     pixels: Tensor
-    """[1, 3, S, S], uint8"""
+    """Network input, uint8 [1, 3, S, S]."""
 
     @property
     def square(self) -> Image.Image:
-        """The part that the network sees, `TILE` pixels wide; the pixels of a small image stay visible."""
+        """Part that the network sees, resized to `TILE` pixels; small images are enlarged without interpolation."""
         if self.box.right - self.box.left < TILE:
             return self.original.resize((TILE, TILE), Image.Resampling.NEAREST, box=self.box)
         return scale_box(self.original, self.box, TILE)
 
 
 def read_image(file: Path, size: int) -> InputImage:
-    """Read an image for a network with input of side `size`.
+    """Read an image for a network with input size `size`.
 
     Raises:
-        ImageError: it cannot be read, or is not an image; the message begins with the file.
+        ImageError: the file cannot be read, or is not an image; the message begins with its name.
     """
     if file.is_dir():
-        raise ImageError(f"{file}: it is a folder; name its images, as in {file}/*.jpg")
+        raise ImageError(f"{file}: is a folder; pass its images, as in {file}/*.jpg")
     try:
         data = read_bounded(file)
         square = decode_pixels(data, size)
         return InputImage(file, decode(data), square.box, torch.from_numpy(square.pixels)[None])
-    except (OSError, ImageError, ValueError) as error:  # a ValueError: a name with a null character
+    except (OSError, ImageError, ValueError) as error:  # ValueError: a name with a null character
         reason = reason_of(error)
         raise ImageError(f"{file}: {reason}") from None

@@ -1,4 +1,4 @@
-"""A page as one image."""
+"""Page as a single image."""
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -11,7 +11,7 @@ TITLE, HEADING, BODY, NOTE = 28, 22, 17, 15
 
 
 def draw_sheet(title: str, subtitle: str, sections: tuple[Section, ...]) -> Image.Image:
-    """The sections under a title, one below another, RGB."""
+    """Draw the sections below a title, one under another, as an RGB image."""
     rows = [_text(title, TITLE, WIDTH - 2 * MARGIN, INK), _text(subtitle, BODY, WIDTH - 2 * MARGIN, QUIET)]
     for section in sections:
         rows += [_text(section.title, HEADING, WIDTH - 2 * MARGIN, INK), _text(section.text, BODY, 1000, QUIET)]
@@ -40,7 +40,7 @@ def _stack(parts: list[Image.Image], gap: int) -> Image.Image:
 
 
 def _arrange(tiles: list[Image.Image]) -> list[Image.Image]:
-    """Tiles side by side, in as many rows as they need."""
+    """Arrange tiles side by side, in as many rows as needed."""
     rows: list[list[Image.Image]] = [[]]
     for tile in tiles:
         if rows[-1] and sum(one.width + GAP for one in rows[-1]) + tile.width > WIDTH - 2 * MARGIN:
@@ -59,7 +59,7 @@ def _side_by_side(row: list[Image.Image]) -> Image.Image:
 
 
 def _text(text: str, size: int, width: int, colour: str) -> Image.Image:
-    """Text in lines no wider than `width` pixels."""
+    """Draw text, wrapped to lines of at most `width` pixels."""
     font = ImageFont.load_default(size)
     lines = [""]
     for word in _break_words(text, font, width):
@@ -76,7 +76,7 @@ def _text(text: str, size: int, width: int, colour: str) -> Image.Image:
 
 
 def _break_words(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
-    """The words; of a word wider than a line, such as a long file name, its parts."""
+    """Words of a text; those wider than a line, such as long file names, are split."""
     pieces = []
     for word in text.split():
         while font.getlength(word) > width and len(word) > 1:

@@ -1,4 +1,4 @@
-"""From image files to a folder of pages."""
+"""Pages of several image files, written into a folder."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -22,27 +22,27 @@ from zoo.printable import printable
 
 INDEX = "index"
 THUMBNAIL = 160
-"""Side in pixels of an image in the index."""
+"""Side of the images on the index page, in pixels."""
 
 
 class IndexEntry(NamedTuple):
-    """An image in the index."""
+    """Entry of the index page."""
 
     name: str
-    """Name of its file."""
+    """Name of the image file."""
     page: str
-    """File name of its page."""
+    """File name of the image's page."""
     answer: ClassShare
     thumbnail: Image.Image
 
 
 class WrittenPages(NamedTuple):
-    """What was written, and what could not be."""
+    """Written pages, and failures."""
 
     pages: tuple[Path, ...]
-    """The pages, in the order of the images, and the index if there are several images."""
+    """Pages in the order of the images, and the index page if there are several images."""
     failures: tuple[str, ...]
-    """Messages on the images without a page."""
+    """Error messages of the images without a page."""
 
 
 def write_pages(
@@ -53,10 +53,10 @@ def write_pages(
     folder: Path,
     progress: Callable[[str], None] = lambda file: None,
 ) -> WrittenPages:
-    """Explain images, one page each as `NAME.html` and `NAME.png`; an unreadable image does not stop the others.
+    """Write a page for each image, as `NAME.html` and `NAME.png`; unreadable images are skipped.
 
     Raises:
-        InputError: the folder cannot be written, or a page would replace one of the images.
+        InputError: the folder is not writable, or a page would overwrite one of the images.
     """
     names = page_names(files)
     for name in names:
@@ -89,7 +89,7 @@ def write_pages(
 
 
 def page_names(files: Iterable[Path]) -> list[str]:
-    """A name for each file's page, without its suffix: only letters, digits, `_` and `-`, and no name twice."""
+    """Unique page names of files, without suffix, consisting of letters, digits, `_` and `-`."""
     taken, names = {INDEX}, []
     for file in files:
         stem = re.sub(r"[^\w-]+", "-", printable(file.stem)).strip("-")[:80] or "image"
@@ -105,11 +105,11 @@ def _write_page(path: Path, model: str, image: InputImage, explanation: Explanat
     name, answers = printable(image.file.name), explanation.answers
     shown = build_sections(image, explanation, baseline_note)
     numbers = (
-        ("Exact parts of the logit", explanation.parts.tolist()),
+        ("Contributions to the logit", explanation.parts.tolist()),
         ("Decrease of the logit when the patch is covered", explanation.occlusion.tolist()),
     )
     page = render("image.html", name=name, model=model, answers=answers, sections=shown, numbers=numbers)
     write_atomically(path.with_suffix(".html"), page.encode())
     listed = ", ".join(f"{share.label} {share.probability:.1%}" for share in answers)
-    sheet = draw_sheet(f"{name}: {answers[0].label}", f"Why the model {model} answers so: {listed}", shown)
+    sheet = draw_sheet(f"{name}: {answers[0].label}", f"Prediction of {model}: {listed}", shown)
     write_atomically(path.with_suffix(".png"), png_bytes(sheet))

@@ -1,1 +1,1 @@
-"""Whether a network uses its semantic block: `zoo probe`."""
+"""Probing of whether a network uses its semantic block: `zoo probe`."""

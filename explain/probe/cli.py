@@ -11,7 +11,7 @@ from zoo.options import Data, ModelArgument
 from zoo.package.metrics import HELD_OUT_FIRST, ONNX
 
 MIN_RECORDED = 5000
-"""Fewest images of a recorded probe, unless the split has fewer."""
+"""Minimum number of images of a recorded probe, unless the split has fewer."""
 
 
 def probe(
@@ -21,14 +21,14 @@ def probe(
         str | None,
         typer.Option(help="Split to measure on.", show_default=", else ".join(HELD_OUT_FIRST)),
     ] = None,
-    through: Annotated[str, typer.Option(help=f"What to probe: torch, {', '.join(ONNX)}.")] = "torch",
+    through: Annotated[str, typer.Option(help=f"Backend to probe: torch, {', '.join(ONNX)}.")] = "torch",
     images: Annotated[
-        int | None, typer.Option(min=2, help="Number of images, chosen at random.", show_default="all")
+        int | None, typer.Option(min=2, help="Number of randomly sampled images.", show_default="all")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of every random choice.")] = 0,
-    record: Annotated[bool, typer.Option("--record", help="Write the result into the model directory.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
+    record: Annotated[bool, typer.Option("--record", help="Write the result to the model directory.")] = False,
 ) -> None:
-    """Measure whether a network uses its semantic block: how its answers change when the assignment is replaced."""
+    """Measure whether a network uses its semantic block: how predictions change when the assignment is replaced."""
     require("explain")
     from explain.probe import measure as probing
     from explain.probe.diagnostics import cosine_to_start, mixture_strength
@@ -47,13 +47,13 @@ def probe(
     package = open_model(model)
     config = package.config
     if not info(config.variant).has_block:
-        raise InputError(f"{config.variant} has no semantic block that could be used; choose an -ours variant")
+        raise InputError(f"{config.variant} has no semantic block to probe; choose an -ours variant")
     if through != "torch" and through not in ONNX:
-        raise InputError(f"through = {through!r}: it is torch or {', '.join(ONNX)}")
+        raise InputError(f"--through {through}: must be one of torch, {', '.join(ONNX)}")
     if record and data_set_name(data) != config.data:
-        raise InputError(f"--record is for images of {config.data}, the model's own data set")
+        raise InputError(f"--record --data {data}: only results on {config.data}, the model's data set, are recorded")
     if record and images is not None and images < MIN_RECORDED:
-        raise InputError(f"--record with --images {images}: it takes at least {MIN_RECORDED:,}, or all of the split")
+        raise InputError(f"--record --images {images}: must be at least {MIN_RECORDED:,}; omit --images for all")
     images_of = ModelData(package, data)
     split = images_of.choose(split, prefer_held_out=True)
     loaded = images_of.load(split, images, seed)
@@ -65,7 +65,7 @@ def probe(
         require("export", "onnx", "onnxruntime")
         file = package.onnx(ONNX[through])
         if file is None:
-            raise InputError(f"{package.path} has no {ONNX[through]} ONNX file; write it with `zoo export`")
+            raise InputError(f"{package.path} has no {ONNX[through]} ONNX file; create it with `zoo export`")
         probed, digest = OnnxBlockModel.open(file), sha256(file)
     else:
         network = TorchPredictor.open(package).network

@@ -1,4 +1,4 @@
-"""What a probe measures beside the interventions: the block's maps, its mixture and its class vectors."""
+"""Additional measurements of a probe: the block's maps, its mixture and its class vectors."""
 
 import numpy as np
 import torch
@@ -14,11 +14,11 @@ from zoo.package import Package
 from zoo.package.metrics import own_metrics
 
 STRENGTH_IMAGES = 1000
-"""Most images on which the strength of the mixture is measured."""
+"""Maximum number of images for measuring the strength of the mixture."""
 
 
 def between_images(shares: Array) -> float:
-    """Share of the variance of the assignment that lies between images, summed over the classes."""
+    """Between-image share of the variance of the assignment, summed over classes."""
     classes = shares[:, :-1]
     of_images = classes.mean(axis=(2, 3), dtype=np.float64)
     total = classes.var(axis=(0, 2, 3), dtype=np.float64).sum()
@@ -26,19 +26,19 @@ def between_images(shares: Array) -> float:
 
 
 def one_class(shares: Array) -> NDArray[np.bool_]:
-    """Which images have the same strongest class, `none` aside, at every patch: [N]."""
+    """Mask [N] of the images with the same strongest class, apart from `none`, in all patches."""
     strongest = shares[:, :-1].argmax(axis=1).reshape(len(shares), -1)
     return (strongest == strongest[:, :1]).all(axis=1)
 
 
 def mixture_strength(network: Network, images: LabelledImages) -> float:
-    """Standard deviation of the mixture divided by that of the features that enter the block, on some of the images."""
+    """Ratio of the standard deviations of the mixture and of the block's input features, on some of the images."""
     spaces = tap(network, images.images[:STRENGTH_IMAGES].numpy()).spaces
     return round(float(spaces["mixture"].std(dtype=np.float64) / spaces["before"].std(dtype=np.float64)), 4)
 
 
 def cosine_to_start(package: Package, network: Network) -> float | None:
-    """Cosine of the class vectors with those that the training started from; None if that did not start at random."""
+    """Cosine similarity of the class vectors to their random initialisation; None if that is not known."""
     training = own_metrics(package).training
     if training is None or training.recipe.get("start_from") or "seed" not in training.recipe:
         return None

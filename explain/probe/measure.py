@@ -1,7 +1,7 @@
-"""Is the semantic block used? How the answers change when its assignment is replaced.
+"""Probing of the semantic block: how predictions change when its assignment is replaced.
 
-The rest of the network runs with another assignment in place of the block's own (`zoo.package.probe.Intervention`).
-If the answers stay the same, the network computes them without its block, whatever the block's maps look like.
+The rest of the network runs with another assignment than the block's own (`zoo.package.probe.Intervention`). If the
+predictions stay the same, the network does not use its block, whatever the block's maps look like.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ BATCH = 250
 
 @dataclass(frozen=True, slots=True)
 class ProbeSettings:
-    """What a probe was made with."""
+    """Provenance of a probe."""
 
     data: str
     split: str
@@ -41,22 +41,22 @@ def probe_block(
     shares_sum_to_1: bool = True,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Probe:
-    """Run a model with every replaced assignment.
+    """Run a model with each of the replaced assignments.
 
     Arguments:
-        model: the one to probe.
-        images: the split.
-        settings: what model and images are.
-        shares_sum_to_1: whether the assignment is a distribution; if not (`bn_relu`), an intervention gives a class
-            the mean of its positive values.
-        progress: called with the number of forward passes done, `PASSES` for each image.
+        model: model to probe.
+        images: images of the split.
+        settings: provenance of model and images.
+        shares_sum_to_1: whether the assignment is a distribution; if not (`bn_relu`), interventions set a class to the
+            mean of its positive values instead of 1.
+        progress: called with the number of forward passes done, `PASSES` per image in total.
 
     Raises:
-        InputError: there is only one image, or the model makes no error.
+        InputError: there is only one image, or the model makes no errors.
     """
     count = len(images.labels)
     if count < 2:
-        raise InputError("one image cannot be swapped with another; probe on more images")
+        raise InputError(f"images = {count}: must be at least 2, to swap their assignments; use more images")
     labels = images.labels.numpy()
     done, logits, own = 0, [], []
     for pixels, _ in _batches(images):
@@ -112,7 +112,7 @@ def probe_block(
 
 
 PASSES = 1 + len(INTERVENTIONS)
-"""Forward passes over each image."""
+"""Number of forward passes per image."""
 
 
 def _batches(images: LabelledImages) -> Iterator[tuple[Pixels, slice]]:
@@ -122,14 +122,14 @@ def _batches(images: LabelledImages) -> Iterator[tuple[Pixels, slice]]:
 
 
 def _one_class_assignment(classes: NDArray[np.int64], values: Array, like: Array) -> Array:
-    """An assignment [N, C + 1, h, w] that is 0 but for one class an image, at every patch."""
+    """Assignment [N, C + 1, h, w] that is 0 except for one class per image, in all patches."""
     made = np.zeros((len(classes), *like.shape[1:]), np.float32)
     made[np.arange(len(classes)), classes] = values[classes][:, None, None]
     return made
 
 
 def _mean_positive(shares: Array) -> Array:
-    """The mean of each class's positive values: [C]."""
+    """Mean of the positive values of each class, [C]."""
     positive = (shares > 0).sum(axis=(0, 2, 3))
     mean = shares.sum(axis=(0, 2, 3), dtype=np.float64) / np.maximum(positive, 1)
     return mean.astype(np.float32)
@@ -141,10 +141,10 @@ def _effects(
     labels: NDArray[np.int64],
     seed: int,
 ) -> tuple[dict[Intervention, Effect], Interval]:
-    """What each intervention does, and the percentage of errors that go when the block gets the true class."""
+    """Effect of each intervention, and the percentage of errors removed by setting the true class."""
     right = predicted == labels
     if right.all():
-        raise InputError(f"all {len(labels)} images are classified right, so that no error can go; probe on others")
+        raise InputError(f"all {len(labels)} images are classified correctly; a probe needs errors, use more images")
     columns = [(after[name] == labels).astype(np.float64) - right for name in after]
     columns += [(after[name] != predicted).astype(np.float64) for name in after]
     gained = list(after).index("true class")

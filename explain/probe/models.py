@@ -1,4 +1,4 @@
-"""Models whose assignment can be replaced: a network, or an ONNX file."""
+"""Models with a replaceable assignment: PyTorch networks and ONNX files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,24 +12,24 @@ from zoo.networks.network import Network
 from zoo.outputs import Array
 
 REPLACED = "replaced_assignment"
-"""Name of the input that replaces the assignment."""
+"""Name of the graph input that replaces the assignment."""
 
 
 class BlockModel(Protocol):
-    """A model whose assignment can be replaced."""
+    """Model whose assignment can be replaced."""
 
     def __call__(self, pixels: Pixels, assignment: Array | None = None) -> tuple[Array, Array]:
         """Class logits [N, C] and assignment [N, C + 1, h, w] of pixels [N, 3, S, S].
 
         Arguments:
-            pixels: the images.
-            assignment: replaces the block's own; None keeps that.
+            pixels: images.
+            assignment: replacement for the block's own assignment; None to keep that.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class TorchBlockModel:
-    """A network with a semantic block, in evaluation mode."""
+    """Network with a semantic block, in evaluation mode."""
 
     network: Network
 
@@ -44,19 +44,19 @@ class TorchBlockModel:
 
 @dataclass(frozen=True, slots=True)
 class OnnxBlockModel:
-    """An ONNX file of a variant with the semantic block, on the CPU."""
+    """ONNX file of a variant with a semantic block, on the CPU."""
 
     original: Any
-    """An `onnxruntime.InferenceSession` of the file."""
+    """`onnxruntime.InferenceSession` of the file."""
     replaceable: Any
-    """A session of the same graph with the assignment as an input."""
+    """Session of the same graph with the assignment as an additional input."""
 
     @staticmethod
     def open(file: Path) -> "OnnxBlockModel":
-        """Open a file.
+        """Open an ONNX file.
 
         Raises:
-            PackageError: its graph computes nothing from an assignment.
+            PackageError: nothing in the graph is computed from an assignment.
         """
         import onnx
         import onnxruntime
@@ -76,18 +76,18 @@ class OnnxBlockModel:
 
 
 def _add_assignment_input(graph: Any, file: Path) -> None:
-    """Change a graph to compute from another input what it computed from its assignment."""
+    """Add a graph input to replace the assignment in everything that is computed from it."""
     from onnx import TensorProto, helper
 
     outputs = {output.name: output for output in graph.output}
     producers = {name: node for node in graph.node for name in node.output}
     tensor, type_inside = "assignment", TensorProto.FLOAT
-    # In half precision the assignment is cast for the answer only.
+    # In half precision, only the output is a cast of the assignment.
     while not _readers(graph, tensor) and tensor in producers and producers[tensor].op_type == "Cast":
         tensor, type_inside = producers[tensor].input[0], TensorProto.FLOAT16
     readers = [node for node in _readers(graph, tensor) if "assignment" not in node.output]
     if "assignment" not in outputs or not readers:
-        raise PackageError(f"{file} computes nothing from an assignment; choose a variant with the semantic block")
+        raise PackageError(f"{file} computes nothing from an assignment; choose a variant with a semantic block")
     shape = [
         dimension.dim_value or dimension.dim_param for dimension in outputs["assignment"].type.tensor_type.shape.dim
     ]

@@ -1,4 +1,4 @@
-"""What `zoo probe` prints."""
+"""Output of `zoo probe`."""
 
 from rich.table import Table
 
@@ -6,9 +6,9 @@ from zoo.package.probe import INTERVENTIONS, Probe
 
 
 def probe_table(name: str, through: str, found: Probe) -> Table:
-    """The effect of each intervention, one row each."""
+    """Table of the effects, one row per intervention."""
     table = Table(title=f"{name} through {through}: {found.images:,} {found.split} images of {found.data}")
-    for heading in ("assignment", "accuracy, %", "difference, points", "answers changed, %"):
+    for heading in ("assignment", "accuracy, %", "difference, points", "predictions changed, %"):
         table.add_column(heading, justify="left" if heading == "assignment" else "right")
     table.add_row("the block's own", f"{found.accuracy:.2f}", "", "")
     for intervention, text in INTERVENTIONS.items():
@@ -24,16 +24,16 @@ def probe_table(name: str, through: str, found: Probe) -> Table:
 
 
 def probe_lines(found: Probe) -> str:
-    """The other results, one line each."""
+    """Other results, one line each."""
     none = found.none
     lines = [
         f"`none`: from {none['lowest']:.3f} to {none['highest']:.3f}, median {none['median']:.3f}, "
         f"mean {none['mean']:.3f}",
-        f"variance of the assignment between images: {100 * found.between_images:.0f}%; images with one class on all "
+        f"variance of the assignment between images: {100 * found.between_images:.0f}%; images with one class in all "
         f"patches: {found.one_class:.1f}%",
     ]
     if found.strength is not None:
-        lines.append(f"mixture: {found.strength:.2f} times as strong as the features it joins")
+        lines.append(f"strength of the mixture relative to the block's input: {found.strength:.2f}")
     if found.cosine_to_start is not None:
-        lines.append(f"class vectors: cosine {found.cosine_to_start:.3f} to their random start")
+        lines.append(f"cosine similarity of the class vectors to their initialisation: {found.cosine_to_start:.3f}")
     return "\n".join(lines)

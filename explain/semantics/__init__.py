@@ -1,1 +1,1 @@
-"""What the patches of a whole split mean: `zoo semantics`."""
+"""Semantics of the patches of a whole split: `zoo semantics`."""

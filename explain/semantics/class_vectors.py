@@ -1,4 +1,4 @@
-"""The hierarchy of class vectors, and whether two groups of classes separate in it."""
+"""Hierarchical clustering of class vectors, and a test whether two groups of classes separate."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -21,30 +21,30 @@ CLASS_GROUPS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
         }
     }
 )
-"""Two groups of classes that separate, according to the paper, by data set."""
+"""Groups of classes that separate according to the paper, by data set."""
 
 
 class Separation(NamedTuple):
-    """How well two groups of classes separate in the distances of their vectors."""
+    """Separation of two groups of classes by the distances of their vectors."""
 
     groups: Mapping[str, tuple[str, ...]]
     within: float
-    """Mean cosine distance between classes of one group."""
+    """Mean cosine distance between classes of the same group."""
     between: float
     """Mean cosine distance between classes of different groups."""
     groupings: int
     """Number of ways to split the classes into groups of these sizes."""
     p: float
-    """Share of these whose `between - within` is at least as large, this one included."""
+    """Share of these, including this one, whose `between - within` is at least as large."""
     first_split: bool
     """Whether the top split of the hierarchy is exactly these two groups."""
 
 
 class Hierarchy(NamedTuple):
     distances: Floats
-    """[C, C], cosine distances."""
+    """Cosine distances, [C, C]."""
     linkage: Floats
-    """[C - 1, 4], average linkage in the form of `scipy.cluster.hierarchy.linkage`."""
+    """Average linkage, [C - 1, 4], as returned by `scipy.cluster.hierarchy.linkage`."""
 
 
 def build_hierarchy(vectors: Floats) -> Hierarchy:
@@ -54,7 +54,7 @@ def build_hierarchy(vectors: Floats) -> Hierarchy:
 
 
 def class_means(features: Array, labels: NDArray[np.int64], classes: int) -> Floats | None:
-    """The mean features [C, d] of the patches [M, d] of each class; None where a class has no patch."""
+    """Mean features [C, d] of the patches [M, d] of each class; None if a class has no patches."""
     counts = np.bincount(labels, minlength=classes)
     if not counts.all():
         return None
@@ -64,7 +64,7 @@ def class_means(features: Array, labels: NDArray[np.int64], classes: int) -> Flo
 
 
 def measure_separation(tree: Hierarchy, classes: Sequence[str], groups: Mapping[str, tuple[str, ...]]) -> Separation:
-    """Whether two groups, which together are all classes, separate: an exact permutation test over all groupings."""
+    """Test whether two groups that partition the classes separate, by an exact permutation test over all groupings."""
     [first, _] = groups.values()
     chosen = np.isin(classes, first)
     within, between = _mean_distances(tree.distances, chosen)

@@ -16,28 +16,31 @@ def semantics(
     data: Data = "cifar10",
     split: Annotated[
         str | None,
-        typer.Option(help="Split to analyse, any but train.", show_default=DEFAULT_SPLIT),
+        typer.Option(help="Split to analyse (any but train).", show_default=DEFAULT_SPLIT),
     ] = None,
     output: Annotated[
         Path | None,
-        path_option("-o", "--output", help="Folder for the report.", show_default="runs/semantics/VARIANT.DATA.SPLIT"),
+        path_option(
+            "-o", "--output", help="Output folder for the report.", show_default="runs/semantics/VARIANT.DATA.SPLIT"
+        ),
     ] = None,
     images: Annotated[
-        int | None, typer.Option(min=1, help="Number of images of the split, chosen at random.", show_default="all")
+        int | None, typer.Option(min=1, help="Number of images randomly sampled from the split.", show_default="all")
     ] = None,
     training_images: Annotated[
         int,
         typer.Option(
             min=2,
-            help="Most training images to use, chosen at random; entities, neighbours and clusters are found on them.",
+            help="Maximum number of randomly sampled training images, on which entities, neighbours and clusters are "
+            "fitted.",
         ),
     ] = 5000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of every random choice.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     record: Annotated[
-        bool, typer.Option("--record", help="Write the entities into the model directory, so that answers name them.")
+        bool, typer.Option("--record", help="Write the entities to the model directory, so that predictions name them.")
     ] = False,
 ) -> None:
-    """Describe a model's patches over a whole split: a report with figures, numbers and an index."""
+    """Analyse the patches of a whole split: writes a report with figures, tables and a search index."""
     require("explain")
     from explain.semantics.report import write_report
     from explain.semantics.study import StudySettings, run_study
@@ -52,9 +55,13 @@ def semantics(
     package = open_model(model)
     name = data_set_name(data)
     if record and name != package.config.data:
-        raise InputError(f"--record is for entities of {package.config.data}, the model's own data set, not {name}")
+        raise InputError(
+            f"--record --data {name}: only entities of {package.config.data}, the model's data set, are recorded"
+        )
     if record and not info(package.config.variant).has_block:
-        raise InputError(f"--record: {package.config.variant} has no semantic block, and so no entities")
+        raise InputError(
+            f"--record: {package.config.variant} has no semantic block, and thus no entities; choose an -ours variant"
+        )
     images_of = ModelData(package, data)
     split = images_of.choose(split)
     settings = StudySettings(images_of, split, images, training_images, seed)

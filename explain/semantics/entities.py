@@ -1,4 +1,4 @@
-"""The entities of a model, recurring mixtures of classes among its patches, and where they occur in a split."""
+"""Entities of a model, which are recurring mixtures of classes in its patches, and their occurrences in a split."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -15,20 +15,20 @@ from zoo.outputs import NONE, Array
 from zoo.package.entities import Entities, Entity, FoundOn, Kind
 
 CLUSTERS = 64
-"""Chosen on training images: enough for the rarer mixtures to have a cluster each."""
+"""Number of clusters, chosen on training images: enough for rarer mixtures to have their own cluster."""
 
 MAX_PATCHES = 200_000
-"""Most patches that are clustered, a seeded choice; all patches of a split would not fit in memory."""
+"""Maximum number of (randomly sampled) patches to cluster; all patches of a split would not fit into memory."""
 
 NONE_SHARE = 0.5
-"""Least share of the slack in a mixture of kind `none`; the other limits are shares of what is left without it."""
+"""Minimum share of `none` in a mixture of kind `none`; the other limits are relative to the remaining share."""
 PURE_SHARE = 0.7
-"""Least share of one class in a `pure` mixture."""
+"""Minimum share of one class in a `pure` mixture."""
 PAIR_SHARE, SECOND_SHARE = 0.75, 0.15
-"""Least share of two classes together, and of the second of them, in a `pair`; other mixtures are `generic`."""
+"""Minimum share of two classes together, and of the second one, in a `pair`; other mixtures are `generic`."""
 
 GENERIC_NAMES = 3
-"""Classes in the name of a generic entity."""
+"""Number of classes in the name of a generic entity."""
 
 KIND_LABELS: Mapping[Kind, str] = MappingProxyType(
     {"pure": "one class", "pair": "two classes", "generic": "many classes", "none": "no class"}
@@ -36,11 +36,11 @@ KIND_LABELS: Mapping[Kind, str] = MappingProxyType(
 
 
 class MixtureKind(NamedTuple):
-    """The kind of a mixture and the classes that name it."""
+    """Kind of a mixture, and the classes in its name."""
 
     kind: Kind
     classes: tuple[int, ...]
-    """The largest share first."""
+    """Class indices in descending order of their shares."""
 
     def name(self, classes: Sequence[str]) -> str:
         names = [classes[index] for index in self.classes]
@@ -64,23 +64,23 @@ def classify_mixture(mixture: Array) -> MixtureKind:
 
 
 class Occurrences(NamedTuple):
-    """Where K entities occur in a split of N images."""
+    """Occurrences of K entities in a split of N images."""
 
     nearest_entity: NDArray[np.int16]
-    """[N, h * w], the entity of each patch."""
+    """Entity of each patch, [N, h * w]."""
     frequency: tuple[Estimate, ...]
-    """[K], share of the patches nearest to the entity."""
+    """Share of the patches nearest to each entity, [K]."""
     by_class: NDArray[np.int64]
-    """[K, C], number of patches by the class of their image."""
+    """Number of patches by entity and class of the image, [K, C]."""
     examples: tuple[tuple[Match, ...], ...]
-    """[K], the patches nearest to each mixture, at most one per image."""
+    """Patches nearest to each mixture, [K], at most one per image."""
 
 
 def find_entities(index: PatchIndex, seed: int, clusters: int = CLUSTERS) -> Entities:
-    """Cluster the patches of training images; clusters of one kind with the same classes are one entity.
+    """Cluster the patches of training images; clusters of the same kind with the same classes are merged.
 
-    The square roots of the shares are clustered, whose Euclidean distance is Hellinger's of the shares, by k-means in
-    small batches (D. Sculley, *Web-scale k-means clustering*, 2010).
+    Mini-batch k-means (D. Sculley, *Web-scale k-means clustering*, 2010) of the square roots of the shares, whose
+    Euclidean distance is proportional to the Hellinger distance of the shares.
     """
     patches = _patches(index, seed)
     means = MiniBatchKMeans(min(clusters, len(patches)), batch_size=4096, n_init=3, random_state=seed)
@@ -89,7 +89,7 @@ def find_entities(index: PatchIndex, seed: int, clusters: int = CLUSTERS) -> Ent
     for cluster in np.unique(members).tolist():
         found = classify_mixture(patches[members == cluster].mean(axis=0))
         groups.setdefault((found.kind, frozenset(found.classes)), []).append(cluster)
-    # A mean of mixtures within the limits is within them, so a merged entity has the kind of its clusters.
+    # The limits define convex sets, so that a merged entity has the same kind as its clusters.
     mixtures = np.array([patches[np.isin(members, own)].mean(axis=0) for own in groups.values()])
     kinds = [_mixture_kind(kind, chosen, mixture) for (kind, chosen), mixture in zip(groups, mixtures, strict=True)]
     names = [one.name(index.origin.classes) for one in kinds]
@@ -118,7 +118,7 @@ def _by_frequency(
 
 
 def assign_entities(index: PatchIndex, entities: Entities) -> NDArray[np.int16]:
-    """The nearest entity of every patch, [N, h * w]."""
+    """Nearest entity of every patch, [N, h * w]."""
     chunks = [entities.nearest(shares.transpose(2, 0, 1)) for _, shares in index.chunks()]
     return np.concatenate(chunks).astype(np.int16)
 
@@ -140,7 +140,7 @@ def find_occurrences(index: PatchIndex, entities: Entities, seed: int, examples:
 
 
 def _patches(index: PatchIndex, seed: int) -> Array:
-    """At most `MAX_PATCHES` patches [P, C + 1], chosen at random."""
+    """Random sample of at most `MAX_PATCHES` patches, [P, C + 1]."""
     cells = int(np.prod(index.grid))
     total = len(index) * cells
     chosen = np.sort(np.random.default_rng(seed).choice(total, min(total, MAX_PATCHES), replace=False))

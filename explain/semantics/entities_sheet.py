@@ -1,4 +1,4 @@
-"""An image of a model's most informative entities: of one class, the expected pairs, and of many classes."""
+"""Image of a model's most informative entities: one of a single class, the expected pairs, and two of many classes."""
 
 from collections.abc import Iterator
 
@@ -13,16 +13,16 @@ from zoo.package.entities import Entity
 from zoo.semantic_map import INK, PAPER, class_colour
 
 EXAMPLES = 9
-"""Patches shown of each entity."""
+"""Number of patches shown per entity."""
 MARGIN, GAP, TEXT_WIDTH = 16, 4, 250
 ROW = SIDE + 2 * GAP + 6
 MUTED = "#5f6368"
 PARTS = 3
-"""Most classes of a mixture that are named."""
+"""Maximum number of named classes of a mixture."""
 
 
 def draw_entities(study: PatchStudy, assignment: AssignmentStudy) -> Image.Image:
-    """Draw one row per entity: its name, its mixture as a bar, and its nearest patches with their surroundings."""
+    """Draw one row per entity, with its name, its mixture as a bar, and its nearest patches with their surroundings."""
     chosen = list(_chosen(study, assignment))
     width = MARGIN + TEXT_WIDTH + EXAMPLES * (SIDE + GAP) + MARGIN
     page = Image.new("RGB", (width, 2 * MARGIN + ROW * len(chosen)), PAPER)
@@ -39,7 +39,9 @@ def draw_entities(study: PatchStudy, assignment: AssignmentStudy) -> Image.Image
 
 
 def _chosen(study: PatchStudy, assignment: AssignmentStudy) -> Iterator[int]:
-    """The most frequent entity of one class, the expected pairs that were found, the two most frequent of many."""
+    """Indices of the most frequent pure entity, the expected pairs that were found, and the two most frequent generic
+    ones.
+    """
     entities = assignment.entities.entities
     frequent = np.argsort([-one.value for one in assignment.occurrences.frequency], kind="stable").tolist()
     yield from [index for index in frequent if entities[index].kind == "pure"][:1]

@@ -1,4 +1,4 @@
-"""The figures of a report: SVG that takes the colour of the page's text, and one map of pixels."""
+"""Figures of a report: SVG in the colour of the page's text, and a PNG map."""
 
 import io
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from zoo.reporting import STYLE
 from zoo.semantic_map import class_colour
 
 TEXT_COLOUR = "#010101"
-"""Replaced by the colour of the surrounding text; no other part of a figure has this colour."""
+"""Placeholder for the colour of the surrounding text; no other part of a figure has this colour."""
 RULE = "#80808066"
 BLUE, ORANGE = class_colour(0), class_colour(1)
 
@@ -27,7 +27,7 @@ QUALITY_LABELS = {"knn_accuracy": "kNN accuracy", "silhouette": "silhouette", "n
 SPACE_LABELS = {"before": "before the block", "after": "after the block", "mixture": "mixture of class vectors"}
 
 THUMBNAILS = 90
-"""Patches shown on the map, a seeded choice."""
+"""Number of randomly sampled patches shown on the map."""
 
 _STYLE = STYLE | {
     "text.color": TEXT_COLOUR,
@@ -42,7 +42,7 @@ _STYLE = STYLE | {
 
 
 def quality_figure(geometry: Geometry) -> str:
-    """A panel for each measure, a point for each space, with intervals."""
+    """Plot the quality of the spaces: one panel per measure, one point with its interval per space."""
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(8, 1.9), layout="constrained")
         spaces = list(geometry.qualities)
@@ -59,7 +59,7 @@ def quality_figure(geometry: Geometry) -> str:
 
 
 def hierarchy_figure(tree: Hierarchy, classes: Sequence[str]) -> str:
-    """The dendrogram of the class vectors."""
+    """Plot the dendrogram of the class vectors."""
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(7, 0.9 + 0.22 * len(classes)), layout="constrained")
         axes = figure.add_subplot()
@@ -74,7 +74,7 @@ def hierarchy_figure(tree: Hierarchy, classes: Sequence[str]) -> str:
 
 
 def slack_figure(slack: Slack) -> str:
-    """Accuracy of the patches' vote by threshold."""
+    """Plot the accuracy of the patch vote by threshold."""
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(7, 2.8), layout="constrained")
         axes = figure.add_subplot()
@@ -96,7 +96,9 @@ def slack_figure(slack: Slack) -> str:
 
 
 def map_figure(study: PatchStudy) -> bytes:
-    """A PNG: a panel for each space, a point for each patch in the colour of its class, and some thumbnails."""
+    """Plot the t-SNE maps as PNG: one panel per space, one point per patch in the colour of its class, and some
+    thumbnails.
+    """
     sample, chosen = study.measured.sample, study.patch_map.chosen
     labels = sample.label[chosen]
     colours = [class_colour(label) for label in labels.tolist()]

@@ -1,4 +1,4 @@
-"""How well patches of one class lie together, before and after the block, and a map of them."""
+"""Geometry of patch features before and after the block: how well classes cluster, and t-SNE maps."""
 
 from typing import NamedTuple
 
@@ -17,37 +17,37 @@ from zoo.outputs import Array
 
 NEIGHBOURS = 10
 SILHOUETTE_PATCHES = 4000
-"""A seeded choice: the silhouette takes every pair of patches."""
+"""Number of randomly sampled patches for the silhouette, whose cost is quadratic."""
 MAP_PATCHES = 2000
-"""A seeded choice: the exact neighbours of each patch are looked for."""
+"""Number of randomly sampled patches on a map, which needs exact neighbours."""
 MAP_COMPONENTS = 50
 PERPLEXITY = 30
 
 
 class SpaceQuality(NamedTuple):
-    """How well a space separates classes; a patch's class is its image's. 1 is best."""
+    """Separation of the classes in a space; the class of a patch is that of its image, and 1 is best."""
 
     knn_accuracy: Estimate
-    """Accuracy of the majority of the 10 nearest patches of training images."""
+    """Accuracy of a 10-nearest-neighbour classifier fitted on training patches."""
     silhouette: Estimate
-    """Mean of P. Rousseeuw's index (1987) with the classes as clusters, -1 to 1."""
+    """Mean silhouette (P. Rousseeuw, 1987) with the classes as clusters, -1 to 1."""
     nmi: Estimate
-    """Normalised mutual information of classes with C clusters, found by k-means on training patches."""
+    """Normalised mutual information of the classes and C k-means clusters of training patches."""
 
 
 class Geometry(NamedTuple):
     qualities: dict[Space, SpaceQuality]
     changes: dict[Space, SpaceQuality]
-    """Each space less `before`, paired by image; no entry for `before`."""
+    """Paired differences of the other spaces to `before`."""
 
 
 class PatchMap(NamedTuple):
-    """Some patches on a plane, one for each space."""
+    """Two-dimensional layout of P patches, for each space."""
 
     chosen: NDArray[np.int64]
-    """[P], indices of patches of the sample."""
+    """Indices of the patches in the sample, [P]."""
     positions: dict[Space, Array]
-    """[P, 2]"""
+    """Positions [P, 2] by space."""
 
 
 class _SpaceScores(NamedTuple):
@@ -55,22 +55,22 @@ class _SpaceScores(NamedTuple):
 
     hits: NDArray[np.bool_]
     silhouette: Floats
-    """[m], of the chosen patches."""
+    """Silhouette of the chosen patches, [m]."""
     cluster: NDArray[np.int64]
 
 
 def measure_geometry(train: PatchSample, sample: PatchSample, images: int, classes: int, seed: int) -> Geometry:
-    """The quality of each space, with intervals over images.
+    """Measure the quality of each space, with bootstrap intervals over images.
 
-    Features are standardised channel by channel with mean and deviation on training patches, as the batch normalisation
-    of the last stage, which reads them, does.
+    Features are standardised per channel with the mean and standard deviation of training patches, similar to the batch
+    normalisation of the last stage, which reads them.
 
     Arguments:
-        train: patches of training images, on which neighbours and clusters are found.
+        train: patches of training images, on which neighbours and clusters are fitted.
         sample: patches of the split.
-        images: N, of the split.
-        classes: C.
-        seed: of choices and of the bootstrap.
+        images: number of images of the split, N.
+        classes: number of classes, C.
+        seed: seed for sampling and for the bootstrap.
     """
     generator = np.random.default_rng(seed)
     count = min(SILHOUETTE_PATCHES, len(sample.label))
@@ -93,7 +93,7 @@ def measure_geometry(train: PatchSample, sample: PatchSample, images: int, class
 
 
 def layout_patches(train: PatchSample, sample: PatchSample, spaces: tuple[Space, ...], seed: int) -> PatchMap:
-    """Lay patches out by t-SNE (L. van der Maaten, G. Hinton, 2008) of their 50 principal components."""
+    """Lay out patches by t-SNE (L. van der Maaten, G. Hinton, 2008) of their first 50 principal components."""
     count = min(MAP_PATCHES, len(sample.label))
     chosen = np.sort(np.random.default_rng(seed).choice(len(sample.label), count, replace=False))
     positions = {}
@@ -106,13 +106,13 @@ def layout_patches(train: PatchSample, sample: PatchSample, spaces: tuple[Space,
 
 
 def standardise(train: Array, features: Array) -> tuple[Array, Array]:
-    """Both arrays [M, d], standardised by the mean and deviation of each channel of the first."""
+    """Standardise two arrays [M, d] by the channel-wise mean and standard deviation of the first one."""
     mean, deviation = train.mean(axis=0), np.maximum(train.std(axis=0), 1e-6)
     return (train - mean) / deviation, (features - mean) / deviation
 
 
 def mutual_information(table: Floats) -> float:
-    """Normalised mutual information of a table of counts [C, K], by the mean of the entropies."""
+    """Normalised mutual information of a contingency table [C, K], normalised by the mean of the entropies."""
     joint = table / table.sum()
     rows, columns = joint.sum(axis=1), joint.sum(axis=0)
     entropy = [_entropy(rows), _entropy(columns), _entropy(joint.ravel())]
@@ -121,7 +121,7 @@ def mutual_information(table: Floats) -> float:
 
 
 class _SampledPatches:
-    """The sampled patches of a split, for statistics that weight images."""
+    """Sampled patches of a split, for statistics with weighted images."""
 
     def __init__(self, sample: PatchSample, chosen: NDArray[np.int64], classes: int) -> None:
         self._image, self._chosen_image = sample.image, sample.image[chosen]

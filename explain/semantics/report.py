@@ -1,4 +1,4 @@
-"""A study as an HTML page with its tables and images."""
+"""HTML report of a study, with its tables and images."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,11 +31,11 @@ from zoo.semantic_map import class_colour
 REPORT_FILE = "report.html"
 ENTITIES_SHEET = "entities.png"
 SMALLEST_SHARE = 0.02
-"""Smallest share shown in an entity's bar; smaller ones are summed up."""
+"""Smallest share shown in an entity's bar; smaller ones are combined."""
 
 
 def write_report(study: PatchStudy, folder: Path) -> Path:
-    """Write the page, the tables and the summary of a study into a folder; returns the page."""
+    """Write the page, the tables and the summary of a study into a folder; returns the path of the page."""
     tables = write_tables(study, folder)
     write_json(folder / SUMMARY_FILE, summary(study))
     page = render(
@@ -60,7 +60,7 @@ def write_report(study: PatchStudy, folder: Path) -> Path:
 
 
 def _separations(study: PatchStudy) -> dict[str, Separation]:
-    """The separations by the name of the vectors compared."""
+    """Separations by the name of the compared vectors."""
     found = {f"class means, {SPACE_LABELS[space]}": one for space, one in study.separations.items()}
     if study.assignment is not None and study.assignment.separation is not None:
         return {"class vectors": study.assignment.separation, **found}
@@ -96,7 +96,7 @@ def _assignment_values(study: PatchStudy, assignment: AssignmentStudy) -> dict[s
 
 
 def _bar(mixture: Sequence[float], classes: Sequence[str]) -> list[tuple[str, float, str]]:
-    """Name, share and colour of the parts of a mixture, the largest first; then `none`, then the small ones."""
+    """Name, share and colour of the parts of a mixture in descending order, then `none` and the combined small ones."""
     *shares, none = mixture
     order = [
         index for index in np.argsort(-np.array(shares), kind="stable").tolist() if shares[index] >= SMALLEST_SHARE
@@ -109,7 +109,7 @@ def _bar(mixture: Sequence[float], classes: Sequence[str]) -> list[tuple[str, fl
 
 
 def _most_frequent_classes(counts: np.ndarray, classes: Sequence[str]) -> list[tuple[str, float]]:
-    """The three classes in whose images an entity occurs most, with their shares of it."""
+    """The three most frequent classes of the images in which an entity occurs, with their shares."""
     order = np.argsort(-counts, kind="stable")[:3].tolist()
     return [(classes[index], counts[index] / max(counts.sum(), 1)) for index in order if counts[index]]
 

@@ -1,4 +1,4 @@
-"""Where the slack is, and how the vote of the patches changes without those that have much of it."""
+"""Distribution of the slack, and the patch vote without the patches that have much of it."""
 
 from typing import NamedTuple
 
@@ -11,36 +11,36 @@ from explain.stats import Estimate, Floats, bootstrap
 from zoo.outputs import Array
 
 THRESHOLDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
-"""Shares of `none` above which a patch is ignored; fixed in advance, all are reported."""
+"""Shares of `none` above which a patch is ignored; fixed in advance, and all reported."""
 
 
 class FilteredVote(NamedTuple):
-    """A vote of the patches of each image, without those above a threshold."""
+    """Patch vote of each image, without the patches above a threshold."""
 
     threshold: float
     accuracy: Estimate
-    """Share of the images whose largest sum of shares is that of their label. All patches decide for an image without
-    any patch left."""
+    """Share of the images whose label has the largest sum of shares. Images with no patches left fall back to all of
+    their patches."""
     change: Estimate
-    """Accuracy less that of all patches, paired by image."""
+    """Paired difference to the accuracy with all patches."""
     ignored: float
-    """Share of the patches."""
+    """Share of ignored patches."""
     undecided: int
-    """Number of images without any patch left."""
+    """Number of images with no patches left."""
 
 
 class Slack(NamedTuple):
     mean: Estimate
-    """Share of `none`, over all patches."""
+    """Mean share of `none` over all patches."""
     by_class: tuple[Estimate, ...]
-    """The same over the images of each class, [C]; 0 for a class without images."""
+    """Mean share of `none` over the images of each class, [C]; 0 for a class without images."""
     by_cell: Floats
-    """[h, w], the mean share of `none` at each place of the grid."""
+    """Mean share of `none` at each position of the grid, [h, w]."""
     vote_accuracy: Estimate
     """Accuracy of the vote of all patches."""
     filtered_votes: tuple[FilteredVote, ...]
     highest: tuple[Match, ...]
-    """The patches with the most `none`, one per image; their distance is 1 - none."""
+    """Patches with the largest share of `none`, at most one per image; their distance is 1 - none."""
 
 
 def measure_slack(index: PatchIndex, seed: int, highest: int) -> Slack:

@@ -1,4 +1,4 @@
-"""What the patches of a model mean over a whole split: entities, geometry, slack, and an index to search."""
+"""Study of a model's patches over a whole split: entities, geometry, slack, and a search index."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,22 +31,22 @@ from zoo.predictors.torch import TorchPredictor
 
 TRAINING_IMAGES = 5000
 EXAMPLES = 12
-"""Patches shown for each entity, and for the most slack."""
+"""Number of patches shown per entity, and for the most slack."""
 
 Progress = Callable[[str, int, int], None]
-"""Called with the step, how much of it is done, and how much there is."""
+"""Callback with the current step, the amount done, and the total."""
 
 
 @dataclass(frozen=True, slots=True)
 class AssignmentStudy:
-    """Results that only a variant with an assignment has."""
+    """Results that require a variant with an assignment."""
 
     entities: Entities
     occurrences: Occurrences
     slack: Slack
     vectors: Hierarchy
     separation: Separation | None
-    """None for a data set without stated groups."""
+    """None for a data set without predefined groups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,33 +60,33 @@ class PatchStudy:
     training_images: int
     measured: Collected
     accuracy: Estimate
-    """The network's own, as a share of the images."""
+    """Accuracy of the network, 0..1."""
     radius: int
-    """Cells on each side of a patch that its answer depends on."""
+    """Effective receptive field: cells on each side of a patch."""
     geometry: Geometry
     separations: dict[Space, Separation]
-    """By the mean features of each class; empty for a data set without stated groups."""
+    """Separation by the mean features of each class; empty for a data set without predefined groups."""
     patch_map: PatchMap
     assignment: AssignmentStudy | None
 
 
 @dataclass(frozen=True, slots=True)
 class StudySettings:
-    """On what to study a model."""
+    """Data to study a model on."""
 
     data: ModelData
     split: str
-    """Any but the training split."""
+    """Split to analyse (any but train)."""
     images: int | None = None
-    """Number of images of the split, chosen at random; None for all."""
+    """Number of images randomly sampled from the split; None for all."""
     training_images: int = TRAINING_IMAGES
-    """Most training images to use, chosen at random; entities, neighbours and clusters are found on them."""
+    """Maximum number of randomly sampled training images, on which entities, neighbours and clusters are fitted."""
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.split == "train":
             raise InputError(
-                "--split train: what is found on training images is measured on others; name another split"
+                "--split train: entities and clusters are fitted on training images; choose another split to analyse"
             )
 
 
@@ -96,13 +96,13 @@ def run_study(
     """Study the patches of a model.
 
     Arguments:
-        package: the model.
-        settings: the data.
-        folder: where the index goes, into `index/`.
+        package: model directory.
+        settings: data to study.
+        folder: output folder; the index is written into its sub-folder `index/`.
         progress: called at each step.
 
     Raises:
-        DataError: a split is not there.
+        DataError: a split does not exist.
     """
     predictor = TorchPredictor.open(package)
     network, seed = predictor.network, settings.seed

@@ -1,4 +1,4 @@
-"""The headline numbers of a study, with their intervals, as JSON."""
+"""Headline results of a study, with their intervals, as JSON."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -13,11 +13,13 @@ SUMMARY_FILE = "summary.json"
 EXPECTED_PAIRS: Mapping[str, Mapping[str, tuple[str, str]]] = MappingProxyType(
     {"cifar10": {"wing": ("bird", "airplane"), "tyre": ("automobile", "truck")}}
 )
-"""Parts of objects that two classes share, according to the paper, by data set."""
+"""Object parts shared by two classes according to the paper, by data set."""
 
 
 def summary(study: PatchStudy) -> dict[str, Any]:
-    """Shares are 0 to 1; an estimate is `{value, low, high}` with a 95% bootstrap interval over images."""
+    """Summary of a study. Shares are in 0..1; estimates are `{value, low, high}`, with 95% bootstrap intervals over
+    images.
+    """
     rows, columns = study.measured.grid
     found: dict[str, Any] = {
         "model": study.config.identity(),
@@ -39,19 +41,19 @@ def summary(study: PatchStudy) -> dict[str, Any]:
 
 
 def limitations(study: PatchStudy) -> list[str]:
-    """What a variant without an assignment has no results for, in sentences."""
+    """Sentences about the results that are not available for a variant without an assignment."""
     if study.assignment is not None:
         return []
     name = study.config.variant
     return [
-        f"{name} has no semantic block: its patches have no assignment, so that it has neither entities nor slack, and "
-        "none of its patches can be looked for by assignment.",
-        "It has no class vectors, and its last stage reads what its third stage gave: there is a before, and no after.",
+        f"{name} has no semantic block: its patches have no assignment, and thus neither entities nor slack, and "
+        "cannot be searched by assignment.",
+        "It has no class vectors, and features only before, not after a block.",
     ]
 
 
 def find_expected_pairs(assignment: AssignmentStudy, data: str) -> dict[str, dict[str, Any]]:
-    """The pairs that the paper names for a data set, each with its entity if it was found."""
+    """Pairs that the paper reports for a data set, each with its entity if it was found."""
     pairs = {}
     classes = assignment.entities.classes
     for part, pair in EXPECTED_PAIRS.get(data, {}).items():

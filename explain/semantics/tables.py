@@ -1,4 +1,4 @@
-"""The numbers behind a report, as Parquet files."""
+"""Data of a report, as Parquet files."""
 
 import io
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from zoo.files import write_atomically
 
 
 def write_tables(study: PatchStudy, folder: Path) -> list[str]:
-    """Write each table of a study into a folder; returns the files' names."""
+    """Write the tables of a study into a folder; returns the file names."""
     tables = {"geometry": _geometry(study), "map": _map(study)}
     if study.assignment is not None:
         tables |= {"entities": _entities(study.assignment), "slack": _slack(study.assignment)}
@@ -81,7 +81,7 @@ def _vectors(assignment: AssignmentStudy) -> Mapping[str, Any]:
 
 
 def _write_patches(index: PatchIndex, assignment: AssignmentStudy, file: Path) -> None:
-    """Every patch, a row group for each part of the index."""
+    """Write a table of all patches, with one row group per chunk of the index."""
     names = [pa.array(assignment.entities.classes), pa.array([entity.name for entity in assignment.entities.entities])]
     writer, stream = None, io.BytesIO()
     for start, shares in index.chunks():

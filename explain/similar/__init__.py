@@ -1,1 +1,1 @@
-"""The patches of a split by their assignment: an index on disk, and the search in it, `zoo similar`."""
+"""Index of the patches of a split by their assignment, and similarity search: `zoo similar`."""

@@ -15,26 +15,26 @@ from zoo.package.metrics import DEFAULT_SPLIT
 
 def similar(
     image: Image,
-    patch: Annotated[str, typer.Option(help="ROW,COLUMN of the patch, from 0 at the top left.", show_default=False)],
+    patch: Annotated[
+        str, typer.Option(help="ROW,COLUMN of the patch, starting at 0,0 at the top left.", show_default=False)
+    ],
     model: Model = DEFAULT_MODEL,
     data: Annotated[
-        str | None, data_option(help="The data set to search, as for `zoo eval`; needed when there is no index yet.")
+        str | None, data_option(help="Data set to search, as for `zoo eval`; required if there is no index yet.")
     ] = None,
     split: Annotated[str | None, typer.Option(help="Split to search.", show_default=DEFAULT_SPLIT)] = None,
     index: Annotated[
         Path | None,
         path_option(help="Folder of the index.", show_default="index/ of the report of `zoo semantics`"),
     ] = None,
-    count: Annotated[int, typer.Option("-n", "--count", min=1, help="Patches to find.")] = 14,
-    output: Annotated[Path, path_option("-o", "--output", help="The image to write, a .png file.")] = Path(
-        "similar.png"
-    ),
+    count: Annotated[int, typer.Option("-n", "--count", min=1, help="Number of patches to find.")] = 14,
+    output: Annotated[Path, path_option("-o", "--output", help="Output image, a .png file.")] = Path("similar.png"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """The patches of a data set most like one patch of an image, by what they look like to the model."""
+    """Find the patches of a data set that look most similar to a patch of an image, according to the model."""
     row, column = _parse(patch)
     if output.suffix.lower() != ".png":
-        raise InputError(f"-o {output}: the name must end in .png")
+        raise InputError(f"--output {output}: must end in .png")
     require("explain")
     from rich.table import Table
 
@@ -58,7 +58,7 @@ def similar(
     variant = package.config.variant
     if images_of is not None:
         split = images_of.choose(split)
-    elif split is None:  # the default split is that of the report which is there
+    elif split is None:  # default to the split of an existing report
         indices = ((one, report_folder(variant, name, one) / INDEX_FOLDER) for one in MEASURED_SPLITS)
         split = next((one for one, folder in indices if PatchIndex.exists(folder)), MEASURED_SPLITS[0])
     folder = index or report_folder(variant, name, split) / INDEX_FOLDER
@@ -92,5 +92,5 @@ def similar(
 def _parse(patch: str) -> tuple[int, int]:
     found = re.fullmatch(r"\s*(\d{1,4})\s*,\s*(\d{1,4})\s*", patch)
     if not found:
-        raise InputError(f"--patch {patch}: expected ROW,COLUMN, such as 3,5, counted from 0 at the top left")
+        raise InputError(f"--patch {patch}: must be ROW,COLUMN, such as 3,5, starting at 0,0 at the top left")
     return int(found[1]), int(found[2])

@@ -1,4 +1,4 @@
-"""One pass of a network over a split: shares of all patches go to disk, features of some are kept."""
+"""Pass of a network over a split, which writes the shares of all patches to disk and keeps the features of some."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,38 +15,38 @@ from zoo.networks.network import Network
 from zoo.outputs import Array
 
 BATCH = 16
-"""Images computed together: the features of a few stay in a processor's cache."""
+"""Batch size, small enough for the features to stay in the processor's cache."""
 
 PATCHES_PER_IMAGE = 2
-"""Patches whose features are kept; more of one image would be much alike."""
+"""Number of patches per image whose features are kept; more of one image would be redundant."""
 
 
 @dataclass(frozen=True, slots=True)
 class PatchSample:
-    """Some patches of each image, with their features."""
+    """Sample of M patches with their features, some from each image."""
 
     image: NDArray[np.int64]
-    """[M], ascending."""
+    """Indices of the images, [M], ascending."""
     cell: NDArray[np.int64]
-    """[M], in reading order."""
+    """Indices of the cells in reading order, [M]."""
     label: NDArray[np.int64]
-    """[M], class of the image."""
+    """Classes of the images, [M]."""
     spaces: dict[Space, Array]
-    """[M, d], by the name of the space."""
+    """Features [M, d] by space."""
 
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What a network computes for a split of N images."""
+    """Results of a network for a split of N images."""
 
     images: LabelledImages
     grid: tuple[int, int]
-    """Rows and columns of the patches."""
+    """Rows and columns of the patch grid."""
     predicted: NDArray[np.intp]
-    """[N], the most probable class."""
+    """Most probable classes, [N]."""
     sample: PatchSample
     index: PatchIndex | None
-    """All patches; None where the variant has no assignment."""
+    """Index of all patches; None if the variant has no assignment."""
 
 
 def collect(
@@ -60,11 +60,11 @@ def collect(
     """Run a network over a split.
 
     Arguments:
-        network: in evaluation mode.
-        images: the split.
-        origin: what the index is made from.
-        folder: for the index.
-        seed: of the patches whose features are kept.
+        network: network in evaluation mode.
+        images: images of the split.
+        origin: provenance of the index.
+        folder: folder for the index.
+        seed: seed for sampling the patches whose features are kept.
         progress: called with the number of images done.
     """
     count, labels, pixels = len(images.labels), images.labels.numpy(), images.images.numpy()
@@ -91,14 +91,14 @@ def collect(
 
 
 def patch_assignment(network: Network, pixels: Pixels, row: int, column: int) -> Array:
-    """The shares [C + 1] of one patch of an image [3, S, S] of a network with the block."""
+    """Shares [C + 1] of one patch of an image [3, S, S], for a network with a block."""
     shares = tap(network, pixels[None]).shares
     assert shares is not None
     return shares[0, row, column]
 
 
 def _choose_cells(images: int, cells: int, seed: int) -> NDArray[np.int64]:
-    """Different cells of each image, [N, m]."""
+    """Distinct random cells of each image, [N, m]."""
     generator = np.random.default_rng(seed)
     return np.array([generator.choice(cells, min(PATCHES_PER_IMAGE, cells), replace=False) for _ in range(images)])
 

@@ -1,7 +1,7 @@
-"""The patches of one split on disk, by their assignment; entities, slack and search read it.
+"""On-disk index of the assignments of all patches of a split, used for entities, slack and search.
 
-A folder with `index.json` (what it was made from), `shares.npy` [N, h, w, C + 1] in half precision, `pixels.npy`
-[N, 3, S, S] and `labels.npy` [N]; the arrays are memory maps.
+A folder with `index.json` (provenance), `shares.npy` [N, h, w, C + 1] in half precision, `pixels.npy` [N, 3, S, S] and
+`labels.npy` [N]; the arrays are memory-mapped.
 """
 
 from collections.abc import Iterator
@@ -22,9 +22,9 @@ from zoo.package import ModelConfig
 
 INDEX_FILE = "index.json"
 INDEX_FOLDER = "index"
-"""Folder of the index within that of a report."""
+"""Name of the index folder inside a report's folder."""
 CHUNK = 500
-"""Images whose shares are in memory at once."""
+"""Number of images whose shares are in memory at once."""
 
 Half = NDArray[np.float16]
 
@@ -32,14 +32,14 @@ Half = NDArray[np.float16]
 @with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What an index was made from."""
+    """Provenance of an index."""
 
     model: str
     weights_sha256: str
     data: str
     split: str
     data_digest: str
-    """Of pixels, labels and class names; see `training.data.images.LabelledImages.digest`."""
+    """Digest of pixels, labels and class names; see `training.data.images.LabelledImages.digest`."""
     classes: tuple[str, ...]
 
     @staticmethod
@@ -49,27 +49,27 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class PatchIndex:
-    """A complete index."""
+    """Index of the patches of N images."""
 
     folder: Path
     origin: Origin
     shares: Half
-    """[N, h, w, C + 1], `none` last."""
+    """Assignments, [N, h, w, C + 1], `none` last."""
     pixels: NDArray[np.uint8]
-    """[N, 3, S, S]"""
+    """Images, [N, 3, S, S]."""
     labels: NDArray[np.int64]
-    """[N]"""
+    """Class indices, [N]."""
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Rows and columns of the patches."""
+        """Rows and columns of the patch grid."""
         return self.shares.shape[1], self.shares.shape[2]
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def chunks(self) -> Iterator[tuple[int, Array]]:
-        """The first image and the shares [n, h * w, C + 1] of each part, in single precision; each patch's sum is 1."""
+        """Index of the first image, and shares [n, h * w, C + 1] in single precision that sum to 1, of each chunk."""
         for start in range(0, len(self), CHUNK):
             part = self.shares[start : start + CHUNK].astype(np.float32)
             part = part.reshape(len(part), -1, part.shape[-1])
@@ -77,7 +77,7 @@ class PatchIndex:
 
     @staticmethod
     def create(folder: Path, origin: Origin, images: LabelledImages, grid: tuple[int, int]) -> "PatchIndex":
-        """Start an index; it is valid after the shares are written and `finish` is called."""
+        """Create an index, which is valid once its shares are written and `finish` is called."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / INDEX_FILE).unlink(missing_ok=True)
         np.save(folder / "pixels.npy", images.images.numpy())
@@ -97,25 +97,23 @@ class PatchIndex:
 
     @staticmethod
     def open(folder: Path, config: ModelConfig, data_digest: str | None = None) -> "PatchIndex":
-        """An index of a model's patches.
+        """Open an index of a model's patches.
 
         Arguments:
-            folder: of the index.
-            config: of the model that asks.
-            data_digest: of the images to be searched; None for any.
+            folder: folder of the index.
+            config: configuration of the model.
+            data_digest: digest of the images to search; None for any.
 
         Raises:
-            InputError: there is no complete index, or it was made from other weights or other images.
+            InputError: there is no complete index, or it was created from other weights or images.
         """
-        remedy = f"remove {folder}, and run the command again with --data to make a new one"
+        remedy = f"remove {folder}, and run the command again with --data to create a new one"
         try:
             origin = _adapter.validate_json((folder / INDEX_FILE).read_bytes())
             shares = np.load(folder / "shares.npy", mmap_mode="r")
             index = PatchIndex(folder, origin, shares, *_load_images(folder))
         except (OSError, ValueError, ValidationError) as error:
-            raise InputError(
-                f"{folder} holds no index of patches ({reason_of(error).splitlines()[0]}); {remedy}"
-            ) from None
+            raise InputError(f"{folder} is not a patch index ({reason_of(error).splitlines()[0]}); {remedy}") from None
         _require_same("weights", origin.weights_sha256, config.weights_sha256, folder, remedy)
         if data_digest is not None:
             _require_same("images", origin.data_digest, data_digest, folder, remedy)
@@ -123,7 +121,7 @@ class PatchIndex:
 
 
 def report_folder(variant: str, data: str, split: str) -> Path:
-    """Default folder of the report that `zoo semantics` writes, and so of the index that `zoo similar` searches."""
+    """Default folder for the report of `zoo semantics`, which contains the index for `zoo similar`."""
     return Path("runs") / "semantics" / f"{variant}.{data}.{split}"
 
 
@@ -134,7 +132,7 @@ def _load_images(folder: Path) -> tuple[Any, Any]:
 def _require_same(what: str, has: str, wanted: str, folder: Path, remedy: str) -> None:
     if has != wanted:
         raise InputError(
-            f"{folder} is stale: it was made from other {what} (digest {has[:16]}, now it is {wanted[:16]}); {remedy}"
+            f"{folder} is stale: it was created from other {what} (digest {has[:16]}, now {wanted[:16]}); {remedy}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Exact search for the patches whose assignment is most like a given one."""
+"""Exact nearest-neighbour search for patches by assignment."""
 
 from typing import NamedTuple
 
@@ -9,13 +9,13 @@ from zoo.outputs import Array
 
 
 class Match(NamedTuple):
-    """A patch of an index."""
+    """Matching patch of an index."""
 
     image: int
     row: int
     column: int
     distance: float
-    """Hellinger's, 0 (the same shares) to 1 (no class in common)."""
+    """Hellinger distance, from 0 (equal shares) to 1 (no classes in common)."""
 
     @property
     def place(self) -> tuple[int, int]:
@@ -23,15 +23,15 @@ class Match(NamedTuple):
 
 
 def nearest(index: PatchIndex, queries: Array, count: int) -> list[list[Match]]:
-    """The `count` nearest patches for each query, nearest first, at most one per image.
+    """Nearest patches for each query, in ascending order of distance, at most one per image.
 
     Arguments:
-        index: read once, in parts.
-        queries: shares [Q, C + 1].
-        count: number of patches; the index may have fewer images.
+        index: index to search, read once, in chunks.
+        queries: shares, [Q, C + 1].
+        count: number of patches per query; fewer if the index has fewer images.
     """
     roots = np.sqrt(queries / queries.sum(axis=1, keepdims=True)).astype(np.float32)
-    # The best patch of each image for each query.
+    # Best patch of each image for each query.
     best = np.empty((len(index), len(queries)), np.float32)
     cells = np.empty((len(index), len(queries)), np.int32)
     for start, shares in index.chunks():

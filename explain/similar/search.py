@@ -1,4 +1,4 @@
-"""The patches of a data set that are most like one patch of an image, by assignment."""
+"""Search for the patches of a data set that are most similar to a patch of an image, by assignment."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,17 +24,17 @@ COLUMNS = 5
 
 
 class SimilarPatches(NamedTuple):
-    """A patch and those most like it."""
+    """Query patch and the patches most similar to it."""
 
     pixels: Pixels
-    """[3, S, S], of the image."""
+    """Image of the query, [3, S, S]."""
     row: int
     column: int
     matches: Sequence[Match]
     labels: Sequence[str]
-    """The class of each match's image."""
+    """Class of each match's image."""
     radius: int
-    """Cells on each side of a patch that its answer depends on."""
+    """Effective receptive field: cells on each side of a patch."""
 
 
 def open_index(
@@ -45,14 +45,14 @@ def open_index(
     split: str,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> PatchIndex:
-    """An index of a model's patches; made from a data set if there is none yet.
+    """Open the index of a model's patches, or create it from a data set if it does not exist.
 
     Raises:
-        InputError: there is none and no data set is named, or it is stale.
+        InputError: there is neither an index nor a data set, or the index is stale.
     """
     if data is None:
         if not PatchIndex.exists(folder):
-            raise InputError(f"there is no index of patches in {folder}; name a data set with --data to make it")
+            raise InputError(f"no patch index in {folder}; pass a data set with --data to create it")
         return PatchIndex.open(folder, package.config)
     images = data.load(split)
     if not PatchIndex.exists(folder):
@@ -63,27 +63,28 @@ def open_index(
 
 
 def require_block(package: Package) -> None:
-    """Raise `InputError` unless a model assigns its patches."""
+    """Raise `InputError` unless the model has a semantic block."""
     variant = info(package.config.variant)
     if not variant.has_block:
         raise InputError(
-            f"{variant.name} has no semantic block, whose assignment patches are compared by; name a variant with one, "
-            "such as wrn16-ours"
+            f"{variant.name} has no semantic block, and thus no assignment to compare patches by; choose a variant "
+            "with a block, such as wrn16-ours"
         )
 
 
 def find_similar(
     network: Network, index: PatchIndex, pixels: Pixels, row: int, column: int, count: int
 ) -> SimilarPatches:
-    """The `count` patches of an index that are nearest to one patch of an image [3, S, S].
+    """Find the `count` patches of an index that are nearest to a patch of an image [3, S, S].
 
     Raises:
-        InputError: the image has no such patch.
+        InputError: the patch is outside the grid.
     """
     rows, columns = index.grid
     if not (0 <= row < rows and 0 <= column < columns):
         raise InputError(
-            f"--patch {row},{column}: the grid has {rows} rows and {columns} columns, counted from 0 at the top left"
+            f"--patch {row},{column}: outside the grid of {rows} rows and {columns} columns; choose a patch from 0,0 "
+            f"(top left) to {rows - 1},{columns - 1}"
         )
     [matches] = nearest(index, patch_assignment(network, pixels, row, column)[None], count)
     labels = [index.origin.classes[int(index.labels[match.image])] for match in matches]
@@ -91,10 +92,10 @@ def find_similar(
 
 
 def draw_similar(found: SimilarPatches, index: PatchIndex) -> Image.Image:
-    """The patch and those most like it, each with its surroundings, its class and its distance."""
+    """Draw the query patch and its matches, with their surroundings, classes and distances."""
     font = ImageFont.load_default(13)
     query = cut_out_pixels(found.pixels, index.grid, (found.row, found.column), found.radius, SIDE)
-    tiles = [("the patch", f"row {found.row}, column {found.column}", query)]
+    tiles = [("query", f"row {found.row}, column {found.column}", query)]
     for match, label in zip(found.matches, found.labels, strict=True):
         cut = cut_out_pixels(index.pixels[match.image], index.grid, match.place, found.radius, SIDE)
         tiles.append((label, f"distance {match.distance:.3f}", cut))
@@ -111,7 +112,7 @@ def draw_similar(found: SimilarPatches, index: PatchIndex) -> Image.Image:
 
 
 def to_json(found: SimilarPatches, index: PatchIndex) -> dict[str, Any]:
-    """What was found, for programs."""
+    """Search result as JSON."""
     origin = index.origin
     return {
         "model": origin.model,

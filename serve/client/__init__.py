@@ -1,6 +1,6 @@
-"""A client of the server for Python programs; see `Client`.
+"""Python client of the server; see `Client`.
 
-It needs httpx2 (`pip install 'template-zoo[client]'`), and nothing of what the server needs.
+Requires httpx2 (`pip install 'template-zoo[client]'`), but none of the server's dependencies.
 """
 
 from serve.client.calls import ClientError, ImageInput, NoAnswerError, ServerError

@@ -1,4 +1,6 @@
-"""The calls that a server takes, and how their answers are read; nothing here sends anything."""
+"""Calls of the server's API: how to build requests and parse responses. Nothing here uses the
+network.
+"""
 
 import io
 from collections.abc import Callable, Mapping, Sequence
@@ -16,10 +18,10 @@ from zoo.errors import ZooError
 from zoo.outputs import Array
 
 ImageInput = str | Path | bytes | Image.Image
-"""The path of a file, a file's bytes, or an image in memory, which is sent without loss."""
+"""Path of a file, contents of a file, or a Pillow image, which is sent losslessly."""
 
 Outcome = httpx2.Response | httpx2.RequestError
-"""Outcome of a request: a response, or the error that prevented one."""
+"""Outcome of a request: a response, or the error that prevented it."""
 
 T = TypeVar("T")
 A = TypeVar("A", ClassifyAnswer, PatchSemanticsAnswer)
@@ -28,53 +30,53 @@ _models = TypeAdapter(list[ModelDescription])
 
 
 class ClientError(ZooError):
-    """Base of what a call raises."""
+    """Base class of the client's errors."""
 
 
 class ServerError(ClientError):
-    """The server refused a request, or failed.
+    """The server responded with an error.
 
     Arguments:
-        status: of HTTP.
-        code: a short name for programs, such as `queue_full`; `http` where what answers is not the zoo's server.
-        message: for people.
+        status: HTTP status.
+        code: machine-readable code, such as `queue_full`; `http` if the response is not from a zoo server.
+        message: human-readable message.
     """
 
     def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(f"the server answered {status} ({code}): {message}")
+        super().__init__(f"the server responded with {status} ({code}): {message}")
         self.status = status
         self.code = code
         self.message = message
 
 
 class NoAnswerError(ClientError):
-    """No answer, none in time, or one that is not of a zoo server."""
+    """No response in time, or one that is not from a zoo server."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """A request, and how its answer is read."""
+    """A request, and how to parse its response."""
 
     method: str
     path: str
     read: Callable[[bytes], T]
-    """Parses the body of its answer."""
+    """Parser of the response body."""
     accept: str = "application/json"
     params: Mapping[str, str | int] | None = None
     images: Sequence[tuple[str, ImageInput]] = ()
-    """Images, each with a name for those that have no file name."""
+    """Images, each with a name to use if it has no file name."""
     join: Callable[[Sequence[T]], T] | None = None
-    """Joins the answers of its parts; None if it never has several images."""
+    """Joins the results of the call's parts; None for calls with at most one image."""
 
     def files(self) -> list[tuple[str, tuple[str, bytes]]]:
-        """The form to send; reads and encodes the images."""
+        """Form to send; reads and encodes the images."""
         return [("file", _file(image, name)) for name, image in self.images]
 
     def split(self, max_files: int, max_bytes: int) -> list["Call[T]"]:
-        """The call in parts of at most `max_files` images and, unless one image alone has more, `max_bytes` bytes.
+        """Split the call into parts of at most `max_files` images and `max_bytes` bytes; a larger image is sent alone.
 
         Raises:
-            OSError: the file of an image is not there.
+            OSError: an image file does not exist.
         """
         parts: list[list[tuple[str, ImageInput]]] = [[]]
         size = 0
@@ -87,37 +89,37 @@ class Call(Generic[T]):
         return [replace(self, images=part) for part in parts]
 
     def result(self, outcome: Outcome) -> T:
-        """The answer.
+        """Result of the call.
 
         Raises:
-            ServerError: the server says why there is none.
-            NoAnswerError: there is none, or it is not one of the zoo's server.
+            ServerError: the server responded with an error.
+            NoAnswerError: there is no response, or it is not from a zoo server.
         """
         if isinstance(outcome, httpx2.RequestError):
             raise NoAnswerError(
-                f"no answer from {outcome.request.url}: {outcome or type(outcome).__name__}; is the server running, "
-                "and the time limit long enough?"
+                f"no response from {outcome.request.url}: {outcome or type(outcome).__name__}; check that the server "
+                "is running, or raise the timeout"
             ) from outcome
         if not outcome.is_success:
             raise _error(outcome)
         try:
             return self.read(outcome.content)
         except ValueError as error:
-            raise NoAnswerError(f"what answers at {outcome.url} is not a zoo server: {error}") from None
+            raise NoAnswerError(f"the response of {outcome.url} is not from a zoo server: {error}") from None
 
 
 def classify(images: Sequence[ImageInput], model: str | None, top_k: int | None) -> Call[ClassifyAnswer]:
-    """The most probable classes of each image."""
+    """Most probable classes of each image."""
     return _json_call("/classify", ClassifyAnswer, images, model, top_k)
 
 
 def patch_semantics(images: Sequence[ImageInput], model: str | None, top_k: int | None) -> Call[PatchSemanticsAnswer]:
-    """What each patch of each image looks like."""
+    """Classes that each patch of each image looks like."""
     return _json_call("/patch-semantics", PatchSemanticsAnswer, images, model, top_k)
 
 
 def shares(images: Sequence[ImageInput], model: str | None) -> Call[Array]:
-    """The shares of the patches as an array."""
+    """Shares of the classes in each patch, as an array."""
     return Call(
         "POST",
         "/patch-semantics",
@@ -130,12 +132,12 @@ def shares(images: Sequence[ImageInput], model: str | None) -> Call[Array]:
 
 
 def semantic_map(image: ImageInput, model: str | None) -> Call[bytes]:
-    """The map drawn over the image."""
+    """Semantic map drawn over the image."""
     return Call("POST", "/patch-semantics", bytes, "image/png", _without_none(model=model), _named([image]))
 
 
 def models() -> Call[list[ModelDescription]]:
-    """The models that are served."""
+    """Served models."""
     return Call("GET", "/models", _models.validate_json)
 
 
@@ -185,7 +187,7 @@ def _join(answers: Sequence[A]) -> A:
     for answer in answers:
         if answer.model != first.model:
             raise NoAnswerError(
-                f"the server changed its model from {first.model} to {answer.model} during the call; call again"
+                f"the server's model changed from {first.model} to {answer.model} during the call; repeat the call"
             )
     timing = Timing(
         queue_ms=sum(answer.timing.queue_ms for answer in answers),

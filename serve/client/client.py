@@ -1,4 +1,4 @@
-"""Two clients, for programs with and without asyncio."""
+"""Synchronous and asynchronous client."""
 
 import asyncio
 import time
@@ -23,10 +23,10 @@ TRIES = 5
 
 
 class _BaseClient(Generic[HttpT, TransportT]):
-    """What both clients share: their options."""
+    """Base class of both clients, with their options."""
 
     _open: Callable[..., HttpT]
-    """The class of httpx2's client."""
+    """httpx2's client class."""
 
     def __init__(
         self,
@@ -44,66 +44,67 @@ class _BaseClient(Generic[HttpT, TransportT]):
 
 
 class Client(_BaseClient[httpx2.Client, httpx2.BaseTransport]):
-    """Asks a server, again where it is busy or gone for a moment; threads may share it.
+    """Client of a server, which retries if the server is busy or briefly unavailable; thread-safe.
 
         with Client("http://localhost:8000") as client:
             print(client.classify("cat.jpg").results[0].classes[0].label)
 
     Arguments:
-        url: of the server.
-        api_key: where the server wants one.
-        timeout: seconds for a request: its tries, and the waiting between them.
-        deadline: seconds for one try; None for all that are left. The server is told, and computes nothing that comes
-            too late.
-        tries: at most.
-        transport: of httpx2, for certificates, proxies and tests; None for the usual one.
+        url: base URL of the server.
+        api_key: API key, if the server requires one.
+        timeout: time limit of a request in seconds, including all tries and the pauses between them.
+        deadline: time limit of one try in seconds; None for the rest of `timeout`. It is sent to the server, which
+            drops requests whose deadline has passed.
+        tries: maximum number of tries.
+        transport: httpx2 transport, for certificates, proxies and tests; None for the default one.
 
     Raises:
-        InputError: a limit is not above 0, or not finite.
+        InputError: a limit is not positive, or not finite.
 
-    A call with many images makes several requests, each small enough for the server, and joins their answers.
-    Every call raises `ServerError` if the server refuses it, and `NoAnswerError` if no answer comes in time.
+    A call with many images is sent as several requests within the server's limits, whose results are joined.
+    Every call raises `ServerError` if the server responds with an error, and `NoAnswerError` if there is no response
+    in time.
     """
 
     _open = httpx2.Client
 
     def classify(self, *images: ImageInput, model: str | None = None, top_k: int | None = None) -> ClassifyAnswer:
-        """The most probable classes of each image.
+        """Most probable classes of each image.
 
         Arguments:
-            images: files by path or content, or images in memory.
-            model: None for the server's default one.
-            top_k: classes to list; None for five.
+            images: paths, file contents or Pillow images.
+            model: name of the model; None for the server's default.
+            top_k: number of classes to list; None for five.
         """
         return self._ask(calls.classify(images, model, top_k))
 
     def patch_semantics(
         self, *images: ImageInput, model: str | None = None, top_k: int | None = None
     ) -> PatchSemanticsAnswer:
-        """What each patch of each image looks like; arguments as for `classify`."""
+        """Classes that each patch of each image looks like; arguments as for `classify`."""
         return self._ask(calls.patch_semantics(images, model, top_k))
 
     def shares(self, *images: ImageInput, model: str | None = None) -> Array:
-        """The share of each class in each patch, [N, C + 1, h, w], `none` last; arguments as for `classify`."""
+        """Shares of the classes in each patch, [N, C + 1, h, w], `none` last; arguments as for `classify`."""
         return self._ask(calls.shares(images, model))
 
     def semantic_map(self, image: ImageInput, model: str | None = None) -> bytes:
-        """What each patch looks like, drawn over the image: a PNG file."""
+        """Semantic map drawn over the image, as the contents of a PNG file."""
         return self._ask(calls.semantic_map(image, model))
 
     def models(self) -> list[ModelDescription]:
-        """The models that are served, the default one first."""
+        """Served models, the default one first."""
         return self._ask(calls.models())
 
     def ready(self) -> bool:
-        """Whether the server takes requests now; asked once."""
+        """Whether the server is ready to accept requests; no retries."""
         try:
             return self._http.get("/readyz", timeout=self._policy.timeout).is_success
         except httpx2.RequestError:
             return False
 
     def close(self) -> None:
-        """Close its connections; the end of a `with` statement does too."""
+        """Close all connections, as leaving a `with` statement does."""
         self._http.close()
 
     def __enter__(self) -> Self:
@@ -133,41 +134,41 @@ class Client(_BaseClient[httpx2.Client, httpx2.BaseTransport]):
 
 
 class AsyncClient(_BaseClient[httpx2.AsyncClient, httpx2.AsyncBaseTransport]):
-    """The same for asyncio; its methods are those of `Client`, to be awaited."""
+    """Asynchronous counterpart of `Client`, with the same methods, to be awaited."""
 
     _open = httpx2.AsyncClient
 
     async def classify(self, *images: ImageInput, model: str | None = None, top_k: int | None = None) -> ClassifyAnswer:
-        """As `Client.classify`."""
+        """See `Client.classify`."""
         return await self._ask(calls.classify(images, model, top_k))
 
     async def patch_semantics(
         self, *images: ImageInput, model: str | None = None, top_k: int | None = None
     ) -> PatchSemanticsAnswer:
-        """As `Client.patch_semantics`."""
+        """See `Client.patch_semantics`."""
         return await self._ask(calls.patch_semantics(images, model, top_k))
 
     async def shares(self, *images: ImageInput, model: str | None = None) -> Array:
-        """As `Client.shares`."""
+        """See `Client.shares`."""
         return await self._ask(calls.shares(images, model))
 
     async def semantic_map(self, image: ImageInput, model: str | None = None) -> bytes:
-        """As `Client.semantic_map`."""
+        """See `Client.semantic_map`."""
         return await self._ask(calls.semantic_map(image, model))
 
     async def models(self) -> list[ModelDescription]:
-        """As `Client.models`."""
+        """See `Client.models`."""
         return await self._ask(calls.models())
 
     async def ready(self) -> bool:
-        """As `Client.ready`."""
+        """See `Client.ready`."""
         try:
             return (await self._http.get("/readyz", timeout=self._policy.timeout)).is_success
         except httpx2.RequestError:
             return False
 
     async def close(self) -> None:
-        """Close its connections; the end of an `async with` statement does too."""
+        """Close all connections, as leaving an `async with` statement does."""
         await self._http.aclose()
 
     async def __aenter__(self) -> Self:
@@ -184,7 +185,7 @@ class AsyncClient(_BaseClient[httpx2.AsyncClient, httpx2.AsyncBaseTransport]):
 
     async def _outcome(self, call: Call[T]) -> Outcome:
         attempts = Attempts(self._policy)
-        # It reads and encodes images.
+        # In a thread, since it reads and encodes images.
         files = await asyncio.to_thread(call.files)
         while True:
             outcome: Outcome

@@ -1,4 +1,4 @@
-"""Calls with more images than a server takes at once, made as several requests."""
+"""Calls with more images than the server accepts in one request, split into several requests."""
 
 import math
 from typing import Generic, TypeVar
@@ -9,11 +9,11 @@ T = TypeVar("T")
 
 MAX_FILES = 32
 MAX_BYTES = 31 * 2**20
-"""Limits of one request, unless one image alone has more: a server's defaults, with room for the form."""
+"""Limits of a request, which a single large image may exceed: the server's defaults, less the form's overhead."""
 
 
 class Parts(Generic[T]):
-    """The requests of a call, in order. A request that the server refuses as too large is halved."""
+    """Requests of a call, in order; a request that the server refuses as too large is halved."""
 
     def __init__(self, call: Call[T]) -> None:
         self._call = call
@@ -21,14 +21,14 @@ class Parts(Generic[T]):
         self._answers: list[T] = []
 
     def next(self) -> Call[T] | None:
-        """The request to make now; None if all have their answers."""
+        """Next request to send; None if all have been answered."""
         return self._left[0] if self._left else None
 
     def take(self, outcome: Outcome) -> None:
         """Record the outcome of that request.
 
         Raises:
-            ServerError, NoAnswerError: it has no answer, and smaller requests would have none either.
+            ServerError, NoAnswerError: the request failed, and smaller requests would fail as well.
         """
         part = self._left[0]
         try:
@@ -36,17 +36,17 @@ class Parts(Generic[T]):
         except ServerError as error:
             if not _is_too_large(error) or len(part.images) < 2:
                 raise
-            # The others are as large.
+            # The remaining requests are just as large.
             count = math.ceil(len(part.images) / 2)
             self._left = [smaller for each in self._left for smaller in each.split(count, MAX_BYTES)]
         else:
             del self._left[0]
 
     def result(self) -> T:
-        """The answer to the call, once all requests have theirs.
+        """Result of the call, once all requests have been answered.
 
         Raises:
-            NoAnswerError: they do not fit together.
+            NoAnswerError: the responses are from different models.
         """
         if len(self._answers) == 1:
             return self._answers[0]
@@ -55,5 +55,5 @@ class Parts(Generic[T]):
 
 
 def _is_too_large(error: ServerError) -> bool:
-    # A proxy has limits too, and other codes. An image with too many pixels stays too large in a smaller request.
+    # A proxy's limits have other codes. An image with too many pixels is too large in any request.
     return error.status == 413 and error.code != "image_too_large"

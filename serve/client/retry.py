@@ -1,4 +1,4 @@
-"""Retries: which calls are retried, and for how long."""
+"""Retry policy: which requests are retried, and for how long."""
 
 import math
 import random
@@ -14,21 +14,21 @@ from serve.client.calls import Call, Outcome
 from zoo.errors import InputError
 
 RETRY_STATUSES = (429, 503)
-"""Statuses after which the same request may succeed: the server is busy, or shuts down and another takes over."""
+"""Statuses after which a retry may succeed: the server is busy, or shuts down and another one takes over."""
 
 _TRANSIENT = (httpx2.TimeoutException, httpx2.NetworkError, httpx2.RemoteProtocolError)
 
 FIRST_BACKOFF = 0.25
-"""Longest wait before the second try, in seconds; twice as long before each further one."""
+"""Maximum pause before the second try, in seconds; doubled before each further one."""
 MAX_BACKOFF = 8.0
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Limits of the tries of a request; see `Client`.
+    """Limits on the retries of a request; see `Client`.
 
     Raises:
-        InputError: one of them is not above 0, or not finite.
+        InputError: a limit is not positive, or not finite.
     """
 
     timeout: float
@@ -38,11 +38,11 @@ class RetryPolicy:
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if value is not None and not 0 < value < math.inf:
-                raise InputError(f"{name} = {value}: it must be above 0, and finite")
+                raise InputError(f"{name} = {value}: must be positive and finite")
 
 
 class Attempts:
-    """The tries of one request; its time starts now."""
+    """Tries of one request, whose time limit starts on construction."""
 
     def __init__(self, policy: RetryPolicy) -> None:
         self._policy = policy
@@ -50,7 +50,7 @@ class Attempts:
         self._made = 0
 
     def arguments(self, call: Call[Any], files: Sequence[tuple[str, tuple[str, bytes]]]) -> dict[str, Any]:
-        """Arguments for the `request` method of an httpx2 client; `files` are those of the call."""
+        """Arguments for the `request` method of an httpx2 client; `files` is `call.files()`."""
         left = max(self._end - time.monotonic(), 0.001)
         allowed = min(left, self._policy.deadline or math.inf)
         return {
@@ -59,12 +59,12 @@ class Attempts:
             "params": call.params,
             "files": files or None,
             "headers": {"Accept": call.accept, "X-Request-Timeout-Ms": f"{1000 * allowed:.0f}"},
-            # A second more, so that the server's own 504 arrives first.
+            # One second more, so that the server's own 504 arrives first.
             "timeout": min(left, allowed + 1),
         }
 
     def pause(self, outcome: Outcome) -> float | None:
-        """Seconds to wait before another try; None if there is no further try."""
+        """Seconds to wait before the next try; None to stop."""
         self._made += 1
         if not is_transient(outcome) or self._made >= self._policy.tries:
             return None
@@ -75,7 +75,7 @@ class Attempts:
 
 
 def is_transient(outcome: Outcome) -> bool:
-    """Whether the same request may succeed later."""
+    """Whether a retry may succeed."""
     return (
         outcome.status_code in RETRY_STATUSES
         if isinstance(outcome, httpx2.Response)
@@ -84,7 +84,7 @@ def is_transient(outcome: Outcome) -> bool:
 
 
 def retry_after(response: httpx2.Response) -> float:
-    """Seconds that the server asks to wait (RFC 9110, section 10.2.3); 0 if it does not say."""
+    """Pause requested by the `Retry-After` header, in seconds (RFC 9110, section 10.2.3); 0 without it."""
     text = response.headers.get("retry-after", "")
     if text.isdecimal():
         return float(text)

@@ -1,1 +1,1 @@
-"""What is said over HTTP: endpoints, bodies, answers, the page."""
+"""HTTP layer: middleware, endpoints, request bodies, responses and the page."""

@@ -1,6 +1,6 @@
-"""From a result of the service to the JSON of an answer.
+"""JSON responses from results of the service.
 
-It is written as it is: to make the models of `serve.schemas` of it first would check what is right already.
+The JSON is written directly: building the models of `serve.schemas` first would only validate correct data again.
 """
 
 from pydantic_core import to_json
@@ -15,7 +15,7 @@ from zoo.semantic_map import class_colour
 
 
 def classify_answer(model: ServedModel, result: Result, top_k: int) -> bytes:
-    """The answer of `/classify`: a `ClassifyAnswer` in JSON."""
+    """Response body of `/classify`: a `ClassifyAnswer` as JSON."""
     config = model.package.config
     results = [
         {**common, "classes": [share._asdict() for share in top_classes(logits, config.classes, top_k)]}
@@ -25,7 +25,7 @@ def classify_answer(model: ServedModel, result: Result, top_k: int) -> bytes:
 
 
 def patch_semantics_answer(model: ServedModel, result: Result, top_k: int) -> bytes:
-    """The answer of `/patch-semantics`: a `PatchSemanticsAnswer` in JSON."""
+    """Response body of `/patch-semantics`: a `PatchSemanticsAnswer` as JSON."""
     config = model.package.config
     shares = patch_shares(result.prediction)
     more = {"grid": {"rows": shares.shape[2], "columns": shares.shape[3]}, "source": model.patch_source}
@@ -39,7 +39,7 @@ def patch_semantics_answer(model: ServedModel, result: Result, top_k: int) -> by
 
 
 def model_description(model: ServedModel, default: bool) -> ModelDescription:
-    """A model in the answer of `/models`."""
+    """Description of a model for `/models`."""
     config, predictor = model.package.config, model.loaded and model.loaded.predictor
     onnx = predictor if isinstance(predictor, OnnxPredictor) else None
     return ModelDescription(

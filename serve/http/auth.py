@@ -1,4 +1,4 @@
-"""Who may ask, and how often: API keys, rate limits, and the paths that need neither."""
+"""Authentication with API keys, rate limits, and the public paths that are exempt from both."""
 
 import hmac
 import logging
@@ -23,13 +23,13 @@ from zoo.files import expand_path
 
 PUBLIC_PATHS = frozenset({"/", "/healthz", "/readyz", "/docs", "/redoc", "/openapi.json"})
 PUBLIC_PREFIXES = ("/page/", "/docs-assets/", "/v2/health/")
-"""Public paths, without keys and limits: probes, the page, and the documentation."""
+"""Public paths, exempt from API keys and rate limits: probes, the page and the documentation."""
 
 MIN_KEY_LENGTH = 16
 RELOAD_SECONDS = 1.0
-"""Shortest time between two checks of the file of keys."""
+"""Minimum time between two checks of the API key file."""
 
-# What a bearer token may have (RFC 6750, section 2.1).
+# Characters of a bearer token (RFC 6750, section 2.1).
 _KEY = re.compile(rf"[A-Za-z0-9._~+/=-]{{{MIN_KEY_LENGTH},}}")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -37,21 +37,21 @@ _log = logging.getLogger(__name__)
 
 
 def is_public(path: str) -> bool:
-    """Whether a path needs no key and has no rate limit."""
+    """Whether a path is exempt from API keys and rate limits."""
     return path in PUBLIC_PATHS or path.startswith(PUBLIC_PREFIXES) or path.rstrip("/") in PUBLIC_PATHS
 
 
 class ApiKeys:
-    """The keys that are valid now, each `NAME:KEY` or only `KEY`; several may have one name while they are replaced.
+    """Valid API keys, each `NAME:KEY` or `KEY`; several keys may share a name, for rotation.
 
     Arguments:
-        given: keys that hold as long as the server runs.
-        file: a file of others, one a line, with `#` before a comment; it is read again whenever it changes, and one
-            that cannot be read then changes nothing. None for no file.
-        clock: in seconds.
+        given: keys that are valid as long as the server runs.
+        file: file of further keys, one per line, with `#` for comments; it is reloaded when it changes, and if that
+            fails the previous keys stay valid. None for no file.
+        clock: returns the time in seconds.
 
     Raises:
-        InputError: a key is too short or has other characters than a token, or the file cannot be read or has no key.
+        InputError: a key is too short or has invalid characters, or the file cannot be read or has no keys.
     """
 
     def __init__(
@@ -67,13 +67,13 @@ class ApiKeys:
             self._names = self._given | _read_file(self._file)
 
     def __bool__(self) -> bool:
-        """Whether a key is needed."""
+        """Whether an API key is required."""
         return bool(self._names)
 
     def name(self, key: str) -> str | None:
-        """The name of a key; None if it is not valid.
+        """Name of a key; None if the key is not valid.
 
-        It takes as long for every key of a length: all digests are compared, each in constant time.
+        Takes constant time for keys of one length: all digests are compared, each in constant time.
         """
         self._refresh()
         asked, found = _digest(key), None
@@ -93,19 +93,19 @@ class ApiKeys:
         try:
             self._names = self._given | _read_file(self._file)
         except InputError as error:
-            _log.error("the API keys stay as they were: %s", error)
+            _log.error("API keys not reloaded, the previous ones stay valid: %s", error)
         else:
-            _log.info("the API keys were read again: %d are valid", len(self._names))
+            _log.info("API keys reloaded: %d valid", len(self._names))
 
 
 class RateLimiter:
-    """A token bucket for each client, as the generic cell rate algorithm (ITU-T I.371): its state is one time a client.
+    """Token bucket per client, as the generic cell rate algorithm (ITU-T I.371), whose state is one time per client.
 
     Arguments:
-        rate: requests a second.
-        burst: requests at once after a pause; 0 for those of one second.
-        full_at: time at which each client's bucket is full again; an evicted client has a full one.
-        clock: in seconds, the same for all who share these times.
+        rate: requests per second.
+        burst: requests allowed at once after a pause; 0 for one second's worth.
+        full_at: time at which each client's bucket is full again; an evicted client has a full bucket.
+        clock: returns the time in seconds, the same for all processes that share `full_at`.
     """
 
     def __init__(
@@ -118,11 +118,11 @@ class RateLimiter:
         self._clock = clock
 
     def take(self, client: str) -> float:
-        """Count a request; returns 0 if it is allowed, else the seconds until the next one is."""
+        """Count a request; returns 0 if it is allowed, else the seconds until the next one will be."""
         now = self._clock()
         full_at = max(self._full_at[client], now) + self._interval
         wait = full_at - now - self._tolerance
-        # The sums of floating-point intervals must not cost the last request of a burst.
+        # Rounding errors must not reject the last request of a burst.
         if wait >= 1e-6:
             return wait
         self._full_at[client] = full_at
@@ -130,11 +130,11 @@ class RateLimiter:
 
 
 class AuthMiddleware(CheckMiddleware):
-    """Requires an API key, and limits the rate of each key's name, or of each address where there are no keys.
+    """Middleware that requires an API key and limits the request rate per key name, or per address without keys.
 
     Arguments:
-        keys: if it is empty, no key is needed.
-        rate: None for no limit.
+        keys: valid keys; if empty, no key is required.
+        rate: rate limiter; None for no limit.
     """
 
     def __init__(self, app: ASGIApp, keys: ApiKeys, rate: RateLimiter | None) -> None:
@@ -149,20 +149,20 @@ class AuthMiddleware(CheckMiddleware):
         if self._keys:
             key = _key(scope)
             if key is None:
-                raise UnauthorizedError("there is no API key; send one: Authorization: Bearer KEY, or X-API-Key: KEY")
+                raise UnauthorizedError("missing API key; send Authorization: Bearer KEY, or X-API-Key: KEY")
             name = self._keys.name(key)
             if name is None:
-                raise UnauthorizedError("the API key is not one of this server; ask its operator for one")
+                raise UnauthorizedError("invalid API key; ask the operator of this server for one")
             current().key = name
         if self._rate and (wait := self._rate.take(name or _client(scope))):
             seconds = math.ceil(wait)
             raise RateLimitError(
-                f"this is above the limit of {self._rate.rate:g} requests a second; try again in {seconds} s", seconds
+                f"rate limit of {self._rate.rate:g} requests per second exceeded; retry in {seconds} s", seconds
             )
 
 
 def _file_stamp(file: Path) -> tuple[int, ...] | None:
-    """A value that changes when a file does; None if the file does not exist."""
+    """Modification time, size and inode of a file, to detect changes; None if it does not exist."""
     try:
         status = os.stat(file)
     except OSError:
@@ -173,22 +173,20 @@ def _file_stamp(file: Path) -> tuple[int, ...] | None:
 def _read_file(file: Path) -> dict[bytes, str]:
     try:
         if file.exists() and not (file.is_file() or file.is_dir()):
-            raise InputError("it is a pipe or a device, which cannot be read again")
-        # Some editors begin a file with a byte order mark.
+            raise InputError("it is a pipe or a device, which cannot be reloaded")
+        # Some editors write a byte order mark.
         lines = file.read_bytes().decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError, InputError) as error:
         reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else reason_of(error)
-        raise InputError(
-            f"the file of API keys {file} cannot be read: {reason}; name another in api_keys_file"
-        ) from None
+        raise InputError(f"cannot read the API key file {file}: {reason}; set api_keys_file to another file") from None
     keys = _read(lines, str(file))
     if not keys:
-        raise InputError(f"the file of API keys {file} has no key; write one a line, NAME:KEY")
+        raise InputError(f"the API key file {file} has no keys; add one per line, NAME:KEY")
     return keys
 
 
 def _read(lines: Iterable[str], source: str) -> dict[bytes, str]:
-    """Names by digests. No message shows a key."""
+    """Names of keys by their digests. Error messages never contain a key."""
     names = {}
     for number, line in enumerate(lines, 1):
         name, colon, key = line.partition("#")[0].strip().rpartition(":")
@@ -196,18 +194,20 @@ def _read(lines: Iterable[str], source: str) -> dict[bytes, str]:
             continue
         if not _KEY.fullmatch(key):
             raise InputError(
-                f"key {number} of {source}: a key has at least {MIN_KEY_LENGTH} letters, digits and ._~+/=-; "
-                "make one with `openssl rand -hex 32`"
+                f"key {number} of {source}: must be at least {MIN_KEY_LENGTH} characters out of letters, digits and "
+                "._~+/=-; generate one with `openssl rand -hex 32`"
             )
         if colon and not _NAME.fullmatch(name):
-            raise InputError(f"key {number} of {source}: the name {name!r} is not 1 to 64 letters, digits and ._-")
+            raise InputError(
+                f"key {number} of {source}: the name {name!r} must be 1 to 64 characters out of letters, digits and ._-"
+            )
         digest = _digest(key)
         names[digest] = name or f"key-{digest.hex()[:8]}"
     return names
 
 
 def _digest(key: str) -> bytes:
-    # Of one length, whatever a client sends.
+    # A fixed length, whatever the client sends.
     return sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
@@ -224,13 +224,13 @@ def _key(scope: Scope) -> str | None:
 
 def _client(scope: Scope) -> str:
     address: str = scope["client"][0] if scope.get("client") else ""
-    # All neighbours on a link have one network; their addresses end in its name, such as %eth0.
+    # Link-local addresses, which end in the interface such as %eth0, all share one network: limit each address.
     return _network(address) if ":" in address and "%" not in address else address
 
 
 @lru_cache(1024)
 def _network(address: str) -> str:
-    # A host usually has a whole network of 2^64 IPv6 addresses to choose from.
+    # A host can usually choose among the 2^64 IPv6 addresses of a /64 network.
     try:
         return str(ip_network((IPv6Address(address), 64), strict=False))
     except ValueError:

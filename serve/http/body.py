@@ -1,6 +1,6 @@
-"""The images of a request: one or several files of a form, or one raw body, within its limits.
+"""Images of a request: one or several files of a form, or a raw body, within the limits.
 
-A form (multipart/form-data, RFC 7578) is kept in memory: the body is bounded, and a disk may be full.
+A form (multipart/form-data, RFC 7578) is parsed in memory: its size is limited, and a disk may be full.
 """
 
 import asyncio
@@ -39,25 +39,25 @@ REMEDY = (
 )
 
 _PLAIN = (b"", b"7bit", b"8bit", b"binary")
-"""Transfer encodings that leave the bytes as they are."""
+"""Transfer encodings that leave the bytes unchanged."""
 
-_BARE_LINE_FEED = "ends in LF alone, where lines of a form end in CRLF"
+_BARE_LINE_FEED = "ends in a bare LF, but the lines of a form must end in CRLF"
 
 _QUOTED = re.compile(rb'"(?:\\.|[^"\\])*"')
 _EXTENDED = re.compile(rb";[ \t]*filename\*[ \t]*=[ \t]*(utf-8|iso-8859-1)'[^']*'([^;\s]*)", re.IGNORECASE)
 
 
 async def read_uploads(request: Request, reservation: Reservation, settings: Settings, max_files: int) -> list[Upload]:
-    """The files of a request, in order; `reservation` grows by the bytes of its body.
+    """Read the files of a request, in order; `reservation` grows by the bytes of its body.
 
-    What is no form is recognised by its content, whatever its content type: programs set one of their own.
+    A body that is not a form is recognised by its content, whatever its content type, which programs often set wrongly.
 
     Raises:
         BodyTooLargeError, SlowUploadError, QueueFullError, UnsupportedCodingError, InputError: as for `read_body`.
-        UnsupportedTypeError: neither a form nor an image.
-        TooManyFilesError: more files than `max_files`.
-        UnknownParameterError: a form with other fields.
-        BadUploadError: no file, or a form that cannot be read.
+        UnsupportedTypeError: the body is neither a form nor an image.
+        TooManyFilesError: there are more than `max_files` files.
+        UnknownParameterError: the form has other fields.
+        BadUploadError: there are no files, or the form is malformed.
     """
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == FORM_TYPE:
@@ -66,25 +66,25 @@ async def read_uploads(request: Request, reservation: Reservation, settings: Set
         return form.files()
     data = await read_body(request, reservation, settings)
     if not data:
-        raise BadUploadError(f"the body is empty: the request has no image; {REMEDY}")
-    # What is called an image goes to the decoder, which says more.
+        raise BadUploadError(f"the request has no image: its body is empty; {REMEDY}")
+    # A body declared as an image goes to the decoder, whose errors are more precise.
     if content_type not in IMAGE_TYPES and not is_image(data):
-        sent = f"a body of content type {content_type!r}" if content_type else "a body without a content type"
-        raise UnsupportedTypeError(f"{sent} that is no image in one of the formats {', '.join(FORMATS)}; {REMEDY}")
+        kind = f"content type {content_type!r}" if content_type else "no content type"
+        raise UnsupportedTypeError(f"the body ({kind}) is not a {', '.join(FORMATS)} image; {REMEDY}")
     if content_type == URLENCODED and b"\0" not in data:
-        raise BadUploadError("the body lost its NUL bytes and line ends, as with curl -d; use curl --data-binary")
+        raise BadUploadError("the body has lost its NUL bytes and line ends, as with curl -d; use curl --data-binary")
     return [Upload("body", data)]
 
 
 async def read_body(request: Request, reservation: Reservation, settings: Settings) -> bytes:
-    """A whole body without its content coding; `reservation` grows by its bytes.
+    """Read a whole body and decompress it; `reservation` grows by its bytes.
 
     Raises:
-        BodyTooLargeError: the body is longer than it may be, as sent or decoded; raised as soon as that is known.
-        SlowUploadError: it takes too long to arrive.
-        QueueFullError: with it, too many bytes would be in flight.
-        UnsupportedCodingError: it has another content coding than gzip and deflate.
-        InputError: it is not in the coding that it names.
+        BodyTooLargeError: the body exceeds the size limit, as sent or decompressed; raised as soon as that is known.
+        SlowUploadError: the body does not arrive in time.
+        QueueFullError: too many bytes would be in flight.
+        UnsupportedCodingError: the content coding is neither gzip nor deflate.
+        InputError: the body is not in its declared coding.
     """
     chunks: list[bytes] = []
     await _read(request, reservation, settings, chunks.append)
@@ -94,7 +94,7 @@ async def read_body(request: Request, reservation: Reservation, settings: Settin
 async def _read(
     request: Request, reservation: Reservation, settings: Settings, take: Callable[[bytes], object]
 ) -> None:
-    """Hand on a body as it arrives, decoded."""
+    """Pass a body to `take`, chunk by chunk, decompressed."""
     _check_length(request, settings)
     coding = ",".join(request.headers.getlist("content-encoding"))
     decoder = body_decoder(coding, settings.max_body_bytes) if coding else None
@@ -105,16 +105,18 @@ async def _read(
                 received += len(chunk)
                 if received > settings.max_body_bytes:
                     raise BodyTooLargeError(
-                        f"the body is above the limit of {settings.max_body_bytes} bytes; send less at once"
+                        f"the body is above the limit of {settings.max_body_bytes} bytes; send less per request"
                     )
                 if decoder:
-                    # A small chunk may stand for as many bytes as are allowed, and take as long as an image.
+                    # A small chunk may decompress to the maximum size, which takes as long as decoding an image.
                     chunk = await asyncio.to_thread(decoder.decode, chunk)
                 reservation.add(bytes_=len(chunk))
                 if chunk:
                     take(chunk)
     except TimeoutError:
-        raise SlowUploadError(f"the body took longer than {settings.upload_seconds:g} s to arrive") from None
+        raise SlowUploadError(
+            f"the body took longer than the limit of {settings.upload_seconds:g} s to arrive"
+        ) from None
     if decoder:
         decoder.finish()
 
@@ -123,17 +125,17 @@ def _check_length(request: Request, settings: Settings) -> None:
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > settings.max_body_bytes:
         raise BodyTooLargeError(
-            f"a body of {announced} bytes is above the limit of {settings.max_body_bytes}; send less at once"
+            f"the body of {announced} bytes is above the limit of {settings.max_body_bytes}; send less per request"
         )
 
 
 class _Part:
-    """A part of a form, as far as it has arrived."""
+    """Part of a form, as far as it has arrived."""
 
     def __init__(self, number: int) -> None:
         self.headers: dict[bytes, bytes] = {}
         self.file = ""
-        """Name of its file; empty until its headers are complete."""
+        """File name; empty until the part's headers are complete."""
         self.has_filename = False
         self.chunks: list[bytes] = []
         self._number = number
@@ -143,13 +145,13 @@ class _Part:
 
 
 class FormFiles:
-    """The files of one field; the form has no other fields.
+    """Streaming parser of a form whose only field holds files.
 
     Arguments:
         field: name of the field.
-        max_files: files in it at most.
-        remedy: ends the messages of errors.
-        query: names of the endpoint's query parameters, which are none of the form.
+        max_files: maximum number of files.
+        remedy: last part of error messages.
+        query: names of the endpoint's query parameters, for hints if one is sent as a form field.
     """
 
     def __init__(self, field: str, max_files: int, remedy: str, query: tuple[str, ...] = ()) -> None:
@@ -165,21 +167,19 @@ class FormFiles:
         self._closed = False
 
     def reader(self, content_type: str) -> Callable[[bytes], None]:
-        """A function that takes the bytes of a body, chunk by chunk.
+        """Function to call with each chunk of the body.
 
         Arguments:
-            content_type: the request's header, with the boundary.
+            content_type: header of the request, with the boundary.
 
         Raises:
-            BadUploadError: there is no boundary; and then, the bytes are not of a form.
-            UnknownParameterError: while reading, a part is not of the field.
+            BadUploadError: there is no boundary or, while reading, the form is malformed.
+            UnknownParameterError: while reading, a part belongs to another field.
             TooManyFilesError: while reading, there are too many files.
         """
         boundary = self._boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
         if not boundary:
-            raise self._error(
-                "there is no boundary in its content type", "leave that header to the program that writes the form"
-            )
+            raise self._error("its content type has no boundary", "let the HTTP client set the Content-Type header")
         callbacks: dict[str, Callable[..., Any]] = {
             "on_part_begin": self._on_part_begin,
             "on_header_field": self._on_header_name,
@@ -190,13 +190,14 @@ class FormFiles:
             "on_part_end": self._on_part_end,
             "on_end": self._on_end,
         }
-        # The parser knows the form, so the form must not know the parser: only the garbage collector would free both.
+        # The parser references the form, so the form must not reference the parser: only the garbage collector would
+        # free such a cycle.
         try:
             parser = MultipartParser(boundary, callbacks)  # type: ignore[arg-type]
         except FormParserError as error:
             raise self._error(str(error)) from None
         closing = b"\r\n--" + boundary + b"--"
-        before = b"\r\n"  # the first boundary has no line before it
+        before = b"\r\n"  # no line precedes the first boundary
 
         def read(chunk: bytes) -> None:
             nonlocal before
@@ -210,23 +211,23 @@ class FormFiles:
                     before = (chunk if len(chunk) >= len(closing) else before + chunk)[-len(closing) :]
                     return
                 rest = (before + chunk).partition(closing)[2]
-            # The parser drops it; files that a wrong writer puts there would be lost.
+            # The parser would silently drop files that a faulty client writes here.
             if rest.strip():
-                raise self._error("there is more behind its closing boundary", "write that once, at the end")
+                raise self._error("data follow its closing boundary", "write the closing boundary once, at the end")
 
         return read
 
     def files(self) -> list[Upload]:
-        """The files in the order in which they arrived, once all of the body has been read.
+        """Files in order of arrival, once the whole body has been read.
 
         Raises:
-            BadUploadError: the form breaks off, or has no files.
+            BadUploadError: the form is truncated, or has no files.
         """
         if not self._closed:
-            # A parser takes the end of the bytes for the end of the form; only the closing boundary is.
-            place = f"in {self._part}" if self._part else "at its start"
+            # The parser accepts the end of the data as the end of the form; only the closing boundary is.
+            place = f" in {self._part}" if self._part else ""
             closing = short(f"--{self._boundary.decode('latin-1')}--")
-            raise self._error(f"it breaks off {place}, before its closing boundary {closing}")
+            raise self._error(f"it is truncated{place}: its closing boundary {closing} is missing")
         if not self._files:
             raise BadUploadError(f"the form has no parts; {self._remedy}")
         return self._files
@@ -235,12 +236,12 @@ class FormFiles:
         return BadUploadError(f"the form cannot be read: {reason}; {remedy or self._remedy}")
 
     def _reason(self, error: ParseError, read: bytes) -> str:
-        """Reason why the parser stopped at the last of the bytes that were read."""
+        """Reason why the parser stopped at the last byte of `read`."""
         if self._part:
             return f"{self._part}: {error}"
         if read.endswith(b"--" + self._boundary + b"\n"):
             return f"its first line {_BARE_LINE_FEED}"
-        return f"it does not begin with the boundary {short(self._boundary.decode('latin-1'))} of its content type"
+        return f"it does not start with the boundary {short(self._boundary.decode('latin-1'))} of its content type"
 
     def _on_part_begin(self) -> None:
         self._parts += 1
@@ -270,14 +271,16 @@ class FormFiles:
             raise self._error(f"{part} has no Content-Disposition")
         kind, options = parse_options_header(disposition)
         if kind != b"form-data" or not options.get(b"name"):
-            raise self._error(f'{part} has no name; its Content-Disposition is form-data; name="{self._field}"')
+            raise self._error(
+                f"{part} has no name", f'set its Content-Disposition to form-data; name="{self._field}"; filename="..."'
+            )
         name = options[b"name"].decode("utf-8", "replace")
         if name != self._field:
             raise self._unknown(name)
         if len(self._files) == self._max_files:
             raise TooManyFilesError(
-                f"the form has more files than {self._max_files}, the limit of this request; "
-                "send the others in further requests"
+                f"the form has more files than the limit of {self._max_files} for this request; send the others in "
+                "further requests"
             )
         filename = _extended_filename(disposition)
         if filename is None and b"filename" in options:
@@ -285,19 +288,19 @@ class FormFiles:
         part.has_filename = filename is not None
         part.file = filename or self._field
         if part.headers.get(b"content-type", b"").lower().startswith(b"multipart/"):
-            raise self._error(f"{part} is a form of its own, which RFC 7578 no longer has", "give each file a part")
+            raise self._error(f"{part} is a nested form, which RFC 7578 deprecates", "send each file as a part")
         encoding = part.headers.get(b"content-transfer-encoding", b"")
         if encoding.lower() not in _PLAIN:
             shown = short(encoding.decode("latin-1"))
             raise self._error(
-                f"{part} has Content-Transfer-Encoding {shown}, which RFC 7578 no longer has", "send its plain bytes"
+                f"{part} has Content-Transfer-Encoding {shown}, which RFC 7578 deprecates", "send the raw bytes"
             )
 
     def _unknown(self, name: str) -> UnknownParameterError:
         if name in self._query:
-            hint = f"it is a query parameter: put it into the URL, as in ?{name}=VALUE"
+            hint = f"it is a query parameter: add it to the URL, as in ?{name}=VALUE"
         elif (close := close_names(name, [self._field, *self._query])) and close[0] in self._query:
-            hint = f"did you mean the query parameter {close[0]}? Put it into the URL, as in ?{close[0]}=VALUE"
+            hint = f"did you mean the query parameter {close[0]}? Add it to the URL, as in ?{close[0]}=VALUE"
         else:
             hint = suggestion(name, [self._field])
         return UnknownParameterError(f"unknown form field {short(name)}; {hint}; {self._remedy}")
@@ -312,10 +315,10 @@ class FormFiles:
         data = b"".join(part.chunks)
         announced = part.headers.get(b"content-length", b"")
         if announced.isdigit() and int(announced) != len(data):
-            raise self._error(f"{part} announces {announced.decode()} bytes and has {len(data)}")
+            raise self._error(f"{part} has {len(data)} bytes, but its Content-Length is {announced.decode()}")
         if not part.has_filename and not is_image(data):
             raise BadUploadError(
-                f"the field {self._field!r} holds text, not a file; use curl -F {self._field}=@photo.jpg"
+                f"the field {self._field!r} contains text, not a file; use curl -F {self._field}=@photo.jpg"
             )
         self._files.append(Upload(part.file, data))
         self._part = None
@@ -325,6 +328,6 @@ class FormFiles:
 
 
 def _extended_filename(disposition: bytes) -> str | None:
-    """The parameter `filename*` (RFC 8187); None if there is none. RFC 7578 has none either, but clients send it."""
+    """Value of the parameter `filename*` (RFC 8187), or None. RFC 7578 forbids the parameter, but clients send it."""
     match = _EXTENDED.search(_QUOTED.sub(b"", disposition)) if b"*" in disposition else None
     return unquote(match[2].decode("latin-1"), match[1].decode(), "replace") if match else None

@@ -1,4 +1,4 @@
-"""Content codings (RFC 9110, section 8.4): bodies of requests decoded within a limit, answers encoded."""
+"""Content codings (RFC 9110, section 8.4): size-limited decompression of requests, compression of responses."""
 
 import zlib
 
@@ -9,17 +9,17 @@ from zoo.errors import InputError
 IDENTITY = "identity"
 
 _WBITS = {"gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
-"""What zlib calls the containers of the codings; `deflate` is the one of RFC 1950."""
+"""zlib's `wbits` of each coding; `deflate` is the zlib format (RFC 1950)."""
 
 _ALIASES = {"": IDENTITY, "x-gzip": "gzip"}
 
 
 class BodyDecoder:
-    """Decoder of one compressed body, which arrives in chunks.
+    """Streaming decoder of one compressed body.
 
     Arguments:
         coding: `gzip` or `deflate`.
-        max_bytes: limit on the decoded body; nothing beyond it is ever decoded.
+        max_bytes: maximum size of the decompressed body; nothing beyond it is decompressed.
     """
 
     def __init__(self, coding: str, max_bytes: int) -> None:
@@ -28,41 +28,43 @@ class BodyDecoder:
         self._stream = zlib.decompressobj(_WBITS[coding])
 
     def decode(self, chunk: bytes) -> bytes:
-        """The bytes that the next chunk stands for.
+        """Decompress the next chunk.
 
         Raises:
-            BodyTooLargeError: the decoded body is above the limit.
-            InputError: the body is not in its coding.
+            BodyTooLargeError: the decompressed body is above the limit.
+            InputError: the body is not in its declared coding.
         """
         try:
             data = self._stream.decompress(chunk, self._left + 1)
         except zlib.error as error:
-            raise InputError(f"the body is not {self._coding}: {error}; send what Content-Encoding says") from None
+            raise InputError(f"the body is not valid {self._coding}: {error}; correct Content-Encoding") from None
         if self._stream.unused_data:
             raise self._broken()
         self._left -= len(data)
         if self._left < 0:
-            raise BodyTooLargeError(f"the body holds more than the limit of {self._max_bytes} bytes; send less at once")
+            raise BodyTooLargeError(
+                f"the decompressed body is above the limit of {self._max_bytes} bytes; send less per request"
+            )
         return data
 
     def finish(self) -> None:
         """Check that the body is complete.
 
         Raises:
-            InputError: it breaks off.
+            InputError: the body is truncated.
         """
         if not self._stream.eof:
             raise self._broken()
 
     def _broken(self) -> InputError:
-        return InputError(f"the body is not one whole {self._coding} stream; send all of it, and no more")
+        return InputError(f"the body must be exactly one complete {self._coding} stream; send no more and no less")
 
 
 def body_decoder(content_encoding: str, max_bytes: int) -> BodyDecoder | None:
-    """The decoder for a body with that header `Content-Encoding`; None if the body is not compressed.
+    """Decoder for a `Content-Encoding` header; None if the body is not compressed.
 
     Raises:
-        UnsupportedCodingError: another coding than gzip and deflate.
+        UnsupportedCodingError: the coding is neither gzip nor deflate.
     """
     name = content_encoding.strip().lower()
     coding = _ALIASES.get(name, name)
@@ -76,11 +78,11 @@ def body_decoder(content_encoding: str, max_bytes: int) -> BodyDecoder | None:
 
 
 def choose_coding(accept: str) -> str:
-    """The coding of an answer that the header `Accept-Encoding` likes best; none is always accepted."""
+    """Response coding preferred by an `Accept-Encoding` header; `identity` is always acceptable."""
     return negotiate(f"{accept},{IDENTITY};q=0.001", (IDENTITY, *_WBITS))
 
 
 def encode_body(data: bytes, coding: str) -> bytes:
-    """A body in a coding that `choose_coding` chose."""
-    # A higher level takes several times as long for floating-point numbers, and saves hardly a byte.
+    """Compress a body with a coding from `choose_coding`."""
+    # Higher levels are several times slower on floating-point numbers, and save hardly a byte.
     return data if coding == IDENTITY else zlib.compress(data, level=1, wbits=_WBITS[coding])

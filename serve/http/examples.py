@@ -1,4 +1,4 @@
-"""Answers as the OpenAPI document shows them: shortened, and made of the types of true answers."""
+"""Example responses in the OpenAPI document: shortened, and built from the real response types."""
 
 from dataclasses import asdict
 
@@ -81,9 +81,9 @@ MODEL = ModelDescription(
 
 
 class _OneAnswer(Collector):
-    """The counter of answers after one answer.
+    """Request counter after a single request.
 
-    Not a `Counter`: in a server of several processes its value would be added to theirs.
+    Not a `Counter`, whose value would be added to the real one in a server with several processes.
     """
 
     def collect(self) -> list[Metric]:

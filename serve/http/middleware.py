@@ -1,4 +1,4 @@
-"""The layers that a request passes before its route, the outermost first; all are plain ASGI."""
+"""Middleware, outermost first; all of it is plain ASGI."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from serve.logs import ID_HEADER, RequestContext, begin, current
 from serve.metrics import Metrics
 
 DEBUG_ROUTES = frozenset({"/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
-"""Routes that are polled every few seconds; they are logged as `debug`."""
+"""Routes that are polled every few seconds, logged at level debug."""
 
 MAX_HEADERS = 100
 
@@ -24,9 +24,9 @@ _log = logging.getLogger(__name__)
 
 
 class PrefixMiddleware:
-    """Handles both kinds of proxies: those that strip the prefix, and those that keep it.
+    """Supports proxies that strip the path prefix as well as those that keep it.
 
-    Behind it `path` begins with `root_path`, as ASGI says, and `route_path` is what remains.
+    Inner layers see a `path` that starts with `root_path`, as ASGI specifies; `route_path` is the rest.
     """
 
     def __init__(self, app: ASGIApp, prefix: str) -> None:
@@ -37,7 +37,7 @@ class PrefixMiddleware:
         if scope["type"] == "http":
             path = scope["path"]
             if path == self._prefix:
-                # The page refers to its files from below the prefix.
+                # The page's relative URLs need the trailing slash.
                 return await _redirect(f"{path.rpartition('/')[2]}/", scope)(scope, receive, send)
             if not path.startswith(f"{self._prefix}/"):
                 path = self._prefix + path
@@ -46,18 +46,18 @@ class PrefixMiddleware:
 
 
 def route_path(scope: Scope) -> str:
-    """The path of a request without the prefix of a proxy."""
+    """Path of a request without the proxy's prefix."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", ""))
 
 
 def redirect_without_slash(scope: Scope, router: Router) -> RedirectResponse | None:
-    """A redirection for a path that is a route but for a trailing slash; None for other paths.
+    """Redirect for a path that matches a route except for a trailing slash; None for other paths.
 
-    The redirection is relative, so that it keeps scheme, host and prefix whatever a proxy makes of them.
+    The redirect is relative, so that it keeps the scheme, host and prefix that a proxy presents to the client.
     """
     shorter, raw = scope["path"].removesuffix("/"), scope["raw_path"].decode("latin-1")
-    # In `/docs%2F` the slash is none that relative references count.
+    # The encoded slash in `/docs%2F` does not count as a path separator in relative references.
     if not raw.endswith("/") or shorter.endswith("/") or not route_path({**scope, "path": shorter}):
         return None
     if all(route.matches({**scope, "path": shorter})[0] is Match.NONE for route in router.routes):
@@ -71,7 +71,7 @@ def _redirect(location: str, scope: Scope) -> RedirectResponse:
 
 
 class RequestLogMiddleware:
-    """Gives each request an id, and reports its outcome to the log and to `Metrics`; plain ASGI."""
+    """Assigns an id to each request, and records its outcome in the log and the metrics."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -109,16 +109,16 @@ class RequestLogMiddleware:
 def report(
     metrics: Metrics, scope: Scope, context: RequestContext, seconds: float, bytes_in: int, bytes_out: int
 ) -> None:
-    """Count an answer, and log it.
+    """Record a completed request in the metrics and the log.
 
     Arguments:
-        metrics: that count it.
-        scope: of the request: its `method`, `path` and `client`, and its `route` if there is one.
-        context: what else is known of it.
-        seconds: that it took.
-        bytes_in, bytes_out: of the bodies.
+        metrics: metrics to update.
+        scope: ASGI scope of the request: `method`, `path`, `client` and, if one matched, `route`.
+        context: further facts about the request.
+        seconds: duration.
+        bytes_in, bytes_out: size of the request and response bodies.
     """
-    # The matched route's pattern, never the raw path: clients must not be able to make new time series.
+    # The matched route's pattern, never the raw path: clients must not be able to create new time series.
     route = getattr(scope.get("route"), "path", "other")
     status = context.status or 500
     metrics.request(route, status, context.model, seconds, context.reason)
@@ -143,7 +143,7 @@ def report(
 
 
 class HeadMiddleware:
-    """Answers HEAD with the status and headers of GET, without the body."""
+    """Responds to HEAD with the status and headers of GET, without the body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -157,7 +157,7 @@ class HeadMiddleware:
                 message = {**message, "body": b""}
             await send(message)
 
-        # A copy: the server reads the method of its own one to know whether a body follows.
+        # A copy: uvicorn reads the method of its own scope to decide whether a body follows.
         inner = {**scope, "method": "GET"}
         try:
             await self._app(inner, receive, send_head)
@@ -166,7 +166,7 @@ class HeadMiddleware:
 
 
 class ErrorMiddleware:
-    """Turns whatever the application raises into an answer, which outer layers treat as any other."""
+    """Turns every exception of the application into a response, for outer layers to treat like any other."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -179,12 +179,12 @@ class ErrorMiddleware:
         except (Exception, asyncio.CancelledError) as error:
             answer = problem_of(error)
             if current().status:
-                raise  # the answer has begun, and can only be broken off
+                raise  # the response has started and can only be cut off
             await answer(scope, receive, send)
 
 
 class CheckMiddleware(ABC):
-    """Base of the layers that refuse requests: answers for the application where `check` raises an error."""
+    """Base class of middleware that refuses requests: responds with the error that `check` raises."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -199,11 +199,11 @@ class CheckMiddleware(ABC):
 
     @abstractmethod
     def check(self, scope: Scope) -> None:
-        """Raise a `RequestError` if the request is refused."""
+        """Raise a `RequestError` to refuse the request."""
 
 
 class HeaderLimitMiddleware(CheckMiddleware):
-    """Refuses requests whose URL or headers are longer than `max_bytes`, or that have too many headers."""
+    """Refuses requests whose URL or headers exceed `max_bytes`, or that have too many headers."""
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         super().__init__(app)
@@ -212,9 +212,7 @@ class HeaderLimitMiddleware(CheckMiddleware):
     def check(self, scope: Scope) -> None:
         url = len(scope["path"]) + len(scope["query_string"])
         if url > self._max_bytes:
-            raise UrlTooLongError(
-                f"a URL of {url} characters is above the limit of {self._max_bytes}; use a shorter one"
-            )
+            raise UrlTooLongError(f"the URL of {url} characters is above the limit of {self._max_bytes}; shorten it")
         headers = scope["headers"]
         size = sum([len(name) + len(value) for name, value in headers])
         if size > self._max_bytes or len(headers) > MAX_HEADERS:
@@ -225,10 +223,10 @@ class HeaderLimitMiddleware(CheckMiddleware):
 
 
 class OverloadMiddleware(CheckMiddleware):
-    """Answers 429 to every POST while there is no room for another image.
+    """Responds with 429 to every POST while there is no room for another image.
 
-    Under overload most requests are refused, and what that costs is taken from those that are answered. So it happens
-    here, and not where they enter (`Admission.enter`), which FastAPI reaches after all its own steps.
+    Under overload most requests are refused, at the expense of those that are served. Refusing them here is cheaper
+    than in `Admission.enter`, which runs only after all of FastAPI's own steps.
     """
 
     def __init__(self, app: ASGIApp, admission: Admission) -> None:

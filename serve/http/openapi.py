@@ -1,4 +1,4 @@
-"""Additions to the OpenAPI document that FastAPI makes: errors, examples, request bodies, keys."""
+"""Additions to FastAPI's OpenAPI document: errors, examples, request bodies and API keys."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,74 +11,79 @@ from serve.http.auth import is_public
 from serve.http.body import FIELD, FORM_TYPE, IMAGE_TYPES
 from serve.http.request import TIMEOUT_HEADER
 from serve.schemas import Problem
+from zoo.errors import UnknownNameError
 
 Responses = dict[int | str, dict[str, Any]]
-"""Documented answers by status, as FastAPI takes them."""
+"""Documented responses by status, in the form that FastAPI expects."""
 
 JSON, TEXT = "application/json", "text/plain"
 
 _PROBLEMS: Mapping[int, tuple[str, str, str]] = {
     401: (
-        "No API key, or one that is not valid, where the server asks for one.",
+        "Missing or invalid API key, if the server requires one.",
         "unauthorized",
-        "the API key is not one of this server; ask its operator for one",
+        "invalid API key; ask the operator of this server for one",
     ),
     404: (
         "Unknown model.",
         "unknown_name",
-        "unknown model of this server 'wrn16-our.pets'; did you mean wrn16-ours.pets?",
+        str(UnknownNameError("served model", "wrn16-our.pets", ["wrn16-ours.pets"])),
     ),
     406: (
-        "`Accept` names no format that is written.",
+        "`Accept` has no available media type.",
         "not_acceptable",
-        "Accept: text/html names no format of this endpoint; it writes application/json, application/x-npy, image/png",
+        "Accept: text/html: not available from this endpoint; use application/json, application/x-npy, image/png",
     ),
-    408: ("The body did not arrive in time.", "slow_upload", "the body took longer than 30 s to arrive"),
+    408: (
+        "The request body did not arrive in time.",
+        "slow_upload",
+        "the body took longer than the limit of 30 s to arrive",
+    ),
     413: (
         "Too many bytes, files or pixels.",
         "body_too_large",
-        "a body of 40000000 bytes is above the limit of 33554432; send less at once",
+        "the body of 40000000 bytes is above the limit of 33554432; send less per request",
     ),
     414: (
-        "Too long a URL.",
+        "URL too long.",
         "url_too_long",
-        "a URL of 20000 characters is above the limit of 16384; use a shorter one",
+        "the URL of 20000 characters is above the limit of 16384; shorten it",
     ),
     415: (
-        "Not an image in a format that is read, or a content coding that is not decoded.",
+        "Unsupported image format or content coding.",
         "unsupported_image",
         "notes.png: the file is not an image in one of the formats JPEG, PNG, WEBP, GIF (15 bytes); convert it",
     ),
     422: (
-        "No image, a damaged image or form, a parameter out of range, or one that there is not.",
+        "No image, a damaged image or form, or an unknown or invalid parameter.",
         "input",
         "top_k = 0: it must be between 1 and 2, the number of classes",
     ),
     429: (
-        "Too many requests, of all or of this client; try again after `Retry-After` seconds.",
+        "Server busy, or rate limit exceeded; retry after `Retry-After` seconds.",
         "queue_full",
         "server busy: 256 images in flight, 1 more requested (limit 256); retry in 1 s",
     ),
     431: (
-        "Too many headers, or too long ones.",
+        "Too many or too long headers.",
         "headers_too_large",
         "101 headers of 4000 bytes are above the limit of 100 headers or 16384 bytes; send fewer or shorter ones",
     ),
     503: (
-        "The server shuts down, or the model cannot be loaded now; try again after `Retry-After` seconds.",
+        "The server is shutting down, or the model cannot be loaded; retry after `Retry-After` seconds.",
         "shutting_down",
-        "the server is shutting down; ask another one",
+        "the server is shutting down; retry on another instance",
     ),
-    504: ("The deadline passed.", "deadline", "no answer within the deadline of 10000 ms"),
+    504: ("Deadline exceeded.", "deadline", "no result within the deadline of 10000 ms"),
 }
-"""Meaning of each status, with the code and message of an example."""
+"""Description of each status, with the code and message of an example."""
 
 
 def images_request(max_files: int) -> dict[str, Any]:
-    """The request of an endpoint that takes images: files of a form, or a file as the body.
+    """OpenAPI description of a request with images: files of a form, or one file as the body.
 
     Arguments:
-        max_files: in one form.
+        max_files: maximum number of files in a form.
     """
     binary = {"type": "string", "format": "binary"}
     form = {
@@ -92,14 +97,14 @@ def images_request(max_files: int) -> dict[str, Any]:
             {
                 "name": TIMEOUT_HEADER,
                 "in": "header",
-                "description": "Milliseconds after which the client no longer waits; then 504.",
+                "description": "Client timeout in milliseconds; then 504.",
                 "schema": {"type": "number", "exclusiveMinimum": 0},
                 "example": 500,
             }
         ],
         "requestBody": {
-            "description": "A form, or an image, which is recognised by its content whatever its content type. "
-            "It may be compressed: `Content-Encoding: gzip` or `deflate`; the limits hold for what it decodes to.",
+            "description": "A form, or an image, which is recognised by its content, whatever its content type. "
+            "May be compressed (`Content-Encoding: gzip` or `deflate`); limits also apply to the decompressed body.",
             "required": True,
             "content": {FORM_TYPE: {"schema": form}}
             | {kind: {"schema": binary} for kind in (*IMAGE_TYPES, "application/octet-stream")},
@@ -111,11 +116,11 @@ _SECURITY_SCHEMES: Mapping[str, Mapping[str, str]] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer KEY`"},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "`X-API-Key: KEY`"},
 }
-"""The two ways to send an API key that `AuthMiddleware` takes."""
+"""The two ways to send an API key that `AuthMiddleware` accepts."""
 
 
 def declare_keys(app: FastAPI) -> None:
-    """Have the document say where an API key is needed, and how it is sent."""
+    """Declare in the OpenAPI document which operations require an API key, and how to send it."""
 
     def declare(document: dict[str, Any]) -> None:
         document.setdefault("components", {})["securitySchemes"] = _SECURITY_SCHEMES
@@ -128,7 +133,7 @@ def declare_keys(app: FastAPI) -> None:
 
 
 def declare_query_values(app: FastAPI, values: Mapping[str, Mapping[str, Any]]) -> None:
-    """Have the document say which values of query parameters this server takes: a JSON schema for each parameter."""
+    """Declare in the OpenAPI document the valid values of query parameters, as a JSON schema for each."""
 
     def declare(document: dict[str, Any]) -> None:
         for operations in document["paths"].values():
@@ -141,7 +146,7 @@ def declare_query_values(app: FastAPI, values: Mapping[str, Mapping[str, Any]]) 
 
 
 def _amend(app: FastAPI, change: Callable[[dict[str, Any]], None]) -> None:
-    """Apply a change to the OpenAPI document, which is made when it is first asked for, with all routes."""
+    """Apply a change to the OpenAPI document, which is generated on first use, once all routes exist."""
     make = app.openapi
 
     def amended() -> dict[str, Any]:
@@ -153,20 +158,20 @@ def _amend(app: FastAPI, change: Callable[[dict[str, Any]], None]) -> None:
 
 
 def problems(*statuses: int, path: str = "/") -> Responses:
-    """The errors of an endpoint, each with an example, in the form of the API below a path."""
+    """Error responses of an endpoint, each with an example, in the format of the API to which `path` belongs."""
     answers: Responses = {}
     for status in statuses:
         description, code, message = _PROBLEMS[status]
         body = error_body(path, code, message)
         error = {"type": "string"} if isinstance(body["error"], str) else Problem.model_json_schema()
-        # Not as a model: FastAPI would say that it comes in the media type of the endpoint's own answers.
+        # Not as a model: FastAPI would document it with the media type of the endpoint's own responses.
         schema = {"type": "object", "required": ["error"], "properties": {"error": error}}
         answers[status] = {"description": description, "content": {JSON: {"schema": schema, "example": body}}}
     return answers
 
 
 def example(value: Any, status: int = 200, description: str = "Successful Response") -> Responses:
-    """An answer of an endpoint, documented by an example: text, or a value that becomes JSON."""
+    """Response of an endpoint, documented by an example: text, or a value to encode as JSON."""
     if isinstance(value, str):
         content = {TEXT: {"schema": {"type": "string"}, "example": value}}
     else:

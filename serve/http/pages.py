@@ -1,4 +1,4 @@
-"""The pages for people: the one at `/`, and `/docs` and `/redoc`. They load nothing from another origin."""
+"""HTML pages: the page at `/`, and the API documentation at `/docs` and `/redoc`; nothing loads from other origins."""
 
 import os
 from collections.abc import Mapping
@@ -17,27 +17,27 @@ _PAGE_POLICY = (
     "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'self'"
 )
-"""Content Security Policy (W3C, level 3): nothing inline, and nothing of another origin."""
+"""Content Security Policy (W3C, level 3): nothing inline, and nothing from other origins."""
 
 HEADERS: Mapping[str, str] = {
-    # Requested again each time; the ETag makes most answers a 304.
+    # Revalidated each time; thanks to the ETag, most responses are a 304.
     "Cache-Control": "no-cache",
     "Content-Security-Policy": _PAGE_POLICY,
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-"""Headers of every file of the page, and of no other answer."""
+"""Headers of the page's files only."""
 
 ASSETS = "/docs-assets"
 """Path of the scripts of `/docs` and `/redoc`."""
-_TITLE = "template-zoo: HTTP interface"
+_TITLE = "template-zoo: HTTP API"
 
 _DOCS_POLICY = (
     "default-src 'self' 'unsafe-inline' blob: data:; object-src 'none'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'self'"
 )
-"""Content Security Policy of `/docs` and `/redoc`: inline scripts, as FastAPI writes them, but nothing of other
-origins, such as the logo that ReDoc would fetch."""
+"""Content Security Policy of `/docs` and `/redoc`: FastAPI's inline scripts, but nothing from other origins, such as
+ReDoc's logo."""
 
 
 class _PageFiles(StaticFiles):
@@ -50,7 +50,7 @@ class _PageFiles(StaticFiles):
 
 
 def add_page(app: FastAPI) -> None:
-    """Serve the page at `/`, and its other files below `/page`."""
+    """Serve the page at `/`, and its other files under `/page`."""
     page_files = _PageFiles(directory=FOLDER)
     app.mount("/page", page_files)
 
@@ -60,10 +60,10 @@ def add_page(app: FastAPI) -> None:
 
 
 def add_docs(app: FastAPI) -> None:
-    """Serve `/docs` and `/redoc`, whose scripts come with the server; their URLs are relative, for proxies with a path.
+    """Serve `/docs` and `/redoc` with bundled scripts and relative URLs, for proxies with a path prefix.
 
     Arguments:
-        app: made without FastAPI's own, which load their scripts from elsewhere.
+        app: application without FastAPI's own documentation pages, which load scripts from a CDN.
     """
     app.mount(ASSETS, StaticFiles(directory=str(files("fastapi_offline") / "static")))
     assets, description, icon = ASSETS.removeprefix("/"), "openapi.json", "page/icon.svg"

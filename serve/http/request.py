@@ -1,4 +1,4 @@
-"""What every endpoint reads of a request: query parameters, deadline, whether its client is there, accepted formats."""
+"""Parts of a request common to all endpoints: query parameters, deadline, client disconnects, content negotiation."""
 
 import asyncio
 import time
@@ -23,27 +23,30 @@ TIMEOUT_HEADER = "X-Request-Timeout-Ms"
 
 
 class ImageQuery(BaseModel):
-    """Query parameters of the endpoints that take images.
+    """Query parameters of the image endpoints.
 
-    A new parameter is a field here, and nothing else: it is then documented, read, and named in error messages.
+    A new parameter only needs a field here to be documented, parsed and named in error messages.
     """
 
     model: str | None = Field(
         None,
-        description="A name of `/models`, or a variant that one of them has; the default model if none is given.",
+        description="Name of a model in `/models`, or a variant with a single model; the default model if omitted.",
     )
-    top_k: int | None = Field(None, description=f"Classes to list, 1 to C; {DEFAULT_TOP_K} if none is given.")
+    top_k: int | None = Field(
+        None,
+        description=f"Number of classes to list, from 1 to C; by default {DEFAULT_TOP_K}, or C if that is less.",
+    )
 
 
 Q = TypeVar("Q", bound=BaseModel)
 
 
 def read_query(query: bytes, kind: type[Q]) -> Q:
-    """Read the query string of a request as a model whose fields are its parameters.
+    """Parse the query string of a request into a model whose fields are the parameters.
 
     Raises:
-        UnknownParameterError: it has another parameter.
-        InputError: a parameter is given twice, or its value is of the wrong type.
+        UnknownParameterError: there is an unknown parameter.
+        InputError: a parameter is repeated, or its value has the wrong type.
     """
     values = _parse_query(query, kind.model_fields)
     try:
@@ -54,12 +57,12 @@ def read_query(query: bytes, kind: type[Q]) -> Q:
 
 
 async def refuse_query(request: Request) -> None:
-    """Dependency of endpoints without query parameters.
+    """Dependency of endpoints without query parameters, which refuses requests that have any.
 
-    Probes and the page's files take any: monitors and browsers add parameters that defeat caches.
+    Probes and the page's files accept any parameters: monitors and browsers add some to bypass caches.
 
     Raises:
-        UnknownParameterError: the request has one.
+        UnknownParameterError: the request has a query parameter.
     """
     query = request.scope["query_string"]
     if query and not is_public(route_path(request.scope)):
@@ -67,10 +70,10 @@ async def refuse_query(request: Request) -> None:
 
 
 def client_deadline(request: Request) -> float:
-    """Time at which the client stops waiting, on the clock of `time.monotonic`; infinity if it does not say.
+    """Time at which the client stops waiting, on the clock of `time.monotonic`; infinity if it sends no such header.
 
     Raises:
-        BadHeaderError: the header is not a number of milliseconds above 0.
+        BadHeaderError: the header is not a positive number of milliseconds.
     """
     text = request.headers.get(TIMEOUT_HEADER)
     if text is None:
@@ -80,20 +83,22 @@ def client_deadline(request: Request) -> float:
     except ValueError:
         milliseconds = float("nan")
     if not milliseconds > 0:
-        raise BadHeaderError(f"{TIMEOUT_HEADER}: {text}: it must be a number of milliseconds above 0, such as 500")
+        raise BadHeaderError(f"{TIMEOUT_HEADER}: {text}: must be a positive number of milliseconds, such as 500")
     return time.monotonic() + milliseconds / 1000
 
 
 def deadline_of(of_client: float, settings: Settings) -> float:
-    """Deadline of a request whose body has just arrived, on the clock of `time.monotonic`."""
+    """Deadline of a request whose body has just arrived: the server's or the client's, on the clock of
+    `time.monotonic`.
+    """
     return min(time.monotonic() + settings.deadline_ms / 1000, of_client)
 
 
 class WhileConnected:
-    """Cancels the body of an `async with` statement when the client of a request, whose body was read, disconnects.
+    """Async context manager that is cancelled if the client disconnects; the request body must have been read.
 
     Raises:
-        ClientDisconnect: it disconnected.
+        ClientDisconnect: the client disconnected.
     """
 
     def __init__(self, request: Request) -> None:
@@ -103,8 +108,8 @@ class WhileConnected:
         task = asyncio.current_task()
         assert task is not None
         self._task = task
-        # It does not know this object: a cancelled task keeps its frames, and they would keep the task, so that only
-        # the garbage collector could free the request.
+        # The watcher must not reference this object: a cancelled task keeps its frames, and the resulting cycle would
+        # keep the request alive until the next garbage collection.
         self._watcher = asyncio.create_task(_watch(self._receive, task))
 
     async def __aexit__(
@@ -113,30 +118,30 @@ class WhileConnected:
         gone = self._watcher.done() and not self._watcher.cancelled()
         self._watcher.cancel()
         if gone:
-            # Another's cancellation goes on: only our own is taken back.
+            # Take back our own cancellation only; any other one proceeds.
             left = self._task.uncancel()
             if kind is asyncio.CancelledError and not left:
                 raise ClientDisconnect from None
 
 
 def negotiate(accept: str, offers: Sequence[str]) -> str:
-    """The offer that an `Accept` header prefers (RFC 9110, section 12.5.1); the first offer where it does not say.
+    """Offer preferred by an `Accept` header (RFC 9110, section 12.5.1); the first offer if the header is empty.
 
     Raises:
-        NotAcceptableError: it names only other formats.
+        NotAcceptableError: the header accepts none of the offers.
     """
     if not accept.strip():
         return offers[0]
     ranges = [_parse(item) for item in accept.split(",")]
     best, best_quality = offers[0], 0.0
     for offer in offers:
-        # The most specific range that matches decides on an offer.
+        # The most specific matching range applies.
         matching = [(len(media.rstrip("*")), quality) for media, quality in ranges if _matches(media, offer)]
         quality = max(matching)[1] if matching else 0.0
         if quality > best_quality:
             best, best_quality = offer, quality
     if best_quality == 0:
-        raise NotAcceptableError(f"Accept: {accept} names no format of this endpoint; it writes {', '.join(offers)}")
+        raise NotAcceptableError(f"Accept: {accept}: not available from this endpoint; use {', '.join(offers)}")
     return best
 
 
@@ -165,6 +170,6 @@ def _parse_query(query: bytes, known: Iterable[str]) -> dict[str, str]:
         if name not in known:
             raise UnknownParameterError(f"unknown query parameter {short(name)}; {suggestion(name, known)}")
         if name in values:
-            raise InputError(f"{name} is given twice, as {short(values[name])} and {short(value)}; give it once")
+            raise InputError(f"{name} is repeated, as {short(values[name])} and {short(value)}; send it once")
         values[name] = value
     return values

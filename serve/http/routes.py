@@ -30,38 +30,39 @@ from zoo.semantic_map import draw_semantic_map
 
 NPY, PNG = "application/x-npy", "image/png"
 BOXES_HEADER = "X-Boxes"
-"""Header of answers in every format: for each image, the box that the network saw, as `box` in JSON answers."""
+"""Response header, whatever the format: the box of each image, as in JSON responses."""
 
 _PATCH_ANSWERS: Responses = {
     200: {
-        "description": "JSON; the shares as an array [N, C + 1, h, w] of float32, `none` last; or the map "
-        "drawn over one image, as `Accept` says.",
+        "description": "Depending on `Accept`: JSON; a float32 array [N, C + 1, h, w] of shares, `none` last; or the "
+        "semantic map drawn over a single image.",
         "content": {JSON: {"example": jsonable_encoder(examples.PATCH_SEMANTICS)}, NPY: {}, PNG: {}},
         "headers": {
-            BOXES_HEADER: {"description": "The box of each image, as in JSON answers.", "schema": {"type": "string"}}
+            BOXES_HEADER: {"description": "Box of each image, as in JSON responses.", "schema": {"type": "string"}}
         },
     }
 }
 
 
 class LeanRoute(APIRoute):
-    """A route that FastAPI only documents: its endpoint is called with the request and a model of the query parameters.
+    """Route that FastAPI documents but does not run: the endpoint is called with the request and the parsed query.
 
-    FastAPI's own way there, with parameters that it reads and dependencies that it closes, takes a quarter of the time
-    that a request for a small image takes in all.
+    FastAPI's own parameter and dependency handling takes a quarter of the total time of a request with a small image.
 
     Raises:
-        TypeError: the endpoint declares other parameters, which would be documented and never read.
+        TypeError: the endpoint declares other parameters, which would be documented but never read.
     """
 
     query_model: type[BaseModel]
-    """Model of the query parameters."""
+    """Pydantic model of the query parameters."""
 
     def __init__(self, path: str, endpoint: Callable[..., Awaitable[Response]], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
         declared = [*inspect.signature(endpoint).parameters]
         if declared != ["request", "query"]:
-            raise TypeError(f"{path}: an endpoint of a LeanRoute takes (request, query), not ({', '.join(declared)})")
+            raise TypeError(
+                f"{path}: the parameters of a LeanRoute endpoint must be (request, query), not ({', '.join(declared)})"
+            )
         query_model = self.query_model = get_type_hints(endpoint)["query"]
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,7 +74,7 @@ class LeanRoute(APIRoute):
 
 
 def add_routes(app: FastAPI, service: Service) -> None:
-    """Add the endpoints that answer for a service."""
+    """Add the endpoints of a service to an application."""
     settings = service.settings
     max_classes = max(len(model.package.config.classes) for model in service.models.values())
     declare_query_values(
@@ -89,13 +90,13 @@ def add_routes(app: FastAPI, service: Service) -> None:
                 return await service.answer(model, uploads, deadline_of(client_end, settings), keep_images=draw)
 
     async def classify(request: Request, query: Annotated[ImageQuery, Query()]) -> Response:
-        """The most probable classes of each image."""
+        """Classify images: the most probable classes of each."""
         served = service.model(query.model)
         top_k = resolve_top_k(query.top_k, served.package.config.classes)
         return Response(classify_answer(served, await compute(request, served), top_k), media_type=JSON)
 
     async def patch_semantics(request: Request, query: Annotated[ImageQuery, Query()]) -> Response:
-        """What each patch of each image looks like."""
+        """Classify the patches of images: the classes that each patch looks like."""
         served = service.model(query.model)
         top_k = resolve_top_k(query.top_k, served.package.config.classes)
         kind = negotiate(",".join(request.headers.getlist("accept")), (JSON, NPY, PNG))
@@ -126,12 +127,12 @@ def add_routes(app: FastAPI, service: Service) -> None:
 
     @app.get("/models", responses=example([examples.MODEL]) | problems(401, 422, 429))
     def models() -> list[ModelDescription]:
-        """The models that answer here, the default one first."""
+        """List the served models, the default one first."""
         return [model_description(model, default=index == 0) for index, model in enumerate(service.models.values())]
 
     @app.get("/healthz", response_class=PlainTextResponse, responses=example("ok\n"))
     async def healthz() -> str:
-        """Whether the process is alive."""
+        """Liveness probe: 200 while the process is running."""
         return "ok\n"
 
     @app.get(
@@ -140,14 +141,14 @@ def add_routes(app: FastAPI, service: Service) -> None:
         responses=example("ready\n") | example("not ready\n", 503, "Shutting down."),
     )
     async def readyz() -> PlainTextResponse:
-        """Whether requests are taken: 200, or 503 while the server shuts down."""
+        """Readiness probe: 200 if the server accepts requests, 503 while it is shutting down."""
         return PlainTextResponse("ready\n") if service.ready else PlainTextResponse("not ready\n", 503)
 
     @app.get(
         "/metrics", response_class=PlainTextResponse, responses=example(examples.METRICS) | problems(401, 422, 429)
     )
     def metrics() -> Response:
-        """Counters for Prometheus."""
+        """Metrics in the Prometheus text format."""
         return Response(service.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
 
 

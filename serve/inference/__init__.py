@@ -1,1 +1,1 @@
-"""How an image is computed: decoded, batched with others, answered."""
+"""Inference: decoding of images, batching across requests, and the served models."""

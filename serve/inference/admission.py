@@ -1,4 +1,4 @@
-"""A bound on what is in flight, in images and in bytes, so that overload is refused before it costs anything."""
+"""Admission control: limits on the images and bytes in flight, so that excess requests are refused early."""
 
 from types import TracebackType
 
@@ -7,12 +7,12 @@ from serve.shared import Shared
 
 
 class Admission:
-    """Counts what is in flight, from a request's body to its answer; used on the event loop only.
+    """Counts the images and bytes in flight, from request body to response; used on the event loop only.
 
     Arguments:
-        max_items: images in flight, in all processes.
-        max_bytes: bytes of their requests' bodies.
-        shared: counts of what is in flight.
+        max_items: maximum images in flight, in all processes.
+        max_bytes: maximum bytes of their request bodies.
+        shared: counters shared by all processes.
     """
 
     def __init__(self, max_items: int, max_bytes: int, shared: Shared) -> None:
@@ -22,16 +22,16 @@ class Admission:
         self._max_bytes = max_bytes
 
     def enter(self) -> "Reservation":
-        """A reservation for a request, to be entered by `with`, which releases what it held in the end.
+        """Reservation for a request, a context manager that releases it at the end.
 
         Raises:
-            QueueFullError: there is no room for another image; known before the body is read.
+            QueueFullError: no room for another image; raised before the body is read.
         """
         self.check(1, 0)
         return Reservation(self)
 
     def check(self, items: int, bytes_: int) -> None:
-        """Raise `QueueFullError` if there is no room for this much more."""
+        """Raise `QueueFullError` if this many more images or bytes would exceed a limit."""
         if (in_flight := self.items.total) + items > self._max_items:
             raise _full(f"{in_flight} images in flight, {items} more requested (limit {self._max_items})")
         if (in_flight := self.bytes.total) + bytes_ > self._max_bytes:
@@ -39,7 +39,7 @@ class Admission:
 
 
 class Reservation:
-    """What one request holds. It grows as its body arrives: who announces much and sends little takes little."""
+    """Images and bytes held by one request; grows as the body arrives, whatever Content-Length announces."""
 
     __slots__ = ("_admission", "bytes", "items")
 
@@ -49,10 +49,10 @@ class Reservation:
         self.bytes = 0
 
     def add(self, items: int = 0, bytes_: int = 0) -> None:
-        """Hold more.
+        """Add images and bytes to the reservation.
 
         Raises:
-            QueueFullError: there is no room; nothing is added.
+            QueueFullError: a limit would be exceeded; nothing is added.
         """
         self._admission.check(items, bytes_)
         self._change(items, bytes_)

@@ -1,4 +1,4 @@
-"""Requests batched together: a few threads ask the predictor for whoever waits."""
+"""Dynamic batching: a few threads run the predictor on the images of waiting requests."""
 
 import asyncio
 import logging
@@ -21,22 +21,25 @@ _log = logging.getLogger(__name__)
 
 
 class BatchTiming(NamedTuple):
-    """What an answer took, in seconds, and how many images were computed with it."""
+    """Timing of a prediction."""
 
     queue: float
+    """Time in the queue, in seconds."""
     compute: float
+    """Time to compute the batch, in seconds."""
     batch: int
+    """Number of images in the batch."""
 
 
 class Answer(NamedTuple):
-    """A prediction for one request."""
+    """Prediction for one request."""
 
     prediction: Prediction
     timing: BatchTiming
 
 
 Promise = asyncio.Future[Answer]
-"""Of an event loop's request; a batcher's threads read whether it is done, and let the loop set it."""
+"""Future of a request on an event loop; a batcher's threads only read whether it is done, and let the loop set it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +51,17 @@ class _Job:
 
 
 class Batcher:
-    """Collects images of several requests and computes them at once.
+    """Collects the images of several requests into batches and computes them.
 
-    A batch starts when `max_batch` images wait, or no more are expected soon, or the first has waited `max_wait`
-    seconds. So a single request does not wait, and of many those that come at about the same time go together.
+    A batch starts when `max_batch` images are waiting, when no further request is expected, or when the first one has
+    waited for `max_wait` seconds. A single request thus starts at once, and concurrent ones are batched.
 
     Arguments:
         predictor: called by this batcher's threads only.
-        max_batch: images computed together; a larger request is computed in parts.
-        max_wait: seconds.
-        workers: batches computed at the same time.
-        observe: called by a batcher's thread after each batch.
+        max_batch: maximum images in a batch; a larger request is computed in parts.
+        max_wait: maximum time that a batch waits for expected requests, in seconds.
+        workers: number of batches computed concurrently.
+        observe: called on a batcher thread after each batch.
     """
 
     def __init__(
@@ -86,34 +89,34 @@ class Batcher:
 
     @property
     def depth(self) -> int:
-        """Images that wait."""
+        """Number of images waiting in the queue."""
         return self._waiting
 
     @property
     def alive(self) -> bool:
-        """Whether work is taken and done."""
+        """Whether the batcher accepts and processes work."""
         return not self._closed and all(thread.is_alive() for thread in self._threads)
 
     def expect(self) -> None:
-        """A request is on its way: a batch may wait for it until it is submitted or given up."""
+        """Announce a request: a batch may wait for it until it is submitted or given up."""
         with self._changed:
             self._expected += 1
 
     def give_up(self, promise: Promise, error: Exception | None) -> None:
-        """A request that was expected will not come; its promise fails with the error, if there is one."""
+        """Withdraw an expected request; its promise fails with the error, if there is one."""
         with self._changed:
             self._expect_one_less()
         if error:
             _keep([(promise, error)])
 
     def submit(self, pixels: Pixels, deadline: float, promise: Promise, expected: bool = False) -> None:
-        """Queue the images of a request; called by any thread.
+        """Queue the images of a request; thread-safe.
 
         Arguments:
-            pixels: [N, 3, S, S].
+            pixels: images, [N, 3, S, S].
             deadline: on the clock of `time.monotonic`.
-            promise: gets the answer, or `DeadlineError` if the deadline passes in the queue, or `ShuttingDownError` if
-                the batcher was closed; if it is done before, nothing is computed.
+            promise: receives the answer, `DeadlineError` if the deadline passes in the queue, or `ShuttingDownError`
+                if the batcher is closed; if it is already done (cancelled), nothing is computed.
             expected: whether `expect` was called for this request.
         """
         with self._changed:
@@ -122,14 +125,16 @@ class Batcher:
             if not self._closed:
                 self._jobs.append(_Job(pixels, deadline, promise))
                 self._waiting += len(pixels)
-                # Whoever waits for a first job, or for a batch to fill, looks again; others need not.
+                # Wake a worker only if it waits for a first job, or for its batch to fill.
                 if len(self._jobs) == 1 or self._waiting >= self._max_batch:
                     self._changed.notify()
                 return
         _keep([(promise, ShuttingDownError())])
 
     def close(self, timeout: float) -> bool:
-        """Take no more work, finish what waits, and end the threads; whether they ended within `timeout` seconds."""
+        """Accept no more work, finish the queue and stop the threads; returns whether they stopped within `timeout`
+        seconds.
+        """
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -154,7 +159,7 @@ class Batcher:
                 self._compute(live)
 
     def _collect(self) -> list[_Job]:
-        """The jobs of the next batch; none when the batcher is closed and the queue is empty."""
+        """Jobs of the next batch; empty once the batcher is closed and the queue is empty."""
         with self._changed:
             while True:
                 while not self._jobs and not self._closed:
@@ -164,7 +169,7 @@ class Batcher:
                 left = self._jobs[0].arrived + self._max_wait - time.monotonic()
                 if self._waiting >= self._max_batch or self._closed or not self._expected or left <= 0:
                     break
-                # Another worker may take the jobs meanwhile.
+                # Meanwhile another worker may take the jobs.
                 self._changed.wait(left)
             batch = [self._jobs.popleft()]
             count = len(batch[0].pixels)
@@ -179,10 +184,10 @@ class Batcher:
     def _compute(self, jobs: list[_Job]) -> None:
         started = time.monotonic()
         try:
-            # The only copy between the decoder and the session; a request that is alone needs none.
+            # The only copy between decoder and session; a single request needs none.
             pixels = jobs[0].pixels if len(jobs) == 1 else np.concatenate([job.pixels for job in jobs])
             prediction = predict_in_parts(self.predictor, pixels, self._max_batch)
-        except Exception as error:  # whatever it is, the requests must learn of it and the thread go on
+        except Exception as error:  # any error must reach the requests, and must not end the thread
             _keep([(job.promise, error) for job in jobs])
             return
         compute = time.monotonic() - started
@@ -196,8 +201,8 @@ class Batcher:
         _keep(answers)
         try:
             self._observe(BatchReport([started - job.arrived for job in jobs], compute, len(pixels)))
-        except Exception:  # the requests have their answers; without this thread the next ones would get none
-            _log.exception("a batch could not be reported")
+        except Exception:  # the answers are sent; an error in the metrics must not end the thread
+            _log.exception("failed to record the metrics of a batch")
 
 
 def _late(waited: float) -> DeadlineError:
@@ -205,8 +210,8 @@ def _late(waited: float) -> DeadlineError:
 
 
 def _keep(promises: Sequence[tuple[Promise, Answer | Exception]]) -> None:
-    """Let the event loop, which is woken once for all, set promises of its requests."""
-    # A loop that was closed has nobody left who waits.
+    """Resolve promises on their event loop, which is woken once for all of them."""
+    # On a closed loop, nothing waits for them any more.
     with suppress(RuntimeError):
         promises[0][0].get_loop().call_soon_threadsafe(_set, promises)
 

@@ -1,4 +1,4 @@
-"""Decoding of the images of one request by several threads."""
+"""Multi-threaded decoding of the images of a request."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -13,37 +13,38 @@ from zoo.images.preprocess import Box, Pixels
 
 
 class Upload(NamedTuple):
-    """An uploaded file."""
+    """Uploaded file."""
 
     name: str
     data: bytes
 
 
 class DecodedImage(NamedTuple):
-    """A decoded upload."""
+    """Decoded upload."""
 
     name: str
     width: int
     height: int
     """Size of the upright image, in pixels."""
     pixels: Pixels
-    """[3, S, S]"""
+    """Network input, [3, S, S]."""
     box: Box
-    """The part of the upright image that the pixels show."""
+    """Part of the upright image that the pixels show."""
     image: Image.Image | None
-    """The upright image in RGB, where it was asked for: it may have a thousand times the pixels' bytes."""
+    """Upright RGB image, kept only on request: it may be a thousand times the size of the pixels."""
 
 
 class Decoding:
-    """Decodes images; the thread that ends last goes on with them, so that nobody else has to be woken for it.
+    """Decoding of several images in a thread pool; the thread that finishes last calls `done`, so that no other thread
+    has to be woken.
 
     Arguments:
-        uploads: at least one.
-        size: height and width in pixels of what the network sees.
-        max_pixels: limit on width x height of each.
-        keep_images: whether the whole images are kept, too.
-        wanted: whether anybody still waits; asked before each image.
-        done: called once, in the end, by one of the threads.
+        uploads: files to decode, at least one.
+        size: height and width of the network input, in pixels.
+        max_pixels: maximum width x height of each image.
+        keep_images: whether to keep the full images as well.
+        wanted: returns whether the result is still needed; called before each image.
+        done: called once, at the end, on one of the threads.
     """
 
     def __init__(
@@ -57,9 +58,9 @@ class Decoding:
         done: Callable[["Decoding"], None],
     ) -> None:
         self.images: list[DecodedImage] = []
-        """All of them, in order; none if one failed or nobody waits any more."""
+        """All images, in order; empty if one failed or the result is no longer wanted."""
         self.error: Exception | None = None
-        """Of the first that failed; the ones after it were not decoded."""
+        """Error of the first image that failed; later ones are not decoded."""
         self._uploads = uploads
         self._size = size
         self._max_pixels = max_pixels
@@ -71,7 +72,7 @@ class Decoding:
         self._lock = threading.Lock()
 
     def start(self, pool: Executor) -> None:
-        """Let the threads of a pool do it."""
+        """Submit the decoding to a thread pool."""
         for index in range(len(self._uploads)):
             pool.submit(self._decode, index)
 
@@ -81,9 +82,10 @@ class Decoding:
             if not self.error and self._wanted():
                 self._decoded[index] = self._read(upload)
         except ImageError as error:
-            # A new one: this one knows the frames that hold the file, and only the garbage collector would free it.
+            # A new error: the traceback of this one references the file's bytes, in a cycle that only the garbage
+            # collector would free.
             self.error = self.error or type(error)(f"{upload.name}: {error}")
-        except Exception as error:  # whatever it is, whoever waits must learn of it
+        except Exception as error:  # any error must reach the request
             self.error = self.error or error
         with self._lock:
             self._left -= 1

@@ -1,4 +1,4 @@
-"""The models of a server: loaded at the start or on first use, within a memory budget."""
+"""Served models, loaded at start-up or on first use, within a memory budget."""
 
 import asyncio
 import logging
@@ -29,11 +29,11 @@ OpenPredictor = Callable[[Package], Predictor]
 
 
 class LoadError(ZooError):
-    """A model that failed when it was opened or computed for the first time; its cause says where."""
+    """A model failed to open or to compute its first batch; see `__cause__`."""
 
 
 class LoadedModel(NamedTuple):
-    """A model's predictor and the batcher that calls it."""
+    """Predictor of a model, and the batcher that calls it."""
 
     predictor: Predictor
     batcher: Batcher
@@ -41,29 +41,29 @@ class LoadedModel(NamedTuple):
 
 @dataclass(slots=True)
 class ServedModel:
-    """A model that requests may name, loaded or not."""
+    """Model that requests may use, loaded or not."""
 
     package: Package
     loaded: LoadedModel | None = None
     users: int = 0
-    """Number of requests that use it."""
+    """Number of requests using the model."""
     used: float = field(default_factory=time.monotonic)
-    """Time of its last use."""
+    """Time of last use."""
     bytes: int = 0
-    """Growth of the process when it was loaded; the largest of all loads."""
+    """Growth of the process's memory when the model was loaded; the maximum over all loads."""
     loading: asyncio.Task[LoadedModel] | None = None
-    """The load in progress."""
+    """Load in progress."""
     declaring: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while the file is opened for its declarations alone."""
     declared: OnnxFile | None = None
-    """Declarations of its ONNX file, once that was opened."""
+    """Declarations of the ONNX file, once it has been opened."""
     name: str = field(init=False)
     entities: Entities | None = field(init=False)
-    """Entities of its directory, of which answers name the nearest; None if it has none."""
+    """Entities of the model directory, the nearest of which are reported for each patch; None if there are none."""
     identity: dict[str, str] = field(init=False)
-    """Name and weights, as answers give them."""
+    """Name, variant, data set and weights, as in responses."""
     patch_source: str = field(init=False)
-    """Where its patch logits come from."""
+    """Source of the patch logits."""
 
     def __post_init__(self) -> None:
         config = self.package.config
@@ -74,15 +74,16 @@ class ServedModel:
 
 
 class Models(Mapping[str, ServedModel]):
-    """The served models by name, the default one first.
+    """Served models by name, the default one first.
 
     Arguments:
-        packages: their directories.
-        open_predictor: loads one.
-        settings, metrics: of the server.
+        packages: model directories.
+        open_predictor: loads the predictor of a model directory.
+        settings: server settings.
+        metrics: server metrics.
 
     Raises:
-        InputError: two have the same name.
+        InputError: two models have the same name.
     """
 
     def __init__(
@@ -94,12 +95,12 @@ class Models(Mapping[str, ServedModel]):
         self._loading = asyncio.Lock()
         self._models: dict[str, ServedModel] = {}
         for package in packages:
-            info(package.config.variant)  # an unknown variant is an error before anything is loaded
+            info(package.config.variant)  # report an unknown variant before loading anything
             other = self._models.setdefault(package.config.name, ServedModel(package))
             if other.package.path.resolve() != package.path.resolve():
                 raise InputError(
-                    f"{other.package.path} and {package.path} both hold a model called {package.config.name!r}; "
-                    "serve one of them, or train the other under another data set name"
+                    f"{other.package.path} and {package.path} both contain a model named {package.config.name!r}; "
+                    "serve only one of them, or train the other with a different data set name"
                 )
 
     def __getitem__(self, name: str) -> ServedModel:
@@ -112,54 +113,55 @@ class Models(Mapping[str, ServedModel]):
         return len(self._models)
 
     def named(self, name: str | None) -> ServedModel:
-        """The model called `name`, the only one of the variant `name`, or the default one.
+        """Model with this name, the only model of this variant, or the default model for None.
 
         Raises:
-            UnknownNameError: it is not served here, or several of the variant are.
+            UnknownNameError: the name is not served.
+            AmbiguousNameError: several models of this variant are served.
         """
         if name is None:
             return next(iter(self._models.values()))
-        return self._models[find_name("model of this server", name, self._models)]
+        return self._models[find_name("served model", name, self._models)]
 
     @property
     def names(self) -> list[str]:
-        """Names that requests may use: those of the models, and the variants of which there is only one."""
+        """Names accepted in requests: model names, and variants with a single model."""
         variants = Counter(model.package.config.variant for model in self._models.values())
         return [*self._models, *(variant for variant, count in variants.items() if count == 1)]
 
     @property
     def alive(self) -> bool:
-        """Whether all loaded models work."""
+        """Whether the batchers of all loaded models are alive."""
         return all(model.loaded.batcher.alive for model in self._models.values() if model.loaded)
 
     def load_first(self) -> None:
-        """Load the default model, and the others as `load` says and the budget allows, before the server starts.
+        """Load the default model, and the others if the setting `load` says so and the memory budget allows.
 
         Raises:
-            ZooError: one cannot be loaded.
-            InputError: the default model alone is above the budget.
+            ZooError: a model cannot be loaded.
+            InputError: the default model alone exceeds the memory budget.
         """
         first, *others = self._models.values()
         self._load(first)
         if self._bytes_over_budget() > 0:
             raise InputError(
-                f"model_memory_mb = {self._settings.model_memory_mb:g}: {first.name} alone takes "
-                f"{first.bytes / 1e6:.0f} MB; allow more, or serve a smaller model first"
+                f"model_memory_mb = {self._settings.model_memory_mb:g}: {first.name} alone needs "
+                f"{first.bytes / 1e6:.0f} MB; raise the limit, or make a smaller model the default"
             )
         if self._settings.load == "use":
             return
         for model in others:
             self._load(model)
             if self._bytes_over_budget() > 0:
-                _log.info("%s waits for its first request: the memory budget is used up", model.name)
+                _log.info("%s: will be loaded on first use, the memory budget is exhausted", model.name)
                 self._unload(model).close(self._settings.drain_seconds)
 
     @asynccontextmanager
     async def use(self, model: ServedModel) -> AsyncIterator[Batcher]:
-        """A context with the batcher of a model, which is loaded if necessary and stays loaded within.
+        """Context with the batcher of a model, which is loaded if necessary and stays loaded inside the context.
 
         Raises:
-            ModelUnavailableError: it cannot be loaded now.
+            ModelUnavailableError: the model cannot be loaded now.
         """
         model.users += 1
         model.used = time.monotonic()
@@ -167,17 +169,17 @@ class Models(Mapping[str, ServedModel]):
             loaded = model.loaded
             if loaded is None:
                 model.loading = model.loading or asyncio.create_task(self._load_while_serving(model))
-                # A request that no longer waits neither ends the load nor leaves the next one to begin another.
+                # Shielded: cancelling one request must not cancel the load for the others.
                 loaded = await asyncio.shield(model.loading)
             yield loaded.batcher
         finally:
             model.users -= 1
 
     def read_declared(self, model: ServedModel) -> OnnxFile:
-        """What the ONNX file of a model declares; it is opened for that where nothing has computed with it yet.
+        """Declarations in the ONNX file of a model; the file is opened if the model is not loaded yet.
 
         Raises:
-            ModelUnavailableError: it cannot be opened.
+            ModelUnavailableError: the file cannot be opened.
         """
         if model.declared is None:
             try:
@@ -188,7 +190,7 @@ class Models(Mapping[str, ServedModel]):
         return model.declared
 
     def close(self, timeout: float) -> bool:
-        """Finish what waits, and stop; returns whether all was done within `timeout` seconds."""
+        """Finish queued requests and stop; returns whether all finished within `timeout` seconds."""
         deadline = time.monotonic() + timeout
         loaded = [model.loaded for model in self._models.values() if model.loaded]
         done = [each.batcher.close(max(deadline - time.monotonic(), 0)) for each in loaded]
@@ -197,7 +199,7 @@ class Models(Mapping[str, ServedModel]):
     async def _load_while_serving(self, model: ServedModel) -> LoadedModel:
         try:
             async with self._loading:
-                # All at once, before any request can ask one of them again.
+                # Without an await in between, so that no request can use one of them again.
                 batchers = [self._unload(other) for other in self._unload_candidates(model)]
                 for batcher in batchers:
                     await asyncio.to_thread(batcher.close, self._settings.drain_seconds)
@@ -210,8 +212,11 @@ class Models(Mapping[str, ServedModel]):
             model.loading = None
 
     def _unload_candidates(self, model: ServedModel) -> Sequence[ServedModel]:
-        """Idle models, the least lately used first, that make room for one; `ModelUnavailableError` if there are not
-        enough of them."""
+        """Idle models to unload, least recently used first, to make room for a model.
+
+        Raises:
+            ModelUnavailableError: the idle models do not free enough memory.
+        """
         needed = self._bytes_over_budget(model.bytes or _file_bytes(model.package))
         idle = [other for other in self._models.values() if other.loaded and not other.users]
         chosen = []
@@ -222,12 +227,12 @@ class Models(Mapping[str, ServedModel]):
             needed -= other.bytes
         if needed > 0:
             raise ModelUnavailableError(
-                f"there is no memory for the model {model.name} while the others are in use; try again later"
+                f"not enough memory to load the model {model.name} while others are in use; retry later"
             )
         return chosen
 
     def _bytes_over_budget(self, more: int = 0) -> float:
-        """Bytes above the budget if `more` are added; 0 or less if all fit."""
+        """Bytes above the budget if `more` are added; 0 or less if they fit."""
         budget = self._settings.model_memory_mb * 1e6 or float("inf")
         return sum(model.bytes for model in self._models.values() if model.loaded) + more - budget
 
@@ -237,10 +242,10 @@ class Models(Mapping[str, ServedModel]):
             predictor = self._open(model.package)
         except ZooError:
             raise
-        except Exception as error:  # ONNX Runtime's errors have no common base of their own
+        except Exception as error:  # ONNX Runtime's errors have no common base class
             raise LoadError(
-                f"{model.package.path} cannot be opened and tried out: {type(error).__name__}: {error}; export it "
-                "again, or give it more memory, a smaller max_batch or another device"
+                f"{model.package.path} cannot be loaded: {type(error).__name__}: {error}; export it again, or use more "
+                "memory, a smaller max_batch or another device"
             ) from error
         batcher = Batcher(
             predictor,
@@ -259,28 +264,28 @@ class Models(Mapping[str, ServedModel]):
         return model.loaded
 
     def _unload(self, model: ServedModel) -> Batcher:
-        """Unload a model; the caller closes its batcher, which is returned."""
+        """Unload a model and return its batcher, which the caller must close."""
         assert model.loaded
         batcher, model.loaded = model.loaded.batcher, None
         self._metrics.model_unloaded(model.name)
-        _log.info("%s is unloaded", model.name)
+        _log.info("%s: unloaded", model.name)
         return batcher
 
 
 def _unavailable(model: ServedModel, error: Exception) -> ModelUnavailableError:
     _log.error("%s cannot be loaded: %s", model.name, error, exc_info=error.__cause__)
     return ModelUnavailableError(
-        f"the model {model.name} cannot be loaded now, the server's log says why; use another of /models"
+        f"the model {model.name} cannot be loaded at the moment (see the server log); use another one of /models"
     )
 
 
 def _file_bytes(package: Package) -> int:
-    """Bytes of a model's largest ONNX file: a lower bound of its memory."""
+    """Size of a model's largest ONNX file, in bytes: a lower bound of its memory."""
     return max((file.stat().st_size for one in package.precisions if (file := package.onnx(one))), default=0)
 
 
 def _resident_bytes() -> int:
-    """Resident memory of this process, in bytes; 0 where the system does not say."""
+    """Resident memory of this process, in bytes; 0 if unknown."""
     try:
         resident = Path("/proc/self/statm").read_text().split()[1]
     except OSError:

@@ -1,4 +1,4 @@
-"""The way of a request through the server: decoded, computed with others, answered."""
+"""Inference service: decodes the images of a request, computes them in batches and returns the predictions."""
 
 import asyncio
 import time
@@ -28,7 +28,7 @@ from zoo.predictors.onnx_session import OnnxFile
 
 
 class Result(NamedTuple):
-    """The answer to one request."""
+    """Decoded images and prediction of one request."""
 
     images: list[DecodedImage]
     prediction: Prediction
@@ -36,16 +36,16 @@ class Result(NamedTuple):
 
 
 class Service:
-    """The served models, the pool that decodes for them, and the bound on what is in flight.
+    """Served models, with the decoding thread pool and admission control.
 
     Arguments:
-        settings: of the server.
-        packages: the model directories, the default one first.
-        open_predictor: loads what computes one of them; None for ONNX Runtime as the settings say.
-        shared: with the other processes of the server; None where there are none.
+        settings: server settings.
+        packages: model directories, the default one first.
+        open_predictor: loads the predictor of a model directory; None for ONNX Runtime with the options of `settings`.
+        shared: state shared with the other processes of the server; None if there is only this one.
 
     Raises:
-        ZooError: a model that is loaded at the start has no ONNX file, or its device is not there.
+        ZooError: a model to load at start-up has no ONNX file, or the device is not available.
     """
 
     def __init__(
@@ -60,9 +60,9 @@ class Service:
         self.metrics = Metrics(self.shared)
         self.admission = Admission(settings.max_queue, settings.max_queue_bytes, self.shared)
         self.leaving = False
-        """Whether the server was told to stop: probes are told that it is not ready."""
+        """Whether the server has received a stop signal: readiness probes fail."""
         self.draining = False
-        """Whether it takes no more requests; those that have entered are answered."""
+        """Whether new requests are refused; those in flight are finished."""
         open_predictor = open_predictor or partial(_open_onnx, settings, FairThreads(self.shared.computing))
         self.models = Models(packages, open_predictor, settings, self.metrics)
         self.models.load_first()
@@ -70,23 +70,23 @@ class Service:
 
     @staticmethod
     def open(settings: Settings) -> "Service":
-        """The models of the settings.
+        """Open the service of the models in `settings`.
 
         Raises:
-            ZooError: as above, or a model is not there.
+            ZooError: as above, or a model cannot be found.
         """
         return Service(settings, [open_model(reference, settings.files) for reference in settings.model])
 
     @property
     def ready(self) -> bool:
-        """Whether requests are taken and answered."""
+        """Whether the server accepts requests."""
         return not self.leaving and not self.draining and self.models.alive
 
     def enter(self) -> Reservation:
-        """A reservation for a request, before its body is read; to be entered by `with`.
+        """Reservation for a request, a context manager to enter before its body is read.
 
         Raises:
-            ShuttingDownError: no more requests are taken.
+            ShuttingDownError: the server is shutting down.
             QueueFullError: there is no room for another image.
         """
         if self.draining:
@@ -94,10 +94,10 @@ class Service:
         return self.admission.enter()
 
     def model(self, name: str | None) -> ServedModel:
-        """The model called `name`, or the default one.
+        """Model with this name, or the default model for None.
 
         Raises:
-            UnknownNameError: it is not served here.
+            UnknownNameError: the name is not served.
         """
         model = self.models.named(name)
         current().model = model.name
@@ -106,17 +106,17 @@ class Service:
     async def answer(
         self, model: ServedModel, uploads: Sequence[Upload], deadline: float, keep_images: bool = False
     ) -> Result:
-        """Decode images off the event loop, compute them with others, and wait for the answer.
+        """Decode images in the thread pool, compute them in a batch, and wait for the result.
 
         Arguments:
-            model: of `self.models`.
-            uploads: at least one.
+            model: one of `self.models`.
+            uploads: files to classify, at least one.
             deadline: on the clock of `time.monotonic`.
-            keep_images: whether the result holds the decoded images.
+            keep_images: whether to keep the decoded images in the result.
 
         Raises:
-            ImageError: one of them is not a readable image; the message names it, and none is computed.
-            DeadlineError, ShuttingDownError, ModelUnavailableError: there will be no answer, or none in time.
+            ImageError: a file is not a readable image; the message names it, and none is computed.
+            DeadlineError, ShuttingDownError, ModelUnavailableError: there is no result, or not in time.
         """
         async with self._until(deadline), self.models.use(model) as batcher:
             promise: Promise = asyncio.get_running_loop().create_future()
@@ -144,7 +144,7 @@ class Service:
             return Result(decoding.images, *answer)
 
     async def declared(self, model: ServedModel) -> OnnxFile:
-        """What the ONNX file of a model declares, loaded or not.
+        """Declarations in the ONNX file of a model, whether it is loaded or not.
 
         Raises:
             ModelUnavailableError: the file cannot be opened.
@@ -155,14 +155,14 @@ class Service:
         return model.declared
 
     async def compute(self, model: ServedModel, pixels: Pixels, deadline: float) -> Answer:
-        """As `answer`, for pixels [N, 3, S, S] of the model's input size S."""
+        """Prediction for pixels [N, 3, S, S] of the model's input size S; raises as `answer` does."""
         async with self._until(deadline), self.models.use(model) as batcher:
             promise: Promise = asyncio.get_running_loop().create_future()
             batcher.submit(pixels, deadline, promise)
             return await promise
 
     def close(self) -> bool:
-        """Finish what waits, and end; whether everything was done within the limit."""
+        """Finish queued requests and stop; returns whether all finished within `drain_seconds`."""
         self.draining = True
         done = self.models.close(self.settings.drain_seconds)
         self._decoders.shutdown(wait=False, cancel_futures=True)
@@ -175,12 +175,12 @@ class Service:
             async with asyncio.timeout(deadline - started):
                 yield
         except TimeoutError:
-            raise DeadlineError(f"no answer within the deadline of {1000 * (deadline - started):.0f} ms") from None
+            raise DeadlineError(f"no result within the deadline of {1000 * (deadline - started):.0f} ms") from None
 
 
 def _open_onnx(settings: Settings, share: ThreadShare, package: Package) -> Predictor:
     predictor = OnnxPredictor.open(package, settings.device, settings.threads, settings.chosen_precision, share=share)
-    # The first requests do not wait for what is opened, and planned, when it is first needed.
+    # Warm up, so that the first requests do not wait for lazy initialisation.
     size = predictor.config.input_size
     for count in (1, settings.max_batch):
         predictor(np.zeros((count, 3, size, size), np.uint8))

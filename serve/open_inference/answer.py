@@ -1,4 +1,4 @@
-"""Inference answers: JSON with the tensors in it, or as bytes behind it."""
+"""Inference responses: JSON that contains the tensors, or is followed by them as binary data."""
 
 import json
 import struct
@@ -14,15 +14,15 @@ from zoo.predictors import Prediction
 
 
 class InferAnswer(NamedTuple):
-    """The body of an answer."""
+    """Body of an inference response."""
 
     body: bytes
     json_bytes: int | None
-    """Length of its JSON part; None where nothing follows it."""
+    """Length of the JSON part; None if no binary data follow."""
 
 
 def write_answer(prediction: Prediction, request: InferRequest, signature: Signature) -> InferAnswer:
-    """The outputs that a request asked for; each number, in JSON too, is exactly the one that was computed."""
+    """Response with the requested outputs; numbers are exact, also in JSON."""
     outputs, following = list[dict[str, Any]](), list[bytes]()
     for wanted in request.outputs:
         array = prediction[wanted.name]
@@ -46,7 +46,7 @@ def write_answer(prediction: Prediction, request: InferRequest, signature: Signa
 
 
 def _best_classes(logits: Array, classes: tuple[str, ...], count: int) -> NDArray[np.object_]:
-    """The greatest logits of each image with their classes, [N, count] strings `value:index:label`."""
+    """Largest logits of each image with their classes: [N, count] strings `value:index:label`."""
     order = np.argsort(-logits, axis=1, kind="stable")[:, :count]
     rows = [
         [f"{row[index]:f}:{index}:{classes[index]}" for index in best] for row, best in zip(logits, order, strict=True)
@@ -55,6 +55,6 @@ def _best_classes(logits: Array, classes: tuple[str, ...], count: int) -> NDArra
 
 
 def _text_bytes(strings: NDArray[np.object_]) -> bytes:
-    """Strings one after the other, each behind its length in bytes as a little-endian 32-bit number."""
+    """Concatenated strings, each preceded by its length in bytes as a little-endian 32-bit integer."""
     encoded = [text.encode() for text in strings.ravel()]
     return b"".join(part for text in encoded for part in (struct.pack("<I", len(text)), text))

@@ -1,4 +1,4 @@
-"""Fields of JSON objects that anybody may have written."""
+"""Type-checked fields of untrusted JSON objects."""
 
 from collections.abc import Mapping
 from reprlib import repr as short
@@ -6,19 +6,19 @@ from typing import Any, TypeVar
 
 from zoo.errors import InputError
 
-_KINDS = {dict: "an object", list: "an array", str: "a string", int: "a whole number", bool: "true or false"}
+_KINDS = {dict: "an object", list: "an array", str: "a string", int: "an integer", bool: "true or false"}
 
 T = TypeVar("T")
 
 
 def field(holder: Mapping[str, Any], name: str, kind: type[T]) -> T | None:
-    """The value of a field; None where it is null or not there.
+    """Value of a field; None if it is null or missing.
 
     Raises:
-        InputError: it is of another kind.
+        InputError: the value has another type.
     """
     value = holder.get(name)
-    # Not `isinstance`: true is no number.
+    # Not `isinstance`, for which true is an integer.
     if value is not None and type(value) is not kind:
-        raise InputError(f"{name} = {short(value)}: it must be {_KINDS[kind]}")
+        raise InputError(f"{name} = {short(value)}: must be {_KINDS[kind]}")
     return value

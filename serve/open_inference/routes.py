@@ -1,4 +1,4 @@
-"""The protocol's endpoints."""
+"""Endpoints of the Open Inference Protocol."""
 
 import json
 import time
@@ -31,8 +31,8 @@ EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration", "mo
 
 _INFER: dict[str, Any] = {
     "requestBody": {
-        "description": "JSON, or JSON with binary data behind it. It may be compressed: `Content-Encoding: gzip` or "
-        "`deflate`; the limits hold for what it decodes to.",
+        "description": "JSON, or JSON followed by binary data. May be compressed (`Content-Encoding: gzip` or "
+        "`deflate`); limits also apply to the decompressed body.",
         "required": True,
         "content": {
             "application/json": {"schema": {"type": "object", "required": ["inputs"]}},
@@ -54,13 +54,13 @@ _OF_A_MODEL = _problems(401, 404, 429)
 
 
 def router(service: Service) -> APIRouter:
-    """The endpoints for a service; their errors have the form `{"error": message}`."""
+    """Create the endpoints of a service; their errors have the form `{"error": message}`."""
     routes = APIRouter(prefix=OPEN_INFERENCE, tags=["Open Inference Protocol"], responses=_problems(414, 422, 431))
     settings = service.settings
     about = {"name": SERVER, "version": installed(SERVER), "extensions": EXTENSIONS}
     Name = Annotated[str, WithJsonSchema({"type": "string", "enum": service.models.names})]  # noqa: N806
     Version = Annotated[str, WithJsonSchema({"type": "string", "enum": [VERSION]})]  # noqa: N806
-    # A few requests at a time may become many times as large as they came.
+    # Few at a time, since a parsed request may be many times as large as its body.
     reading = CapacityLimiter(settings.decoders)
 
     async def find(name: Name) -> ServedModel:
@@ -72,7 +72,7 @@ def router(service: Service) -> APIRouter:
         if version != VERSION:
             raise UnknownNameError(f"version of {model.name}", version, [VERSION])
 
-    # Not a default of `find`: where the path has no version, that would be a query parameter.
+    # Not a default of `find`: for paths without a version, it would be a query parameter.
     versioned = [Depends(check_version)]
 
     async def sign(model: Annotated[ServedModel, found]) -> Signature:
@@ -89,17 +89,17 @@ def router(service: Service) -> APIRouter:
 
     @routes.get("", responses=example(about) | _problems(401, 429))
     async def server_metadata() -> dict[str, Any]:
-        """The server's name, version and extensions of the protocol."""
+        """Server metadata: name, version and supported protocol extensions."""
         return about
 
     @routes.get("/health/live", responses=example({"live": True}))
     async def live() -> dict[str, bool]:
-        """Whether the process lives."""
+        """Liveness probe: 200 while the process is running."""
         return {"live": True}
 
     @routes.get("/health/ready", responses=example({"ready": True}) | example({"ready": False}, 503, "Shutting down."))
     async def ready() -> JSONResponse:
-        """Whether requests are taken: 200, or 503 while the server shuts down."""
+        """Readiness probe: 200 if the server accepts requests, 503 while it is shutting down."""
         return JSONResponse({"ready": service.ready}, 200 if service.ready else 503)
 
     def list_models() -> list[dict[str, str]]:
@@ -113,7 +113,7 @@ def router(service: Service) -> APIRouter:
 
     @routes.post("/repository/index", responses=index_answers, openapi_extra=_INDEX)
     async def index(request: Request) -> list[dict[str, str]]:
-        """The models that may be asked, the default one first; only those that answer now, if `ready` is true."""
+        """List the served models, the default one first; with `ready` set to true, only those that are ready."""
         with service.admission.enter() as reservation:
             only_ready = _wants_ready(await read_body(request, reservation, settings))
         return [] if only_ready and not service.ready else list_models()
@@ -123,7 +123,7 @@ def router(service: Service) -> APIRouter:
     @routes.get("/models/{name}", responses=metadata)
     @routes.get("/models/{name}/versions/{version}", responses=metadata, dependencies=versioned)
     async def model_metadata(signature: Annotated[Signature, signed]) -> dict[str, Any]:
-        """A model's tensors; `parameters` has the names of its classes and what its outputs are, as JSON."""
+        """Model metadata: the tensors of a model and, in `parameters`, its class names and outputs as JSON."""
         return signature.metadata()
 
     config = (example(signature.triton_config()) if signature else {}) | _OF_A_MODEL | _problems(503)
@@ -131,7 +131,7 @@ def router(service: Service) -> APIRouter:
     @routes.get("/models/{name}/config", responses=config)
     @routes.get("/models/{name}/versions/{version}/config", responses=config, dependencies=versioned)
     async def model_config(signature: Annotated[Signature, signed]) -> dict[str, Any]:
-        """The same as Triton's clients ask for it."""
+        """Model configuration, as requested by Triton's clients."""
         return signature.triton_config()
 
     says_ready, says_not = ({"name": first.name, "ready": ready} for ready in (True, False))
@@ -140,7 +140,7 @@ def router(service: Service) -> APIRouter:
     @routes.get("/models/{name}/ready", responses=readiness)
     @routes.get("/models/{name}/versions/{version}/ready", responses=readiness, dependencies=versioned)
     async def model_ready(model: Annotated[ServedModel, found]) -> JSONResponse:
-        """Whether a model answers: 200, or 503."""
+        """Model readiness: 200 if the model accepts requests, 503 while the server is shutting down."""
         return JSONResponse({"name": model.name, "ready": service.ready}, 200 if service.ready else 503)
 
     classes = len(first.package.config.classes)
@@ -153,7 +153,7 @@ def router(service: Service) -> APIRouter:
         "/models/{name}/versions/{version}/infer", responses=answers, openapi_extra=_INFER, dependencies=versioned
     )
     async def infer(request: Request, model: Annotated[ServedModel, found]) -> Response:
-        """A model's answer for pixels."""
+        """Run inference on a batch of images, given as pixels."""
         of_client = client_deadline(request)
         with service.enter() as reservation:
             body, signature = await read_body(request, reservation, settings), await sign(model)
@@ -172,7 +172,7 @@ def _wants_ready(body: bytes) -> bool:
     try:
         asked = json.loads(body or b"{}")
     except (ValueError, RecursionError) as error:
-        raise InputError(f"the body is not JSON: {error}") from None
+        raise InputError(f"the body is not valid JSON: {error}") from None
     if not isinstance(asked, dict):
         raise InputError("the body is not a JSON object")
     return bool(field(asked, "ready", bool))

@@ -1,4 +1,4 @@
-"""What a model takes and gives, in the protocol's words."""
+"""Inputs and outputs of a model, in the protocol's terms."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -11,7 +11,7 @@ from zoo.package import ModelConfig
 from zoo.predictors.onnx_session import OnnxFile
 
 VERSION = "1"
-"""The one version of every model; other weights have another name."""
+"""Only version of every model; other weights have another name."""
 PLATFORM = "onnxruntime_onnx"
 
 _DATATYPES = {np.float32: "FP32", np.int64: "INT64"}
@@ -19,34 +19,33 @@ _DATATYPES = {np.float32: "FP32", np.int64: "INT64"}
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A model's tensors."""
+    """Input and output tensors of a model."""
 
     declared: OnnxFile
     max_images: int
-    """In one request."""
+    """Maximum number of images in a request."""
 
     @property
     def config(self) -> ModelConfig:
-        """The model's identity."""
+        """Configuration of the model."""
         return self.declared.config
 
     @property
     def outputs(self) -> dict[str, Output]:
-        """The declared outputs by name."""
+        """Declared outputs by name."""
         return {output.name: output for output in self.declared.outputs}
 
     @property
     def input_shape(self) -> list[int]:
-        """Of one image."""
+        """Shape of one image, [3, S, S]."""
         return [3, self.config.input_size, self.config.input_size]
 
     def datatype(self, name: str) -> str:
-        """The type of an output's numbers, such as FP32."""
+        """Data type of an output, such as FP32."""
         return _DATATYPES[self.outputs[name].dtype]
 
     def metadata(self) -> dict[str, Any]:
-        """The answer to `GET /v2/models/{name}`; its parameters hold the names of the classes and the declarations of
-        the outputs, as JSON."""
+        """Response to `GET /v2/models/{name}`; its parameters hold the class names and output declarations as JSON."""
         outputs = [asdict(output) for output in self.declared.outputs]
         return {
             "name": self.config.name,
@@ -64,7 +63,7 @@ class Signature:
         }
 
     def triton_config(self) -> dict[str, Any]:
-        """The answer to `GET /v2/models/{name}/config`: what Triton's `ModelConfig` message has for it."""
+        """Response to `GET /v2/models/{name}/config`, with the applicable fields of Triton's `ModelConfig` message."""
         return {
             "name": self.config.name,
             "platform": PLATFORM,

@@ -1,1 +1,1 @@
-"""How the server runs: its processes, sockets and connections."""
+"""Worker processes, sockets and connections of the server."""

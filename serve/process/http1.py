@@ -1,7 +1,7 @@
-"""HTTP/1.1 as uvicorn speaks it with httptools, with stricter framing and limits on idle connections.
+"""uvicorn's HTTP/1.1 protocol (httptools) with stricter framing, and limits on idle connections.
 
-All that relies on uvicorn's internals stands here. `pyproject.toml` therefore has an upper bound on uvicorn: run
-`tests/serve/process` with a new version before raising it.
+All code that relies on uvicorn's internals is in this module. `pyproject.toml` therefore has an upper bound on uvicorn:
+run `tests/serve/process` with a new version before raising it.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ from serve.logs import ID_HEADER, begin
 from serve.metrics import Metrics
 
 LINGER_SECONDS = 2.0
-"""Time for which the rest of a request is read after an answer that ends the connection, in seconds."""
+"""Time for which the rest of a request is still read after a response that ends the connection, in seconds."""
 
 
 class _Transport:
-    """A transport with another way to close, after which nothing more is written."""
+    """Transport with a replaced `close`, after which nothing more is written."""
 
     def __init__(self, transport: asyncio.Transport, close: Callable[[], None], closed: Callable[[], bool]) -> None:
         self._transport = transport
@@ -38,33 +38,32 @@ class _Transport:
 
 
 class _RefusedError(Exception):
-    """Stops the parser within a request that was refused."""
+    """Raised in a parser callback to stop parsing a refused request."""
 
 
 class StrictHttpProtocol(HttpToolsProtocol):
-    """Ends every request where RFC 9112 says that it ends, and refuses what does not.
+    """HTTP/1.1 protocol that frames requests strictly as in RFC 9112, and refuses malformed ones.
 
-    Beyond uvicorn:
+    Differences from uvicorn:
 
-    - a request is refused as soon as `h11_max_incomplete_event_size` bytes of its head are there and not its end, and
-      so are the fields after a body in chunks;
-    - an upgrade is ignored, as RFC 9110 allows: httptools ends a request with `Upgrade` at its head, so that its body
-      would be lost and parsed as requests;
-    - `CONNECT`, transfer codings but `chunked`, and a request without its one `Host` are refused;
-    - an answer before the end of a body reaches its client: the rest is read for a while;
-    - an answer to bytes that no request has never stands before, or within, the answer to a request.
+    - a request is refused as soon as its incomplete headers exceed `h11_max_incomplete_event_size` bytes, and so are
+      trailer fields after a chunked body;
+    - upgrades are ignored, as RFC 9110 allows: httptools ends a request with `Upgrade` after its headers, and would
+      parse its body as further requests;
+    - `CONNECT`, transfer codings other than `chunked`, and requests without exactly one `Host` are refused;
+    - a response sent before the end of the request body reaches the client: the rest is still read for a while;
+    - the response to malformed bytes never precedes or interrupts the response to a request.
 
-    What it refuses itself never comes to the application, and is answered and reported here as the application's
-    answers are.
+    Requests that are refused here never reach the application; they are answered, logged and counted like others.
 
     Arguments:
-        metrics: that count what is refused.
-        uvicorn: uvicorn's own arguments.
+        metrics: counters of refused requests.
+        uvicorn: arguments of uvicorn's protocol.
     """
 
     url = b""
     _unfinished = 0
-    """Bytes that came since the last end of a head or part of a body."""
+    """Bytes received since the last complete headers or piece of a body."""
     _refused = False
     _lingers = False
 
@@ -80,7 +79,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
         try:
             self._feed(data)
         except httptools.HttpParserError:
-            self._refuse(400, "bad_request", "this is not HTTP/1.1; see RFC 9112")
+            self._refuse(400, "bad_request", "the request is not valid HTTP/1.1; see RFC 9112")
         limit = self.config.h11_max_incomplete_event_size
         if limit is not None and self._unfinished > limit:
             self._refuse(
@@ -93,8 +92,8 @@ class StrictHttpProtocol(HttpToolsProtocol):
                 self.parser.feed_data(data)
                 return
             except httptools.HttpParserUpgrade as upgrade:
-                # The parser has ended the request with its head, and perhaps the connection: another one begins with
-                # the same head.
+                # The parser ended the request after its headers, and possibly the connection: feed the same headers
+                # to a new parser.
                 data = self._head_without_upgrade() + data[upgrade.args[0] :]
                 self.parser = httptools.HttpRequestParser(self)
                 self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
@@ -117,22 +116,22 @@ class StrictHttpProtocol(HttpToolsProtocol):
             super().on_message_complete()
 
     def _require_plain_framing(self) -> None:
-        """Refuse heads that the parser accepts, and that RFC 9112 does not or this server cannot follow.
+        """Refuse requests that the parser accepts but RFC 9112 forbids, or this server does not support.
 
-        All with 400, where 501 would do for some: what clients send must not look like a failure of the server.
+        The status is always 400, although 501 would fit some: client errors must not look like server errors.
         """
         codings = [value.strip().lower() for name, value in self.headers if name == b"transfer-encoding"]
         hosts = sum(name == b"host" for name, _ in self.headers)
         version = self.parser.get_http_version()
         old = version == "1.0"
         if version not in ("1.0", "1.1"):
-            self._refuse(400, "bad_request", "the request line names no version of HTTP; end it with HTTP/1.1")
+            self._refuse(400, "bad_request", "the request line has no supported HTTP version; end it with HTTP/1.1")
         elif self.parser.get_method() == b"CONNECT":
-            self._refuse(400, "bad_request", "this server is no proxy; it does not know CONNECT")
+            self._refuse(400, "bad_request", "CONNECT is not supported, since this server is not a proxy")
         elif codings and old:
-            self._refuse(400, "bad_request", "HTTP/1.0 has no Transfer-Encoding; send a Content-Length")
+            self._refuse(400, "bad_request", "Transfer-Encoding is not defined for HTTP/1.0; send a Content-Length")
         elif codings and codings != [b"chunked"]:
-            self._refuse(400, "bad_request", "of all transfer codings this server knows chunked alone")
+            self._refuse(400, "bad_request", "unsupported transfer coding; use chunked")
         elif hosts > 1 or not (hosts or old):
             self._refuse(400, "bad_request", f"the request has {hosts} Host headers; send one")
         if self._refused:
@@ -149,7 +148,8 @@ class StrictHttpProtocol(HttpToolsProtocol):
         cycle = self.cycle
         if cycle is not None and not cycle.response_complete:
             if not cycle.more_body:
-                # These bytes follow a whole request, for whose answer theirs would be taken: only that one is given.
+                # These bytes follow a complete request, and a client would take the error for its response: send only
+                # the latter.
                 cycle.keep_alive = False
                 return
             cycle.disconnected = True
@@ -157,11 +157,11 @@ class StrictHttpProtocol(HttpToolsProtocol):
             if cycle.response_started:
                 self._close()
                 return
-        # In a context of its own: what else is logged on the event loop is not of this request.
+        # In a separate context: later log records of the event loop do not belong to this request.
         copy_context().run(self._answer, status, code, message)
 
     def _close(self) -> None:
-        """End the connection after an answer; what is left of the request's body is thrown away first."""
+        """Close the connection after a response; the rest of the request body is read and discarded first."""
         if self.cycle is not None and self.cycle.more_body:
             self._linger()
         else:
@@ -171,9 +171,9 @@ class StrictHttpProtocol(HttpToolsProtocol):
         return self._lingers or self.transport.is_closing()
 
     def _linger(self) -> None:
-        """Send the end of the stream, and read on for a while.
+        """Shut down writing, and keep reading for a while.
 
-        A socket that is closed with unread bytes resets the connection, and the client may lose the answer.
+        Closing a socket with unread bytes resets the connection, and the client may lose the response.
         """
         if self._closed():
             return
@@ -191,27 +191,27 @@ class StrictHttpProtocol(HttpToolsProtocol):
         head = b"".join([b"%s: %s\r\n" % header for header in answer.raw_headers])
         self.transport.write(STATUS_LINE[status] + head + b"\r\n" + answer.body)
         self._linger()
-        # Its method may be what is wrong with it; and nothing was done for it that takes time.
+        # The method may be what is invalid; and the duration is negligible.
         scope = {"method": "", "path": path, "client": self.client}
         report(self._metrics, scope, context, seconds=0, bytes_in=0, bytes_out=len(answer.body))
 
 
 class _Wait(NamedTuple):
     request: Any
-    """The last one, or None; another one means that the wait ended in between."""
+    """Last request on the connection, or None; if it changes, a new wait begins."""
     since: float
 
 
 class ConnectionSweeper:
-    """Closes connections that wait too long for the head of a request, or read their answer too slowly.
+    """Closes connections whose request headers do not arrive in time, or whose clients read too slowly.
 
-    uvicorn closes those that are silent after an answer, but neither new ones nor those that send a head, or what is
-    left of a refused body, byte by byte.
+    uvicorn closes connections that stay silent after a response, but neither silent new ones nor those that send
+    headers, or the rest of a refused body, byte by byte.
 
     Arguments:
-        header_seconds: for a head to arrive.
-        keep_alive_seconds: after an answer, before the next head begins.
-        limit: of connections; of more, those that have waited longest are closed at once.
+        header_seconds: time limit for receiving the request headers.
+        keep_alive_seconds: additional time after a response, before the next request starts.
+        limit: maximum number of connections; beyond it, those that have been idle longest are closed at once.
     """
 
     def __init__(self, header_seconds: float, keep_alive_seconds: float, limit: int) -> None:
@@ -221,11 +221,11 @@ class ConnectionSweeper:
         self._waits: dict[Any, _Wait] = {}
 
     def sweep(self, connections: Collection[Any], now: float) -> None:
-        """Close the connections that exceed their limits; to be called about every second.
+        """Close the connections that exceed their limits; call about once a second.
 
         Arguments:
-            connections: uvicorn's protocols, in `Server.server_state`.
-            now: in seconds.
+            connections: uvicorn's protocol objects, from `Server.server_state`.
+            now: current time, in seconds.
         """
         waits: dict[Any, _Wait] = {}
         for connection in connections:
@@ -244,6 +244,6 @@ class ConnectionSweeper:
 
 def _close(transport: Any) -> None:
     if transport.is_closing():
-        transport.abort()  # it still waits for its client to read the rest of the answer
+        transport.abort()  # it is still waiting for the client to read the rest of the response
     else:
         transport.close()

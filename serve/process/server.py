@@ -1,4 +1,4 @@
-"""One process of the server: uvicorn around the application."""
+"""One worker process: the application, run by uvicorn."""
 
 import logging
 import multiprocessing
@@ -29,18 +29,19 @@ from zoo.predictors.onnx import OnnxPredictor
 from zoo.signals import handling, stop_signals
 
 SPARE_FILES = 500
-"""Open files beside connections: models, libraries, and connections accepted between two sweeps."""
+"""Open files besides connections: models, libraries, and connections accepted between two sweeps."""
 
 _log = logging.getLogger(__name__)
 
 
 class Server(uvicorn.Server):
-    """Reports not ready as soon as it is told to stop; exits with 0 after the notice period and the requests in flight.
+    """uvicorn server with a graceful shutdown: on a stop signal it reports not ready, keeps serving for the notice
+    period, finishes the requests in flight and exits with status 0.
 
     Arguments:
-        config: of uvicorn.
-        service: that the application answers for.
-        started: called when it listens.
+        config: uvicorn's configuration.
+        service: service of the application.
+        started: called once the server is listening.
     """
 
     def __init__(self, config: uvicorn.Config, service: Service, started: Callable[[], None]) -> None:
@@ -48,7 +49,7 @@ class Server(uvicorn.Server):
         settings = service.settings
         self._service = service
         self._started = started
-        # Whoever serves alone may outlive the shell that started it.
+        # A single process may outlive the shell that started it; one of several must not outlive the supervisor.
         self._parent = os.getppid() if multiprocessing.parent_process() else None
         self._end = float("inf")
         self._sweeper = ConnectionSweeper(
@@ -61,7 +62,7 @@ class Server(uvicorn.Server):
         self._started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        # Not uvicorn's own: it raises the signal again in the end, and the process would end by it.
+        # Not uvicorn's handler, which raises the signal again at the end, so that the process would be killed by it.
         if self._service.leaving and sig == signal.SIGINT:
             self.force_exit = self.should_exit = True
         self._service.leaving = True
@@ -69,17 +70,17 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        # uvicorn itself knows nothing of SIGHUP.
+        # uvicorn itself does not handle SIGHUP.
         with super().capture_signals(), handling(stop_signals(), self.handle_exit):
             yield
 
     async def on_tick(self, counter: int) -> bool:
-        # uvicorn calls it ten times a second.
+        # Called by uvicorn ten times a second.
         if counter % 10 == 0:
             self._sweeper.sweep(self.server_state.connections, time.monotonic())
             self._service.metrics.refresh()
             if self._parent not in (None, os.getppid()) and not self._service.leaving:
-                _log.error("the process that started this one is gone; so ends this one")
+                _log.error("the parent process has exited; shutting down")
                 self.handle_exit(signal.SIGTERM, None)
         if time.monotonic() >= self._end:
             self._service.draining = self.should_exit = True
@@ -93,7 +94,7 @@ def serve(
     shared: Shared,
     started: Callable[[], None],
 ) -> None:
-    """Answer requests to a socket until SIGTERM or Ctrl-C; models load before it listens.
+    """Serve on a socket until SIGTERM or Ctrl-C; models are loaded before it listens.
 
     Raises:
         ZooError: a model cannot be loaded.
@@ -110,7 +111,7 @@ def serve(
 
 
 def uvicorn_config(app: ASGIApp, settings: Settings, metrics: Metrics) -> uvicorn.Config:
-    """uvicorn's configuration for an application: with bounds, and without a header that names the server."""
+    """uvicorn's configuration: limits from the settings, no logging of its own, no `Server` header."""
     return uvicorn.Config(
         app,
         http=partial(StrictHttpProtocol, metrics),  # type: ignore[arg-type]  # uvicorn only calls it
@@ -126,7 +127,7 @@ def uvicorn_config(app: ASGIApp, settings: Settings, metrics: Metrics) -> uvicor
 
 
 def allow_files(connections: int) -> None:
-    """Raise this process's limit on open files, of which each connection is one; log a warning if it stays too low."""
+    """Raise the limit on open files to fit this many connections; log a warning if the hard limit is too low."""
     needed = connections + SPARE_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
@@ -134,7 +135,8 @@ def allow_files(connections: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
     if allowed < needed:
         _log.warning(
-            "max_connections = %d needs %d open files, but the limit is %d: raise it (ulimit -Hn), or lower the former",
+            "max_connections = %d needs %d open files, but the limit is %d; raise it (ulimit -Hn), or lower "
+            "max_connections",
             connections,
             needed,
             hard,
@@ -143,20 +145,20 @@ def allow_files(connections: int) -> None:
 
 def _log_model(model: ServedModel) -> None:
     if model.loaded is None:
-        _log.info("%s: loaded when it is first asked for", model.name)
+        _log.info("%s: will be loaded on first use", model.name)
         return
     predictor = model.loaded.predictor
     _log.info("%s: %s", model.name, describe_predictor(predictor))
     if isinstance(predictor, OnnxPredictor) and model.package.verification_failed(predictor.precision):
-        _log.warning("%s: parity.json does not say that its ONNX file passed `zoo verify`", model.name)
+        _log.warning("%s: parity.json has no passed check of this ONNX file; run `zoo verify`", model.name)
 
 
 def describe_predictor(predictor: Predictor) -> str:
-    """Description of the device, precision and options that compute a model, for the log."""
+    """Description of a predictor's device, precision and runtime options, for the log."""
     if not isinstance(predictor, OnnxPredictor):
         return predictor.device
     runtime = predictor.runtime
     how = f"{predictor.device}, {predictor.precision}, {runtime.describe(runtime.streams)}"
     if predictor.on_cuda:
         return how
-    return f"{how}; {'tuned' if predictor.tuned else 'defaults; `zoo tune MODEL` finds the best for this machine'}"
+    return f"{how}; {'tuned' if predictor.tuned else 'default options; `zoo tune MODEL` finds the fastest ones'}"

@@ -1,6 +1,6 @@
-"""The processes of a server: one per core, since a Python process does its own part of the work on one core only.
+"""Supervisor of the worker processes: one per core, since a Python process runs its own code on one core at a time.
 
-They share an address, among whose sockets the system spreads the connections, and the memory of `serve.shared`.
+The processes share an address, among whose sockets the system balances connections, and the memory of `serve.shared`.
 """
 
 import logging
@@ -35,34 +35,37 @@ from zoo.predictors.onnx import require_onnx
 from zoo.signals import handling, stop_signals
 
 MAX_PROCESSES = 8
-"""Upper bound of the default number of processes: each takes the memory of its models."""
+"""Maximum default number of processes: each has its own copy of the models in memory."""
 RETRY_SECONDS = 5.0
-"""Time after which a process that could not start is started again."""
+"""Delay before restarting a process that failed to start."""
 SHUTDOWN_GRACE_SECONDS = 10.0
-"""Time beyond that of the settings after which processes that have not ended are killed."""
+"""Time beyond the notice and drain periods after which remaining processes are killed."""
 
 _spawn = multiprocessing.get_context("spawn")
 _log = logging.getLogger(__name__)
 
 
 class ProcessError(ZooError):
-    """A process of the server ended unexpectedly."""
+    """A worker process ended unexpectedly."""
 
 
 def run(settings: Settings) -> None:
-    """Serve until SIGTERM or Ctrl-C; models load before the address opens, so that what cannot work fails at once,
-    as bad keys do before that.
+    """Serve until SIGTERM or Ctrl-C.
+
+    API keys are read and models loaded before the server listens, so that invalid settings fail at start-up.
 
     Raises:
-        ZooError: a model or the device is not there, or the address is taken.
+        ZooError: a model or the device is not available, or the address is in use.
     """
     configure_logging(settings.log_format, settings.log_level)
     for name in unknown_variables(Settings, ENVIRONMENT_PREFIX, (WEIGHTS_VARIABLE, ORGANIZATION_VARIABLE)):
-        _log.warning("the variable %s is not a setting", name)
+        _log.warning("ignoring the environment variable %s: not a setting", name)
     ApiKeys(settings.api_keys, settings.api_keys_file)
     count = settings.processes or _default_count(settings)
     if count > 1 and not CAN_SHARE_ADDRESS:
-        raise InputError(f"processes = {count}: this system cannot spread connections among several; serve with 1")
+        raise InputError(
+            f"processes = {count}: this system cannot balance connections among processes; use --processes 1"
+        )
     with listening(settings.host, settings.port, count) as listeners:
         packages = [open_model(reference, settings.files) for reference in settings.model]
         for package in packages:
@@ -71,22 +74,22 @@ def run(settings: Settings) -> None:
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         settings = _settings_of_one(settings, count)
         if count == 1:
-            _serve(settings, packages, listeners[0], Shared.create(), partial(_log.info, "answering at %s", url))
+            _serve(settings, packages, listeners[0], Shared.create(), partial(_log.info, "serving at %s", url))
             return
         with _metrics_directory():
-            started = partial(_log.info, "answering at %s with %d processes", url, count)
+            started = partial(_log.info, "serving at %s with %d processes", url, count)
             _Supervisor(settings, packages, listeners, started).run()
 
 
 @contextmanager
 def _metrics_directory() -> Iterator[None]:
-    """A directory for the metrics of all processes, which inherit its path in their environment."""
+    """Directory for the metrics of all processes, which inherit its path through the environment."""
     try:
         folder = TemporaryDirectory(prefix="zoo-metrics-")
     except OSError as error:
         raise ProcessError(
-            f"the metrics of several processes need a folder: {error}; set TMPDIR to one that can be written, "
-            "or serve with --processes 1"
+            f"cannot create a directory for the metrics of several processes: {error}; set TMPDIR to a writable "
+            "directory, or use --processes 1"
         ) from None
     with folder as path:
         os.environ[METRICS_FOLDER] = path
@@ -99,7 +102,7 @@ def _default_count(settings: Settings) -> int:
 
 
 def _settings_of_one(settings: Settings, count: int) -> Settings:
-    """The settings of one of `count` processes: its share of the limits."""
+    """Settings of one of `count` processes, with its share of the limits."""
     return replace(
         settings,
         model_memory_mb=settings.model_memory_mb / count,
@@ -116,7 +119,7 @@ def _serve(
     started: Callable[[], None],
 ) -> None:
     with importing("serve", "serving"):
-        # Not above: whoever only starts the processes needs nothing of it, and its metrics look at the environment.
+        # Imported here: the supervisor does not need it, and prometheus_client reads the environment on import.
         from serve.process.server import serve
     serve(settings, packages, listener, shared, started)
 
@@ -125,10 +128,10 @@ def _run_worker(
     settings: Settings, packages: Sequence[Package], listener: socket.socket, shared: Shared, report: Connection
 ) -> None:
     """Run one of several processes; it reports an empty string once it listens, or the error that stopped it."""
-    # Until the server takes them over, nothing is there yet that would have to be brought to an end.
+    # Until uvicorn installs its handlers there is nothing to clean up.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     configure_logging(settings.log_format, settings.log_level)
-    # What it says of each process says nothing that is not said for all.
+    # Its messages about each process only repeat those of the supervisor.
     uvicorn = logging.getLogger("uvicorn.error")
     uvicorn.setLevel(max(uvicorn.level, logging.WARNING))
     try:
@@ -145,7 +148,7 @@ class _Worker:
     error: str = ""
 
     def receive(self) -> None:
-        """Receive its reports."""
+        """Receive pending reports of the process."""
         while self.report.poll():
             try:
                 self.error = self.report.recv()
@@ -155,19 +158,19 @@ class _Worker:
 
     @property
     def end(self) -> str:
-        """Reason why it ended."""
+        """Reason why the process ended."""
         code = self.process.exitcode or 0
         return self.error or (signal.Signals(-code).name if code < 0 else f"exit status {code}")
 
 
 class _Supervisor:
-    """Starts the processes, restarts those that die, and forwards the signals to stop.
+    """Starts the worker processes, restarts those that die, and forwards stop signals.
 
     Arguments:
-        settings: of each process.
-        packages: that each serves.
-        listeners: of each one.
-        started: called when the first ones answer.
+        settings: settings of each process.
+        packages: model directories to serve.
+        listeners: one socket per process.
+        started: called once all processes are serving.
     """
 
     def __init__(
@@ -184,16 +187,16 @@ class _Supervisor:
         self._shared = Shared.create(len(listeners))
         self._workers: dict[int, _Worker] = {}
         self._due = dict.fromkeys(range(len(listeners)), 0.0)
-        """Start time of each process that is not running, by its index."""
+        """Time at which to start each process that is not running, by its index."""
         self._stop_at = math.inf
-        """Time at which processes that still run are killed."""
+        """Time at which processes that are still running are killed."""
         self._failure = ""
 
     def run(self) -> None:
-        """Run until all have ended.
+        """Run until all processes have ended.
 
         Raises:
-            ProcessError: one could not start, or none is left.
+            ProcessError: a process failed to start, or none is left.
         """
         with handling(stop_signals(), self._on_signal):
             while self._workers or (self._due and self._stop_at == math.inf):
@@ -241,7 +244,7 @@ class _Supervisor:
         if self._stop_at < math.inf:
             return
         if not worker.ready and (self._started or not self._workers):
-            # At the start whatever is wrong is so for all; later some may go on with what they have loaded.
+            # At start-up, an error affects all processes; later, others may keep serving the models they have loaded.
             self._failure = worker.end
             self._stop()
             return
@@ -249,10 +252,10 @@ class _Supervisor:
 
         mark_process_dead(worker.process.pid)  # type: ignore[no-untyped-call]
         if worker.ready:
-            _log.error("process %s ended: %s; starting another", worker.process.pid, worker.end)
+            _log.error("process %s ended: %s; restarting", worker.process.pid, worker.end)
             self._due[index] = 0.0
         else:
-            _log.error("a process cannot start: %s; retrying in %g s", worker.end, RETRY_SECONDS)
+            _log.error("a process failed to start: %s; retrying in %g s", worker.end, RETRY_SECONDS)
             self._due[index] = time.monotonic() + RETRY_SECONDS
 
     def _on_signal(self, sig: int, frame: FrameType | None) -> None:
@@ -262,7 +265,7 @@ class _Supervisor:
     def _stop(self, sig: signal.Signals = signal.SIGTERM) -> None:
         allowed = self._settings.notice_seconds + self._settings.drain_seconds + SHUTDOWN_GRACE_SECONDS
         self._stop_at = time.monotonic() + allowed
-        # Or connections would be accepted that nobody answers, once the processes have closed their own sockets.
+        # Otherwise connections would still be accepted, and never answered, after the processes close their sockets.
         for listener in self._listeners:
             listener.close()
         self._send(sig)

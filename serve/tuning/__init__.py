@@ -1,1 +1,1 @@
-"""What is fastest on this machine: `zoo tune`, `zoo speed`."""
+"""Inference speed on this machine: `zoo tune` and `zoo speed`."""

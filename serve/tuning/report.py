@@ -1,4 +1,4 @@
-"""What `zoo tune` prints."""
+"""Output of `zoo tune`."""
 
 from collections.abc import Sequence
 
@@ -11,15 +11,14 @@ from zoo.runtime import Precision, Runtime
 
 
 def trials_table(package: Package, found: TuningResult, batches: Sequence[int]) -> Table:
-    """Every trial with its times and the reason why it was kept or not."""
+    """Table of all trials, with their times, the reason for keeping or rejecting each, and the decision."""
     serving = found.serving
     table = Table(
         "trial",
         title=f"{package.config.name}, {serving.precision}: {found.device}, {serving.processor}, cores: "
         f"{serving.cores}, threads: {serving.threads}",
-        caption=f"First the defaults were the best: {Runtime().describe(serving.threads)}. Each trial was measured in "
-        "turn with the best before it, the choice once more with the defaults; the ratio says how many times as fast "
-        "it was. Medians.",
+        caption=f"The search starts from the defaults: {Runtime().describe(serving.threads)}. Each trial alternates "
+        "with the best setting so far, and finally the choice with the defaults; the ratio is the speed-up. Medians.",
     )
     for batch in batches:
         table.add_column(f"batch {batch}, ms", justify="right")
@@ -34,13 +33,13 @@ def trials_table(package: Package, found: TuningResult, batches: Sequence[int]) 
 
 
 def summary_table(package: Package, found: TuningResult, batches: Sequence[int]) -> Table:
-    """The defaults, what was chosen, and the other precisions beside it."""
+    """Table of the defaults, the chosen options, and the other precisions for comparison."""
     table = Table(
         "precision",
         "options",
         title=f"{package.config.name}: {found.device}",
-        caption="Measured in turn; the ratio is to the first row. From parity.json: the share of images whose most "
-        "probable class is PyTorch's, and the mean total variation between the shares of a patch.",
+        caption="Measured alternately; the ratio is the speed-up over the first row. From parity.json: share of images "
+        "with the same top class as PyTorch, and mean total variation between patch shares.",
     )
     for batch in batches:
         table.add_column(f"batch {batch}, ms", justify="right")
@@ -66,7 +65,7 @@ def _parity(package: Package, precision: Precision) -> tuple[str, str]:
 
 
 def describe_choice(found: TuningResult) -> str:
-    """Description of what is served from now on."""
+    """Description of the chosen precision and options."""
     serving = found.serving
     if found.on_cuda:
         return serving.precision

@@ -1,4 +1,4 @@
-"""`zoo speed`: how fast this machine computes each ONNX file of a model."""
+"""`zoo speed`: inference speed of each ONNX file of a model on this machine."""
 
 from serve.settings import MAX_BATCH
 from serve.tuning.stopwatch import Setting, Stopwatch
@@ -10,23 +10,23 @@ from zoo.predictors.onnx import OnnxPredictor, require_onnx
 from zoo.runtime import Device, Precision, Runtime
 
 BATCHES = (1, MAX_BATCH)
-"""Batch sizes that are measured."""
+"""Measured batch sizes."""
 
 
 def measure_speed(
     package: Package, device: Device = "auto", threads: int = 0, seconds: float = 1.0, measure: Measure | None = None
 ) -> dict[Precision, Speed]:
-    """Measure a model in all its precisions, in turn, with the default options; nothing is written.
+    """Measure a model alternately in all its precisions, with the default options; nothing is written.
 
     Arguments:
-        package: the model directory.
-        device: `cuda` fails where there is none; `auto` takes CUDA where it works, else the CPU.
-        threads: on the CPU, in all; 0 for one a core.
-        seconds: for which each precision is measured at each batch size.
-        measure: None for a stopwatch.
+        package: model directory.
+        device: `cuda` fails if there is none; `auto` uses CUDA if it works, else the CPU.
+        threads: number of CPU threads; 0 for one per core.
+        seconds: measuring time of each precision at each batch size.
+        measure: measuring function; None for a `Stopwatch`.
 
     Raises:
-        PackageError: there is no ONNX file, or one is damaged or of other weights.
+        PackageError: there is no ONNX file, or one is damaged or was exported from other weights.
         DeviceError, MissingDependencyError: as for `OnnxPredictor`.
     """
     if not package.precisions:

@@ -1,4 +1,4 @@
-"""Times of a model's settings on this machine, measured in turn, so that a busy machine slows all alike."""
+"""Measured times of a model's settings; settings alternate, so that other load on the machine slows all of them."""
 
 import statistics
 import time
@@ -14,19 +14,19 @@ from zoo.runtime import Device, Precision, Runtime
 
 TURNS = 7
 WARM_UP = 2
-"""Calls before the first turn: ONNX Runtime plans its memory in the first and allocates it at once in the second."""
+"""Calls before the first turn: ONNX Runtime plans its memory in the first, and allocates it as one in the second."""
 
 QUIET_SECONDS = 0.02
-"""How long this process must be idle before a measurement starts ..."""
+"""Time that this process must be idle before a measurement starts."""
 MAX_QUIET_WAIT = 1.0
-"""... and how many seconds are waited for that at most."""
+"""Maximum time to wait for that, in seconds."""
 
 Seconds = Mapping[int, float]
-"""Time of a batch, by the number of images in it."""
+"""Time to compute a batch, by batch size."""
 
 
 class Setting(NamedTuple):
-    """An ONNX file of a model and how it is computed."""
+    """ONNX file of a model, and the options to run it with."""
 
     precision: Precision
     runtime: Runtime
@@ -36,10 +36,9 @@ class Stopwatch:
     """Measures settings of one model.
 
     Arguments:
-        package: the model directory.
+        package: model directory.
         device, threads: as for `OnnxPredictor`.
-        seconds: for which each setting is measured at each batch size, in all its turns; it is called once a turn at
-            least.
+        seconds: measuring time of each setting at each batch size, over all turns; a turn is at least one call.
     """
 
     def __init__(self, package: Package, device: Device, threads: int, seconds: float) -> None:
@@ -50,8 +49,8 @@ class Stopwatch:
         self._open: dict[Setting, OnnxPredictor] = {}
 
     def __call__(self, settings: Sequence[Setting], batches: Sequence[int]) -> list[Seconds]:
-        """Median times of different settings for batches of random images of each of these sizes."""
-        # The best setting so far is measured again and again; the others make room.
+        """Median times of the settings, for batches of random images of these sizes."""
+        # Keep the sessions that are measured again, such as the best one so far; close the others.
         self._open = {setting: self._open.get(setting) or self._predictor(setting) for setting in settings}
         size, random = self._package.config.input_size, np.random.default_rng(0)
         measured: list[dict[int, float]] = [{} for _ in settings]
@@ -67,7 +66,7 @@ class Stopwatch:
 
 
 def in_turn(calls: Sequence[Callable[[], object]], seconds: float) -> list[float]:
-    """Median time of each call, over the turns, of its median in a turn; `seconds` as for `Stopwatch`."""
+    """Median time of each call: the median over all turns of the median within a turn; `seconds` as for `Stopwatch`."""
     for call in calls:
         for _ in range(WARM_UP):
             call()
@@ -91,7 +90,7 @@ def _one_turn(call: Callable[[], object], seconds: float) -> float:
 
 
 def wait_for_quiet() -> None:
-    """Wait until the threads of the previous measurement sleep: libraries let them spin for about 40 ms."""
+    """Wait until the threads of the previous measurement are idle: libraries let them spin for about 40 ms."""
     until = time.monotonic() + MAX_QUIET_WAIT
     used = time.process_time()
     while time.monotonic() < until:

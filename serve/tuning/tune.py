@@ -1,4 +1,4 @@
-"""`zoo tune`: the fastest run-time options of a model on this machine, found by measurement."""
+"""`zoo tune`: a search by measurement for the fastest runtime options of a model on this machine."""
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -17,39 +17,37 @@ from zoo.predictors.onnx import OnnxPredictor
 from zoo.runtime import Device, Precision, Runtime
 
 MARGIN = 0.03
-"""A setting is faster than another, or slower, if their times differ by more than this share."""
+"""Relative difference of times above which a setting counts as faster or slower than another."""
 
 PARTS = (1, 2, 4, 8, 16, 0)
-"""Maximum images in a part; the first of those that divide a batch alike stands for all, as it also says how larger
-batches would be divided."""
+"""Candidates for the maximum images in a part. Of those that divide a batch in the same way, only the first is tried;
+it also determines how larger batches are divided."""
 
 FINAL = "the choice against the defaults"
-"""Name of the last trial, which decides."""
+"""Name of the final, decisive trial."""
 
-_REMEDY = (
-    "copy the model directory to where you may write and name it as local-dir:PATH, or only measure, with --dry-run"
-)
+_REMEDY = "copy the model directory to a writable place and pass it as local-dir:PATH, or measure only, with --dry-run"
 
 Measure = Callable[[Sequence[Setting], Sequence[int]], Sequence[Seconds]]
-"""Times of different settings, measured in turn, for batches of these numbers of images: a `Stopwatch`."""
+"""Function that measures settings alternately at the given batch sizes, such as a `Stopwatch`."""
 
 Progress = Callable[[str], object]
-"""Called with a description of what is measured next."""
+"""Callback with a description of the next measurement."""
 
 
 @dataclass(frozen=True, slots=True)
 class TuningResult:
-    """The result of tuning a model."""
+    """Result of tuning a model."""
 
     serving: Serving
-    """To be written into its directory."""
+    """Content of `serving.json`."""
     device: str
-    """Name of the device that computed."""
+    """Name of the device."""
     on_cuda: bool
-    """There is nothing to choose there, and only the precision is new."""
+    """Whether the device is CUDA, which has no options to tune: only the precision may change."""
     compared: Mapping[Setting, Seconds]
-    """The default options in the chosen precision, the chosen ones where they are others, and these in the other
-    precisions; in turn."""
+    """Times, measured alternately, of the default options in the chosen precision, of the chosen ones if they differ,
+    and of the latter in the other precisions."""
 
 
 def tune(
@@ -62,25 +60,25 @@ def tune(
     measure: Measure | None = None,
     report: Progress = lambda words: None,
 ) -> TuningResult:
-    """Find how to compute a model here; nothing is written.
+    """Find the fastest runtime options of a model on this machine; nothing is written.
 
     Arguments:
-        package: the model directory.
-        precision: of the ONNX file; None for what `serving.json` says, or single precision.
-        device: `cuda` fails where there is none; `auto` takes CUDA where it works, else the CPU.
-        threads: on the CPU, in all; 0 for one a core.
-        batch: images in a large batch, at least 2.
-        seconds: for which each setting is measured at each batch size.
-        measure: None for a stopwatch.
+        package: model directory.
+        precision: precision of the ONNX file; None for the one in `serving.json`, or single precision.
+        device: `cuda` fails if there is none; `auto` uses CUDA if it works, else the CPU.
+        threads: number of CPU threads; 0 for one per core.
+        batch: size of the large batch, at least 2.
+        seconds: measuring time of each setting at each batch size.
+        measure: measuring function; None for a `Stopwatch`.
         report: called before each measurement.
 
     Raises:
-        PackageError: there is no ONNX file in this precision, or one that is there is damaged or of other weights.
+        PackageError: there is no ONNX file in this precision, or one is damaged or was exported from other weights.
         DeviceError, MissingDependencyError: as for `OnnxPredictor`.
     """
     before = _previous(package)
     precision = precision or before.precision
-    # All are opened now, so that one that cannot be is not found out after minutes.
+    # Open all of them now, so that an invalid file is reported at once and not after minutes.
     predictors = [
         OnnxPredictor.open(package, device, threads, one, Runtime())
         for one in dict.fromkeys((precision, *package.precisions))
@@ -99,7 +97,7 @@ def tune(
 
     compared = compare(*dict.fromkeys((default, chosen)), *(Setting(other, runtime) for other in others))
     if chosen != default:
-        # A search may keep what only noise made faster.
+        # The search may keep an option that was faster only by noise.
         kept, reason = judge(compared[default], compared[chosen])
         times = (_by_name(compared[chosen]), _by_name(compared[default]))
         trials = (*trials, Trial(runtime, *times, kept, f"{FINAL}: {reason}"))
@@ -107,7 +105,7 @@ def tune(
             runtime = Runtime()
             compared = compare(default, *(Setting(other, runtime) for other in others))
     if on_cuda:
-        # What was found for this file on the CPU holds there still.
+        # Options found for this file on the CPU remain valid there.
         serving = replace(before if before.onnx_sha256 == digest else Serving(), precision=precision)
     else:
         import onnxruntime
@@ -119,10 +117,10 @@ def tune(
 def search(
     measure: Measure, precision: Precision, threads: int, batch: int, report: Progress = lambda words: None
 ) -> tuple[Runtime, tuple[Trial, ...]]:
-    """The fastest options for batches of 1 and of `batch` images, and every trial on the way.
+    """Search the fastest options for batches of 1 and of `batch` images; returns them and all trials.
 
-    It starts from the defaults and changes one thing after the other; see `judge` for what is kept. How a batch is
-    divided is one thing: the best size of a part depends on the number of streams.
+    A coordinate search from the defaults, which changes one option at a time and keeps it according to `judge`. The
+    number of streams and the size of a part, which depend on each other, are changed together.
     """
     best, trials = Runtime(), list[Trial]()
 
@@ -130,7 +128,7 @@ def search(
         nonlocal best
         candidate = replace(best, **changes)
         report(name)
-        # A busy machine makes anything the fastest once: what seems faster must be so again.
+        # Load on the machine can make any setting the fastest once: it must be so twice.
         for _ in range(2):
             against, seconds = measure((Setting(precision, best), Setting(precision, candidate)), batches)
             kept, reason = judge(against, seconds)
@@ -149,7 +147,7 @@ def search(
         candidate = Runtime(streams, part)
         if division(candidate) not in seen:
             seen.add(division(candidate))
-            # A single image is computed by all threads in any case.
+            # A single image always uses all threads.
             consider((batch,), candidate.describe(threads), streams=streams, part=part)
     if threads > 1:
         shared = best.on(threads).streams < threads
@@ -160,32 +158,32 @@ def search(
 
 
 def judge(against: Seconds, seconds: Seconds) -> tuple[bool, str]:
-    """Whether a setting is to be kept: it is faster at a batch size, and slower at none, by more than the margin.
+    """Decide whether to keep a setting: it must be faster at some batch size, and slower at none, by the margin.
 
     Returns:
-        that, and the reason in words.
+        Whether to keep it, and the reason.
     """
     ratios = {batch: against[batch] / seconds[batch] for batch in seconds}
     faster = [batch for batch, ratio in ratios.items() if ratio > 1 + MARGIN]
     slower = [batch for batch, ratio in ratios.items() if ratio < 1 / (1 + MARGIN)]
     words = " and ".join(f"{ratio:.2f} times as fast at batch {batch}" for batch, ratio in ratios.items())
     if faster and slower:
-        return False, f"{words}: it must not cost one what it gives to the other"
+        return False, f"{words}: faster at one batch size but slower at the other"
     if not faster and not slower:
-        return False, f"{words}: less than {MARGIN:.0%} counts as nothing"
+        return False, f"{words}: within the margin of {MARGIN:.0%}"
     return bool(faster), words
 
 
 def check_writable(package: Package, name: str = SERVING_FILE) -> None:
-    """Raise `InputError` if a file of this name cannot be written into a model directory."""
+    """Raise `InputError` if a file with this name cannot be written to a model directory."""
     require_writable(package.path, f"{name} into {package.path}", _REMEDY)
 
 
 def write(serving: Serving, package: Package) -> Path:
-    """Write `serving.json` into a model directory.
+    """Write `serving.json` to a model directory.
 
     Raises:
-        InputError: nothing can be written there.
+        InputError: the directory is not writable.
     """
     with writing(f"{SERVING_FILE} into {package.path}", _REMEDY):
         serving.write(package)

@@ -67,5 +67,5 @@ def test_training_images_are_refused(
     before = sorted(tmp_path.iterdir())
     ended = run_zoo(command, model, "--data", plain, "--split", name)
     assert ended.returncode == 1
-    assert re.search(r"--split train: .*; name another split", ended.stderr)
+    assert re.search(r"--split train: .*; choose another", ended.stderr)
     assert sorted(tmp_path.iterdir()) == before

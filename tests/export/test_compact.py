@@ -76,7 +76,7 @@ def test_rounding_twice_changes_nothing(package, tmp_path):
 
 def test_a_directory_that_is_there_stays_as_it_is(package, tmp_path):
     (tmp_path / "new").mkdir()
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="already exists"):
         compact(package, tmp_path / "new")
     assert list((tmp_path / "new").iterdir()) == []
 
@@ -87,6 +87,6 @@ def test_weights_beyond_half_precision_are_refused(package, tmp_path):
     save_file(weights, package.path / WEIGHTS_FILE)
     config = dataclasses.replace(package.config, weights_sha256=sha256(package.path / WEIGHTS_FILE))
     (package.path / CONFIG_FILE).write_text(config.to_json())
-    with pytest.raises(InputError, match=r"classifier\.weight has numbers up to 1e\+06: half precision ends at 65504"):
+    with pytest.raises(InputError, match=r"classifier\.weight has values up to 1e\+06, .* 65504"):
         compact(Package.open(package.path), tmp_path / "new")
     assert not (tmp_path / "new").exists()

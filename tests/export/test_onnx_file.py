@@ -105,13 +105,13 @@ def test_a_model_at_another_input_size_has_another_identity(package, pixels, tmp
 
 
 def test_an_input_size_below_the_smallest_is_refused(package, tmp_path):
-    with pytest.raises(InputError, match=r"input_size = 31: the smallest is 32"):
+    with pytest.raises(InputError, match="input_size = 31: must be at least 32"):
         export_onnx(package, tmp_path / "model.onnx", input_size=31)
     assert not (tmp_path / "model.onnx").exists()
 
 
 def test_a_configuration_of_other_classes_is_refused(make_network, exported, tmp_path):
-    with pytest.raises(InputError, match="100 classes, its configuration 10"):
+    with pytest.raises(InputError, match="100 classes, but its configuration 10"):
         export_network(make_network("wrn16-ours", 100), exported("wrn16-ours").config, tmp_path / "model.onnx")
 
 
@@ -144,7 +144,7 @@ def test_in_8_bits_it_answers_nearly_alike_and_says_how_it_was_made(exported, pi
 
 def test_8_bits_take_images_of_the_model_s_size(exported, pixels, tmp_path):
     model, file = exported("wrn16-ours"), tmp_path / "model.onnx"
-    with pytest.raises(InputError, match=r"8 bits take training images, .* name them with --data"):
+    with pytest.raises(InputError, match="set --data"):
         export_network(model.network, model.config, file, "int8")
     with pytest.raises(InputError, match=r"expects uint8 pixels \[N, 3, 32, 32\]"):
         export_network(model.network, model.config, file, "int8", pixels(2, 40))

@@ -37,5 +37,5 @@ def test_half_precision_inside_and_single_outside(variant, make_network, pixels)
 def test_weights_beyond_half_precision_are_refused(make_network):
     folded = fold(make_network("wrn16"))
     folded.network.classifier.weight[0, 0] = 1e5
-    with pytest.raises(InputError, match=r"network\.classifier\.weight has numbers up to 1e\+05"):
+    with pytest.raises(InputError, match=r"network\.classifier\.weight has values up to 1e\+05"):
         in_half(folded)

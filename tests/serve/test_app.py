@@ -137,7 +137,7 @@ def test_patch_semantics_as_a_image(client: TestClient, photo_file: Path) -> Non
 def test_a_image_shows_one_file_only(client: TestClient, photo_file: Path) -> None:
     response = send(client, "/patch-semantics", photo_file, photo_file, headers={"Accept": "image/png"})
     assert response.status_code == 413
-    assert "more files than 1" in response.json()["error"]["message"]
+    assert "the limit of 1" in response.json()["error"]["message"]
 
 
 def test_models_describes_what_is_served(client: TestClient) -> None:

@@ -1,10 +1,10 @@
-/** The server's HTTP interface. */
+/** Client of the server's HTTP API. */
 
 const TRIES = 4;
-const LONGEST_WAIT = 30;
+const MAX_WAIT = 30;
 const KEY = "zoo-api-key";
 
-/** An answer that is not 2xx, or none at all (`status` 0); the message is for people. */
+/** A response other than 2xx, or none (`status` 0), with a human-readable message. */
 export class ServerError extends Error {
   constructor(status, message) {
     super(message);
@@ -12,23 +12,23 @@ export class ServerError extends Error {
   }
 }
 
-/** The key that requests carry; it is forgotten with the tab. */
+/** API key sent with requests; kept until the tab is closed. */
 export const apiKey = {
   get: () => sessionStorage.getItem(KEY),
   set: (key) => sessionStorage.setItem(KEY, key),
 };
 
-/** The URL of an endpoint, also behind a proxy that serves the page under a path. */
+/** URL of an endpoint, also behind a proxy that adds a path prefix. */
 export function endpoint(path, parameters = {}) {
   const url = new URL(path, document.baseURI);
   url.search = new URLSearchParams(parameters);
   return url;
 }
 
-/** What the server serves, the default model first. */
+/** Served models, the default one first. */
 export const getModels = () => request(endpoint("models"), {});
 
-/** An image that the server has itself. */
+/** Sample image from the server. */
 export async function getSample(name) {
   const response = await send(endpoint(`page/samples/${name}`), {});
   if (!response.ok) throw await errorOf(response);
@@ -36,7 +36,7 @@ export async function getSample(name) {
   return new File([blob], name, { type: blob.type });
 }
 
-/** Send an image as it is; `onWait(seconds)` is called before each wait for a busy server. */
+/** Send an image unchanged; `onWait(seconds)` is called before each retry of a busy server. */
 export function postImage(url, image, { signal, onWait }) {
   const body = new FormData();
   body.append("file", image, image.name);
@@ -62,21 +62,21 @@ async function send(url, init) {
     return await fetch(url, { ...init, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new ServerError(0, "The server cannot be reached, or it cut the connection; is the image very large?");
+    throw new ServerError(0, "Cannot reach the server, or it closed the connection; the image may be too large.");
   }
 }
 
 async function errorOf(response) {
   const answer = await response.json().catch(() => ({}));
-  const message = answer.error?.message ?? `the server answered ${response.status} ${response.statusText}`;
+  const message = answer.error?.message ?? `the server responded with ${response.status} ${response.statusText}`;
   return new ServerError(response.status, message);
 }
 
-/** Seconds of `Retry-After`, which is a number or a date (RFC 9110, section 10.2.3). */
+/** Value of `Retry-After` in seconds; the header is a number or a date (RFC 9110, section 10.2.3). */
 function retryAfter(response) {
   const text = response.headers.get("Retry-After") ?? "1";
   const seconds = Number.isNaN(Number(text)) ? (Date.parse(text) - Date.now()) / 1000 : Number(text);
-  return Math.min(Math.max(seconds || 1, 0.1), LONGEST_WAIT);
+  return Math.min(Math.max(seconds || 1, 0.1), MAX_WAIT);
 }
 
 function pause(seconds, signal) {

@@ -2,12 +2,12 @@
 
 import { element, percent } from "./dom.js";
 
-/** Fill a list with rows {label, share, colour}; a row without a colour is of no class. */
+/** Fill a list with rows {label, share, colour}; rows that are not classes have no colour. */
 export function fillBars(list, rows) {
   list.replaceChildren(...rows.map(bar));
 }
 
-/** Rows of what the server calls `classes` or `top`. */
+/** Rows for the entries of `classes` or `top` in a response. */
 export function rowsOf(shares, model) {
   return shares.map(({ label, probability }) => ({
     label,

@@ -1,6 +1,6 @@
-/** Requests as commands of a shell. */
+/** Requests as shell commands. */
 
-/** One curl command a URL; the key stands in a variable, so that it is not copied about. */
+/** One curl command per URL; an API key is referenced as a variable, so that it is not copied along. */
 export function curlCommands(urls, fileName, withKey) {
   const key = withKey ? `-H "Authorization: Bearer $API_KEY" ` : "";
   return urls.map((url) => `curl ${key}-F ${quote(`file=@${quoteName(fileName)}`)} ${quote(url.href)}`).join("\n");
@@ -8,5 +8,5 @@ export function curlCommands(urls, fileName, withKey) {
 
 const quote = (text) => (/^[\w@=./:-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`);
 
-/** curl reads `;` and `,` in a file's name as its own, unless the name stands in quotes. */
+/** curl interprets `;` and `,` in a file name, unless the name is quoted. */
 const quoteName = (name) => (/[;,"\\]/.test(name) ? `"${name.replace(/["\\]/g, String.raw`\$&`)}"` : name);

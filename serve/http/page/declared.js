@@ -1,14 +1,14 @@
-/** Maps that a network declares beside its semantic map, each by its kind: a number, a name or both for each cell. */
+/** Maps that a network declares besides its semantic map; their cells have a number, a name or both. */
 
-/** Of scalar maps, which have no classes to take a colour from. */
+/** Colour of scalar maps, which have no classes. */
 export const SCALAR_COLOUR = "#7a1fa2";
 
 const numbers = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 
-/** A number for people: 3 significant digits; null stands for what is not finite. */
+/** Format a number with 3 significant digits; null stands for a number that is not finite. */
 export const format = (number) => (number === null ? "none" : numbers.format(number));
 
-/** One entry of `maps` in an answer of /patch-semantics; cells are counted row by row. */
+/** One entry of `maps` in a response of /patch-semantics; cells are indexed row by row. */
 export class DeclaredMap {
   constructor({ name, kind, title, legend, colours, values }) {
     this.name = name;
@@ -16,9 +16,9 @@ export class DeclaredMap {
     this.title = title;
     this.legend = legend;
     this.colours = colours;
-    /** The index of each cell's name, or null where cells have numbers only. */
+    /** Index of each cell's name; null if cells only have numbers. */
     this.indices = null;
-    /** The number of each cell, or null where cells have names only. */
+    /** Number of each cell; null if cells only have names. */
     this.numbers = null;
     if (kind === "scalar map") this.numbers = values.flat();
     else if (kind === "index map") this.indices = values.flat();
@@ -31,12 +31,12 @@ export class DeclaredMap {
     this.numbers = cells.map((cell) => grids[this.indices[cell]][cell]);
   }
 
-  /** The colour of a cell, as #rrggbb. */
+  /** Colour of a cell, as #rrggbb. */
   colourOf(cell) {
     return (this.indices && this.colours[this.indices[cell]]) ?? SCALAR_COLOUR;
   }
 
-  /** What a cell has: its name, its number, or both. */
+  /** Text of a cell: its name, its number, or both. */
   textOf(cell) {
     const parts = [];
     if (this.indices) parts.push(this.legend[this.indices[cell]] ?? String(this.indices[cell]));

@@ -1,14 +1,14 @@
-/** What the page saves as files. */
+/** Downloads of maps and responses. */
 
 import { drawPhoto } from "./photo.js";
 
-/** Pixels that a canvas can have in every browser. */
-const MOST_PIXELS = 16_000_000;
+/** Canvas size that every browser supports, in pixels. */
+const MAX_PIXELS = 16_000_000;
 
-/** The map over its image as a PNG, at the image's resolution where that is neither tiny nor huge. */
+/** Draw the map over its image as a PNG, at the image's resolution unless that is tiny or huge. */
 export function drawMap(photo, map, cells, opacity) {
   const canvas = document.createElement("canvas");
-  drawPhoto(canvas, photo, MOST_PIXELS);
+  drawPhoto(canvas, photo, MAX_PIXELS);
   const { width, height } = canvas;
   const area = map.area.map((share, index) => Math.round(share * (index % 2 ? height : width)));
   const context = canvas.getContext("2d");
@@ -22,7 +22,7 @@ export function drawMap(photo, map, cells, opacity) {
   return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
 }
 
-/** Let the browser save a blob. */
+/** Save a blob as a file. */
 export function save(blob, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);

@@ -1,16 +1,16 @@
-/** Where images come from: the file dialog, a drop, the clipboard, and the samples. */
+/** Image sources: file dialog, drag and drop, clipboard and samples. */
 
 import { getSample } from "./api.js";
 import { byId } from "./dom.js";
 
-/** Call `take` with each image that the user gives: a file, or the promise of one. */
+/** Call `take` with each image that the user provides: a file, or a promise of one. */
 export function onImage(take) {
   const takeFirst = (files) => files.length && take(files[0]);
 
   const input = byId("file");
   input.addEventListener("change", () => {
     takeFirst([...input.files]);
-    input.value = ""; // the same file can be chosen again
+    input.value = ""; // so that the same file can be chosen again
   });
   document.addEventListener("paste", (event) => takeFirst(event.clipboardData.files));
   for (const button of document.querySelectorAll("[data-sample]")) {

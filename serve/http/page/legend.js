@@ -1,21 +1,21 @@
-/** The classes that are in the maps, with their colours and mean shares. */
+/** Legend: the classes in the maps, with their colours and mean shares. */
 
 import { byId, element, percent } from "./dom.js";
 
-const MOST_ROWS = 12;
+const MAX_ROWS = 12;
 
 /**
  * Fill the legend.
  *
- * @param {{model: object, map: SemanticMap}[]} answers one or two, of the same classes.
- * @param {(index: number) => void} onClass a class was pressed.
+ * @param {{model: object, map: SemanticMap}[]} answers one or two, with the same classes.
+ * @param {(index: number) => void} onClass called when a class is clicked.
  */
 export function fillLegend(answers, onClass) {
   const [{ model, map }] = answers;
   const view = (index) => ({ kind: "class", index });
   const present = [...new Set(answers.flatMap((answer) => answer.map.present()))];
   present.sort((a, b) => map.mean(view(b)) - map.mean(view(a)));
-  const rows = present.slice(0, MOST_ROWS).map((index) => {
+  const rows = present.slice(0, MAX_ROWS).map((index) => {
     const swatch = element("span", { className: "swatch" });
     swatch.style.setProperty("--colour", model.colours[index]);
     const button = element("button", { type: "button", onclick: () => onClass(index) }, swatch, model.classes[index]);
@@ -28,7 +28,7 @@ export function fillLegend(answers, onClass) {
   byId("legend").replaceChildren(...(answers.length > 1 ? [head(answers)] : []), element("tbody", {}, ...rows));
 }
 
-/** Mark the class whose share is shown; undefined for none. */
+/** Mark the class that is shown; undefined for none. */
 export function markLegend(shown) {
   for (const button of byId("legend").querySelectorAll("button")) {
     button.ariaPressed = String(Number(button.dataset.index) === shown);
@@ -40,7 +40,7 @@ function head(answers) {
   return element("thead", {}, element("tr", {}, element("td"), ...names));
 }
 
-/** A name that can continue on the next line after each dot. */
+/** A name with line break opportunities after each dot. */
 function breakable(name) {
   return name.split(/(?<=\.)/).flatMap((part) => [element("wbr"), part]);
 }

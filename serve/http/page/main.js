@@ -1,11 +1,11 @@
-/** The page: from an image and one or two models to their answers. */
+/** Main module: sends an image to one or two models and shows their results. */
 
 import { apiKey, endpoint, postImage, ServerError } from "./api.js";
 import { fillBars, rowsOf } from "./bars.js";
 import { curlCommands } from "./curl.js";
 import { byId, element, percent } from "./dom.js";
 import { fillLegend, markLegend } from "./legend.js";
-import { MOST_CLASSES, rangeOf, SemanticMap } from "./map.js";
+import { MAX_CLASSES, rangeOf, SemanticMap } from "./map.js";
 import { Models } from "./models.js";
 import { Pane } from "./pane.js";
 import { decode } from "./photo.js";
@@ -19,7 +19,7 @@ let running = null;
 const models = new Models(() => image && attempt(ask));
 const views = new Views(paint);
 
-/** Do one thing at a time: a newer one stops an older. */
+/** Run one task at a time; a new one aborts the previous one. */
 async function attempt(work) {
   running?.abort();
   const own = new AbortController();
@@ -33,7 +33,7 @@ async function attempt(work) {
   } catch (error) {
     if (!own.signal.aborted) showError(error);
   } finally {
-    own.abort(); // what is left of work that failed
+    own.abort(); // requests still running after a failure
     if (running === own) byId("answer").ariaBusy = "false";
   }
 }
@@ -48,12 +48,12 @@ async function take(given, signal) {
 async function ask(signal) {
   await models.load();
   const { file } = image;
-  say(`Asking about ${file.name}…`);
-  const onWait = (seconds) => say(`The server is busy; asking again in ${Math.ceil(seconds)} s…`);
+  say(`Classifying ${file.name}…`);
+  const onWait = (seconds) => say(`Server busy; retrying in ${Math.ceil(seconds)} s…`);
   const received = await Promise.all(models.chosen.map((model) => askModel(model, file, { signal, onWait })));
   image.photo = await decode(file);
   if (signal.aborted) return;
-  if (!image.photo) throw new Error("The server read this image, but this browser cannot show it.");
+  if (!image.photo) throw new Error("The server decoded this image, but this browser cannot display it.");
   answers = received;
   show();
 }
@@ -62,7 +62,7 @@ async function askModel(model, file, options) {
   const parameters = { model: model.name };
   const urls = [
     endpoint("classify", parameters),
-    endpoint("patch-semantics", { ...parameters, top_k: Math.min(model.classes.length, MOST_CLASSES) }),
+    endpoint("patch-semantics", { ...parameters, top_k: Math.min(model.classes.length, MAX_CLASSES) }),
   ];
   const [classify, semantics] = await Promise.all(urls.map((url) => postImage(url, file, options)));
   const map = new SemanticMap(semantics.results[0], model);
@@ -108,11 +108,11 @@ async function copy() {
   const commands = byId("commands");
   getSelection().selectAllChildren(commands);
   try {
-    // Browsers have it at https:// and at localhost only.
+    // Only available over https:// and on localhost.
     await navigator.clipboard.writeText(commands.textContent);
     say("Copied.");
   } catch {
-    say("Selected: copy it with your keyboard.");
+    say("Selected; copy with the keyboard.");
   }
 }
 
@@ -122,7 +122,7 @@ function say(words) {
 
 function showError(error) {
   say("");
-  byId("answer").hidden = true; // it was another image's, or another model's
+  byId("answer").hidden = true; // it belongs to another image or model
   byId("error").textContent = error.message;
   byId("error").hidden = false;
   if (error instanceof ServerError && error.status === 401) {

@@ -1,71 +1,71 @@
-/** A semantic map: what the server says of each cell, and its colours. */
+/** Semantic maps: the server's results for each cell, and their colours. */
 
 import { DeclaredMap, SCALAR_COLOUR } from "./declared.js";
 
 const NONE_COLOUR = "#20242b";
 
-/** More classes a cell are not asked for: each of those that are left out has a share below 1%. */
-export const MOST_CLASSES = 100;
+/** Classes requested per cell; each of the others has a share below 1%. */
+export const MAX_CLASSES = 100;
 
-/** One image's answer of /patch-semantics; cells are counted row by row. */
+/** Response of /patch-semantics for one image; cells are indexed row by row. */
 export class SemanticMap {
   /**
-   * @param {object} result of the answer.
-   * @param {{classes: string[], colours: string[]}} model that answered.
+   * @param {object} result entry of `results` in the response.
+   * @param {{classes: string[], colours: string[]}} model entry of `/models`.
    */
   constructor(result, model) {
     this.rows = result.grid.rows;
     this.columns = result.grid.columns;
     const { width, height } = result.image;
     const [left, top, right, bottom] = result.box;
-    /** What the grid covers: left, top, width and height, as shares of the image's sides. */
+    /** Area that the grid covers: left, top, width and height, as fractions of the image's sides. */
     this.area = [left / width, top / height, (right - left) / width, (bottom - top) / height];
     this.patches = result.patches.flat();
     this.none = this.patches.map((patch) => patch.none);
-    /** Whether the server names the nearest entity of each cell. */
+    /** Whether the response has the nearest entity of each cell. */
     this.hasEntities = this.patches.some((patch) => patch.entity);
     this.classes = model.classes;
     this.colours = model.colours.map(channels);
     const index = new Map(model.classes.map((label, index) => [label, index]));
     this.best = this.patches.map((patch) => index.get(patch.label));
     this.shares = model.classes.map(() => new Float32Array(this.patches.length));
-    /** The other maps that the network declares, by name. */
+    /** Other maps that the network declares, by name. */
     this.declared = new Map((result.maps ?? []).map((map) => [map.name, new DeclaredMap(map)]));
     this.patches.forEach((patch, cell) => {
       for (const { label, probability } of patch.top) this.shares[index.get(label)][cell] = probability;
     });
   }
 
-  /** The cell at a point of the box, [x, y] from 0 to 1; the nearest one to a point outside. */
+  /** The cell at a point in the box, [x, y] from 0 to 1; the nearest one for a point outside. */
   cellAt([x, y]) {
     const index = (share, count) => Math.min(Math.max(Math.floor(share * count), 0), count - 1);
     return index(y, this.rows) * this.columns + index(x, this.columns);
   }
 
-  /** The point in the middle of a cell. */
+  /** Centre of a cell. */
   middleOf(cell) {
     return [((cell % this.columns) + 0.5) / this.columns, (Math.floor(cell / this.columns) + 0.5) / this.rows];
   }
 
-  /** A cell's area, as shares of the grid's. */
+  /** Area of a cell, as fractions of the grid's sides. */
   areaOf(cell) {
     const [x, y] = this.middleOf(cell);
     return [x - 0.5 / this.columns, y - 0.5 / this.rows, 1 / this.columns, 1 / this.rows];
   }
 
-  /** What people call a cell. */
+  /** Display name of a cell. */
   nameOf(cell) {
     return `Row ${Math.floor(cell / this.columns) + 1}, column ${(cell % this.columns) + 1}`;
   }
 
-  /** All cells as if they were one: its classes, best first, and `none`. */
+  /** Mean shares over all cells: the classes, in descending order, and `none`. */
   average() {
     const top = this.classes.map((label, index) => ({ label, probability: this.mean({ kind: "class", index }) }));
     top.sort((a, b) => b.probability - a.probability);
     return { top, none: this.mean({ kind: "none" }) };
   }
 
-  /** The values that a view shows, one for each cell; none where the network declares no such map. */
+  /** Values shown by a view, one per cell; empty if the network does not declare such a map. */
   values(view) {
     if (view.kind === "declared") {
       const map = this.declared.get(view.name);
@@ -76,20 +76,20 @@ export class SemanticMap {
     return this.patches.map((patch) => patch.probability);
   }
 
-  /** The classes that are the best of some cell. */
+  /** Classes that are the best class of some cell. */
   present() {
     return [...new Set(this.best)];
   }
 
-  /** The mean over the cells of what a view shows. */
+  /** Mean over all cells of the values shown by a view. */
   mean(view) {
     return this.values(view).reduce((sum, value) => sum + value, 0) / this.patches.length;
   }
 
   /**
-   * The map as an image, a pixel a cell: the colour says which class, the opacity how much.
+   * The map as an image with one pixel per cell: the colour encodes the class, the opacity the value.
    *
-   * @param {number[]} range the values that are transparent and opaque.
+   * @param {number[]} range values drawn as transparent and as opaque.
    */
   paint(view, [low, high]) {
     const image = new ImageData(this.columns, this.rows);
@@ -108,7 +108,7 @@ export class SemanticMap {
   }
 }
 
-/** The colour of what a view shows, or null where it shows several. */
+/** Colour of a view; null if it has several. */
 export function viewColour(view, model, maps) {
   if (view.kind === "best") return null;
   if (view.kind === "none") return NONE_COLOUR;
@@ -117,8 +117,8 @@ export function viewColour(view, model, maps) {
 }
 
 /**
- * The values that are transparent and opaque in a view: 0 and 1 for shares of the best class and for names, the least
- * and the largest of all maps for numbers that a network declares, else 0 and the largest.
+ * Values that a view draws as transparent and as opaque: 0 and 1 for the best class and for names, the minimum and
+ * maximum over all maps for declared numbers, else 0 and the maximum.
  */
 export function rangeOf(view, maps) {
   if (view.kind === "best") return [0, 1];

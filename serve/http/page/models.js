@@ -1,4 +1,4 @@
-/** Which models are asked. */
+/** Model selection. */
 
 import { getModels } from "./api.js";
 import { byId, setOptions } from "./dom.js";
@@ -7,7 +7,7 @@ const NOT_COMPARED = "";
 const CAM = "class activation map";
 
 export class Models {
-  /** @param {() => void} onChange others are asked from now on. */
+  /** @param {() => void} onChange called when the selection changes. */
   constructor(onChange) {
     this.served = [];
     this.model = byId("model");
@@ -19,7 +19,7 @@ export class Models {
     this.compare.addEventListener("change", onChange);
   }
 
-  /** Ask the server, unless it has answered before. */
+  /** Fetch the models from the server, once. */
   async load() {
     if (this.served.length) return;
     this.served = await getModels();
@@ -27,18 +27,18 @@ export class Models {
     this.offerComparison();
   }
 
-  /** The model, and the one that it is compared with if any. */
+  /** The selected model, and the one to compare it with, if any. */
   get chosen() {
     const names = [this.model.value, this.compare.value];
     return names.filter((name) => name !== NOT_COMPARED).map((name) => this.served.find((model) => model.name === name));
   }
 
-  /** Models of the same classes can be compared; a plain one is from the start, unless the model is one itself. */
+  /** Offer models with the same classes for comparison; preselect a baseline unless the model is one itself. */
   offerComparison() {
     const model = this.served.find(({ name }) => name === this.model.value);
     const others = this.served.filter((other) => other !== model && String(other.classes) === String(model.classes));
     const plain = model.patch_source === CAM ? undefined : others.find((other) => other.patch_source === CAM);
-    const options = [[NOT_COMPARED, "nothing"], ...others.map(({ name }) => [name, name])];
+    const options = [[NOT_COMPARED, "no other model"], ...others.map(({ name }) => [name, name])];
     setOptions(this.compare, options, plain?.name ?? NOT_COMPARED);
     byId("compare-field").hidden = others.length === 0;
   }

@@ -1,4 +1,4 @@
-/** One model's map over the image, its cells, and what they look like. */
+/** One model's map over the image, with a readout of its cells. */
 
 import { fillBars, rowsOf } from "./bars.js";
 import { byId, element, percent } from "./dom.js";
@@ -13,7 +13,7 @@ export class Pane {
   /**
    * @param {{file: File, photo: ImageBitmap}} image
    * @param {{model: object, map: SemanticMap, json: object}} answer
-   * @param {(point: number[] | null) => void} onPoint a cell was chosen, by its point in the box, or none is any more.
+   * @param {(point: number[] | null) => void} onPoint called with a point in the box when a cell is selected, or null.
    */
   constructor(image, answer, onPoint) {
     this.image = image;
@@ -37,7 +37,7 @@ export class Pane {
     cells.getContext("2d").putImageData(map.paint(view, range), 0, 0);
   }
 
-  /** Mark the cell at a point of the box and say what it looks like; null for none, and what all look like. */
+  /** Mark the cell at a point in the box and show its classes; null for no cell, and the average over all. */
   point(point) {
     const { map, model } = this.answer;
     this.cell = point && map.cellAt(point);
@@ -46,7 +46,7 @@ export class Pane {
     if (point) setArea(mark, map.areaOf(this.cell));
     const { top, none, entity } = point ? map.patches[this.cell] : map.average();
     const rows = [...rowsOf(top.slice(0, SHOWN_CLASSES), model), { label: "none", share: none }];
-    const title = point ? map.nameOf(this.cell) : "All cells on average";
+    const title = point ? map.nameOf(this.cell) : "Average over all cells";
     const [heading, list, nearest] = this.find(".readout").children;
     heading.textContent = title;
     fillBars(list, rows);
@@ -91,7 +91,7 @@ export class Pane {
     }
   }
 
-  /** Arrow keys go from cell to cell, from the first one on. */
+  /** Move between cells with the arrow keys, starting at the first one. */
   press(event) {
     if (event.key === "Escape") this.onPoint(null);
     const step = STEPS[event.key];
@@ -113,7 +113,7 @@ export class Pane {
   }
 }
 
-/** Place an element on its parent: left, top, width and height as shares. */
+/** Position an element within its parent: left, top, width and height as fractions. */
 function setArea(target, area) {
   ["left", "top", "width", "height"].forEach((side, index) => {
     target.style[side] = `${100 * area[index]}%`;

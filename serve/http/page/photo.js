@@ -1,14 +1,14 @@
-/** Images on canvases: upright, an animation's first frame, over white as the server lays them. */
+/** Drawing of images on canvases: upright, first frame only, on white, as the server decodes them. */
 
 const LARGE = 512;
 
-/** Decode a file as the browser can; null for what it cannot read. */
+/** Decode an image file; null if the browser cannot. */
 export const decode = (file) => createImageBitmap(file).catch(() => null);
 
 /**
- * Draw an image onto a canvas, which takes its shape and has at most `area` pixels.
+ * Draw an image onto a canvas, which gets its aspect ratio and at most `area` pixels.
  *
- * A small image is enlarged by a whole number, so that its pixels and a map's cells stay sharp.
+ * A small image is enlarged by an integer factor, so that its pixels and the map's cells stay sharp.
  */
 export function drawPhoto(canvas, photo, area) {
   const { width, height } = photo;

@@ -1,4 +1,4 @@
-/** The controls that choose what the maps show. */
+/** Controls of the map view. */
 
 import { format } from "./declared.js";
 import { byId, element, percent, setOptions } from "./dom.js";
@@ -6,7 +6,7 @@ import { viewColour } from "./map.js";
 
 /** A view is {kind: "best"}, {kind: "class", index}, {kind: "none"} or {kind: "declared", name}. */
 export class Views {
-  /** @param {() => void} onChange the view is another one. */
+  /** @param {() => void} onChange called when the view changes. */
   constructor(onChange) {
     this.onChange = onChange;
     this.select = byId("class");
@@ -26,7 +26,7 @@ export class Views {
     return kind === "class" ? { kind, index: this.select.selectedIndex } : { kind };
   }
 
-  /** Show one class, or the best ones if it is that class that is shown. */
+  /** Show a single class, or go back to the best classes if it is already shown. */
   toggle(index) {
     const shown = this.view.index === index;
     this.select.selectedIndex = index;
@@ -34,7 +34,7 @@ export class Views {
     this.onChange();
   }
 
-  /** Offer what these maps have; the view stays where it can, and a class that is new is the best of `best`. */
+  /** Offer the views of these maps; keep the current one if possible, else select the class `best`. */
   offer(model, maps, best) {
     const chosen = this.select.value;
     setOptions(this.select, model.classes.map((label) => [label, label]), chosen);
@@ -45,7 +45,7 @@ export class Views {
     if (none.disabled && none.checked) this.check("best");
   }
 
-  /** Offer the maps that the networks declare; the one that is shown stays so. */
+  /** Offer the maps that the networks declare; keep the one that is shown. */
   offerDeclared(maps) {
     const { kind, name: shown } = this.view;
     for (const label of document.querySelectorAll("#views .declared")) label.remove();
@@ -58,7 +58,7 @@ export class Views {
     if (kind === "declared" && !declared.has(shown)) this.check("best");
   }
 
-  /** Say what the weakest and the strongest colour stand for. */
+  /** Show the values of the weakest and the strongest colour. */
   showScale(model, maps, range) {
     const colour = viewColour(this.view, model, maps);
     const scale = byId("scale");

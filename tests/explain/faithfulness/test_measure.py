@@ -52,7 +52,7 @@ def test_a_record_has_every_method_and_the_differences_of_our_map(measure: Run, 
 
     # The same command measures nothing anew, and another model joins the file.
     before = (tmp_path / "faithfulness.json").read_bytes()
-    assert "measured already" in measure("wrn16-ours").stdout
+    assert "already measured" in measure("wrn16-ours").stdout
     assert (tmp_path / "faithfulness.json").read_bytes() == before
     measure("wrn16")
     models = json.loads((tmp_path / "faithfulness.json").read_text())["models"]
@@ -63,7 +63,7 @@ def test_a_record_has_every_method_and_the_differences_of_our_map(measure: Run, 
 
 def test_other_settings_measure_anew(measure: Run, tmp_path: Path) -> None:
     measure("wrn16", images=12)
-    assert "measured already" not in measure("wrn16", images=13).stdout
+    assert "already measured" not in measure("wrn16", images=13).stdout
     assert json.loads((tmp_path / "faithfulness.json").read_text())["models"]["wrn16.cifar10"]["images"] == 13
 
 
@@ -96,7 +96,7 @@ def test_a_model_of_fewer_than_four_classes_has_curves_only(
     file = tmp_path / "record.json"
     done = run_zoo("faithfulness", f"local-dir:{package.path}", "--data", tmp_path / "pair", "-o", file)
     assert done.returncode == 0, done.stderr
-    assert "no pointing game, only curves: it needs 4 classes, and the model has 2\n" in done.stderr
+    assert "skipping the pointing game, which needs 4 classes: the model has 2\n" in done.stderr
     assert "mosaics" not in done.stdout
     assert "insertion" in done.stdout
     record = json.loads(file.read_text())["models"]["wrn16-ours.pair"]

@@ -26,7 +26,8 @@ def test_it_is_the_baseline_where_its_weights_are_here() -> None:
 
 
 @pytest.mark.parametrize(
-    ("variant", "note"), [("rn38-ours", "rn38.cifar10 is not here"), ("wrn16", "is itself the plain variant")]
+    ("variant", "note"),
+    [("rn38-ours", "rn38.cifar10 is not available locally"), ("wrn16", "itself is the plain variant")],
 )
 def test_where_there_is_none_it_is_said(variant: str, note: str, make_package: Callable[..., Package]) -> None:
     baseline = open_baseline(make_package(variant).config, None)
@@ -36,6 +37,6 @@ def test_where_there_is_none_it_is_said(variant: str, note: str, make_package: C
 
 def test_one_of_other_classes_is_no_comparison(make_package: Callable[..., Package]) -> None:
     config = make_package("wrn16", classes=("yes", "no")).config
-    with pytest.raises(InputError, match="has other classes than wrn16-ours"):
+    with pytest.raises(InputError, match="classes differ from those of wrn16-ours"):
         open_baseline(replace(config, variant="wrn16-ours"), "rn26")
-    assert "has other classes" in open_baseline(replace(config, variant="wrn16-ours"), None).note
+    assert "has different classes" in open_baseline(replace(config, variant="wrn16-ours"), None).note

@@ -49,7 +49,7 @@ def test_pages_of_several_images(run_zoo: Run, images: list[Path], tmp_path: Pat
     assert done.returncode == 1
     assert "missing.jpg: No such file or directory" in done.stderr
     assert "damaged.jpg: the image is truncated or damaged" in done.stderr
-    assert "it is a folder; name its images" in done.stderr
+    assert "is a folder; pass its images" in done.stderr
     names = sorted(path.name for path in out.iterdir())
     [hostile] = [name for name in names if name.startswith("script") and name.endswith(".html")]
     assert names == sorted(["cat.html", "cat.png", "index.html", hostile, hostile.replace(".html", ".png")])
@@ -70,7 +70,7 @@ def test_pages_of_several_images(run_zoo: Run, images: list[Path], tmp_path: Pat
 
     cat = (out / "cat.html").read_text()
     assert "<span>none</span>" in cat
-    for said in ("Exact parts of the logit", "Covering each patch", "Grad-CAM of the same network", "wrn16.cifar10",
+    for said in ("Contributions to the logit", "Occlusion", "Grad-CAM of the same network", "wrn16.cifar10",
                  "The last map, none", "The strongest patches"):  # fmt: skip
         assert said in cat
     with Image.open(out / "cat.png") as sheet:
@@ -91,8 +91,8 @@ def test_a_page_does_not_replace_an_image(run_zoo: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "said"),
     [
-        ("rn26-aux", ("no semantic block", "only variants with a semantic block have it")),
-        ("wrn16", ("neither a semantic block", "itself the plain variant")),
+        ("rn26-aux", ("no semantic block", "it requires a semantic block")),
+        ("wrn16", ("neither a semantic block", "itself is the plain variant")),
     ],
 )
 def test_without_a_block_the_page_says_what_is_missing(

@@ -73,7 +73,7 @@ def test_what_the_maps_say(images: LabelledImages) -> None:
 
 def test_without_errors_none_can_go(images: LabelledImages) -> None:
     right = LabelledImages(images.images[1:4], images.labels[1:4], images.classes)
-    with pytest.raises(InputError, match="probe on others"):
+    with pytest.raises(InputError, match="classified correctly"):
         probe_block(Made(listens=True), right, SETTINGS)
 
 

@@ -49,7 +49,7 @@ def test_the_page_needs_nothing_else(report: Path) -> None:
     assert outside == []
     assert "url(http" not in page
     assert "@import" not in page
-    for heading in ("Entities", "Looked for", "Geometry", "Class vectors", "Slack", "By place in the grid"):
+    for heading in ("Entities", "Expected pairs", "Geometry", "Class vectors", "Slack", "By position in the grid"):
         assert f">{heading}</h" in page
 
 
@@ -130,9 +130,9 @@ def test_a_plain_variant_says_what_cannot_be_said(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("wrn16-ours", "--split", "train"), "--split train: .*name another split"),
-        (("wrn16", "--record"), "wrn16 has no semantic block, and so no entities"),
-        (("wrn16-ours", "--data", "elsewhere", "--record"), "of cifar10, the model's own data set, not elsewhere"),
+        (("wrn16-ours", "--split", "train"), "--split train: .*choose another split"),
+        (("wrn16", "--record"), "wrn16 has no semantic block"),
+        (("wrn16-ours", "--data", "elsewhere", "--record"), "--data elsewhere: only entities of cifar10"),
     ],
 )
 def test_what_cannot_be_asked(

@@ -67,18 +67,18 @@ def test_a_stale_index_is_refused(ask: RunZoo, run_zoo: RunZoo, image: Path, cif
     assert ask().returncode == 0
     other_model = run_zoo("similar", image, "--patch", "0,0", "-m", "rn26-ours", "--index", index)
     assert other_model.returncode == 1
-    assert "is stale: it was made from other weights" in other_model.stderr
+    assert "is stale: it was created from other weights" in other_model.stderr
     other_images = ask("--split", "train")
     assert other_images.returncode == 1
-    assert "is stale: it was made from other images" in other_images.stderr
+    assert "is stale: it was created from other images" in other_images.stderr
 
 
 @pytest.mark.parametrize(
     ("patch", "message"),
     [
-        ("8,0", "--patch 8,0: the grid has 8 rows and 8 columns, counted from 0"),
-        ("1;2", "--patch 1;2: expected ROW,COLUMN"),
-        ("-1,2", "--patch -1,2: expected ROW,COLUMN"),
+        ("8,0", "--patch 8,0: outside the grid of 8 rows and 8 columns"),
+        ("1;2", "--patch 1;2: must be ROW,COLUMN"),
+        ("-1,2", "--patch -1,2: must be ROW,COLUMN"),
     ],
 )
 def test_patches_that_are_not_there(patch: str, message: str, ask: RunZoo) -> None:
@@ -89,7 +89,7 @@ def test_patches_that_are_not_there(patch: str, message: str, ask: RunZoo) -> No
 
 def test_what_is_missing_is_named(run_zoo: RunZoo, image: Path, tmp_path: Path) -> None:
     for arguments, message in (
-        ((*MODEL, "--index", tmp_path / "none"), "there is no index of patches in .*none; name a data set with --data"),
+        ((*MODEL, "--index", tmp_path / "none"), "no patch index in .*none; .*--data"),
         (("-m", "wrn16"), "wrn16 has no semantic block"),
         ((*MODEL, "-o", "similar.jpg"), "must end in .png"),
     ):

@@ -40,12 +40,12 @@ def test_parts_are_the_whole(make_index: MakeIndex, monkeypatch: pytest.MonkeyPa
 
 def test_an_index_of_other_weights_is_refused(make_index: MakeIndex) -> None:
     folder = make_index(SHARES).folder
-    with pytest.raises(InputError, match=r"is stale: it was made from other weights .*abab.*cdcd.*remove .* --data"):
+    with pytest.raises(InputError, match=r"is stale: it was created from other weights .*abab.*cdcd.*remove .* --data"):
         PatchIndex.open(folder, replace(CONFIG, weights_sha256="cd" * 32))
 
 
 def test_an_index_of_other_images_is_refused(make_index: MakeIndex) -> None:
-    with pytest.raises(InputError, match="is stale: it was made from other images"):
+    with pytest.raises(InputError, match="is stale: it was created from other images"):
         PatchIndex.open(make_index(SHARES).folder, CONFIG, "0123456789abcdef")
 
 
@@ -59,7 +59,7 @@ def test_what_is_no_index_is_refused(damage: str, make_index: MakeIndex) -> None
         (folder / "shares.npy").write_bytes(b"nothing")
     else:
         file.write_text("{" if damage == "no JSON" else '{"model": 1}')
-    with pytest.raises(InputError, match="holds no index of patches"):
+    with pytest.raises(InputError, match="is not a patch index"):
         PatchIndex.open(folder, CONFIG)
 
 

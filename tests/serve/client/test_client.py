@@ -140,7 +140,7 @@ def test_what_the_server_refuses(client: Client) -> None:
     with pytest.raises(ServerError, match=f"did you mean {DEFAULT_MODEL}") as refused:
         client.classify(GREY, model=DEFAULT_MODEL[:-1])
     assert (refused.value.status, refused.value.code) == (404, "unknown_name")
-    assert refused.value.message.startswith("unknown model of this server")
+    assert DEFAULT_MODEL[:-1] in refused.value.message
     with pytest.raises(ServerError, match="has no image"):
         client.classify()
     with pytest.raises(ServerError, match="image 1: ") as broken:
@@ -226,7 +226,7 @@ def test_answers_of_two_models_are_not_joined(client: Client) -> None:
     answer = client.classify(GREY)
     other = answer.model_copy(update={"model": answer.model.model_copy(update={"weights_sha256": "0" * 64})})
     script = Scripted(*[httpx2.Response(200, text=each.model_dump_json()) for each in (answer, other)])
-    with pytest.raises(NoAnswerError, match=r"the server changed its model from .* during the call; call again"):
+    with pytest.raises(NoAnswerError, match="during the call"):
         script.client().classify(*[b"x"] * 33)
 
 
@@ -324,7 +324,7 @@ def test_other_errors_are_final(waits: list[float], status: int) -> None:
 
 def test_no_server(waits: list[float]) -> None:
     with Client("http://127.0.0.1:9", tries=2) as client:
-        with pytest.raises(NoAnswerError, match="no answer from http:"):
+        with pytest.raises(NoAnswerError, match="from http:"):
             client.models()
         assert not client.ready()
     assert len(waits) == 1
@@ -334,9 +334,9 @@ def test_no_server(waits: list[float]) -> None:
 
 def test_another_server() -> None:
     page = httpx2.Response(200, text="<html>")
-    with pytest.raises(NoAnswerError, match="what answers at http://server/models is not a zoo server"):
+    with pytest.raises(NoAnswerError, match="http://server/models is not from a zoo server"):
         Scripted(page).client().models()
-    with pytest.raises(NoAnswerError, match="is not a zoo server"):
+    with pytest.raises(NoAnswerError, match="not from a zoo server"):
         Scripted(httpx2.Response(200, text="<html>")).client().shares(GREY)
     with pytest.raises(ServerError, match=r"502 \(http\): Bad gateway"):
         Scripted(httpx2.Response(502, text="Bad gateway")).client().models()
@@ -345,7 +345,7 @@ def test_another_server() -> None:
 @pytest.mark.parametrize("limit", [{"timeout": 0}, {"timeout": float("inf")}, {"deadline": -1}, {"tries": 0}])
 def test_limits_that_cannot_be(limit: dict[str, float]) -> None:
     [(name, value)] = limit.items()
-    with pytest.raises(InputError, match=f"{name} = {value}: it must be above 0, and finite"):
+    with pytest.raises(InputError, match=f"{name} = {value}: must be positive"):
         Client("http://server", **limit)
 
 

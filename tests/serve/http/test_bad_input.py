@@ -37,7 +37,7 @@ def photo(photo_file: Path, size: tuple[int, int] = (96, 64)) -> Image.Image:
 def test_no_body(client: TestClient, path: str) -> None:
     response = client.post(path)
     assert response.status_code == 422
-    assert "the body is empty: the request has no image" in problem(response)
+    assert "the request has no image" in problem(response)
 
 
 @BOTH
@@ -51,19 +51,19 @@ def test_a_form_without_a_file(client: TestClient, path: str) -> None:
 def test_a_form_whose_file_is_text(client: TestClient) -> None:
     response = client.post("/classify", files={"file": (None, b"photo.jpg")})
     assert response.status_code == 422
-    assert "holds text, not a file" in problem(response)
+    assert response.json()["error"]["code"] == "bad_upload"
 
 
 @pytest.mark.parametrize(
     ("content_type", "body", "message"),
     [
-        ("multipart/form-data", b"--x", "the form cannot be read: there is no boundary"),
+        ("multipart/form-data", b"--x", "its content type has no boundary"),
         (
             "multipart/form-data; boundary=x",
             b"nonsense",
-            "the form cannot be read: it does not begin with the boundary 'x'",
+            "it does not start with the boundary 'x'",
         ),
-        ("multipart/form-data; boundary=x", b"--x\r\nhalf", "the form cannot be read: it breaks off in part 1, before"),
+        ("multipart/form-data; boundary=x", b"--x\r\nhalf", "it is truncated in part 1"),
     ],
 )
 def test_a_broken_form(client: TestClient, content_type: str, body: bytes, message: str) -> None:
@@ -82,7 +82,7 @@ def test_an_empty_file(client: TestClient, path: str) -> None:
 def test_an_empty_raw_body(client: TestClient) -> None:
     response = client.post("/classify", content=b"", headers={"Content-Type": "image/png"})
     assert response.status_code == 422
-    assert "the body is empty" in problem(response)
+    assert "body is empty" in problem(response)
 
 
 @BOTH
@@ -207,7 +207,7 @@ def test_a_form_that_is_cut_off(make_client: MakeClient, predictor: GatedPredict
     for end in (closing, closing + 1, len(body) - 1000):
         response = client.post("/classify", content=body[:end], headers={"Content-Type": whole.headers["content-type"]})
         assert response.status_code == 422
-        assert "it breaks off in part 2 ('second.jpg'), before its closing boundary" in problem(response)
+        assert "it is truncated in part 2 ('second.jpg')" in problem(response)
     assert predictor.batches == [2]
 
 
@@ -226,7 +226,7 @@ def test_a_decompression_bomb(make_client: MakeClient) -> None:
     assert len(bomb) < 100_000
     response = client.post("/classify", content=bomb, headers={"Content-Encoding": "gzip"})
     assert response.status_code == 413
-    assert "the body holds more than the limit of 100000 bytes" in problem(response)
+    assert "above the limit of 100000 bytes" in problem(response)
     assert response.headers["connection"] == "close"
 
 
@@ -241,8 +241,8 @@ def test_compressed_bytes_count_for_the_queue(make_client: MakeClient, predictor
 
 def test_a_body_without_its_coding(client: TestClient, photo_file: Path) -> None:
     for data, message in (
-        (photo_file.read_bytes(), "the body is not gzip"),
-        (gzip.compress(photo_file.read_bytes())[:-9], "the body is not one whole gzip stream"),
+        (photo_file.read_bytes(), "not valid gzip"),
+        (gzip.compress(photo_file.read_bytes())[:-9], "one complete gzip stream"),
     ):
         response = client.post("/classify", content=data, headers={"Content-Encoding": "gzip"})
         assert response.status_code == 422
@@ -256,7 +256,7 @@ def test_a_body_without_its_coding(client: TestClient, photo_file: Path) -> None
         ("topk=2", "unknown query parameter 'topk'; did you mean top_k?"),
         ("top_k=2&Model=x", "unknown query parameter 'Model'; did you mean model?"),
         ("verbose", "unknown query parameter 'verbose'; available: model, top_k"),
-        ("top_k=2&top_k=3", "top_k is given twice, as '2' and '3'; give it once"),
+        ("top_k=2&top_k=3", "top_k is repeated, as '2' and '3'; send it once"),
     ],
 )
 def test_query_parameters_that_there_are_not(
@@ -329,7 +329,7 @@ def test_an_accept_header_that_cannot_be_served(client: TestClient, photo_file: 
 
 
 def test_an_unknown_path_and_a_wrong_method(client: TestClient) -> None:
-    assert "there is no /clasify" in problem(client.post("/clasify"))
+    assert "unknown path /clasify" in problem(client.post("/clasify"))
     for method, path, allowed in (
         ("GET", "/classify", "POST"),
         ("HEAD", "/classify", "POST"),
@@ -340,7 +340,7 @@ def test_an_unknown_path_and_a_wrong_method(client: TestClient) -> None:
         response = client.request(method, path)
         assert (response.status_code, response.headers["allow"]) == (405, allowed)
         if method != "HEAD":
-            assert problem(response) == f"{path} does not take {method}; it takes {allowed}"
+            assert problem(response) == f"{path} does not allow {method}; use {allowed}"
 
 
 def test_one_bad_file_among_several_is_named_and_nothing_is_computed(
@@ -360,7 +360,7 @@ def test_too_many_files(make_client: MakeClient, photo_file: Path) -> None:
         response = send(client, "/classify", *[photo_file] * count)
         assert response.status_code == 413
         assert response.json()["error"]["code"] == "too_many_files"
-        assert "more files than 2" in problem(response)
+        assert "the limit of 2" in problem(response)
 
 
 def test_a_full_queue(make_client: MakeClient, predictor: GatedPredictor, photo_file: Path) -> None:
@@ -424,6 +424,7 @@ def test_a_failing_predictor_shows_nothing_of_itself(
     predictor.error = RuntimeError("/secret/path")
     response = send(client, "/classify", photo_file)
     assert response.status_code == 500
-    assert problem(response) == "the server failed to answer; its log says why"
+    assert response.json()["error"]["code"] == "internal"
+    assert "secret" not in problem(response)
     predictor.error = None
     assert send(client, "/classify", photo_file).status_code == 200

@@ -55,21 +55,21 @@ def test_a_form_that_is_cut_off_anywhere(size: int) -> None:
     for length in range(1, len(body)):
         message = refused(body[:length], size)
         if length <= len(b"--edge\r"):
-            assert "it breaks off at its start, before its closing boundary '--edge--'" in message
+            assert "it is truncated: its closing boundary '--edge--' is missing" in message
         elif length <= len(first) + len(b"--edge\r"):
             # Its boundary is complete with the line end behind it.
-            assert "it breaks off in part 1" in message
+            assert "it is truncated in part 1" in message
         else:
-            assert "it breaks off in part 2" in message
+            assert "it is truncated in part 2" in message
     assert "part 1 ('a.jpg')" in refused(body[: len(first) - 3], size)
     assert "part 2 ('b.jpg')" in refused(body[:-1], size)
-    assert "part 2, before" in refused(first + b"--edge\r\nContent-Dispo", size)
+    assert "part 2:" in refused(first + b"--edge\r\nContent-Dispo", size)
 
 
 @SIZES
 def test_what_is_behind_the_closing_boundary(size: int) -> None:
     for rest in (file(b"lost"), b"\r\n" + file(b"lost") + END, b"x"):
-        assert "there is more behind its closing boundary" in refused(file(b"1") + END + rest, size)
+        assert "data follow its closing boundary" in refused(file(b"1") + END + rest, size)
 
 
 @pytest.mark.parametrize("body", [b"--edge--", b"\r\n--edge--\r\n"])
@@ -103,12 +103,12 @@ def test_an_image_needs_no_filename_and_text_is_refused() -> None:
     unnamed = 'form-data; name="file"'
     assert read(part(b"\xff\xd8\xff...", unnamed) + END) == [Upload("file", b"\xff\xd8\xff...")]
     message = refused(part(b"photo.jpg", unnamed) + END)
-    assert message == "the field 'file' holds text, not a file; use curl -F file=@photo.jpg"
+    assert "curl -F file=@photo.jpg" in message
 
 
 def test_too_many_files() -> None:
     assert len(read(file(b"x") * 3 + END)) == 3
-    with pytest.raises(TooManyFilesError, match="more files than 3, the limit of this request; send the others in"):
+    with pytest.raises(TooManyFilesError, match="the limit of 3"):
         read(file(b"x") * 4)
 
 
@@ -117,8 +117,8 @@ def test_too_many_files() -> None:
     [
         ("files", r"did you mean file\?"),
         ("image", "available: file"),
-        ("mdoel", r"did you mean the query parameter model\? Put it into the URL, as in \?model=VALUE"),
-        ("top_k", r"it is a query parameter: put it into the URL, as in \?top_k=VALUE"),
+        ("mdoel", r"did you mean the query parameter model\? .*\?model=VALUE"),
+        ("top_k", r"it is a query parameter: .*\?top_k=VALUE"),
     ],
 )
 def test_an_unknown_field(field: str, hint: str) -> None:
@@ -131,39 +131,39 @@ def test_an_unknown_field(field: str, hint: str) -> None:
     ("body", "reason"),
     [
         (b"--edge\r\nContent-Type: image/png\r\n\r\n1\r\n", "part 1 has no Content-Disposition"),
-        (part(b"1", "form-data; filename=a.jpg"), "part 1 has no name; its Content-Disposition is form-data; name="),
+        (part(b"1", "form-data; filename=a.jpg"), "part 1 has no name"),
         (part(b"1", 'form-data; name=""; filename=a.jpg'), "part 1 has no name"),
-        (part(b"1", "attachment; name=file; filename=a.jpg"), "part 1 has no name; its Content-Disposition is form-"),
+        (part(b"1", "attachment; name=file; filename=a.jpg"), "part 1 has no name"),
         (file(b"1") + part(b"1", "form-data"), "part 2 has no name"),
         (part(b"1", "form-data; name=file", "Content-Disposition: x"), "part 1 has 'content-disposition' twice"),
         (
             part(b"1", "form-data; name=file; filename=a.jpg", "Content-Transfer-Encoding: BASE64"),
-            r"part 1 \('a.jpg'\) has Content-Transfer-Encoding 'BASE64', which .* has",
+            r"part 1 \('a.jpg'\) has Content-Transfer-Encoding 'BASE64'",
         ),
         (
             part(b"1", "form-data; name=file", "Content-Type: multipart/mixed; boundary=inner"),
-            r"part 1 \('file'\) is a form of its own, which RFC 7578 no longer has",
+            r"part 1 \('file'\) is a nested form",
         ),
         (
             part(b"123", "form-data; name=file; filename=a.jpg", "Content-Length: 4"),
-            r"part 1 \('a.jpg'\) announces 4 bytes and has 3",
+            r"part 1 \('a.jpg'\) has 3 bytes, but its Content-Length is 4",
         ),
         (b"--edge\r\n" + b"".join(b"a%d: b\r\n" % number for number in range(100)), "part 1: .*header"),
         (b"--edge\r\nContent-Disposition: " + b"x" * 100_000, "part 1: .*header"),
-        (b"nonsense", "it does not begin with the boundary 'edge' of its content type"),
-        (b"A preamble.\r\n" + file(b"1"), "it does not begin with the boundary 'edge'"),
-        (file(b"1").replace(b"edge", b"other"), "it does not begin with the boundary 'edge'"),
-        (file(b"1").replace(b"\r\n", b"\n"), "its first line ends in LF alone, where lines of a form end in CRLF"),
+        (b"nonsense", "it does not start with the boundary 'edge'"),
+        (b"A preamble.\r\n" + file(b"1"), "it does not start with the boundary 'edge'"),
+        (file(b"1").replace(b"edge", b"other"), "it does not start with the boundary 'edge'"),
+        (file(b"1").replace(b"\r\n", b"\n"), "its first line ends in a bare LF"),
         (
             b"--edge\r\nContent-Disposition: form-data; name=file\n\n1\n\r\n",
-            "'content-disposition' of part 1 ends in LF",
+            "'content-disposition' of part 1 ends in a bare LF",
         ),
-        (b"", "it breaks off at its start"),
+        (b"", "it is truncated"),
     ],
 )
 @pytest.mark.parametrize("size", [1, 10**6])
 def test_a_broken_form(body: bytes, reason: str, size: int) -> None:
-    with pytest.raises(BadUploadError, match=rf"(?i)the form cannot be read: {reason}.*; (send|give)"):
+    with pytest.raises(BadUploadError, match=rf"(?i)the form cannot be read: {reason}.*; (send|set)"):
         read(body + END if body else body, size)
 
 
@@ -193,9 +193,9 @@ def test_boundaries_of_other_characters(boundary: str) -> None:
 @pytest.mark.parametrize(
     ("content_type", "reason"),
     [
-        ("multipart/form-data", "there is no boundary in its content type; leave that header to"),
-        ("multipart/form-data; boundary=", "there is no boundary in its content type"),
-        ('multipart/form-data; boundary=""', "there is no boundary in its content type"),
+        ("multipart/form-data", "its content type has no boundary"),
+        ("multipart/form-data; boundary=", "its content type has no boundary"),
+        ('multipart/form-data; boundary=""', "its content type has no boundary"),
         ("multipart/form-data; boundary=" + "x" * 999, "Boundary length 999 exceeds maximum"),
     ],
 )

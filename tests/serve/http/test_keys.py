@@ -54,22 +54,22 @@ def test_without_keys_none_is_needed() -> None:
 
 @pytest.mark.parametrize("key", ["x" * 15, f"alice:{'x' * 15}", "sixteen letters and", "sixteen-letters-é", "alice:"])
 def test_bad_keys_are_refused_and_not_shown(key: str) -> None:
-    with pytest.raises(InputError, match=r"key 2 of api_keys: a key has at least 16 letters") as refused:
+    with pytest.raises(InputError, match="key 2 of api_keys: must be at least 16") as refused:
         ApiKeys([FIRST, key])
     assert key not in str(refused.value)
 
 
 def test_a_bad_name_is_refused() -> None:
-    with pytest.raises(InputError, match="key 1 of api_keys: the name 'a b' is not"):
+    with pytest.raises(InputError, match="key 1 of api_keys: the name 'a b' must be"):
         ApiKeys([f"a b:{FIRST}"])
 
 
 def test_a_file_that_is_not_there_or_has_no_key_is_an_error_at_the_start(
     tmp_path: Path, write: Callable[[str], Path]
 ) -> None:
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match=r"cannot read .*nothing"):
         ApiKeys([], str(tmp_path / "nothing"))
-    with pytest.raises(InputError, match="has no key; write one a line"):
+    with pytest.raises(InputError, match="has no keys"):
         ApiKeys([FIRST], str(write("# none\n")))
 
 
@@ -87,7 +87,7 @@ def test_a_file_that_is_no_file_of_keys(tmp_path: Path) -> None:
         (tmp_path / "utf16", "it is not UTF-8"),
         (Path("/dev/zero"), "it is a pipe or a device"),
     ):
-        with pytest.raises(InputError, match=rf"{file} cannot be read: .*{reason}.*; name another in api_keys_file"):
+        with pytest.raises(InputError, match=rf"{file}: .*{reason}.*; set api_keys_file"):
             ApiKeys([], str(file))
 
 
@@ -116,7 +116,7 @@ def test_a_broken_file_changes_nothing_and_is_told_once(
         clock.now += 2
         assert keys.name(FIRST) == "old"
     assert [record.levelname for record in caplog.records] == ["ERROR"]
-    assert "the API keys stay as they were" in caplog.text
+    assert "API keys not reloaded" in caplog.text
     write(f"new:{SECOND}")
     clock.now += 2
     assert keys.name(SECOND) == "new"

@@ -118,7 +118,5 @@ def test_the_errors_of_examples_are_true_ones() -> None:
 def test_errors_of_the_open_inference_protocol_have_its_form() -> None:
     [answer] = problems(404, path="/v2").values()
     content = answer["content"]["application/json"]
-    assert content["example"] == {
-        "error": "unknown model of this server 'wrn16-our.pets'; did you mean wrn16-ours.pets?"
-    }
+    assert "did you mean wrn16-ours.pets?" in content["example"]["error"]
     assert content["schema"]["required"] == ["error"]

@@ -44,7 +44,7 @@ def test_unknown_parameters(query: bytes, message: str) -> None:
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        (b"top_k=2&top_k=2", "top_k is given twice, as '2' and '2'; give it once"),
+        (b"top_k=2&top_k=2", "top_k is repeated, as '2' and '2'; send it once"),
         (b"top_k=", "top_k = '': Input should be a valid integer"),
         (b"top_k=1.5", "top_k = '1.5': Input should be a valid integer"),
         (b"top_k=" + b"9" * 9999, r"top_k = '9+\.\.\.9+': Unable to parse"),
@@ -74,5 +74,5 @@ def test_a_parameter_that_would_be_documented_and_never_read_is_refused() -> Non
     async def endpoint(request: Request, query: Annotated[ImageQuery, Query()], threshold: float = 0.5) -> Response:
         raise AssertionError
 
-    with pytest.raises(TypeError, match=r"takes \(request, query\), not \(request, query, threshold\)"):
+    with pytest.raises(TypeError, match=r"must be \(request, query\), not \(request, query, threshold\)"):
         FastAPI().router.add_api_route("/", endpoint, methods=["POST"], route_class_override=LeanRoute)

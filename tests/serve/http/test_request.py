@@ -28,7 +28,7 @@ def test_the_earlier_of_the_two_counts() -> None:
 
 @pytest.mark.parametrize("text", ["0", "-5", "nan", "soon", ""])
 def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(BadHeaderError, match=f"X-Request-Timeout-Ms: {text}: it must be a number of milliseconds"):
+    with pytest.raises(BadHeaderError, match=f"X-Request-Timeout-Ms: {text}: must be"):
         client_deadline(with_timeout(text))
 
 
@@ -123,5 +123,5 @@ def test_the_best_offer_is_chosen(accept: str, expected: str) -> None:
 
 @pytest.mark.parametrize("accept", ["text/html", "image/jpeg", "image/png;q=0", "image/png;q=much", "png"])
 def test_no_offer_is_an_error_that_lists_them(accept: str) -> None:
-    with pytest.raises(NotAcceptableError, match="it writes application/json, application/x-npy, image/png"):
+    with pytest.raises(NotAcceptableError, match="application/json, application/x-npy, image/png"):
         negotiate(accept, OFFERS)

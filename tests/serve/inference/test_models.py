@@ -106,7 +106,7 @@ def test_a_variant_is_a_name_where_there_is_one_model_of_it(
 ) -> None:
     models = make()
     assert models.names == [A, B, C]
-    with pytest.raises(AmbiguousNameError, match=rf"ambiguous model of this server .*{A}, {B}, {C}"):
+    with pytest.raises(AmbiguousNameError, match=f"{A}, {B}, {C}"):
         models.named("wrn16-ours")
     del packages[1:]
     models = make()
@@ -141,7 +141,7 @@ def test_one_that_is_in_use_stays(make: Callable[..., Models]) -> None:
     async def main() -> None:
         async with models.use(models[A]):
             async with models.use(models[B]):
-                with pytest.raises(ModelUnavailableError, match=r"no memory for the model wrn16-ours\.c while"):
+                with pytest.raises(ModelUnavailableError, match=r"memory to load the model wrn16-ours\.c"):
                     async with models.use(models[C]):
                         pass
             async with models.use(models[C]):
@@ -170,7 +170,7 @@ def test_one_that_cannot_be_loaded_says_nothing_of_the_machine(
 ) -> None:
     models = make(load="use")
     opener.error = PackageError("/secret/path is damaged")
-    with pytest.raises(ModelUnavailableError, match=r"wrn16-ours\.b cannot be loaded now"):
+    with pytest.raises(ModelUnavailableError, match=r"wrn16-ours\.b cannot be loaded"):
         ask(models, B)
     assert "/secret/path is damaged" in caplog.text
     ask(models, A)
@@ -186,7 +186,7 @@ def test_one_that_fails_in_its_first_run_is_tried_again(
     opener.error = RuntimeError("no memory is left on /dev/secret")
     for _ in range(2):
         caplog.clear()
-        with pytest.raises(ModelUnavailableError, match=r"wrn16-ours\.b cannot be loaded now"):
+        with pytest.raises(ModelUnavailableError, match=r"wrn16-ours\.b cannot be loaded"):
             ask(models, B)
         [record] = caplog.records
         assert "RuntimeError: no memory is left on /dev/secret; " in record.getMessage()
@@ -200,18 +200,18 @@ def test_one_that_fails_in_its_first_run_is_tried_again(
 def test_the_default_one_that_fails_in_its_first_run_is_an_error(packages: list[Package], opener: Opener) -> None:
     models = Models(packages, opener, Settings(), Metrics(Shared.create()))
     opener.error = RuntimeError("no memory is left")
-    with pytest.raises(LoadError, match="cannot be opened and tried out: RuntimeError: no memory is left; export"):
+    with pytest.raises(LoadError, match="cannot be loaded: RuntimeError: no memory is left; "):
         models.load_first()
 
 
 def test_a_default_model_above_the_budget_is_an_error(make: Callable[..., Models]) -> None:
-    with pytest.raises(InputError, match=r"model_memory_mb = 50: wrn16-ours\.a alone takes 60 MB"):
+    with pytest.raises(InputError, match=r"model_memory_mb = 50: wrn16-ours\.a alone needs 60 MB"):
         make(model_memory_mb=50)
 
 
 def test_two_of_one_name_are_an_error(packages: list[Package], opener: Opener, tmp_path: Path) -> None:
     copy = Package.open(Path(shutil.copytree(open_model("wrn16-ours").path, tmp_path / "copy")))
-    with pytest.raises(InputError, match=r"both hold a model called .wrn16-ours\.cifar10."):
+    with pytest.raises(InputError, match=r"both contain a model named .wrn16-ours\.cifar10."):
         Models([open_model("wrn16-ours"), copy], opener, Settings(), Metrics(Shared.create()))
 
 

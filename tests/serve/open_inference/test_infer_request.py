@@ -90,25 +90,25 @@ def test_outputs() -> None:
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
-        ([], r"the request is \[\]: it must be an object with `inputs`"),
-        ({}, r"inputs = \[\]: tiny takes one input, an object called 'image'"),
-        ({"inputs": "image"}, "inputs = 'image': it must be an array"),
-        ({"inputs": ["image"]}, "tiny takes one input, an object"),
-        ({"inputs": [image(), image()]}, "tiny takes one input"),
-        ({"inputs": [image()], "id": 7}, "id = 7: it must be a string"),
-        ({"inputs": [image()], "parameters": [1]}, r"parameters = \[1\]: it must be an object"),
-        ({"inputs": [image()], "parameters": {"timeout": 0}}, "timeout = 0: it must be between 1 and"),
+        ([], r"the request is \[\]: must be an object"),
+        ({}, r"inputs = \[\]: tiny expects one input, .*'image'"),
+        ({"inputs": "image"}, "inputs = 'image': must be an array"),
+        ({"inputs": ["image"]}, "tiny expects one input, an object"),
+        ({"inputs": [image(), image()]}, "tiny expects one input"),
+        ({"inputs": [image()], "id": 7}, "id = 7: must be a string"),
+        ({"inputs": [image()], "parameters": [1]}, r"parameters = \[1\]: must be an object"),
+        ({"inputs": [image()], "parameters": {"timeout": 0}}, "timeout = 0: must be between 1 and"),
         ({"inputs": [image()], "parameters": {"timeout": 10**500}}, "timeout = 1000"),
-        ({"inputs": [image()], "parameters": {"binary_data_output": 1}}, "= 1: it must be true or false"),
-        ({"inputs": [image()], "outputs": {}}, "outputs = {}: it must be an array"),
-        ({"inputs": [image()], "outputs": ["logits"]}, "'logits' is no output of tiny; it gives logits, assignment"),
-        ({"inputs": [image()], "outputs": [{"name": "logits"}] * 2}, "ask for each output once"),
-        (wanting("logit"), "'logit'.* is no output of tiny"),
-        (wanting("logits", classification=-1), "classification = -1: it must be between 1 and 2"),
-        (wanting("logits", classification=3), "classification = 3: it must be between 1 and 2"),
-        (wanting("logits", classification=True), "classification = True: it must be a whole number"),
-        (wanting("assignment", classification=1), "classification is for logits, not for assignment"),
-        (wanting("logits", binary_data="yes"), "binary_data = 'yes': it must be true or false"),
+        ({"inputs": [image()], "parameters": {"binary_data_output": 1}}, "= 1: must be true or false"),
+        ({"inputs": [image()], "outputs": {}}, "outputs = {}: must be an array"),
+        ({"inputs": [image()], "outputs": ["logits"]}, "unknown output 'logits' of tiny; request logits, assignment"),
+        ({"inputs": [image()], "outputs": [{"name": "logits"}] * 2}, "request each output only once"),
+        (wanting("logit"), "unknown output .*'logit'"),
+        (wanting("logits", classification=-1), "classification = -1: must be between 1 and 2"),
+        (wanting("logits", classification=3), "classification = 3: must be between 1 and 2"),
+        (wanting("logits", classification=True), "classification = True: must be an integer"),
+        (wanting("assignment", classification=1), "classification is not available for assignment"),
+        (wanting("logits", binary_data="yes"), "binary_data = 'yes': must be true or false"),
     ],
 )
 def test_a_wrong_request(request_: object, message: str) -> None:
@@ -119,31 +119,31 @@ def test_a_wrong_request(request_: object, message: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"name": "pixels"}, "unknown input 'pixels'; tiny takes 'image'"),
-        ({"name": None}, "no input is called None"),
-        ({"datatype": "FP32"}, "image has datatype 'FP32': it must be UINT8"),
-        ({"shape": None}, r"image has shape \[\]: tiny takes \[N, 3, 2, 2\] with N from 1 to 4"),
-        ({"shape": "2x3"}, "shape = '2x3': it must be an array"),
+        ({"name": "pixels"}, "unknown input 'pixels'; tiny expects 'image'"),
+        ({"name": None}, "unknown input None"),
+        ({"datatype": "FP32"}, "image has datatype 'FP32': must be UINT8"),
+        ({"shape": None}, r"image has shape \[\]: tiny expects \[N, 3, 2, 2\] with N from 1 to 4"),
+        ({"shape": "2x3"}, "shape = '2x3': must be an array"),
         ({"shape": [2, 2, 2, 3]}, r"image has shape \[2, 2, 2, 3\]"),
         ({"shape": [2, 3.0, 2, 2]}, r"image has shape \[2, 3.0, 2, 2\]"),
         ({"shape": [True, 3, 2, 2]}, r"image has shape \[True, 3, 2, 2\]"),
         ({"shape": [0, 3, 2, 2]}, "with N from 1 to 4"),
         ({"shape": [5, 3, 2, 2]}, "with N from 1 to 4"),
-        ({"shape": [1, 3, 2, 2]}, r"image has 24 values; shape \[1, 3, 2, 2\] has 12"),
-        ({"data": None}, "has data = None: it must be an array"),
-        ({"data": 24}, "has data = 24: it must be an array"),
+        ({"shape": [1, 3, 2, 2]}, r"image has 24 values, but its shape \[1, 3, 2, 2\] needs 12"),
+        ({"data": None}, "has data = None: must be an array"),
+        ({"data": 24}, "has data = 24: must be an array"),
         ({"data": []}, "image has 0 values"),
         ({"data": [1, 2, 3]}, "image has 3 values"),
-        ({"data": [[1, 2], [3]]}, "not nested as its shape"),
-        ({"data": PIXELS.transpose(0, 2, 3, 1).tolist()}, "not nested as its shape"),
-        ({"data": [256] * 24}, "not whole numbers from 0 to 255"),
-        ({"data": [-1] * 24}, "not whole numbers from 0 to 255"),
-        ({"data": [0.5] * 24}, "not whole numbers from 0 to 255"),
-        ({"data": ["1"] * 24}, "not whole numbers from 0 to 255"),
-        ({"data": [1, [2], 3]}, "not whole numbers from 0 to 255"),
+        ({"data": [[1, 2], [3]]}, "do not match its shape"),
+        ({"data": PIXELS.transpose(0, 2, 3, 1).tolist()}, "do not match its shape"),
+        ({"data": [256] * 24}, "must be integers from 0 to 255"),
+        ({"data": [-1] * 24}, "must be integers from 0 to 255"),
+        ({"data": [0.5] * 24}, "must be integers from 0 to 255"),
+        ({"data": ["1"] * 24}, "must be integers from 0 to 255"),
+        ({"data": [1, [2], 3]}, "must be integers from 0 to 255"),
         ({"parameters": {"binary_data_size": 24}}, "binary_data_size = 24, but 0 bytes follow"),
         ({"parameters": {"binary_data_size": 0}}, "image has 0 values"),
-        ({"parameters": {"binary_data_size": "all"}}, "binary_data_size = 'all': it must be a whole number"),
+        ({"parameters": {"binary_data_size": "all"}}, "binary_data_size = 'all': must be an integer"),
     ],
 )
 def test_a_wrong_input(changes: dict[str, Any], message: str) -> None:
@@ -154,7 +154,7 @@ def test_a_wrong_input(changes: dict[str, Any], message: str) -> None:
 @pytest.mark.parametrize(
     ("announced", "sent", "message"),
     [
-        (23, 23, r"image has 23 values; shape \[2, 3, 2, 2\] has 24"),
+        (23, 23, r"image has 23 values, but its shape \[2, 3, 2, 2\] needs 24"),
         (25, 24, "binary_data_size = 25, but 24 bytes follow"),
         (24, 25, "binary_data_size = 24, but 25 bytes follow"),
         (-24, 24, "binary_data_size = -24, but 24 bytes follow"),
@@ -168,13 +168,13 @@ def test_bytes_of_another_size(announced: int | None, sent: int, message: str) -
 
 @pytest.mark.parametrize("length", ["", "-1", "many", "1e3", "999999", "9" * 5000, "٣"])
 def test_a_wrong_length_of_the_json(length: str) -> None:
-    with pytest.raises(InputError, match="it must be a number up to the body's 2 bytes"):
+    with pytest.raises(InputError, match="must be an integer up to the body's 2 bytes"):
         read_request(b"{}", length, SIGNATURE)
 
 
 @pytest.mark.parametrize("body", [b"", b"pixels", b"\xff\xfe", b"[" * 50_000, b'{"inputs": [', b"1" * 5000])
 def test_a_body_that_is_not_json(body: bytes) -> None:
-    with pytest.raises(InputError, match=f"the first {len(body)} bytes of the body are not JSON"):
+    with pytest.raises(InputError, match=f"the first {len(body)} bytes of the body are not valid JSON"):
         read_request(body, None, SIGNATURE)
 
 

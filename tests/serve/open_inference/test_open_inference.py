@@ -128,7 +128,7 @@ def test_a_variant_names_its_only_model(fake: TestClient) -> None:
     assert fake.get("/v2/models/wrn16-ours").json()["name"] == DEFAULT_MODEL
     answer = fake.post("/v2/models/wrn16-ours/versions/1/infer", json=as_json()).json()
     assert answer["model_name"] == DEFAULT_MODEL
-    assert "unknown model of this server 'wrn16'" in problem(fake.get("/v2/models/wrn16"), 404)
+    assert "'wrn16'" in problem(fake.get("/v2/models/wrn16"), 404)
 
 
 def test_a_model_that_is_not_loaded_describes_its_tensors_too(fake: TestClient) -> None:
@@ -192,7 +192,7 @@ def test_a_compressed_request_above_the_limit(make_client: MakeClient, predictor
     body = gzip.compress(bytes(50_000_000))
     assert len(body) < 100_000
     message = problem(client.post(INFER, content=body, headers={"Content-Encoding": "gzip"}), 413)
-    assert "the body holds more than the limit of 100000 bytes" in message
+    assert "above the limit of 100000 bytes" in message
     assert "above the limit of 100000" in problem(client.post(INFER, content=bytes(200_000)), 413)
 
 
@@ -206,7 +206,7 @@ def test_a_compressed_answer(fake: TestClient, accept: str) -> None:
 
 def test_a_wrong_request_is_not_computed(fake: TestClient, predictor: GatedPredictor) -> None:
     assert "must be UINT8" in problem(fake.post(INFER, json=as_json(image(datatype="FP32"))), 422)
-    assert "are not JSON" in problem(fake.post(INFER, content=b"pixels"), 422)
+    assert "are not valid JSON" in problem(fake.post(INFER, content=b"pixels"), 422)
     assert "binary_data_size = 9, but" in problem(fake.post(INFER, **as_bytes(size=9)), 422)
     assert "Content-Encoding: br is not supported" in problem(fake.post(INFER, headers={"Content-Encoding": "br"}), 415)
     assert predictor.batches == []
@@ -231,9 +231,9 @@ def test_images_count_for_the_queue(make_client: MakeClient, predictor: GatedPre
 def test_errors_outside_of_inference_have_the_same_form(fake: TestClient, predictor: GatedPredictor) -> None:
     assert f"did you mean {DEFAULT_MODEL}?" in problem(fake.get(MODEL[:-1]), 404)
     assert f"unknown version of {DEFAULT_MODEL} '2'; available: 1" in problem(fake.get(f"{MODEL}/versions/2"), 404)
-    assert "there is no /v2/no/such/path" in problem(fake.get("/v2/no/such/path"), 404)
+    assert "unknown path /v2/no/such/path" in problem(fake.get("/v2/no/such/path"), 404)
     assert problem(fake.get(INFER), 405)
     assert "'full'; available: none" in problem(fake.post(f"{INFER}?full=1", json=as_json()), 422)
     assert "ready = 'often'" in problem(fake.post("/v2/repository/index", json={"ready": "often"}), 422)
     predictor.error = RuntimeError("/secret/path")
-    assert problem(fake.post(INFER, json=as_json()), 500) == "the server failed to answer; its log says why"
+    assert "secret" not in problem(fake.post(INFER, json=as_json()), 500)

@@ -181,10 +181,10 @@ def test_a_model_file_that_is_gone_or_damaged(server: Running, index: int, damag
         for _ in range(2):
             response = server.ask(name)
             assert response.status_code == 503
-            assert response.json()["error"] == {
-                "code": "model_unavailable",
-                "message": f"the model {name} cannot be loaded now, the server's log says why; use another of /models",
-            }
+            error = response.json()["error"]
+            assert error["code"] == "model_unavailable"
+            assert name in error["message"]
+            assert str(package.path) not in error["message"]
             assert int(response.headers["retry-after"]) > 0
         assert f"{name} cannot be loaded: " in server.read_log()
         file.write_bytes(sound)

@@ -37,10 +37,8 @@ def test_a_request_and_a_clean_end(photo_file: Path) -> None:
 
 def test_it_says_how_it_computes(monkeypatch: pytest.MonkeyPatch) -> None:
     file = open_model("wrn16-ours").onnx()
-    assert describe_predictor(OnnxPredictor(file, "cpu", threads=2)) == (
-        "ONNX Runtime on the CPU, fp32, 2 streams, parts of up to 4 images; "
-        "defaults; `zoo tune MODEL` finds the best for this machine"
-    )
+    described = describe_predictor(OnnxPredictor(file, "cpu", threads=2))
+    assert described.startswith("ONNX Runtime on the CPU, fp32, 2 streams, parts of up to 4 images; default")
     tuned = OnnxPredictor(open_model("wrn16-ours").onnx("int8"), "cpu", 1, Runtime(part=0))
     assert describe_predictor(tuned) == "ONNX Runtime on the CPU, int8, whole batches; tuned"
     assert describe_predictor(GatedPredictor()) == "a test"
@@ -59,7 +57,8 @@ def test_a_body_that_does_not_arrive_in_time() -> None:
     with serving("--upload-seconds", "0.3") as (_, url), half_a_request(url) as connection:
         answer = rest_of(connection)
         assert answer.startswith("HTTP/1.1 408")
-        assert "the body took longer than 0.3 s to arrive" in answer
+        assert "slow_upload" in answer
+        assert "0.3 s" in answer
         assert "connection: close" in answer.lower()
 
 
@@ -79,7 +78,7 @@ def test_two_models_of_one_name_are_an_error(tmp_path: Path) -> None:
     folder = shutil.copytree(ROOT / "weights" / DEFAULT_MODEL, tmp_path / "copy")
     result = run("--port", str(free_port()), "--model", DEFAULT_MODEL, "--model", f"local-dir:{folder}")
     assert result.returncode == 1
-    assert "both hold a model called" in result.stderr
+    assert f"both contain a model named {DEFAULT_MODEL!r}" in result.stderr
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -147,7 +146,7 @@ def test_a_network_that_cannot_be_computed_is_an_error(tmp_path: Path) -> None:
     break_network(package)
     result = run("--port", str(free_port()), "--model", f"local-dir:{package.path}")
     assert result.returncode == 1
-    assert f"error: {package.path} cannot be opened and tried out: " in result.stderr
+    assert f"error: {package.path} cannot be loaded: " in result.stderr
     assert "Traceback" not in result.stderr
 
 

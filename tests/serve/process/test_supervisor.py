@@ -66,7 +66,7 @@ def server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Running]:
     log = tmp_path / "log"
     flags = ("--model", MODEL, "--processes", "2", *getattr(request, "param", ()))
     with log.open("w") as output, serving(*flags, output=output) as (process, url):
-        await_text(log, "answering at")
+        await_text(log, "serving at")
         yield Running(process.pid, url, log)
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 0
@@ -85,7 +85,7 @@ def await_text(log: Path, text: str, times: int = 1) -> None:
 
 
 def test_all_of_them_answer_and_are_counted_together(server: Running) -> None:
-    assert f"answering at {server.url} with 2 processes" in server.log.read_text()
+    assert f"serving at {server.url} with 2 processes" in server.log.read_text()
     assert server.log.read_text().count("ONNX Runtime on the CPU") == 1
     before = server.metric("process_cpu_seconds_total")
     with ExitStack() as stack:
@@ -109,7 +109,7 @@ def test_one_that_dies_is_replaced(server: Running) -> None:
         server.ask()
         await_(lambda: server.metric("zoo_connections ") >= len(connections))
         os.kill(before[0], signal.SIGKILL)
-        await_text(server.log, f"process {before[0]} ended: SIGKILL; starting another")
+        await_text(server.log, f"process {before[0]} ended: SIGKILL; restarting")
         ended, _, _ = select.select(connections, [], [], 0)
         # The system had spread them; the other process has noticed nothing.
         assert 0 < len(ended) < len(connections)
@@ -165,15 +165,15 @@ def test_it_can_be_stopped_before_it_answers(sig: signal.Signals, tmp_path: Path
         process.send_signal(sig)
         assert process.wait(PATIENCE) == 0
     assert "Traceback" not in log.read_text()
-    assert "answering" not in log.read_text()
+    assert "serving at" not in log.read_text()
 
 
 def test_if_the_first_process_is_killed_the_others_end(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with log.open("w") as output, serving("--model", MODEL, "--processes", "2", output=output) as (process, url):
-        await_text(log, "answering at")
+        await_text(log, "serving at")
         process.kill()
-        await_text(log, "the process that started this one is gone", times=2)
+        await_text(log, "the parent process has exited", times=2)
         await_(lambda: not answers(url))
 
 
@@ -182,7 +182,7 @@ def test_one_process_alone_outlives_the_shell_that_started_it(tmp_path: Path) ->
     command = f"{PROGRAM} serve --port {port} --processes 1 --model {MODEL} > {log} 2>&1 & echo $!"
     pid = int(subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout)
     try:
-        await_text(log, "answering at")
+        await_text(log, "serving at")
         time.sleep(1.5)  # it looks for its parent every second
         assert answers(f"http://127.0.0.1:{port}")
     finally:

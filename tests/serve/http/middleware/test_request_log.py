@@ -63,7 +63,7 @@ def test_an_unexpected_error_is_told_to_the_log_only(caplog: pytest.LogCaptureFi
     metrics = Metrics(Shared.create())
     answer = small_client(metrics).get("/fail")
     assert answer.status_code == 500
-    assert answer.json() == {"error": {"code": "internal", "message": "the server failed to answer; its log says why"}}
+    assert answer.json()["error"]["code"] == "internal"
     assert "secret" not in answer.text + str(answer.headers)
     assert "RuntimeError: /secret/path" in caplog.text
     fields = report(caplog)

@@ -62,7 +62,7 @@ def test_the_requests_can_be_copied(open_page: OpenPage, url: str, photo: bytes,
     odd = tmp_path / "a 'cat', once.jpg"
     odd.write_bytes(photo)
     choose(page, odd)
-    page.get_by_text("The same with curl").click()
+    page.get_by_text("curl commands").click()
     page.locator("#copy").click()
     expect(page.locator("#status")).to_have_text("Copied.")
     commands = page.evaluate("navigator.clipboard.readText()").splitlines()
@@ -84,7 +84,7 @@ def test_a_server_that_is_gone_is_said(page: Page, photo_file: Path) -> None:
     expect(page.locator("#model")).to_have_value(OURS)
     page.route("**/classify*", lambda route: route.abort())
     page.locator("#file").set_input_files(photo_file)
-    expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached")
+    expect(page.get_by_role("alert")).to_contain_text("Cannot reach the server")
 
 
 def refuse(status: int, message: str, times: int, **headers: str) -> Callable[[Route], None]:
@@ -135,6 +135,6 @@ def test_a_key_is_asked_for_and_sent(open_page: OpenPage, photo_file: Path) -> N
     choose(page, photo_file)
     assert sent == [None, "Bearer wrong", "Bearer right"]
     expect(page.locator("#key-form")).to_be_hidden()
-    page.get_by_text("The same with curl").click()
+    page.get_by_text("curl commands").click()
     expect(page.locator("#commands")).to_contain_text('-H "Authorization: Bearer $API_KEY"')
     expect(page.locator("#commands")).not_to_contain_text("right")

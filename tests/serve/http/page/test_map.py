@@ -49,7 +49,7 @@ def test_a_image_that_lies_on_its_side_is_shown_upright(page: Page, photo_file: 
 def test_one_class_and_none_are_heat_maps(page: Page, url: str, photo_file: Path) -> None:
     choose(page, photo_file)
     result = ask(url, "patch-semantics", photo_file)
-    page.get_by_text("One class").click()
+    page.get_by_text("Single class").click()
     expect(page.locator("#class")).to_have_value("cat")
     page.locator("#class").select_option("dog")
     dog = shares_of(result, "dog")

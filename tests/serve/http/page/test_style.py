@@ -14,8 +14,8 @@ def test_a_phone_needs_no_sideways_scrolling(open_page: OpenPage, photo_file: Pa
     wide = "document.documentElement.scrollWidth"
     assert page.evaluate(wide) == 360
     choose(page, photo_file, compare=PLAIN)
-    page.get_by_text("The same with curl").click()
-    page.get_by_text("One class").click()
+    page.get_by_text("curl commands").click()
+    page.get_by_text("Single class").click()
     assert page.evaluate(wide) == 360
 
 
