@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+# For `make release` where images cannot be fetched: --base-from-debootstrap
+IMAGE_OPTIONS ?=
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 define BUILD
@@ -56,6 +58,7 @@ release: $(VENV)/release.installed  ## Date the changelog, build wheel and sdist
 	$(BUILD)
 	$(BIN)/python deploy/complete_models.py build/models
 	$(BIN)/python -m pytest -q deploy/release
+	deploy/build_image.sh $(IMAGE_OPTIONS)
 
 publish: release  ## Release: after make release, publish the models, and the wheel that has their commits
 	ZOO_WEIGHTS=build/models $(BIN)/zoo publish --all --to template-zoo --pins zoo/hub/releases.json
