@@ -50,8 +50,7 @@ bench: $(VENV)/bench.installed  ## Measure; raw results go to benchmarks/results
 	$(BIN)/python benchmarks/training_speed.py
 	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/soak.py
-	$(BIN)/python benchmarks/fuzz.py
-	$(BIN)/python benchmarks/fuzz_requests.py
+	$(BIN)/python -m pytest -q --hypothesis-profile thorough tests/serve/http/test_fuzz.py
 
 release: $(VENV)/release.installed  ## Date the changelog, build wheel and sdist and try what was built; uploads nothing
 	$(BIN)/python deploy/write_changelog.py
