@@ -72,10 +72,10 @@ def test_held_images_are_those_that_are_loaded(cifar: Path, images: LabelledImag
 
 
 def test_images_above_the_memory_are_streamed(cifar: Path, images: LabelledImages) -> None:
-    images = open_splits(str(cifar)).train
+    encoded = open_splits(str(cifar)).train
     needed = 256 * 3 * 32 * 32
-    assert isinstance(prepare(images, 32, memory=needed).images, LabelledImages)
-    prepared = prepare(images, 32, memory=needed - 1)
+    assert isinstance(prepare(encoded, 32, memory=needed).images, LabelledImages)
+    prepared = prepare(encoded, 32, memory=needed - 1)
     assert isinstance(prepared.images, StreamedImages)
     assert prepared.images.size == 32
     assert prepared.images.digest() == images.digest()
