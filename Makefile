@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+# For `make release` where images cannot be fetched: --base-from-debootstrap
+IMAGE_OPTIONS ?=
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 define BUILD
@@ -51,14 +53,14 @@ bench: $(VENV)/bench.installed  ## Measure; raw results go to benchmarks/results
 	$(BIN)/python benchmarks/training_speed.py
 	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/soak.py
-	$(BIN)/python benchmarks/fuzz.py
-	$(BIN)/python benchmarks/fuzz_requests.py
+	$(BIN)/python -m pytest -q --hypothesis-profile thorough tests/serve/http/test_fuzz.py
 
 release: $(VENV)/release.installed  ## Date the changelog, build wheel and sdist and try what was built; uploads nothing
 	$(BIN)/python deploy/write_changelog.py
 	$(BUILD)
 	$(BIN)/python deploy/complete_models.py build/models
 	$(BIN)/python -m pytest -q deploy/release
+	deploy/build_image.sh $(IMAGE_OPTIONS)
 
 publish: release  ## Release: after make release, publish the models, and the wheel that has their commits
 	ZOO_WEIGHTS=build/models $(BIN)/zoo publish --all --to template-zoo --pins zoo/hub/releases.json

@@ -13,12 +13,13 @@ import pytest
 from support.loopback_hub import Hub, loopback_hub
 
 import zoo
-from zoo.cli import main
+from zoo.cli import app, main
 from zoo.files import sha256
 from zoo.images.preprocess import CIFAR10_NORMALIZATION
 from zoo.package import CONFIG_FILE, WEIGHTS_FILE, ModelConfig, Package
 
 DATA = Path(__file__).parent / "data"
+OWN_COMMANDS = tuple(app.registered_commands)
 
 # Read when huggingface_hub and datasets are imported; nothing above imports them.
 _cache = tempfile.TemporaryDirectory(prefix="zoo-tests-", ignore_cleanup_errors=True)
@@ -37,6 +38,7 @@ if hasattr(signal, "SIGHUP"):
 
 # A loaded machine makes single examples slow; that says nothing about the code.
 hypothesis.settings.register_profile("zoo", deadline=None, max_examples=50, database=None)
+hypothesis.settings.register_profile("thorough", hypothesis.settings.get_profile("zoo"), max_examples=1000)
 hypothesis.settings.load_profile("zoo")
 
 
@@ -115,6 +117,8 @@ def run_zoo(
 
     def run(*arguments: object) -> CompletedProcess[str]:
         monkeypatch.setattr(sys, "argv", ["zoo", *map(str, arguments)])
+        # Each time, `main` adds the commands of the other packages to these.
+        monkeypatch.setattr(app, "registered_commands", [*OWN_COMMANDS])
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             main()

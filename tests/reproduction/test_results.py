@@ -4,8 +4,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import pytest
-
 from reproduction.plots import Plot
 from reproduction.records import Record, parse_record, run_name
 from reproduction.results import results_text, write_results
@@ -168,8 +166,3 @@ def test_the_same_records_make_the_same_bytes(tmp_path: Path) -> None:
     first = file.read_bytes()
     assert write_results(tmp_path, reversed(records), [plot]).read_bytes() == first
     assert "![Ours](results.svg)\n\nWhat it shows.\n" in first.decode()
-
-
-@pytest.mark.parametrize("line", results_text([]).splitlines())
-def test_no_line_ends_in_a_space(line: str) -> None:
-    assert line == line.rstrip()

@@ -74,12 +74,6 @@ def test_limits_must_be_above_zero(name: str) -> None:
         Settings(**{name: 0})
 
 
-@pytest.mark.parametrize("name", ["max_wait_ms", "drain_seconds", "threads"])
-def test_times_must_not_be_negative(name: str) -> None:
-    with pytest.raises(InputError, match=f"{name} = -1"):
-        Settings(**{name: -1})
-
-
 def test_a_model_is_needed() -> None:
     with pytest.raises(InputError, match="at least one model"):
         Settings(model=())

@@ -57,10 +57,10 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def small_server(metrics: Metrics | None = None, **settings: object) -> Iterator[int]:
-    """A real server of such an application, which looks at its connections ten times a second: its port."""
+def small_server(metrics: Metrics | None = None, app: FastAPI | None = None, **settings: object) -> Iterator[int]:
+    """A real server of such an application or another, which looks at its connections ten times a second: its port."""
     chosen, metrics = Settings(**settings), metrics or Metrics(Shared.create())
-    config = uvicorn_config(small_app(metrics, **settings), chosen, metrics)
+    config = uvicorn_config(app or small_app(metrics, **settings), chosen, metrics)
     config.port = 0
     server = _Server(
         config, ConnectionSweeper(chosen.header_seconds, chosen.keep_alive_seconds, chosen.max_connections)

@@ -1,5 +1,3 @@
-import importlib
-from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
@@ -92,20 +90,13 @@ def test_pairs_stay_in_one_process(pairs: dict[str, float]) -> None:
     assert Recipe(batch_size=7, **pairs).fitted(32, 1000).batch_size == 7
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_recipes_have_names(name: str) -> None:
-    assert get(name) == RECIPES[name]
-    assert f"--recipe {name}" in importlib.import_module(f"training.recipes.{name}").__doc__
+def test_recipes_have_names() -> None:
+    assert {name: get(name) for name in RECIPES} == RECIPES
 
 
 def test_a_recipe_that_is_not_there() -> None:
     with pytest.raises(UnknownNameError, match="unknown recipe 'papers'; did you mean paper"):
         get("papers")
-
-
-def test_a_recipe_cannot_be_changed() -> None:
-    with pytest.raises(FrozenInstanceError):
-        Recipe().epochs = 5  # type: ignore[misc]
 
 
 def test_lambda_falls_over_the_last_steps() -> None:

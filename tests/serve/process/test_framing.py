@@ -3,12 +3,8 @@
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 import pytest
-from hostile.exchange import outcome
-from hostile.requests import DAMAGES
 from support.small_app import small_server
 
 COUNT = b"POST /count HTTP/1.1\r\nHost: a\r\n"
@@ -220,12 +216,3 @@ def test_requests_in_one_packet_are_answered_in_turn(port: int, upgrade: bytes) 
 def test_what_follows_a_request_does_not_take_its_answer(port: int) -> None:
     """The refusal of the bytes after it would stand where the client expects its own answer."""
     assert exchange(port, [COUNT + LENGTH + b"\r\nhello" + b"no HTTP\r\n\r\n"]) == [(200, b"5")]
-
-
-def test_damaged_requests(port: int) -> None:
-    """No failure, and no more answers than requests: `benchmarks/fuzz_requests.py` in short."""
-    with ThreadPoolExecutor(16) as pool:
-        outcomes = list(pool.map(partial(outcome, 0, ("127.0.0.1", port)), range(15 * len(DAMAGES))))
-    assert not [one for one in outcomes if one.wrong]
-    assert {status for one in outcomes for status in one.statuses} >= {200, 400, 404, 405}
-    assert exchange(port, [OTHER])[0] == (200, b'"ok"')
