@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 RESAMPLES = 1000
-LEVEL = 0.95
+CONFIDENCE_LEVEL = 0.95
 
 
 class Estimate(NamedTuple):
@@ -37,7 +37,7 @@ def bootstrap(
     generator = np.random.default_rng(seed)
     drawn = (np.bincount(generator.integers(images, size=images), minlength=images) for _ in range(resamples))
     values = np.array([statistic(counts.astype(np.float64)) for counts in drawn])
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    low, high = np.quantile(values, [(1 - CONFIDENCE_LEVEL) / 2, (1 + CONFIDENCE_LEVEL) / 2], axis=0)
     found = np.asarray(statistic(np.ones(images)), dtype=np.float64)
     return [Estimate(*map(float, three)) for three in zip(found, low, high, strict=True)]
 

@@ -1,0 +1,1 @@
+"""ONNX export in several precisions, and the check of the files against PyTorch."""

@@ -11,6 +11,9 @@ from training import recipes
 from zoo.errors import InputError, UnknownNameError
 from zoo.registry import DATA_SETS, info, list_models
 
+FAMILIES = (("rn26", "rn26-aux", "rn26-ours"), ("wrn16", "wrn16-aux", "wrn16-ours"))
+"""Networks with a plain variant, one with patch supervision alone, and one with the block."""
+
 Change = tuple[str, Any]
 """A field of the recipe and its new value."""
 

@@ -4,13 +4,13 @@ Equal records yield equal bytes. Rows without runs stay empty.
 """
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from reproduction.experiment_table import experiment_sections
+from reproduction.plan import FAMILIES
 from reproduction.plots import Plot
 from reproduction.records import Group, Record, grouped, linked_logs, shown, shown_mean
 from training.recipe import Recipe
@@ -23,11 +23,6 @@ RESULTS_FILE = "results.md"
 NUMBERS = ("accuracy, %", "seeds", "patches, %")
 PAPER = ("paper, %", "difference")
 TRAINING = ("measured on", "training images", "recipe", "epochs", "pixels", "minutes", "device", "logs, by seed")
-
-FAMILIES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
-    {"rn26": ("rn26", "rn26-aux", "rn26-ours"), "wrn16": ("wrn16", "wrn16-aux", "wrn16-ours")}
-)
-"""Networks with a plain variant, one with patch supervision alone, and one with the block."""
 
 FIELDS_IN_ROWS = ("seed", "epochs", "input_size", "input_sizes")
 
@@ -98,7 +93,8 @@ def _compared_variants(groups: Iterable[Group]) -> str:
     for group in groups:
         trainings.setdefault(group.key(without=("variant",)), {})[group.first.variant] = group
     rows: list[list[str]] = []
-    for network, family in FAMILIES.items():
+    for family in FAMILIES:
+        network = family[0]
         before = len(rows)
         for members in trainings.values():
             compared = [members.get(variant) for variant in family]

@@ -1,0 +1,1 @@
+"""Inference server: HTTP, batching, processes, and a client for Python programs."""

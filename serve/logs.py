@@ -158,7 +158,7 @@ class ThreadedHandler(logging.Handler):
 
 
 class TextFormatter(logging.Formatter):
-    """Formatter of lines `TIME LEVEL REQUEST-ID MESSAGE NAME=VALUE ...`, followed by a traceback, if any."""
+    """Formatter of lines `TIME CONFIDENCE_LEVEL REQUEST-ID MESSAGE NAME=VALUE ...`, followed by a traceback, if any."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         fields = [f"{name}={value}" for name, value in _fields(record).items() if value != ""]

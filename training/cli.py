@@ -10,7 +10,7 @@ from training import recipes
 from training.recipe import Recipe
 from zoo.errors import InputError
 from zoo.extras import require
-from zoo.options import Data, ModelArgument, Record, path_option, with_changes
+from zoo.options import Data, ModelArgument, RecordOption, path_option, with_changes
 from zoo.package.metrics import DEFAULT_SPLIT
 
 
@@ -100,7 +100,7 @@ def evaluate(
     limit: Annotated[
         int | None, typer.Option(help="Number of randomly chosen images to measure.", show_default="all")
     ] = None,
-    record: Record = False,
+    record: RecordOption = False,
 ) -> None:
     """Measure a model's accuracy through PyTorch, ONNX Runtime or a running server."""
     require("train")

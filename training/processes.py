@@ -7,11 +7,11 @@ import torch
 from lightning_fabric import Fabric
 
 from training.device import choose_device
-from training.recipe import Precision
+from training.recipe import TrainingPrecision
 from zoo.errors import InputError
 
 
-def join_processes(device: str, precision: Precision) -> tuple[Fabric, str]:
+def join_processes(device: str, precision: TrainingPrecision) -> tuple[Fabric, str]:
     """Join the processes that train together; also returns the reason for the device as text.
 
     Arguments:

@@ -1,15 +1,14 @@
 """The recipe of a training: a frozen dataclass, each field of which is an option of `zoo train`."""
 
-import math
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from zoo.errors import InputError
-from zoo.options import option
+from zoo.options import option, require_bounds
 from zoo.package import MIN_INPUT_SIZE
 from zoo.registry import AssignmentName
 
-Precision = Literal["bf16", "fp32"]
+TrainingPrecision = Literal["bf16", "fp32"]
 
 Flip = Literal["none", "random", "alternating"]
 
@@ -28,49 +27,52 @@ class Recipe:
     batch_size: int = option(128, "Images per step, over all processes.")
     peak_learning_rate: float = option(0.15, "Highest learning rate of the one-cycle schedule.")
     warmup: float = option(
-        0.25, "Share of the steps in which the learning rate rises; afterwards it falls along a cosine."
+        0.25,
+        "Share of the steps in which the learning rate rises; afterwards it falls along a cosine.",
+        least=0,
+        below=1,
     )
-    momentum: float = option(0.9, "Nesterov momentum.")
+    momentum: float = option(0.9, "Nesterov momentum.", least=0, below=1)
     weight_decay: float = option(
-        5e-4, "Weight decay of convolutions and linear layers; none for biases and normalisations."
+        5e-4, "Weight decay of convolutions and linear layers; none for biases and normalisations.", least=0
     )
-    clip_norm: float = option(0.0, "Maximum gradient norm; 0 for no limit.")
-    ema_decay: float = option(0.0, "Decay per step of the moving average of the weights; 0 for no average.")
-    label_smoothing: float = option(0.0, "Share of each label that is spread over all classes.")
+    clip_norm: float = option(0.0, "Maximum gradient norm; 0 for no limit.", least=0)
+    ema_decay: float = option(
+        0.0, "Decay per step of the moving average of the weights; 0 for no average.", least=0, below=1
+    )
+    label_smoothing: float = option(0.0, "Share of each label that is spread over all classes.", least=0, below=1)
     balance: bool = option(False, "Weight classes by the inverse of their number of images.")
-    patch_weight: float = option(0.25, "Lambda, the share of the patch loss; not given in the paper.")
-    patch_weight_fall: float = option(0.0, "Share of the steps, at the end, in which lambda falls to 0.")
-    interchange: float = option(
-        0.1, "Share of images that get another image's assignment and part of its label, to train use of the block."
+    patch_weight: float = option(0.25, "Lambda, the share of the patch loss; not given in the paper.", least=0, below=1)
+    patch_weight_fall: float = option(
+        0.0, "Share of the steps, at the end, in which lambda falls to 0.", least=0, most=1
     )
-    interchanged_label: float = option(0.25, "Share of the other image in an interchanged image's label.")
+    interchange: float = option(
+        0.1,
+        "Share of images that get another image's assignment and part of its label, to train use of the block.",
+        least=0,
+        below=1,
+    )
+    interchanged_label: float = option(
+        0.25, "Share of the other image in an interchanged image's label.", least=0, below=1
+    )
     assignment: AssignmentName = option("softmax", "How the semantic block turns scores into an assignment.")
     input_size: int = option(
-        0, "Side of the images in pixels, four times that of the patch grid; 0 to choose by the images' size."
+        0, "Side of the images in pixels, four times that of the patch grid; 0 to choose by the images' size.", least=0
     )
     growth: tuple[float, ...] = option(
         (1.0,), "Image size as a share of the input size (repeatable, ascending to 1, for equal parts of the epochs)."
     )
-    crop_padding: int = option(4, "Reflected padding in pixels for random crops of images in memory.")
+    crop_padding: int = option(4, "Reflected padding in pixels for random crops of images in memory.", least=0)
     flip: Flip = option("random", "Horizontal flips: none, random, or alternating (each image in every other epoch).")
-    cutout: int = option(0, "Side in pixels of the cutout square; 0 for none.")
-    mixup: float = option(0.0, "Alpha of mixup's Beta distribution; 0 for no mixup.")
-    precision: Precision = option("bf16", "Precision; bf16 uses autocast, with weights and losses in fp32.")
+    cutout: int = option(0, "Side in pixels of the cutout square; 0 for none.", least=0)
+    mixup: float = option(0.0, "Alpha of mixup's Beta distribution; 0 for no mixup.", least=0)
+    precision: TrainingPrecision = option("bf16", "Precision; bf16 uses autocast, with weights and losses in fp32.")
     start_from: str = option("", "Model to start from, or `released` for the variant's own; random weights if empty.")
-    seed: int = option(0, "Seed of the weights, the order of the images and their augmentation.")
+    seed: int = option(0, "Seed of the weights, the order of the images and their augmentation.", least=0)
 
     def __post_init__(self) -> None:
-        for name in ("peak_learning_rate", "weight_decay", "clip_norm", "mixup"):
-            self._require(name, math.isfinite(getattr(self, name)), "must be finite")
-        for name in ("epochs", "batch_size", "peak_learning_rate"):
-            self._require(name, getattr(self, name) > 0, "must be above 0")
-        for name in ("weight_decay", "clip_norm", "crop_padding", "cutout", "mixup", "seed"):
-            self._require(name, getattr(self, name) >= 0, "must not be negative")
-        shares = ("patch_weight", "interchange", "interchanged_label", "label_smoothing")
-        self._require("patch_weight_fall", 0 <= self.patch_weight_fall <= 1, "must be in 0..1")
-        for name in ("warmup", "momentum", "ema_decay", *shares):
-            self._require(name, 0 <= getattr(self, name) < 1, "must be at least 0 and below 1")
-        for name, kind in (("precision", Precision), ("flip", Flip), ("assignment", AssignmentName)):
+        require_bounds(self)
+        for name, kind in (("precision", TrainingPrecision), ("flip", Flip), ("assignment", AssignmentName)):
             self._require(name, getattr(self, name) in get_args(kind), f"must be one of {', '.join(get_args(kind))}")
         self._require(
             "input_size",

@@ -67,17 +67,20 @@ Data = Annotated[
 TopK = Annotated[int | None, typer.Option(help="Number of classes to show per image or patch.", show_default="5")]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Record = Annotated[bool, typer.Option("--record", help="Record the result in the model directory.")]
+RecordOption = Annotated[bool, typer.Option("--record", help="Record the result in the model directory.")]
 
 
-def option(default: T, explanation: str, least: float | None = None, most: float | None = None) -> T:
+def option(
+    default: T, explanation: str, least: float | None = None, most: float | None = None, below: float | None = None
+) -> T:
     """A dataclass field that is also a command-line option.
 
     Arguments:
         default, explanation: default value and help text of the option.
-        least, most: bounds of a number, checked by `require_bounds`; without `least`, it must be above 0.
+        least, most, below: bounds of a number, checked by `require_bounds`; `below` is exclusive. Without `least`, the
+            number must be above 0.
     """
-    return field(default=default, metadata={"help": explanation, "least": least, "most": most})
+    return field(default=default, metadata={"help": explanation, "least": least, "most": most, "below": below})
 
 
 def require_bounds(config: Any) -> None:
@@ -87,14 +90,16 @@ def require_bounds(config: Any) -> None:
         InputError: a value is out of bounds; names the field, the value and the bounds.
     """
     for item in _options(config):
-        value, least, most = getattr(config, item.name), item.metadata["least"], item.metadata["most"]
-        if not isinstance(value, int | float):
+        value = getattr(config, item.name)
+        least, most, below = (item.metadata[bound] for bound in ("least", "most", "below"))
+        if isinstance(value, bool) or not isinstance(value, int | float):
             continue
         # An integer may be too large for a float.
         finite = isinstance(value, int) or math.isfinite(value)
-        if not (finite and (value > 0 if least is None else value >= least) and value <= (most or value)):
-            lowest = "above 0" if least is None else f"at least {least:,}"
-            bounds = f"{lowest} and at most {most:,}" if most else lowest
+        high_enough = value > 0 if least is None else value >= least
+        if not (finite and high_enough and value <= (most or value) and (below is None or value < below)):
+            bounds = "above 0" if least is None else f"at least {least:,}"
+            bounds += f" and at most {most:,}" if most else f" and below {below:,}" if below else ""
             raise InputError(f"{item.name} = {value}: must be {'' if finite else 'a finite number, '}{bounds}")
 
 

@@ -20,7 +20,7 @@ from zoo.registry import SemanticSource
 BATCH = 32
 """Batch size."""
 
-RESAMPLES = 10_000
+CURVE_RESAMPLES = 10_000
 """More resamples than in reports, since verdicts depend on whether an interval excludes 0."""
 
 Values = dict[str, NDArray[np.float32]]
@@ -111,7 +111,7 @@ def _curves(
     progress: Callable[[str, int, int], None],
 ) -> tuple[dict[str, Values], Tensor, list[int]]:
     """Areas by method, a mask [N] of the correctly classified images, and the rows and columns of the patch grid."""
-    device = network.classifier.weight.device
+    device = network.device
     found: dict[str, list[CurveAreas]] = {name: [] for name in methods}
     correct, grid = [], [0, 0]
     for pixels, labels in zip(torch.split(images.images, BATCH), torch.split(images.labels, BATCH), strict=True):
@@ -140,7 +140,7 @@ def _pointing(
     quadrants: Tensor,
     progress: Callable[[str, int, int], None],
 ) -> dict[str, Values]:
-    device = network.classifier.weight.device
+    device = network.device
     found: dict[str, list[PointingScores]] = {name: [] for name in methods}
     part_size = BATCH // 4
     parts = zip(*(torch.split(tensor.to(device), part_size) for tensor in (pixels, classes, quadrants)), strict=True)
@@ -165,6 +165,6 @@ def _grid(network: Network, pixels: Tensor) -> torch.Size:
 def _estimates(values: Mapping[str, NDArray[np.float32]]) -> dict[str, dict[str, float]]:
     """Means by measure, rounded, since further digits are below the intervals' width."""
     return {
-        name: {key: round(number, 5) for key, number in mean_estimate(own, 0, RESAMPLES)._asdict().items()}
+        name: {key: round(number, 5) for key, number in mean_estimate(own, 0, CURVE_RESAMPLES)._asdict().items()}
         for name, own in values.items()
     }

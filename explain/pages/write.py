@@ -62,7 +62,7 @@ def write_pages(
     for name in names:
         refuse_inputs(folder / f"{name}.png", files)
     entries, failures = [], []
-    device = network.classifier.weight.device
+    device = network.device
     with writing(f"into {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
         for file, name in zip(files, names, strict=True):

@@ -6,7 +6,7 @@ from typing import Any
 
 from explain.semantics.geometry import SpaceQuality
 from explain.semantics.study import AssignmentStudy, PatchStudy
-from explain.stats import LEVEL, RESAMPLES, Estimate
+from explain.stats import CONFIDENCE_LEVEL, RESAMPLES, Estimate
 
 SUMMARY_FILE = "summary.json"
 
@@ -29,7 +29,7 @@ def summary(study: PatchStudy) -> dict[str, Any]:
         "grid": {"rows": rows, "columns": columns},
         "training_images": study.training_images,
         "seed": study.seed,
-        "intervals": {"level": LEVEL, "unit": "image", "resamples": RESAMPLES},
+        "intervals": {"level": CONFIDENCE_LEVEL, "unit": "image", "resamples": RESAMPLES},
         "accuracy": _estimate(study.accuracy),
         "surroundings": {"cells": study.radius},
         "geometry": {space: _quality(quality) for space, quality in study.geometry.qualities.items()},

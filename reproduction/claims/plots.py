@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from reproduction.claims.mixtures import KINDS
 from reproduction.claims.operators import PAIRS
 from reproduction.claims.separation import MEASURES
-from reproduction.claims.supervision import FAMILIES
+from reproduction.plan import FAMILIES
 from zoo.reporting import COLORS, STYLE
 
 LABELS = ("plain", "auxiliary loss", "with the mechanism")

@@ -9,13 +9,13 @@ from reproduction.claims.reports import Report, finding_of, read_reports
 MEASURES = {"knn_accuracy": "accuracy of the nearest patches", "silhouette": "silhouette", "nmi": "mutual information"}
 """Measures of `zoo semantics`, with readable names."""
 
-LEVEL = 0.05
+ALPHA = 0.05
 """Level of the permutation test of the groups."""
 
 RULE = (
     "The claim holds if, for every analysed model with the block, all three measures of how well patches of a class "
     "cluster are better after the block than before it, with the interval of each difference above 0, and the two "
-    f"groups separate in the semantic vectors (exact permutation test, p < {LEVEL}). It holds in part if any of these "
+    f"groups separate in the semantic vectors (exact permutation test, p < {ALPHA}). It holds in part if any of these "
     "is true for any model; otherwise it does not hold."
 )
 
@@ -50,7 +50,7 @@ def _better(report: Report) -> list[bool]:
 
 
 def _separate(report: Report) -> bool:
-    return report.class_vectors is not None and report.class_vectors.p < LEVEL
+    return report.class_vectors is not None and report.class_vectors.p < ALPHA
 
 
 def _verdict(reports: list[Report]) -> Verdict:

@@ -10,13 +10,11 @@ from scipy.stats import binomtest
 from explain.stats import Estimate, mean_estimate
 from reproduction.claims.finding import Finding, FindingTable, Number, Verdict, shown
 from reproduction.claims.inputs import ClaimInputs
+from reproduction.plan import FAMILIES
 from reproduction.records import Record, mean_and_deviation, read_records
 from training.data.images import LabelledImages
 from zoo.package import Package
 from zoo.predictors.torch import TorchPredictor
-
-FAMILIES = (("rn26", "rn26-aux", "rn26-ours"), ("wrn16", "wrn16-aux", "wrn16-ours"))
-"""Families of networks: plain, auxiliary loss alone, auxiliary loss with the mechanism."""
 
 RULE = (
     "The claim holds if, in every family, the auxiliary loss with the mechanism is better than the auxiliary loss "

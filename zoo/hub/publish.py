@@ -27,8 +27,8 @@ RETRY_DELAYS = (1.0, 4.0, 16.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """Change to one file of a repository."""
+class FileChange:
+    """FileChange to one file of a repository."""
 
     file: str
     kind: Literal["new", "changed", "removed"]
@@ -47,7 +47,7 @@ class Plan:
     """Commit that the plan is based on; None if the repository does not exist."""
     content: Mapping[str, Path | bytes]
     """Content of all files to publish, by name."""
-    changes: tuple[Change, ...]
+    changes: tuple[FileChange, ...]
     card: tuple[str, str]
     """The card on the Hub and the new one."""
 
@@ -164,14 +164,14 @@ def _plan(api: "HfApi", package: Package, repository: str, private: bool) -> Pla
     return Plan(repository, head, content, tuple(filter(None, changes)), (old_card, new_card))
 
 
-def _change(name: str, here: Path | bytes | None, there: "RepoFile | None") -> Change | None:
+def _change(name: str, here: Path | bytes | None, there: "RepoFile | None") -> FileChange | None:
     if here is None:
         # Only files of a model directory: others in the repository are not ours to remove.
-        return Change(name, "removed", there.size, None) if there else None
+        return FileChange(name, "removed", there.size, None) if there else None
     size = len(here) if isinstance(here, bytes) else here.stat().st_size
     if there is None:
-        return Change(name, "new", None, size)
-    return None if _same(here, there) else Change(name, "changed", there.size, size)
+        return FileChange(name, "new", None, size)
+    return None if _same(here, there) else FileChange(name, "changed", there.size, size)
 
 
 def _same(here: Path | bytes, there: "RepoFile") -> bool:

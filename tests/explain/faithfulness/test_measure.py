@@ -25,7 +25,7 @@ FAST = {name: method for name, method in ATTRIBUTIONS.items() if name != "occlus
 def measure(run_zoo: Run, cifar: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `zoo faithfulness`, without the slow method and with few resamples."""
     monkeypatch.setattr("explain.attributions.ATTRIBUTIONS", FAST)
-    monkeypatch.setattr("explain.faithfulness.measure.RESAMPLES", 100)
+    monkeypatch.setattr("explain.faithfulness.measure.CURVE_RESAMPLES", 100)
     file = tmp_path / "faithfulness.json"
 
     def run(*models: str, images: int = 12) -> CompletedProcess[str]:
@@ -87,7 +87,7 @@ def test_a_model_of_fewer_than_four_classes_has_curves_only(
     run_zoo: Run, make_package: Callable[..., Package], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("explain.attributions.ATTRIBUTIONS", FAST)
-    monkeypatch.setattr("explain.faithfulness.measure.RESAMPLES", 100)
+    monkeypatch.setattr("explain.faithfulness.measure.CURVE_RESAMPLES", 100)
     for shade, name in enumerate(("cold", "warm")):
         (tmp_path / "pair" / "test" / name).mkdir(parents=True)
         for index in range(2):
@@ -108,7 +108,7 @@ def test_a_model_of_fewer_than_four_classes_has_curves_only(
 @pytest.mark.parametrize(("classes", "size"), [(3, 34), (5, 32)])
 def test_too_few_correct_images_for_a_mosaic(classes: int, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("explain.attributions.ATTRIBUTIONS", FAST)
-    monkeypatch.setattr("explain.faithfulness.measure.RESAMPLES", 100)
+    monkeypatch.setattr("explain.faithfulness.measure.CURVE_RESAMPLES", 100)
     images = torch.zeros(3, 3, size, size, dtype=torch.uint8)
     labelled = LabelledImages(images, torch.arange(3), tuple("abcde"[:classes]))
     network = zoo.create("wrn16", num_classes=classes).eval()

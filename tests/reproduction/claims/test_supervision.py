@@ -9,6 +9,7 @@ from explain.stats import Estimate
 from reproduction.claims import supervision
 from reproduction.claims.inputs import ClaimInputs
 from reproduction.claims.plots import draw_supervision
+from reproduction.plan import FAMILIES
 from zoo.hub import open_model
 
 RECORD = Path(__file__).parents[3] / "docs/results/rn26.cifar10.fast.seed0.json"
@@ -44,7 +45,7 @@ def test_the_verdict_goes_by_the_rule(steps: list[tuple[float, float, float]], e
 
 def test_on_the_bundled_models(inputs: Callable[..., ClaimInputs]) -> None:
     finding = supervision.measure(inputs())
-    assert set(finding.raw["accuracy"]) == {name for family in supervision.FAMILIES for name in family}
+    assert set(finding.raw["accuracy"]) == {name for family in FAMILIES for name in family}
     assert "all 256 images of the test split" in finding.measured_on
     # A sample of the split on which metrics.json was measured: its standard error is about 2 points.
     for name, accuracy in finding.raw["accuracy"].items():
