@@ -157,7 +157,7 @@ def compact(
     name: ModelArgument,
     output: Annotated[Path, path_option("-o", "--output", help="New model directory.", show_default=False)],
 ) -> None:
-    """Copy a model with half-precision weights, which halves its size. Export and evaluate the copy again."""
+    """Copy a model with half-precision weights, at half the size. Export and evaluate the copy again."""
     with importing("export"):
         from export.compact import compact as write
     from zoo.files import writing

@@ -27,7 +27,7 @@ _PROBLEMS: Mapping[int, tuple[str, str, str]] = {
     404: (
         "Unknown model.",
         "unknown_name",
-        str(UnknownNameError("served model", "wrn16-our.pets", ["wrn16-ours.pets"])),
+        str(UnknownNameError("model", "wrn16-our.pets", ["wrn16-ours.pets"])),
     ),
     406: (
         "`Accept` has no available media type.",

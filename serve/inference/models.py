@@ -121,7 +121,7 @@ class Models(Mapping[str, ServedModel]):
         """
         if name is None:
             return next(iter(self._models.values()))
-        return self._models[find_name("served model", name, self._models)]
+        return self._models[find_name("model", name, self._models)]
 
     @property
     def names(self) -> list[str]:

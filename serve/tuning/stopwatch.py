@@ -14,7 +14,7 @@ from zoo.runtime import Device, Precision, Runtime
 
 TURNS = 7
 WARM_UP = 2
-"""Calls before the first turn: ONNX Runtime plans its memory in the first, and allocates it as one in the second."""
+"""Calls before the first turn: ONNX Runtime plans its memory in the first, and allocates it as a whole in the next."""
 
 QUIET_SECONDS = 0.02
 """Time that this process must be idle before a measurement starts."""
