@@ -80,7 +80,7 @@ def test_a_model_of_other_classes_is_refused(measure: Run, make_package: Callabl
     package = make_package("wrn16", classes=("yes", "no"))
     done = measure(f"local-dir:{package.path}")
     assert done.returncode == 1
-    assert "has other classes than wrn16.cifar10" in done.stderr
+    assert "are not those of wrn16.cifar10" in done.stderr
 
 
 def test_a_model_of_fewer_than_four_classes_has_curves_only(
