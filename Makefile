@@ -14,7 +14,7 @@ $(BIN)/twine check --strict dist/*
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint types format docs bench release publish clean
+.PHONY: help serve test lint types format docs lock bench release publish clean
 
 help:  ## Show the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -45,6 +45,9 @@ docs: $(VENV)/dev.installed  ## Write the tables that are made from the registry
 	$(BIN)/zoo reproduce --only-write
 	$(BIN)/zoo claims --only-write
 
+lock: $(VENV)/dev.installed  ## Write the newest versions of all packages to uv.lock
+	$(BIN)/uv lock --upgrade
+
 bench: $(VENV)/bench.installed  ## Measure; raw results go to benchmarks/results
 	$(BIN)/python benchmarks/inference.py
 	$(BIN)/python benchmarks/training_speed.py
@@ -72,10 +75,13 @@ clean:  ## Remove what the other verbs made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+$(VENV)/serve.installed: PACKAGES = --editable '.[serve]'
+$(VENV)/%.installed: PACKAGES = --group $* --editable .
 $(VENV)/%.installed: pyproject.toml | $(VENV)
 	@echo "installing what '$*' needs into $(VENV)"
-	$(PIP) --editable '.[$*]'
+	$(PIP) $(PACKAGES)
 	touch $@
 
 $(VENV):
 	$(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade 'pip>=25.1'

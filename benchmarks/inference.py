@@ -3,7 +3,7 @@
     python benchmarks/inference.py [VARIANT ...] [--batches N ...] [--threads N] [--repeats N] [--data FOLDER]
                                    [--device D] [--without CONTENDER ...] [--out FILE]
 
-Needs `pip install -e '.[bench]'`; a contender whose package is missing is left out, and said so. All of them
+Needs `pip install --group bench -e .`; a contender whose package is missing is left out, and said so. All of them
 (`peers/contenders.py`) get the same pixels, uint8 [N, 3, 32, 32], the same number of threads, and give arrays:
 
 - PyTorch eager, torch.compile (default mode, compiled for each batch size), TorchScript (traced, frozen, optimised).

@@ -4,7 +4,7 @@
                                  [--repeats N] [--rates SHARE ...] [--peer-python PATH] [--model NAME] [--out FILE]
     python benchmarks/serving.py --images 640x480 --clients 32 --seconds 8 --rates      # the most telling part alone
 
-Needs `pip install -e '.[bench]'`, or the peers' packages (bentoml, litserve, fastapi, uvicorn, python-multipart,
+Needs `pip install --group bench -e .`, or the peers' packages (bentoml, litserve, fastapi, uvicorn, python-multipart,
 onnxruntime, pillow) in another environment, whose interpreter `--peer-python` names. A peer that is not there or does
 not start is left out, and said so. The peers are the files of `peers/servers/`, each as its documentation writes one.
 

@@ -2,7 +2,7 @@
 
     python benchmarks/soak.py [--minutes N] [--images KIND] [--model NAME] [--precision P] [--out FILE]
 
-Needs `pip install -e '.[bench]'`. The server runs with its default settings on the CPU. First the most that it does is
+Needs `pip install --group bench -e .`. The server runs with its default settings on the CPU. First the most that it does is
 measured, in a closed loop. Then requests come at random times (`peers/load.py`):
 
 - for `--minutes`, 80% of the most: memory every second, times and errors by the minute;
