@@ -14,7 +14,7 @@ $(BIN)/twine check --strict dist/*
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint types format docs site bench release publish clean
+.PHONY: help serve test lint types format docs site lock bench release publish clean
 
 help:  ## Show the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -48,6 +48,9 @@ docs: $(VENV)/dev.installed  ## Write the tables that are made from the registry
 site: $(VENV)/site.installed  ## Build the website of the documentation into build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
+lock: $(VENV)/dev.installed  ## Write the newest versions of all packages to uv.lock
+	$(BIN)/uv lock --upgrade
+
 bench: $(VENV)/bench.installed  ## Measure; raw results go to benchmarks/results
 	$(BIN)/python benchmarks/inference.py
 	$(BIN)/python benchmarks/training_speed.py
@@ -75,17 +78,19 @@ clean:  ## Remove what the other verbs made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+$(VENV)/serve.installed: PACKAGES = --editable '.[serve]'
+$(VENV)/%.installed: PACKAGES = --group $* --editable .
 $(VENV)/%.installed: pyproject.toml | $(VENV)
 	@echo "installing what '$*' needs into $(VENV)"
-	$(PIP) --editable '.[$*]'
+	$(PIP) $(PACKAGES)
 	touch $@
 
 # Packages of a dependency group, without the zoo itself: the API reference is read from the source.
 $(VENV)/site.installed: pyproject.toml | $(VENV)
 	@echo "installing what 'site' needs into $(VENV)"
-	$(PIP) --upgrade 'pip>=25.1'
 	$(PIP) --group site
 	touch $@
 
 $(VENV):
 	$(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade 'pip>=25.1'

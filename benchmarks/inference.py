@@ -3,7 +3,7 @@
     python benchmarks/inference.py [VARIANT ...] [--batches N ...] [--threads N] [--repeats N] [--data FOLDER]
                                    [--device D] [--without CONTENDER ...] [--out FILE]
 
-Needs `pip install -e '.[bench]'`; contenders whose package is missing are skipped and reported. All of them
+Needs `pip install --group bench -e .`; contenders whose package is missing are skipped and reported. All of them
 (`peers/contenders.py`) get the same pixels, uint8 [N, 3, 32, 32], and number of threads, and return arrays:
 
 - PyTorch eager, torch.compile (default mode, compiled for each batch size), TorchScript (traced, frozen, optimised).

@@ -4,7 +4,7 @@
                                  [--repeats N] [--rates SHARE ...] [--peer-python PATH] [--model NAME] [--out FILE]
     python benchmarks/serving.py --images 640x480 --clients 32 --seconds 8 --rates      # only the most informative part
 
-Needs `pip install -e '.[bench]'`, or the peers' packages (bentoml, litserve, fastapi, uvicorn, python-multipart,
+Needs `pip install --group bench -e .`, or the peers' packages (bentoml, litserve, fastapi, uvicorn, python-multipart,
 onnxruntime, pillow) in another environment, whose interpreter is given by `--peer-python`. Peers that are not installed
 or do not start are skipped and reported. The peers are in `peers/servers/`, each written as in its documentation.
 

@@ -2,7 +2,7 @@
 
     python benchmarks/soak.py [--minutes N] [--images KIND] [--model NAME] [--precision P] [--out FILE]
 
-Needs `pip install -e '.[bench]'`. The server runs with default settings on the CPU. First its peak throughput is
+Needs `pip install --group bench -e .`. The server runs with default settings on the CPU. First its peak throughput is
 measured in a closed loop. Then requests arrive at random times (`peers/load.py`):
 
 - for `--minutes`, at 80% of peak: memory every second, latency and errors every minute;

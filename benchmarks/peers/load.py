@@ -18,18 +18,19 @@ of JSON: `cpu_seconds` of this process in that time, and `samples`, each a `Samp
 import gc
 import itertools
 import json
+import random
 import selectors
 import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from peers.connection import Connection
-from peers.pace import Closed, Open, Pace, arrivals
+from peers.messages import HOST, RECEIVED, Answer, parse_answer
 
 CONNECTIONS = 512
 """Maximum number of connections in an open loop; a request without an idle one waits while its time counts."""
@@ -73,6 +74,88 @@ class Sample(NamedTuple):
     took: float
     """Delay of the response, failure or timeout after it was due."""
     status: int
+
+
+def arrivals(rate: float, start: float, stop: float, seed: int) -> Iterator[float]:
+    """Random times from `start` to before `stop`, `rate` a second on average, as independent senders make them."""
+    source = random.Random(seed)
+    now = start + source.expovariate(rate)
+    while now < stop:
+        yield now
+        now += source.expovariate(rate)
+
+
+class Pace(Protocol):
+    """When requests are due."""
+
+    next: float
+    """The time to look again, if there was nothing to take."""
+
+    def take(self, now: float) -> float | None:
+        """When the request that is to be sent now was due; None if there is none."""
+
+
+class Closed:
+    """A request is due whenever a connection is free."""
+
+    next = float("inf")
+
+    def __init__(self, stop: float) -> None:
+        self._stop = stop
+
+    def take(self, now: float) -> float | None:
+        return now if now < self._stop else None
+
+
+class Open:
+    """Requests are due at given times, ascending."""
+
+    def __init__(self, times: Iterator[float]) -> None:
+        self._times = times
+        self.next = next(times, float("inf"))
+
+    def take(self, now: float) -> float | None:
+        due = self.next
+        if due > now:
+            return None
+        self.next = next(self._times, float("inf"))
+        return due
+
+
+class Connection:
+    """A socket with at most one request on its way."""
+
+    __slots__ = ("due", "received", "rest", "sent", "socket")
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.socket()
+        self.socket.setblocking(False)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.connect_ex((HOST, port))
+        self.due: float | None = None
+        """Of its request; None without one."""
+        self.sent = 0.0
+        self.rest = memoryview(b"")
+        """What is not sent yet."""
+        self.received = bytearray()
+
+    def send(self) -> None:
+        """Send what the socket takes now."""
+        with suppress(BlockingIOError):
+            self.rest = self.rest[self.socket.send(self.rest) :]
+
+    def receive(self) -> Answer | None:
+        """Read what is there; the answer when all of it is.
+
+        Raises:
+            OSError: the connection ended before.
+        """
+        data = self.socket.recv(RECEIVED)
+        if not data:
+            raise ConnectionResetError
+        self.received += data
+        answer = parse_answer(self.received)
+        return answer if answer and len(self.received) >= answer.length else None
 
 
 class Generator:

@@ -1,6 +1,8 @@
 """The load generator: what it sends, when, and what it notes."""
 
+import itertools
 import json
+import statistics
 import subprocess
 import sys
 import threading
@@ -12,9 +14,8 @@ from typing import Any
 
 import pytest
 from peers import load
-from peers.load import FAILED, UNANSWERED, Load, Sample
+from peers.load import FAILED, UNANSWERED, Closed, Load, Open, Sample, arrivals
 from peers.messages import HOST, body_request, exchange
-from peers.pace import arrivals
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -138,3 +139,30 @@ def test_a_server_that_is_not_there_fails(request_file: str) -> None:
 def test_one_request_and_its_answer(request_file: str) -> None:
     with serving(status=404) as server:
         assert exchange(server.server_port, Path(request_file).read_bytes(), timeout=20) == (404, b"{}")
+
+
+def test_arrivals_are_a_poisson_process() -> None:
+    times = list(arrivals(1000, 5, 15, seed=1))
+    assert times == sorted(times)
+    assert 5 < times[0] < times[-1] < 15
+    assert abs(len(times) - 10_000) < 5 * 100
+    gaps = [after - before for before, after in itertools.pairwise(times)]
+    # The gaps of independent senders are exponential: their deviation is their mean.
+    assert statistics.stdev(gaps) == pytest.approx(statistics.mean(gaps), rel=0.05)
+    assert list(arrivals(1000, 5, 15, seed=1)) == times != list(arrivals(1000, 5, 15, seed=2))
+
+
+def test_a_closed_loop_is_due_at_once_until_it_ends() -> None:
+    pace = Closed(stop=10)
+    assert [pace.take(now) for now in (1, 9.9, 10)] == [1, 9.9, None]
+
+
+def test_an_open_loop_is_due_by_its_times_alone() -> None:
+    pace = Open(iter([1.0, 2.0, 2.5]))
+    assert pace.take(0.9) is None
+    assert pace.next == 1.0
+    # Late, it keeps when each was due.
+    assert [pace.take(2.2), pace.take(2.2), pace.take(2.2)] == [1.0, 2.0, None]
+    assert pace.next == 2.5
+    assert pace.take(3) == 2.5
+    assert pace.take(1e9) is None

@@ -81,7 +81,7 @@ def test_the_seed_decides(first: First, tiny: Recipe, tmp_path: Path) -> None:
     assert not torch.equal(weights(1, "a"), weights(2, "c"))
 
 
-def test_the_network_has_the_datas_classes_and_normalization(first: First, tiny: Recipe, tmp_path: Path) -> None:
+def test_the_network_has_the_classes_and_normalization_of_its_data(first: First, tiny: Recipe, tmp_path: Path) -> None:
     data = LabelledImages(first(16).images, first(16).labels % 2, ("no", "yes"))
     recipe = replace(tiny, assignment="bn_relu")
     network = train("wrn16-ours", data, recipe, tmp_path, stop_after=1).network

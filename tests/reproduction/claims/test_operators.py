@@ -59,7 +59,7 @@ def test_another_operator_does_not(exported: Callable[..., ClaimInputs], operato
     assert f"It also needs {operator}." in finding.text
 
 
-def test_the_share_of_the_work_is_the_registrys(exported: Callable[..., ClaimInputs]) -> None:
+def test_the_share_of_the_work_is_that_of_the_registry(exported: Callable[..., ClaimInputs]) -> None:
     shares = [number.value for number in operators.measure(exported("Conv")).numbers]
     assert shares == [pytest.approx(1.126, abs=0.001), pytest.approx(0.926, abs=0.001)]
 
