@@ -48,8 +48,9 @@ docs: $(VENV)/dev.installed  ## Write the tables that are made from the registry
 site: $(VENV)/site.installed  ## Build the website of the documentation into build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-lock: $(VENV)/dev.installed  ## Write the newest versions of all packages to uv.lock
-	$(BIN)/uv lock --upgrade
+lock: $(VENV)/dev.installed  ## Write the newest versions of all packages to constraints.txt
+	$(BIN)/uv export --upgrade --all-extras --all-groups --no-emit-project --no-hashes --no-annotate --no-header \
+		--output-file constraints.txt > /dev/null
 
 bench: $(VENV)/bench.installed  ## Measure; raw results go to benchmarks/results
 	$(BIN)/python benchmarks/inference.py
