@@ -20,7 +20,7 @@ from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.runtime import Runtime
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 def test_a_request_and_a_clean_end(photo_file: Path) -> None:

@@ -14,7 +14,7 @@ from support.small_app import small_client
 
 from serve.logs import JsonFormatter, TextFormatter, ThreadedHandler, begin, configure_logging
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[2]
 
 
 @pytest.fixture
