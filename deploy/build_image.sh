@@ -18,7 +18,7 @@ if [ $# = 0 ] && docker info &> /dev/null; then
     start() { container=$(docker run --detach --read-only --tmpfs /tmp --publish "127.0.0.1:$port:8000" $image); }
     inside() { docker exec "$container" "$@"; }
     health() { docker inspect --format '{{range .Config.Healthcheck.Test}}{{println .}}{{end}}' $image; }
-    stop() { docker stop --time 60 "$container" && return "$(docker wait "$container")"; }
+    stop() { docker stop -t 60 "$container" && return "$(docker wait "$container")"; }
     remove() { docker rm --force "$container"; }
 else
     of_image() { buildah inspect --type image --format "{{range .Docker.Config.$1}}{{println .}}{{end}}" $image; }
