@@ -27,11 +27,14 @@ def export(
         typer.Option(help="Height and width of the images in pixels, if not the model's own; requires --output."),
     ] = None,
     precision: Annotated[
-        Precision, typer.Option(help="Precision of weights and features; fp16 is meant for GPUs, int8 for CPUs.")
+        Precision, typer.Option(help="Precision of weights and activations; fp16 is meant for GPUs, int8 for CPUs.")
     ] = "fp32",
     data: Annotated[
         Path | None,
-        path_option(help="Training images for int8: a folder of image files, or of Parquet files as on the Hub."),
+        path_option(
+            help="Training images for calibration, required for int8 only: a folder of image files, or of Parquet "
+            "files."
+        ),
     ] = None,
 ) -> None:
     """Export a model to ONNX, for ONNX Runtime and the server.
@@ -120,7 +123,12 @@ def verify(
     ] = None,
     agreement: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Minimum share of images with the same class.", show_default="by precision"),
+        typer.Option(
+            min=0,
+            max=1,
+            help="Minimum share of images (and of patches, for index maps) with PyTorch's class.",
+            show_default="by precision",
+        ),
     ] = None,
 ) -> None:
     """Check a model's ONNX files against PyTorch, and record the result in the model directory."""
@@ -157,7 +165,10 @@ def compact(
     name: ModelArgument,
     output: Annotated[Path, path_option("-o", "--output", help="New model directory.", show_default=False)],
 ) -> None:
-    """Copy a model with half-precision weights, at half the size. Export and evaluate the copy again."""
+    """Write a copy with half-precision weights, at half the size.
+
+    ONNX files and measurements are not copied: export and evaluate the copy.
+    """
     with importing("export"):
         from export.compact import compact as write
     from zoo.files import writing

@@ -24,7 +24,10 @@ def add_commands(app: typer.Typer) -> None:
 def reproduce(
     datasets: Annotated[
         list[str] | None,
-        data_option(help="Data set, as for zoo train (repeatable).", show_default="the paper's, or the experiment's"),
+        data_option(
+            help="Data set, as for zoo train (repeatable); with --experiment, only where its own data set is.",
+            show_default="the paper's, or the experiment's",
+        ),
     ] = None,
     variants: Annotated[
         list[str] | None,
@@ -32,9 +35,9 @@ def reproduce(
     ] = None,
     seeds: Annotated[
         int | None,
-        typer.Option(help="Number of seeds per row, from 0 up.", show_default="1, or the experiment's"),
+        typer.Option(help="Number of seeds per row (0, 1, ...).", show_default="1, or the experiment's"),
     ] = None,
-    recipe: Annotated[str, typer.Option(help="Recipe, as for zoo train.")] = "fast",
+    recipe: Annotated[str | None, typer.Option(help="Recipe, as for zoo train.", show_default="fast")] = None,
     epochs: Annotated[int | None, typer.Option(help="Number of epochs.", show_default="the recipe's")] = None,
     experiment: Annotated[
         list[str] | None,
@@ -52,7 +55,11 @@ def reproduce(
         bool, typer.Option("--only-write", help="Only write the results from existing records.")
     ] = False,
 ) -> None:
-    """Train the runs of the paper's table or of experiments, and write docs/results.md; finished runs are kept."""
+    """Train the runs of the paper's table or of experiments, and write docs/results.md; finished runs are
+    not repeated.
+
+    Networks with a semantic block are probed; a row of the table whose network does not use it is an error.
+    """
     from zoo.terminal import Terminal
 
     say = Terminal().print
@@ -68,12 +75,14 @@ def reproduce(
     from reproduction.records import RECORDS
 
     if experiment:
-        if variants or epochs is not None:
-            raise InputError("--experiment sets its own variants and epochs; leave out --variants and --epochs")
+        if variants or recipe or epochs is not None:
+            raise InputError(
+                "an experiment has its own variants and recipe; leave out --variants, --recipe and --epochs"
+            )
         planned = plan_experiments(experiment, seeds, datasets or [])
     else:
         changes = {} if epochs is None else {"epochs": epochs}
-        planned = plan(datasets or (), variants or (), 1 if seeds is None else seeds, recipe, changes)
+        planned = plan(datasets or (), variants or (), 1 if seeds is None else seeds, recipe or "fast", changes)
     records = results / RECORDS
     states = [state(run, runs, records) for run in planned]
     if dry_run:
@@ -125,23 +134,27 @@ def claims(
     only: Annotated[
         str | None,
         typer.Option(
-            help="Claims to measure, such as 1,2; others are unchanged.", show_default="all that can be measured"
+            help="Claims to measure, by their numbers in docs/claims.md, such as 1,2; results of the others are kept.",
+            show_default="all that can be measured",
         ),
     ] = None,
     report: Annotated[
         list[Path] | None,
-        path_option(help="Report of zoo semantics on a model with the block, for claims 3 and 4 (repeatable)."),
+        path_option(
+            help="Folder that zoo semantics wrote for a model with the block, for claims 3 and 4 (repeatable)."
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of locations and resamples.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the sampled locations and of the bootstrap.")] = 0,
     docs: Annotated[
-        Path, path_option(help="Directory for claims.md and its figures, with the records of runs.")
+        Path,
+        path_option(help="Directory for claims.md and its figures; the records of zoo reproduce are read from it."),
     ] = Path("docs"),
     raw: Annotated[Path, path_option(help="File for the raw results.")] = Path("benchmarks/results/claims.json"),
     only_write: Annotated[
         bool, typer.Option("--only-write", help="Only write the document from existing raw results.")
     ] = False,
 ) -> None:
-    """Measure the paper's claims on trained models, and write docs/claims.md."""
+    """Measure the paper's claims on the rn26 and wrn16 models of a data set, and write docs/claims.md."""
     require("explain")
     from reproduction.claims.catalogue import CLAIMS
     from reproduction.claims.finding import ClaimsError, read_findings, write_findings

@@ -15,7 +15,7 @@ ThreadsOption = Annotated[
     typer.Option(min=0, max=MAX_THREADS, help="CPU threads; 0 for one per core. Use the same number with `zoo serve`."),
 ]
 SecondsOption = Annotated[
-    float, typer.Option(min=0, max=DAY, help="Seconds to measure each setting at each batch size.")
+    float, typer.Option(min=0, max=DAY, help="Seconds to measure each setting, or file, at each batch size.")
 ]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Measure only; write nothing.")]
 
@@ -39,7 +39,10 @@ def tune(
     model: ModelArgument,
     precision: Annotated[
         Precision | None,
-        typer.Option(help="Precision of the ONNX file to tune and serve.", show_default="the current one, or fp32"),
+        typer.Option(
+            help="Precision to tune and then serve; it is not chosen by measuring.",
+            show_default="the current one, or fp32",
+        ),
     ] = None,
     device: DeviceOption = "auto",
     threads: ThreadsOption = 0,

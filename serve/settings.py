@@ -36,28 +36,40 @@ class Settings:
     """
 
     model: tuple[str, ...] = option(
-        (DEFAULT_MODEL,), "Model to serve (repeatable); the first is the default for requests that do not name one."
+        (DEFAULT_MODEL,),
+        "Model to serve (repeatable): VARIANT, VARIANT.DATA, local-dir:PATH or hf-hub:ORG/NAME@REVISION. The first is "
+        "the default for requests that name none.",
     )
     host: str = option("127.0.0.1", "Address to listen on; 0.0.0.0 for every network interface.")
     port: int = option(8000, "Port to listen on.", least=0, most=65_535)
-    root_path: str = option("", "Path prefix added by a proxy, such as /zoo; the proxy may strip it or not.")
+    root_path: str = option(
+        "", "Path prefix under which a proxy exposes the server, such as /zoo, whether or not the proxy strips it."
+    )
     processes: int = option(
         0,
         "Worker processes, each with its own copy of the models; 0 for one per core (at most 8), or one on CUDA.",
         least=0,
         most=256,
     )
-    device: Device = option("auto", "Device to compute on: auto, cpu, or cuda, which fails to start without one.")
-    threads: int = option(0, "CPU threads for inference; 0 for one per core.", least=0, most=MAX_THREADS)
+    device: Device = option(
+        "auto", "Device to compute on: auto, cpu, or cuda, with which the server does not start if there is no GPU."
+    )
+    threads: int = option(
+        0, "CPU threads for inference, shared by all processes; 0 for one per core.", least=0, most=MAX_THREADS
+    )
     precision: Literal["auto", Precision] = option(
-        "auto", "Precision of the ONNX files to serve: fp32, fp16 or int8; auto for the choice of `zoo tune`, or fp32."
+        "auto",
+        "Precision of the ONNX files to serve: fp32, fp16 or int8; auto for the one saved by `zoo tune`, or fp32.",
     )
     load: Literal["start", "use"] = option(
-        "start", "When to load models: at start-up (start) or on first use (use); the default one always at start-up."
+        "start",
+        "When to load models: at start-up (start) or on first use (use); the default model is always loaded at "
+        "start-up.",
     )
     model_memory_mb: float = option(
         0.0,
-        "Memory budget of the loaded models, in MB; the least recently used are unloaded to make room. 0 for no limit.",
+        "Memory budget of the loaded models of all processes together, in MB; the least recently used are unloaded to "
+        "make room. 0 for no limit.",
         least=0,
     )
     max_batch: int = option(MAX_BATCH, "Maximum number of images in a batch.", least=1, most=BATCH_LIMIT)
@@ -90,7 +102,7 @@ class Settings:
         most=DAY,
     )
     drain_seconds: float = option(
-        8.0, "How long requests in flight may then take to finish, in seconds.", least=0, most=DAY
+        8.0, "How long requests in flight may take to finish after that, in seconds.", least=0, most=DAY
     )
     decode_threads: int = option(
         0,
@@ -111,10 +123,11 @@ class Settings:
     )
     rate_limit: float = option(
         0.0,
-        "Requests per second for each API key, or for each address if there are no keys; then 429. 0 for no limit.",
+        "Requests per second for each name of API keys, or for each address if there are no keys; then 429. 0 for no "
+        "limit.",
         least=0,
     )
-    rate_burst: int = option(0, "Requests that rate_limit allows at once; 0 for one second's worth.", least=0)
+    rate_burst: int = option(0, "Requests that --rate-limit allows at once; 0 for one second's worth.", least=0)
     cors_origin: tuple[str, ...] = option(
         (), "Origin whose pages may call the server, such as https://example.org (repeatable); * for all."
     )

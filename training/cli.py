@@ -31,7 +31,8 @@ def train(
     hold_out: Annotated[
         float,
         typer.Option(
-            help="Share of the training images to hold out and measure on, such as 0.1, instead of the test split."
+            help="Share of the training images to hold out and measure on instead of the test split. 0 holds out "
+            "none, or 0.1 if there is neither a test nor a validation split."
         ),
     ] = 0.0,
     unreadable: Annotated[
@@ -41,7 +42,7 @@ def train(
         Path | None,
         path_option("--run-folder", help="Directory for checkpoint and log.", show_default="runs/VARIANT.DATA"),
     ] = None,  # not `--run`, which torchrun would parse as an abbreviation of its own option
-    out: Annotated[Path | None, path_option(help="Model directory to write.", show_default="RUN/model")] = None,
+    out: Annotated[Path | None, path_option(help="Model directory to write.", show_default="RUN-FOLDER/model")] = None,
     device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda or cuda:N.")] = "auto",
     workers: Annotated[
         int | None,
@@ -52,7 +53,10 @@ def train(
         typer.Option("--compile", help="Use torch.compile: takes minutes at first, then is faster on some machines."),
     ] = False,
     limit: Annotated[
-        int | None, typer.Option(help="Number of randomly chosen images to train on.", show_default="all")
+        int | None,
+        typer.Option(
+            help="Train on a random sample of this many images, the same for every --seed.", show_default="all"
+        ),
     ] = None,
 ) -> None:
     """Train a variant and write its model directory; interrupted runs resume.

@@ -42,32 +42,50 @@ class Recipe:
     )
     label_smoothing: float = option(0.0, "Share of each label that is spread over all classes.", least=0, below=1)
     balance: bool = option(False, "Weight classes by the inverse of their number of images.")
-    patch_weight: float = option(0.25, "Lambda, the share of the patch loss; not given in the paper.", least=0, below=1)
+    patch_weight: float = option(
+        0.25,
+        "Lambda, the patch loss's share of the loss, for -aux and -ours (not given in the paper).",
+        least=0,
+        below=1,
+    )
     patch_weight_fall: float = option(
-        0.0, "Share of the steps, at the end, in which lambda falls to 0.", least=0, most=1
+        0.0, "Last share of the steps, over which lambda falls linearly to 0; 0 keeps it constant.", least=0, most=1
     )
     interchange: float = option(
         0.1,
-        "Share of images that get another image's assignment and part of its label, to train use of the block.",
+        "Share of images that get another image's assignment and part of its label, so that the network learns to use "
+        "the block.",
         least=0,
         below=1,
     )
     interchanged_label: float = option(
-        0.25, "Share of the other image in an interchanged image's label.", least=0, below=1
+        0.25, "For these images, the other image's share of the label.", least=0, below=1
     )
-    assignment: AssignmentName = option("softmax", "How the semantic block turns scores into an assignment.")
+    assignment: AssignmentName = option(
+        "softmax", "How the semantic block assigns patches to classes; softmax_no_slack and bn_relu are for comparison."
+    )
     input_size: int = option(
-        0, "Side of the images in pixels, four times that of the patch grid; 0 to choose by the images' size.", least=0
+        0,
+        "Side of the network's input in pixels, four times that of the patch grid; 0 for the images' median short "
+        "side, "
+        "from 32 to 96.",
+        least=0,
     )
     growth: tuple[float, ...] = option(
         (1.0,), "Image size as a share of the input size (repeatable, ascending to 1, for equal parts of the epochs)."
     )
-    crop_padding: int = option(4, "Reflected padding in pixels for random crops of images in memory.", least=0)
+    crop_padding: int = option(
+        4,
+        "Reflected padding in pixels for random crops of images held in memory; others get random resized crops.",
+        least=0,
+    )
     flip: Flip = option("random", "Horizontal flips: none, random, or alternating (each image in every other epoch).")
     cutout: int = option(0, "Side in pixels of the cutout square; 0 for none.", least=0)
     mixup: float = option(0.0, "Alpha of mixup's Beta distribution; 0 for no mixup.", least=0)
     precision: TrainingPrecision = option("bf16", "Precision; bf16 uses autocast, with weights and losses in fp32.")
-    start_from: str = option("", "Model to start from, or `released` for the variant's own; random weights if empty.")
+    start_from: str = option(
+        "", "Model to start from, or `released` for the one that the variant's name means; random weights if empty."
+    )
     seed: int = option(0, "Seed of the weights, the order of the images and their augmentation.", least=0)
 
     def __post_init__(self) -> None:

@@ -72,8 +72,10 @@ def _open(model: str) -> "Package":
 
 
 @app.command("list")
-def list_(pattern: Annotated[str, typer.Argument(help="Shell-style pattern for names.")] = "*") -> None:
-    """List the variants, and the models available locally or on the Hub."""
+def list_(
+    pattern: Annotated[str, typer.Argument(help="Shell-style pattern of variant names, such as 'wrn16*'.")] = "*",
+) -> None:
+    """List the variants, and their models available locally or released on the Hub with this version."""
     from rich.table import Table
 
     from zoo.hub import has_onnx, local_models, released_models
@@ -102,7 +104,15 @@ def list_(pattern: Annotated[str, typer.Argument(help="Shell-style pattern for n
 
 
 @app.command("info")
-def info_(name: Annotated[str, typer.Argument(help="Variant or model.", show_default=False)]) -> None:
+def info_(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="Variant (wrn16-ours), or model (VARIANT.DATA, local-dir:PATH, hf-hub:ORG/NAME@REVISION).",
+            show_default=False,
+        ),
+    ],
+) -> None:
     """Show facts about a variant, or about a model and its training, as JSON."""
     from dataclasses import asdict, fields
 

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 def faithfulness(
     models: Annotated[
-        list[str] | None, typer.Argument(help="Models to measure, as for `zoo info`.", show_default=DEFAULT_MODEL)
+        list[str] | None,
+        typer.Argument(
+            help="Models: VARIANT, VARIANT.DATA, local-dir:PATH or hf-hub:ORG/NAME@REVISION.",
+            show_default=DEFAULT_MODEL,
+        ),
     ] = None,
     data: Data = "cifar10",
     split: Annotated[
@@ -32,7 +36,9 @@ def faithfulness(
     seed: Annotated[int, typer.Option(help="Random seed for images and mosaics.")] = 0,
     output: Annotated[
         Path,
-        path_option("-o", "--output", help="JSON file for the results; models with unchanged settings are skipped."),
+        path_option(
+            "-o", "--output", help="JSON file for the results; models already measured with these settings are skipped."
+        ),
     ] = Path("faithfulness.json"),
 ) -> None:
     """Measure the faithfulness of attribution maps: insertion and deletion curves, and the grid pointing game."""

@@ -23,7 +23,7 @@ def explain(
     ] = None,
     output: Annotated[Path, path_option("-o", "--output", help="Output folder for the pages.")] = Path("explained"),
 ) -> None:
-    """Explain predictions: one HTML and PNG page per image, with maps, patches and their influence on the logit."""
+    """Explain predictions: one HTML and PNG page per image, with maps, patches and what influenced the class."""
     require("explain")
     from rich.text import Text
 

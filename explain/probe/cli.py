@@ -28,7 +28,9 @@ def probe(
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     record: Annotated[bool, typer.Option("--record", help="Write the result to the model directory.")] = False,
 ) -> None:
-    """Measure whether a network uses its semantic block: how predictions change when the assignment is replaced."""
+    """Measure whether a network uses its semantic block: how predictions change when its map of the patches
+    is replaced.
+    """
     require("explain")
     from explain.probe import measure as probing
     from explain.probe.diagnostics import cosine_to_start, mixture_strength

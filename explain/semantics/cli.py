@@ -37,7 +37,12 @@ def semantics(
     ] = 5000,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     record: Annotated[
-        bool, typer.Option("--record", help="Write the entities to the model directory, so that predictions name them.")
+        bool,
+        typer.Option(
+            "--record",
+            help="Write the entities (recurring mixtures of classes) to the model directory, so that answers name "
+            "them.",
+        ),
     ] = False,
 ) -> None:
     """Analyse the patches of a whole split: writes a report with figures, tables and a search index."""

@@ -313,7 +313,7 @@ def test_the_command_fails_with_a_run_and_writes_the_others(command: RunZoo, tmp
     [
         (("--variants", "wrn61"), "unknown variant 'wrn61'"),
         (("--experiment", "blok"), "unknown experiment 'blok'; did you mean block"),
-        (("--experiment", "block", "--epochs", 2), "leave out --variants and --epochs"),
+        (("--experiment", "block", "--epochs", 2), "leave out --variants, --recipe and --epochs"),
         (("--seeds", 0), "seeds = 0"),
         (("--epochs", 0), "epochs = 0"),
         (("--at-once", 0), "at_once = 0"),
