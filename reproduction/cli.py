@@ -75,11 +75,11 @@ def reproduce(
     from reproduction.records import RECORDS
 
     if experiment:
+        planned = plan_experiments(experiment, seeds, datasets or [])
         if variants or recipe or epochs is not None:
             raise InputError(
                 "an experiment has its own variants and recipe; leave out --variants, --recipe and --epochs"
             )
-        planned = plan_experiments(experiment, seeds, datasets or [])
     else:
         changes = {} if epochs is None else {"epochs": epochs}
         planned = plan(datasets or (), variants or (), 1 if seeds is None else seeds, recipe or "fast", changes)
