@@ -159,7 +159,7 @@ def test_eval_of_other_classes(run_zoo: RunZoo, cifar: Path, make_package: Calla
         (("--through", "magic"), "through = 'magic'"),
         (("--split", "validation"), "has no validation split; it has test, train"),
         (("--limit", 0), "limit = 0"),
-        (("--through", "http://127.0.0.1:1"), "is the server running"),
+        (("--through", "http://127.0.0.1:1"), "that the server is running"),
     ],
 )
 def test_eval_says_what_is_wrong(arguments: tuple[object, ...], message: str, run_zoo: RunZoo, cifar: Path) -> None:

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
 import pytest
-import uvicorn
+from support.serving import running
 
 from serve.app import create_app
 from serve.client.calls import ClientError
@@ -27,15 +27,9 @@ def predictor() -> OnnxPredictor:
 @pytest.fixture(scope="module")
 def url(predictor: OnnxPredictor) -> Iterator[str]:
     """A running server."""
-    listening = socket.create_server(("127.0.0.1", 0))
     service = Service(Settings(threads=1), [open_model(DEFAULT_MODEL)], lambda package: predictor)
-    server = uvicorn.Server(uvicorn.Config(create_app(service), log_level="error"))
-    thread = threading.Thread(target=server.run, args=([listening],))
-    thread.start()
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(20)
-    listening.close()
+    with running(create_app(service)) as url:
+        yield url
 
 
 def test_it_answers_as_the_model(url: str, predictor: OnnxPredictor) -> None:
