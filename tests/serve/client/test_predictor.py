@@ -53,7 +53,7 @@ def test_a_model_that_is_not_served(url: str) -> None:
 def test_no_server() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    with pytest.raises(ClientError, match="no response from .* the server is running"):
+    with pytest.raises(ClientError, match=r"no response from .* the server is running"):
         ServerPredictor.open(f"http://127.0.0.1:{port}", DEFAULT_MODEL)
 
 
