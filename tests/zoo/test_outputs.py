@@ -76,8 +76,8 @@ def test_declarations_that_no_network_can_have(outputs: tuple[Output, ...], mess
     ("name", "kind", "legend", "message"),
     [
         ("a b", "vector", (), "an identifier"),
-        ("a", "index map", (), "needs a legend"),
-        ("a", "class map", (), "needs a legend"),
+        ("a", "index map", (), "without a legend"),
+        ("a", "class map", (), "without a legend"),
         ("a", "scalar map", ("x",), "no legend"),
     ],
 )
