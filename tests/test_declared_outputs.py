@@ -34,6 +34,8 @@ from zoo.predictors.onnx import OnnxPredictor
 from zoo.predictors.onnx_session import read_declarations
 from zoo.predictors.torch import TorchPredictor
 
+pytestmark = pytest.mark.slow
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 OWN = (CONTRAST, CHECKER, PATCH_EMBEDDING)
 
@@ -138,6 +140,7 @@ def test_the_client_and_the_program_read_it(package: Package, photo_file: Path, 
     assert [each["name"] for each in result["maps"]] == ["contrast", "checker"]
 
 
+@pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium on PATH")
 def test_the_page_offers_it(package: Package, photo_file: Path) -> None:
     app = create_app(Service(Settings(threads=1), [package], predictor_of))

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 CLIENT_EXAMPLE, PYTHON_EXAMPLE = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 
 
+@pytest.mark.process
 def test_the_tables_are_up_to_date() -> None:
     subprocess.run([sys.executable, "docs/tables.py", "--check"], cwd=ROOT, check=True)
 

@@ -27,7 +27,7 @@ def url(predictor: OnnxPredictor) -> Iterator[str]:
     """A running server."""
     listening = socket.create_server(("127.0.0.1", 0))
     service = Service(Settings(threads=1), [open_model(DEFAULT_MODEL)], lambda package: predictor)
-    server = uvicorn.Server(uvicorn.Config(create_app(service), log_level="error"))
+    server = uvicorn.Server(uvicorn.Config(create_app(service), log_config=None))
     thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()
     yield f"http://127.0.0.1:{listening.getsockname()[1]}"

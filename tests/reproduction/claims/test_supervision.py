@@ -42,6 +42,7 @@ def test_the_verdict_goes_by_the_rule(steps: list[tuple[float, float, float]], e
     assert supervision._verdict([{"difference": Estimate(*step)} for step in steps]) == expected
 
 
+@pytest.mark.slow
 def test_on_the_bundled_models(inputs: Callable[..., ClaimInputs]) -> None:
     finding = supervision.measure(inputs())
     assert set(finding.raw["accuracy"]) == {name for family in supervision.FAMILIES for name in family}

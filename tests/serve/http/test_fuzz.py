@@ -31,6 +31,8 @@ from serve.inference.service import Service
 from serve.settings import Settings
 from zoo.hub import DEFAULT_MODEL, open_model
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = 20
 """Random requests for each endpoint, beside those at the edges of what it takes."""
 REFUSALS = {413, 415, 422}
@@ -101,7 +103,6 @@ def test_damaged_images_are_answered_or_refused(
 def test_damaged_requests_get_no_more_answers_than_they_carry_requests() -> None:
     statuses = set[int]()
     with application() as app, small_server(app=app) as port, ThreadPoolExecutor(AT_ONCE) as pool:
-
         # What is wrong is shown by the outcome alone; making it smaller would wait for silence, again and again.
         @settings(max_examples=settings.default.max_examples // 4, derandomize=True, phases=[Phase.generate])
         @given(st.lists(damaged_requests(), min_size=AT_ONCE, max_size=AT_ONCE))
