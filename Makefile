@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+# Processes of `make test-fast`; each loads what all tests import, 1 GB.
+JOBS ?= 2
+PYTEST := $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
 # For `make release` where images cannot be fetched: --base-from-debootstrap
 IMAGE_OPTIONS ?=
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -14,16 +17,19 @@ $(BIN)/twine check --strict dist/*
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint types format docs site lock bench release publish clean
+.PHONY: help serve test test-fast lint types format docs site lock bench release publish clean
 
 help:  ## Show the verbs
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 serve: $(VENV)/serve.installed  ## Start the inference server with the bundled model (no torch needed)
 	$(BIN)/zoo serve
 
 test: lint types  ## Lint, check types and run the tests
 	$(BIN)/python -m pytest -q
+
+test-fast: $(VENV)/dev.installed  ## Run the tests that take under a minute together
+	$(PYTEST) -m 'not slow and not process and not browser'
 
 lint: $(VENV)/dev.installed  ## Check style and the direction of imports
 	$(BIN)/ruff check .

@@ -38,6 +38,8 @@ from zoo.predictors.onnx_session import read_declarations
 from zoo.predictors.torch import TorchPredictor
 from zoo.semantic_map import NONE_COLOUR, class_colour
 
+pytestmark = pytest.mark.slow
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 OWN = (CONTRAST, CHECKER, PATCH_EMBEDDING)
 
@@ -193,6 +195,7 @@ def test_the_slack_has_a_colour_of_its_own() -> None:
     assert found["colours"] == [class_colour(0), NONE_COLOUR]
 
 
+@pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium on PATH")
 def test_the_page_offers_it(package: Package, photo_file: Path) -> None:
     app = create_app(Service(Settings(threads=1), [package], predictor_of))

@@ -23,6 +23,7 @@ def run_examples(document: Path, capsys: pytest.CaptureFixture[str], address: st
     assert capsys.readouterr().out.splitlines() == re.findall(r"^print\(.*\)  # (.*)$", code, re.MULTILINE)
 
 
+@pytest.mark.process
 def test_the_tables_are_up_to_date() -> None:
     subprocess.run([sys.executable, "docs/tables.py", "--check"], cwd=ROOT, check=True)
 

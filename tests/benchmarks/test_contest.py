@@ -13,6 +13,8 @@ from peers.messages import exchange
 from peers.photographs import KINDS
 from peers.serving_contenders import OURS, Contender
 
+pytestmark = pytest.mark.process
+
 KIND = "32x32"
 
 PROGRAM = """

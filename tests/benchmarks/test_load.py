@@ -83,6 +83,7 @@ def generate(plan: Load) -> list[Sample]:
     return [Sample(*sample) for sample in found["samples"]]
 
 
+@pytest.mark.process
 def test_a_closed_loop_has_as_many_on_their_way_as_clients(request_file: str) -> None:
     with serving() as server:
         samples = generate(Load(server.server_port, (request_file,), warmup=0.1, seconds=0.3, clients=2))
@@ -93,6 +94,7 @@ def test_a_closed_loop_has_as_many_on_their_way_as_clients(request_file: str) ->
         assert sum(1 for _ in others) <= 1
 
 
+@pytest.mark.process
 def test_an_open_loop_does_not_wait_for_answers(request_file: str) -> None:
     plan = {"warmup": 0.0, "seconds": 0.5, "rate": 100.0, "seed": 3}
     due = list(arrivals(100, 0, 0.5, seed=3))
@@ -114,6 +116,7 @@ def test_an_open_loop_does_not_wait_for_answers(request_file: str) -> None:
     assert min(sample.due + sample.took for sample in samples) >= sorted(sample.due for sample in samples)[-4]
 
 
+@pytest.mark.process
 def test_what_is_not_answered_is_counted(request_file: str) -> None:
     with serving() as server:
         server.gate.clear()
@@ -122,6 +125,7 @@ def test_what_is_not_answered_is_counted(request_file: str) -> None:
     assert all(sample.due + sample.took >= 0.3 for sample in samples)
 
 
+@pytest.mark.process
 def test_a_refusal_is_an_answer(request_file: str) -> None:
     with serving(status=429) as server:
         samples = generate(Load(server.server_port, (request_file,), 0.0, 0.1, clients=1))

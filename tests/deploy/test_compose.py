@@ -30,6 +30,7 @@ def sources(service: Any) -> dict[str, str]:
     return {target: source for source, target, *_ in volumes}
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", FILES)
 def test_files_are_valid(name: str) -> None:
     schema = ("--builtin-schema", "vendor.compose-spec")

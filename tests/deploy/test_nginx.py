@@ -16,7 +16,7 @@ NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin")
 DOCUMENT = Path(__file__).parents[2] / "docs" / "deploy.md"
 PHOTO = Path(__file__).parents[1] / "data" / "cat.jpg"
 
-pytestmark = pytest.mark.skipif(NGINX is None, reason="needs nginx")
+pytestmark = [pytest.mark.skipif(NGINX is None, reason="needs nginx"), pytest.mark.process]
 
 
 @pytest.fixture(scope="module", params=["1.1", "1.0"])

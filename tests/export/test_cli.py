@@ -13,6 +13,8 @@ from zoo.errors import InputError, MissingDependencyError, PackageError
 from zoo.files import write_json
 from zoo.package import ONNX_FILES, PARITY_FILE, Package
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def zoo():
@@ -243,6 +245,7 @@ def test_a_missing_library_is_named_with_its_remedy(zoo, monkeypatch):
     assert "template-zoo[export]" in str(result.exception)
 
 
+@pytest.mark.process
 def test_the_commands_load_nothing_until_they_run():
     code = "import sys, export.cli; sys.exit(bool({'torch', 'onnx', 'onnxruntime', 'numpy'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

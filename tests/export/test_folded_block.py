@@ -54,6 +54,7 @@ def test_there_are_three_convolutions_and_no_others():
         assert [conv.out_channels for conv in convolutions] == [32, 11, 4 if concat else 32]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("concat", "assignment"), [(False, "softmax"), (True, "softmax"), (False, "softmax_no_slack")])
 def test_its_graph_has_only_the_promised_operators(concat, assignment):
     with warnings.catch_warnings():

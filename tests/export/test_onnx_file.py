@@ -16,6 +16,8 @@ from zoo.predictors.onnx import OnnxPredictor
 from zoo.predictors.torch import TorchPredictor
 from zoo.registry import info, list_models
 
+pytestmark = pytest.mark.slow
+
 NOT_FOR_INFERENCE = {"Pad", "Expand", "ConstantOfShape", "Shape", "Transpose", "Reshape"}
 
 

@@ -22,6 +22,7 @@ def test_convolutions_of_single_channels_do_what_normalisation_did(variant, make
     assert_alike(answers(scaled, pixels(2)), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["wrn16-ours", "dn100-ours-c", "rn26"])
 def test_half_precision_inside_and_single_outside(variant, make_network, pixels):
     expected = answers(fold(make_network(variant)), pixels(2))

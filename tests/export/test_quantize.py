@@ -15,6 +15,8 @@ from zoo.predictors.onnx import run_session
 from zoo.predictors.onnx_session import open_session
 from zoo.runtime import Runtime
 
+pytestmark = pytest.mark.slow
+
 
 def folded_onnx(network):
     folded = fold(network)

@@ -46,6 +46,7 @@ def scale_classifier(package, factor):
     return Package.open(package.path)
 
 
+@pytest.mark.slow
 def test_parity_is_measured_and_recorded(package, pixels):
     parity = verify(package, pixels(66))
     assert parity.passed
@@ -129,6 +130,7 @@ def test_on_cuda_more_may_differ_than_on_the_cpu(package, pixels, monkeypatch):
     assert verify(package, pixels(3)).tolerance == TOLERANCES["fp32", "CUDAExecutionProvider"]
 
 
+@pytest.mark.slow
 def test_in_8_bits_the_answers_count_and_not_the_numbers(package, pixels):
     copy_as(package, "int8")
     tamper(package, "classifier.bias", lambda bias: bias + 0.01, "int8")

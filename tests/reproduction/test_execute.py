@@ -116,6 +116,7 @@ def planned(*patterns: str, **arguments: Any) -> list[Run]:
     return plan(["cifar10"], patterns, recipe_name="test", **arguments)
 
 
+@pytest.mark.process
 def test_every_run_gets_a_record(
     make: Callable[..., None], trainer: Callable[..., Sequence[str]], tmp_path: Path, said: list[str]
 ) -> None:
@@ -131,6 +132,7 @@ def test_every_run_gets_a_record(
     assert said[-1].endswith("0.1 minutes; 0 left")
 
 
+@pytest.mark.process
 def test_several_at_once(
     make: Callable[..., None],
     trainer: Callable[..., Sequence[str]],
@@ -151,6 +153,7 @@ while len(list(run.parent.glob("*/here"))) < 3:
     assert log == f"training wrn16 with {max(1, cores() // 3)} threads\n"
 
 
+@pytest.mark.process
 def test_a_failed_run_does_not_end_the_plan(
     make: Callable[..., None], trainer: Callable[..., Sequence[str]], tmp_path: Path, said: list[str]
 ) -> None:
@@ -187,6 +190,7 @@ def test_a_run_that_wrote_no_model_has_failed(
     assert "model is not a model directory" in said[1]
 
 
+@pytest.mark.process
 def test_a_stopped_plan_goes_on(
     make: Callable[..., None], trainer: Callable[..., Sequence[str]], tmp_path: Path, said: list[str]
 ) -> None:
@@ -272,6 +276,7 @@ def command(
     return run
 
 
+@pytest.mark.process
 def test_the_command(command: RunZoo, tmp_path: Path) -> None:
     arguments = ("--variants", "wrn16-ours", "--variants", "rn26", "--seeds", 2)
     shown = command(*arguments, "--dry-run")
@@ -301,6 +306,7 @@ def test_the_command(command: RunZoo, tmp_path: Path) -> None:
     assert (tmp_path / "docs" / "results.md").read_text() == text
 
 
+@pytest.mark.process
 def test_the_command_fails_with_a_run_and_writes_the_others(command: RunZoo, tmp_path: Path) -> None:
     ended = command("--variants", "rn38", "--variants", "wrn16", parts=(FAIL,))
     assert ended.returncode == 1
@@ -330,6 +336,7 @@ def test_the_command_says_what_is_wrong(
     assert not (tmp_path / "docs").exists()
 
 
+@pytest.mark.process
 def test_a_network_with_a_block_is_probed(
     make: Callable[..., None], trainer: Callable[..., Sequence[str]], tmp_path: Path
 ) -> None:
@@ -340,6 +347,7 @@ def test_a_network_with_a_block_is_probed(
     assert probes["wrn16-ours"].used
 
 
+@pytest.mark.process
 def test_a_row_that_ignores_its_block_is_refused(
     make: Callable[..., None], trainer: Callable[..., Sequence[str]], tmp_path: Path
 ) -> None:

@@ -26,6 +26,7 @@ def work(shared: Shared) -> None:
     shared.buckets["somebody"] = 7.0
 
 
+@pytest.mark.process
 def test_processes_see_each_other() -> None:
     shared = Shared.create(2)
     shared.items.own += 2
@@ -118,6 +119,7 @@ def rest(shared: Shared) -> None:
     time.sleep(60)
 
 
+@pytest.mark.process
 def test_what_processes_take_is_summed() -> None:
     shared = Shared.create(2)
     rest_of_it = spawn.Process(target=rest, args=(shared.at(1),))

@@ -34,6 +34,7 @@ def copied(tmp_path: Path) -> Package:
     return Package.open(tmp_path / "model")
 
 
+@pytest.mark.slow
 def test_train_writes_a_model_directory(
     run_zoo: RunZoo, cifar: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -54,6 +55,7 @@ def test_train_writes_a_model_directory(
     assert network.config.input_size == 32
 
 
+@pytest.mark.slow
 def test_train_into_chosen_folders(run_zoo: RunZoo, cifar: Path, tmp_path: Path) -> None:
     run, out = tmp_path / "run", tmp_path / "out"
     arguments = (

@@ -42,6 +42,8 @@ def finish(process: subprocess.Popen[str], folder: Path) -> Package:
     return Package.open(folder / MODEL_FOLDER)
 
 
+@pytest.mark.slow
+@pytest.mark.process
 def test_two_processes_that_were_stopped_train_what_one_does(cifar: Path, tmp_path: Path) -> None:
     """Ctrl-C reaches all processes of a terminal; the launcher sends it to its processes once more."""
     one = finish(start(cifar, tmp_path / "one"), tmp_path / "one")

@@ -62,6 +62,7 @@ def run_module(tmp_path: Path) -> RunZoo:
     return run
 
 
+@pytest.mark.process
 def test_the_installed_program(photo_file: Path) -> None:
     program = Path(sys.executable).with_name("zoo")
     ended = subprocess.run([program, "classify", photo_file], capture_output=True, text=True, timeout=60)
@@ -70,6 +71,7 @@ def test_the_installed_program(photo_file: Path) -> None:
     assert "cat" in ended.stdout
 
 
+@pytest.mark.process
 def test_an_error_of_the_installed_program(tmp_path: Path) -> None:
     program = Path(sys.executable).with_name("zoo")
     ended = subprocess.run([program, "classify", tmp_path / "no.png"], capture_output=True, text=True, timeout=60)
@@ -83,6 +85,7 @@ def test_help_names_the_commands_of_all_packages(run_zoo: RunZoo) -> None:
         assert f" {command} " in ended.stdout
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("command", [["list"], ["serve", "--help"], ["train", "--help"], ["semantics", "--help"]])
 def test_files_of_the_working_directory_hide_no_package(command: list[str], run_module: RunZoo, tmp_path: Path) -> None:
     for name in SHADOWS:
@@ -92,6 +95,7 @@ def test_files_of_the_working_directory_hide_no_package(command: list[str], run_
     assert ended.stderr == ""
 
 
+@pytest.mark.process
 def test_files_of_pythonpath_hide_no_package(run_module: RunZoo, tmp_path: Path) -> None:
     folder = tmp_path / "own"
     folder.mkdir()
@@ -128,6 +132,7 @@ def test_a_broken_package_fails_only_where_it_is_used(run_zoo: RunZoo) -> None:
     fails(run_zoo("training", "--anything"), reason)
 
 
+@pytest.mark.process
 def test_an_output_that_is_full_is_an_error(run_module: RunZoo) -> None:
     with open("/dev/full", "w") as full:
         for command in ("list", "info"):
@@ -136,6 +141,7 @@ def test_an_output_that_is_full_is_an_error(run_module: RunZoo) -> None:
             assert ended.stderr == "error: cannot read or write: No space left on device\n"
 
 
+@pytest.mark.process
 def test_an_output_that_takes_only_ascii(run_module: RunZoo, photo_file: Path, tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9 \xe7\x8c\xab.jpg")  # no UTF-8, and then 猫
     shutil.copy(photo_file, tmp_path / name)
@@ -424,6 +430,7 @@ def test_a_path_of_nobody(run_zoo: RunZoo, tmp_path: Path, monkeypatch: pytest.M
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("package", ["zoo.cli", "export.cli", "serve.cli", "explain.cli"])
 def test_the_commands_of_a_package_need_none_of_another_one(package: str) -> None:
     others = [name for name in ("training", "export", "serve", "explain") if not package.startswith(name)]

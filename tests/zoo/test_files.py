@@ -81,6 +81,7 @@ def test_outputs_that_cannot_be(tmp_path: Path) -> None:
     check_output(tmp_path / "x.png")
 
 
+@pytest.mark.process
 def test_a_full_disk_leaves_the_former_file(tmp_path: Path) -> None:
     # A limit on the size of files fails as a full disk does.
     file = tmp_path / "x"

@@ -108,6 +108,7 @@ print(int(Path("/proc/self/statm").read_text().split()[1]) * 4096)
 """What stays of 80 MB with small things between them."""
 
 
+@pytest.mark.process
 @pytest.mark.skipif(
     not Path("/proc/self/statm").exists() or not hasattr(ctypes.CDLL(None), "mallopt"), reason="not glibc on Linux"
 )

@@ -2,6 +2,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from zoo.signals import handling, stop_signals
 
 
@@ -9,6 +11,7 @@ def test_what_asks_to_end() -> None:
     assert set(stop_signals()) == {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
+@pytest.mark.process
 def test_under_nohup_a_closed_terminal_is_nothing() -> None:
     code = "import zoo.signals; print(*(sig.name for sig in zoo.signals.stop_signals()))"
     command = f"trap '' HUP; exec {sys.executable} -c '{code}'"

@@ -12,6 +12,7 @@ def run_python(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
 
 
+@pytest.mark.process
 def test_nothing_that_serving_needs_imports_torch() -> None:
     ended = run_python(
         "import sys, zoo, zoo.answers, zoo.package.card, zoo.cli, zoo.images.decode, zoo.hub, zoo.predictors.onnx\n"
@@ -22,6 +23,7 @@ def test_nothing_that_serving_needs_imports_torch() -> None:
     assert ended.returncode == 0, ended.stderr
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", ["load", "create", "Network"])
 def test_without_torch_a_network_says_what_to_install(name: str) -> None:
     ended = run_python(
@@ -33,6 +35,7 @@ def test_without_torch_a_network_says_what_to_install(name: str) -> None:
     assert ended.stdout == f"zoo.{name} needs PyTorch: pip install 'template-zoo[torch]'\n", ended.stderr
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("chosen", "expected"), [(None, "1"), ("0", "0")])
 def test_onnx_runtime_tells_nobody_unless_it_is_asked_to(
     chosen: str | None, expected: str, monkeypatch: pytest.MonkeyPatch

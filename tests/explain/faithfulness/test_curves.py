@@ -44,6 +44,7 @@ def test_half_the_patches_are_replaced_in_the_middle(network: Network, images: T
     torch.testing.assert_close(deletion, (batch.whole + 2 * middle + batch.deleted) / 4, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_what_matters_is_lost_sooner_than_what_does_not(network: Network, images: Tensor) -> None:
     batch = prepare_curves(network, images, 8)
     importance = occlusion(network, batch.pixels, batch.classes)

@@ -15,6 +15,8 @@ from training.data.images import LabelledImages
 from zoo.package import Package
 from zoo.registry import info
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., CompletedProcess[str]]
 
 

@@ -41,6 +41,7 @@ def addresses(page: str) -> tuple[list[str], set[str]]:
     return parser.found, parser.tags
 
 
+@pytest.mark.slow
 def test_pages_of_several_images(run_zoo: Run, images: list[Path], tmp_path: Path) -> None:
     missing, damaged = tmp_path / "missing.jpg", tmp_path / "damaged.jpg"
     damaged.write_bytes(images[0].read_bytes()[:2000])
@@ -88,6 +89,7 @@ def test_a_page_does_not_replace_an_image(run_zoo: Run, tmp_path: Path) -> None:
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [before]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "said"),
     [
@@ -107,6 +109,7 @@ def test_without_a_block_the_page_says_what_is_missing(
     assert not (tmp_path / "out/index.html").exists()
 
 
+@pytest.mark.slow
 def test_a_baseline_of_another_size(
     run_zoo: Run, images: list[Path], tmp_path: Path, make_package: Callable[..., Package]
 ) -> None:

@@ -16,6 +16,8 @@ from zoo.hub import open_model
 from zoo.package import ENTITIES_FILE, Package
 from zoo.package.entities import Entities
 
+pytestmark = pytest.mark.slow
+
 RunZoo = Callable[..., CompletedProcess[str]]
 FEW = ("--images", 40, "--training-images", 60)
 

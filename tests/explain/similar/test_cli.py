@@ -9,6 +9,8 @@ from PIL import Image
 
 from training.data.prepare import load_split
 
+pytestmark = pytest.mark.slow
+
 RunZoo = Callable[..., CompletedProcess[str]]
 MODEL = ("-m", "wrn16-ours")
 

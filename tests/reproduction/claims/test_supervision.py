@@ -43,6 +43,7 @@ def test_the_verdict_goes_by_the_rule(steps: list[tuple[float, float, float]], e
     assert supervision._verdict([{"difference": Estimate(*step)} for step in steps]) == expected
 
 
+@pytest.mark.slow
 def test_on_the_bundled_models(inputs: Callable[..., ClaimInputs]) -> None:
     finding = supervision.measure(inputs())
     assert set(finding.raw["accuracy"]) == {name for family in FAMILIES for name in family}

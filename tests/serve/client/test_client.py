@@ -349,6 +349,7 @@ def test_limits_that_cannot_be(limit: dict[str, float]) -> None:
         Client("http://server", **limit)
 
 
+@pytest.mark.process
 def test_it_needs_nothing_of_the_server() -> None:
     code = (
         "import sys\n"

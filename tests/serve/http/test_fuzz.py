@@ -31,6 +31,8 @@ from serve.inference.service import Service
 from serve.settings import Settings
 from zoo.hub import DEFAULT_MODEL, open_model
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = 20
 """Random requests for each endpoint, beside those at the edges of what it takes."""
 REFUSALS = {413, 415, 422}

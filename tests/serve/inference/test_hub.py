@@ -8,6 +8,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import httpx2
+import pytest
 import torch
 from support.fresh import run_python
 from support.fresh import run_zoo as run_zoo_alone
@@ -16,6 +17,8 @@ from support.process import serving
 
 import zoo
 from zoo.hub import open_model
+
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 NAME = "wrn16-ours.cifar10"
 

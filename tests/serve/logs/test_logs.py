@@ -197,6 +197,7 @@ def test_a_record_knows_its_request() -> None:
     assert one.__dict__["request_id"] == "my-id"
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_a_full_disk_behind_the_log_is_no_fault_of_a_request() -> None:
     code = (

@@ -26,7 +26,10 @@ from zoo.hub import open_model
 from zoo.machine import cores
 from zoo.package import ONNX_FILES
 
-pytestmark = pytest.mark.skipif(not CAN_SHARE_ADDRESS, reason="several sockets cannot have one address here")
+pytestmark = [
+    pytest.mark.skipif(not CAN_SHARE_ADDRESS, reason="several sockets cannot have one address here"),
+    pytest.mark.process,
+]
 
 MODEL = "wrn16-ours"
 IMAGE = encoded(Image.linear_gradient("L").resize((48, 48)))
@@ -84,6 +87,7 @@ def await_text(log: Path, text: str, times: int = 1) -> None:
     await_(lambda: log.read_text().count(text) >= times)
 
 
+@pytest.mark.slow
 def test_all_of_them_answer_and_are_counted_together(server: Running) -> None:
     assert f"serving at {server.url} with 2 processes" in server.log.read_text()
     assert server.log.read_text().count("ONNX Runtime on the CPU") == 1
@@ -100,6 +104,7 @@ def test_all_of_them_answer_and_are_counted_together(server: Running) -> None:
     assert server.metric("process_cpu_seconds_total") > before > 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="this system has no /proc")
 def test_one_that_dies_is_replaced(server: Running) -> None:
     before = server.children
@@ -118,6 +123,7 @@ def test_one_that_dies_is_replaced(server: Running) -> None:
     assert {server.ask().status_code for _ in range(20)} == {200}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("server", [("--max-queue", "1", "--max-files", "1")], indirect=True)
 def test_the_room_is_shared(server: Running) -> None:
     with ThreadPoolExecutor(16) as pool:
@@ -126,12 +132,14 @@ def test_the_room_is_shared(server: Running) -> None:
     await_(lambda: server.metric("zoo_in_flight_images") == 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("server", [("--rate-limit", "0.001", "--rate-burst", "5")], indirect=True)
 def test_a_rate_is_that_of_all(server: Running) -> None:
     statuses = [server.ask().status_code for _ in range(20)]
     assert statuses == [200] * 5 + [429] * 15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("server", [("--notice-seconds", "1.5")], indirect=True)
 def test_told_to_stop_all_give_notice(server: Running) -> None:
     with Load(server.url, IMAGE, clients=6) as load:
@@ -144,6 +152,7 @@ def test_told_to_stop_all_give_notice(server: Running) -> None:
     assert set(load.outcomes) == {200}
 
 
+@pytest.mark.slow
 def test_if_one_cannot_begin_none_does(tmp_path: Path) -> None:
     package = copy_under_name(open_model(MODEL), tmp_path / "a", "a")
     (package.path / ONNX_FILES["fp32"]).write_bytes(b"no network")

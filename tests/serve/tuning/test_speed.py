@@ -38,6 +38,7 @@ def test_every_precision_is_measured_with_the_default_options(package: Package) 
     assert found["int8"].threads == 1
 
 
+@pytest.mark.slow
 def test_the_command_writes_it_into_the_directory_and_the_card(
     package: Package, run_zoo: Callable[..., CompletedProcess[str]]
 ) -> None:

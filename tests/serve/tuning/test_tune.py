@@ -230,6 +230,7 @@ def test_on_cuda_only_the_precision_is_chosen(package: Package, monkeypatch: pyt
     assert tune(package, None, "cpu", measure=costing(made_up), threads=8).serving == before
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_the_command(package: Package, run_zoo: RunZoo) -> None:
     command = ("tune", f"local-dir:{package.path}", "--device", "cpu", "--threads", 2, "--batch", 3, "--seconds", 0)
@@ -296,6 +297,7 @@ def test_values_that_cannot_be(arguments: tuple[object, ...], run_zoo: RunZoo) -
     assert f"Invalid value for '{arguments[0]}'" in ended.stderr
 
 
+@pytest.mark.process
 def test_the_commands_load_nothing_until_they_run() -> None:
     # Not NumPy: the names of models and files that the options' defaults say come from what needs it.
     heavy = "{'onnxruntime', 'fastapi', 'uvicorn', 'rich.table', 'serve.tuning.tune', 'torch'}"

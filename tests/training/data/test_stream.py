@@ -72,6 +72,7 @@ def test_crops_of_a_gradient_show_a_third_of_it_or_more(tmp_path: Path) -> None:
     assert len(set(starts)) > 20
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("workers", [0, 1, 2])
 def test_workers_and_starts_change_nothing(workers: int, images: StreamedImages) -> None:
     torch.manual_seed(workers)
@@ -86,6 +87,7 @@ def test_workers_and_starts_change_nothing(workers: int, images: StreamedImages)
     assert torch.equal(torch.get_rng_state(), state)
 
 
+@pytest.mark.process
 def test_a_stream_that_is_left_ends_its_workers(images: StreamedImages) -> None:
     batches = stream(images, steps(50), workers=2, pin=False)
     next(batches)
@@ -94,6 +96,7 @@ def test_a_stream_that_is_left_ends_its_workers(images: StreamedImages) -> None:
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.process
 def test_signals_for_all_processes_leave_the_end_to_the_loop(images: StreamedImages) -> None:
     batches = stream(images, steps(20), workers=1, pin=False)
     next(batches)
@@ -104,6 +107,7 @@ def test_signals_for_all_processes_leave_the_end_to_the_loop(images: StreamedIma
     assert len(list(batches)) == 19
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_image_that_is_lost_midway_is_named(workers: int, tmp_path: Path, photo: bytes) -> None:
     root = write_files(tmp_path, {"a/1": photo, "b/1": photo})

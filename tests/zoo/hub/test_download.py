@@ -14,6 +14,8 @@ from zoo.hub import open_model
 from zoo.hub.releases import Release, record_releases
 from zoo.package import CONFIG_FILE, PARITY_FILE, PUBLISHED_FILES, WEIGHTS_FILE, Package
 
+pytestmark = pytest.mark.process
+
 NAME = "wrn16-ours.cifar10"
 REPOSITORY = f"acme/{NAME}"
 REFERENCE = f"hf-hub:{REPOSITORY}"
@@ -109,6 +111,7 @@ def test_a_killed_download_goes_on(hub: Hub, machine: dict[str, str], package: P
             assert cached(tmp_path, name).read_bytes() == (package.path / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_without_a_network_the_cache_answers(hub: Hub, machine: dict[str, str]) -> None:
     first = run_python(machine, TRY, REFERENCE)
     hub.log.clear()

@@ -23,6 +23,8 @@ from zoo.package import (
 )
 from zoo.package.card import hand_written, model_card
 
+pytestmark = pytest.mark.process
+
 NAME = "wrn16-ours.cifar10"
 REPOSITORY = f"acme/{NAME}"
 
@@ -85,6 +87,7 @@ def test_a_dry_run_changes_nothing_and_needs_no_login(hub: Hub, tmp_path: Path, 
     assert {entry.method for entry in hub.log} == {"GET"}
 
 
+@pytest.mark.slow
 def test_only_what_changed_is_sent(hub: Hub, login: dict[str, str], package: Package) -> None:
     publish(login, package)
     sent = uploaded(hub)
@@ -112,6 +115,7 @@ def test_what_is_no_longer_there_is_removed(hub: Hub, login: dict[str, str], pac
     assert files["examples/photo.jpg"].content == b"an image"
 
 
+@pytest.mark.slow
 def test_what_was_written_by_hand_on_the_hub_survives(hub: Hub, login: dict[str, str], package: Package) -> None:
     publish(login, package)
     repository = hub.repositories[REPOSITORY]

@@ -215,6 +215,7 @@ def test_weights_that_answer_otherwise_than_the_configuration_says(
         zoo.load(local(package), num_classes=classes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("assignment", ["softmax", "softmax_no_slack", "bn_relu"])
 @pytest.mark.parametrize("variant", [*zoo.list_models(), "wrn16-aux-encoded", "wrn16-conv"])
 def test_a_state_carries_all_that_the_answers_depend_on(variant: str, assignment: AssignmentName) -> None:

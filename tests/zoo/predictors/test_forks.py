@@ -12,6 +12,8 @@ from zoo.predictors.cuda_graph import CudaGraphRunner
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.predictors.onnx_session import DeviceError
 
+pytestmark = pytest.mark.process
+
 BEFORE = """
 import gc, multiprocessing, os, signal, sys
 import numpy as np

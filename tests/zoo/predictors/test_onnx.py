@@ -104,6 +104,7 @@ def test_auto_takes_the_cpu_where_there_is_nothing_else() -> None:
     assert OnnxPredictor.open(open_model(DEFAULT_MODEL), "auto").device == "ONNX Runtime on the CPU"
 
 
+@pytest.mark.process
 def test_without_onnx_runtime_it_says_what_to_install() -> None:
     code = (
         "import sys; sys.modules['onnxruntime'] = None\n"
@@ -133,6 +134,7 @@ def small() -> OnnxPredictor:
     return OnnxPredictor(open_model("wrn16-ours").onnx(), "cpu", 1, Runtime(streams=1, part=0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("streams", [1, 2, 3])
 @pytest.mark.parametrize("part", [0, 1, 2, 4])
 def test_however_a_batch_is_divided_its_answers_are_the_same(streams: int, part: int, small: OnnxPredictor) -> None:
@@ -161,6 +163,7 @@ def test_streams_and_the_threads_that_they_share_are_all_threads(
     assert opened == ([threads] if shared is None else [threads, shared])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("streams", [1, 2, 3])
 @pytest.mark.parametrize("part", [0, 2])
 @pytest.mark.parametrize("free", [1, 2, 3])

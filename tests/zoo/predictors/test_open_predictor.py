@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.package import ONNX_FILES, SERVING_FILE, Package
@@ -41,6 +42,7 @@ def test_both_answer_alike(tmp_path: Path) -> None:
         np.testing.assert_allclose(through_onnx[name], expected, atol=0.01)  # GPUs compute convolutions in 19 bits
 
 
+@pytest.mark.process
 def test_without_either_it_says_what_to_install(make_package: Callable[..., Package]) -> None:
     path = make_package("wrn16").path
     code = (

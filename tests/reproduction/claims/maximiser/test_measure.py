@@ -12,6 +12,8 @@ from reproduction.claims.maximiser.agreement import MEASURES
 from reproduction.claims.maximiser.plot import draw
 from reproduction.claims.maximiser.verdict import BARE, CONTENDERS, EQUAL, FITTED, LIMITS, verdict
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def finding(cifar: Path) -> Iterator[Finding]:

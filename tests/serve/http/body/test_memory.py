@@ -1,4 +1,5 @@
 import gc
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,8 @@ from starlette.testclient import TestClient
 
 from serve.http.body import FormFiles
 from serve.inference.decoding import Upload
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -27,7 +30,11 @@ def test_a_request_leaves_nothing_that_only_the_collector_can_free(
     before = held()
     for _ in range(5):
         client.post("/classify", files={"file": data or photo_file.read_bytes()})
-    assert held() == before
+    # The server's threads let go of a request a moment after its answer.
+    deadline = time.monotonic() + 5
+    while held() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert held() <= before
 
 
 def held() -> int:

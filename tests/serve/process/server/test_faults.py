@@ -25,6 +25,8 @@ from zoo.hub import open_model
 from zoo.images.decode import decode
 from zoo.package import ONNX_FILES, Package
 
+pytestmark = pytest.mark.process
+
 MODEL = "wrn16-ours"
 IMAGE = encoded(Image.linear_gradient("L").resize((48, 48)))
 BAD_CLIENTS = 10
@@ -236,6 +238,7 @@ def test_told_to_stop_it_gives_notice(tmp_path: Path) -> None:
     assert "Traceback" not in log.read_text()
 
 
+@pytest.mark.slow
 def test_told_to_stop_it_answers_what_it_has_accepted(tmp_path: Path) -> None:
     large, count = encoded(Image.new("RGB", (4000, 3000))), 12
     log = tmp_path / "log"
@@ -258,6 +261,7 @@ def test_told_to_stop_it_answers_what_it_has_accepted(tmp_path: Path) -> None:
     assert "Traceback" not in log.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_an_upload_that_arrives_has_the_time_of_draining(sig: signal.Signals, processes: str, tmp_path: Path) -> None:
@@ -293,6 +297,7 @@ def test_an_upload_that_stops_does_not_hold_up_the_end(tmp_path: Path) -> None:
     assert "Traceback" not in log.read_text()
 
 
+@pytest.mark.slow
 def test_a_full_disk_behind_the_log() -> None:
     with open("/dev/full", "w") as full, serving("--model", MODEL, output=full) as (process, url):
         with Load(url, IMAGE) as load:

@@ -20,6 +20,8 @@ from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.runtime import Runtime
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parents[4]
 
 
