@@ -12,7 +12,7 @@ import onnx
 import torch
 from torch import nn
 
-from export.fold import fold
+from export.fold import FoldedNetwork, fold
 from export.precision import in_half, with_scaled_channels
 from export.quantize import quantize
 from zoo.errors import InputError
@@ -102,8 +102,8 @@ def export_network(
     """
     if len(config.classes) != network.num_classes:
         raise InputError(f"the network has {network.num_classes} classes, but its configuration {len(config.classes)}")
-    check_predicted(network, config)
     folded, metadata = fold(network), onnx_metadata(config, precision, network.outputs)
+    check_predicted(folded, config)
     if precision == "int8":
         if pixels is None:
             raise InputError("int8 needs training images for calibration; set --data")
@@ -119,22 +119,19 @@ def export_network(
     write_atomically(file, model.SerializeToString(deterministic=True))
 
 
-def check_predicted(network: Network, config: ModelConfig) -> None:
-    """Check that a network predicts what it declares.
+def check_predicted(folded: FoldedNetwork, config: ModelConfig) -> None:
+    """Check that a network, folded for inference, predicts what it declares.
 
     Raises:
         InputError: a declaration is not valid, an output is missing, or is not of the declared shape or type.
     """
-    check_outputs(network.outputs)
-    pixels = torch.zeros(2, 3, config.input_size, config.input_size, dtype=torch.uint8, device=network.device)
-    training = network.training
+    check_outputs(folded.outputs)
     with torch.inference_mode():
-        predicted = network.eval().predict(pixels)
-    network.train(training)
-    if missing := [output.name for output in network.outputs if output.name not in predicted]:
+        predicted = folded.network.predict(torch.zeros(2, 3, config.input_size, config.input_size, dtype=torch.uint8))
+    if missing := [output.name for output in folded.outputs if output.name not in predicted]:
         raise InputError(f"the network declares {', '.join(missing)}, and does not predict it")
     grid = predicted[PATCH_LOGITS.name].shape[2:]
-    for output in network.outputs:
+    for output in folded.outputs:
         array = predicted[output.name]
         check_shape(output, array.shape[1:], not array.is_floating_point(), config.classes, grid)
 

@@ -1,3 +1,4 @@
+import copy
 import dataclasses
 import json
 from pathlib import Path
@@ -6,6 +7,7 @@ import numpy as np
 import onnx
 import pytest
 from support.closeness import assert_alike
+from torch import nn
 
 from export.onnx_file import OPSET, export_network, export_onnx
 from zoo.errors import DigestError, InputError, PackageError
@@ -115,6 +117,13 @@ def test_an_input_size_below_the_smallest_is_refused(package, tmp_path):
 def test_a_configuration_of_other_classes_is_refused(make_network, exported, tmp_path):
     with pytest.raises(InputError, match="100 classes, but its configuration 10"):
         export_network(make_network("wrn16-ours", 100), exported("wrn16-ours").config, tmp_path / "model.onnx")
+
+
+def test_a_head_that_was_replaced_alone_is_refused_with_the_remedy(make_network, exported, tmp_path):
+    network, config = copy.deepcopy(make_network("wrn16-ours")), exported("wrn16-ours").config
+    network.classifier = nn.Linear(network.classifier.in_features, 5)
+    with pytest.raises(InputError, match=r"has 5 classes, but block.keys has 10 .* start from zoo.load"):
+        export_network(network, dataclasses.replace(config, classes=config.classes[:5]), tmp_path / "model.onnx")
 
 
 @pytest.mark.parametrize("variant", ["wrn16-ours", "dn100-ours-c"])
