@@ -121,8 +121,8 @@ class Network(nn.Module):
 
         Arguments:
             image: an image file or its bytes, decoded as by the server: upright, transparency over white. An image that
-            is already decoded is not rotated. A tensor of pixels, [3, H, W] or [N, 3, H, W], is checked and keeps
-            its size and type: uint8 in 0..255, or floating point in 0..1.
+                is already decoded is not rotated. A tensor of pixels, [3, H, W] or [N, 3, H, W], is checked and keeps
+                its size and type: uint8 in 0..255, or floating point in 0..1.
             size: side in pixels to which images are scaled.
 
         Raises:
