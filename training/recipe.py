@@ -12,8 +12,18 @@ TrainingPrecision = Literal["bf16", "fp32"]
 
 Flip = Literal["none", "random", "alternating"]
 
+PatchLossName = Literal["paper", "slack"]
+
 MIN_TRAINING_SIZE = 16
 """Minimum side in pixels of the images in the first epochs."""
+
+
+_CHOICES = (
+    ("precision", TrainingPrecision),
+    ("flip", Flip),
+    ("assignment", AssignmentName),
+    ("patch_loss", PatchLossName),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +61,16 @@ class Recipe:
     patch_weight_fall: float = option(
         0.0, "Last share of the steps, over which lambda falls linearly to 0; 0 keeps it constant.", least=0, most=1
     )
+    patch_loss: PatchLossName = option(
+        "paper",
+        "Patch loss: paper (every patch shows the image's class) or slack (a patch may show nothing instead).",
+    )
+    min_object_share: float = option(
+        0.2, "With the slack loss, the share of an image's patches that show its class, at least.", below=1
+    )
+    max_object_share: float = option(
+        0.8, "With the slack loss, the share of an image's patches that show its class, at most.", below=1
+    )
     interchange: float = option(
         0.1,
         "Share of images that get another image's assignment and part of its label, so that the network learns to use "
@@ -82,6 +102,16 @@ class Recipe:
     flip: Flip = option("random", "Horizontal flips: none, random, or alternating (each image in every other epoch).")
     cutout: int = option(0, "Side in pixels of the cutout square; 0 for none.", least=0)
     mixup: float = option(0.0, "Alpha of mixup's Beta distribution; 0 for no mixup.", least=0)
+    canvas: float = option(
+        0.0,
+        "Share of the images that are shrunk and moved onto a texture; there, patches have no label (paper) or show "
+        "nothing (slack).",
+        least=0,
+        most=1,
+    )
+    cutmix: float = option(
+        0.0, "Share of the images with a rectangle of another image, whose patches have its label.", least=0, most=1
+    )
     precision: TrainingPrecision = option("bf16", "Precision; bf16 uses autocast, with weights and losses in fp32.")
     start_from: str = option(
         "", "Model to start from, or `released` for the one that the variant's name means; random weights if empty."
@@ -90,12 +120,30 @@ class Recipe:
 
     def __post_init__(self) -> None:
         require_bounds(self)
-        for name, kind in (("precision", TrainingPrecision), ("flip", Flip), ("assignment", AssignmentName)):
+        for name, kind in _CHOICES:
             self._require(name, getattr(self, name) in get_args(kind), f"must be one of {', '.join(get_args(kind))}")
         self._require(
             "input_size",
             self.input_size == 0 or self.input_size >= MIN_INPUT_SIZE,
             f"must be 0, for the images' own size, or at least {MIN_INPUT_SIZE} pixels",
+        )
+        self._require(
+            "patch_loss",
+            self.patch_loss == "paper" or self.assignment == "softmax",
+            f"needs assignment = 'softmax'; {self.assignment} has no entry for patches that show nothing",
+        )
+        self._require(
+            "min_object_share",
+            self.min_object_share <= self.max_object_share,
+            f"must be at most max_object_share = {self.max_object_share}",
+        )
+        self._require(
+            "canvas", self.canvas + self.cutmix <= 1, f"its sum with cutmix = {self.cutmix} must be at most 1"
+        )
+        self._require(
+            "mixup",
+            not (self.mixup and self.composed),
+            "cannot be combined with canvas or cutmix, which say what each patch shows",
         )
         ascending = list(self.growth) == sorted(self.growth) and all(share > 0 for share in self.growth)
         self._require(
@@ -103,6 +151,11 @@ class Recipe:
             ascending and 1 <= len(self.growth) <= self.epochs and self.growth[-1] == 1,
             f"must be 1 to {self.epochs} (epochs) shares above 0, ascending, the last 1",
         )
+
+    @property
+    def composed(self) -> bool:
+        """Whether some images are composed of two; see `training.composition`."""
+        return self.canvas + self.cutmix > 0
 
     def _require(self, name: str, holds: bool, rule: str) -> None:
         if not holds:
@@ -125,7 +178,8 @@ class Recipe:
         Raises:
             InputError: the batch cannot be divided among the processes.
         """
-        unit = processes * (2 if (self.mixup or self.interchange) and processes > 1 else 1)
+        paired = self.mixup or self.interchange or self.composed
+        unit = processes * (2 if paired and processes > 1 else 1)
         batch_size = min(self.batch_size, images - images % unit)
         if batch_size < 1 or batch_size % unit:
             raise InputError(
