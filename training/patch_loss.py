@@ -39,7 +39,10 @@ class PatchLoss(Protocol):
 def cross_entropy(
     logits: Tensor, targets: Tensor, *, label_smoothing: float = 0.0, class_weights: Tensor | None = None
 ) -> Tensor:
-    """The paper's loss: cross-entropy of each patch against the image's label; background counts nothing."""
+    """The paper's loss: cross-entropy of each patch against the image's label.
+
+    Background counts nothing, and every image counts the same however much of it there is.
+    """
     labelled = targets.sum(dim=1, keepdim=True)
     loss = F.cross_entropy(
         logits,
@@ -48,7 +51,8 @@ def cross_entropy(
         label_smoothing=label_smoothing,
         reduction="none",
     )
-    return (loss * labelled[:, 0]).sum() / labelled.sum()
+    area = labelled[:, 0]
+    return ((loss * area).sum(dim=(1, 2)) / area.sum(dim=(1, 2))).mean()
 
 
 def slack_cross_entropy(
