@@ -64,7 +64,7 @@ def reproduce(
 
     say = Terminal().print
     if only_write:
-        require("train", "matplotlib")
+        require("explain", "matplotlib", "scipy")
         return _write(results, say)
     require("train")
     if not dry_run:

@@ -4,6 +4,8 @@ import math
 import statistics
 from collections.abc import Iterable, Sequence
 
+from scipy.stats import t as student_t
+
 from reproduction.experiments import EXPERIMENTS, Arm, Experiment
 from reproduction.records import Group, Record, linked_logs, shown_mean
 from zoo.reporting import markdown
@@ -20,9 +22,6 @@ HEADINGS = (
     "logs, by seed",
 )
 ALIGNMENT = "lrrrrrrrl"
-
-T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-"""97.5% quantiles of Student's t for 1, 2, ... degrees of freedom; beyond these, 1.96."""
 
 
 def experiment_sections(groups: Iterable[Group]) -> list[str]:
@@ -79,7 +78,5 @@ def paired_difference(differences: Sequence[float]) -> str:
     mean = statistics.fmean(differences)
     if len(differences) < 2:
         return f"{mean:+.2f}"
-    freedom = len(differences) - 1
-    t = T_975[freedom - 1] if freedom <= len(T_975) else 1.96
-    reach = t * statistics.stdev(differences) / math.sqrt(len(differences))
+    reach = student_t.ppf(0.975, len(differences) - 1) * statistics.stdev(differences) / math.sqrt(len(differences))
     return f"{mean:+.2f} [{mean - reach:+.2f}, {mean + reach:+.2f}]"
