@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from scipy.stats import t as student_t
 
@@ -22,6 +22,13 @@ HEADINGS = (
     "logs, by seed",
 )
 ALIGNMENT = "lrrrrrrrl"
+
+ABOUT_SLACK = (
+    "Held-out images at half their side at random places on textures: the area under the ROC curve of background "
+    "against object, cell by cell of the patch grid, by the share of `none` and by 1 - max p; and the mean share of "
+    "`none` on the image and beside it (`zoo slack`). 0.5 is chance."
+)
+SLACK_HEADINGS = ("arm", "seeds", "area, none", "area, 1 - max p", "none on the image", "none beside it")
 
 
 def experiment_sections(groups: Iterable[Group]) -> list[str]:
@@ -44,7 +51,25 @@ def _section(name: str, experiment: Experiment, records: dict[str, Record]) -> l
         "Student's t."
     )
     rows = [_row(arm, by_arm[arm.title], by_arm[experiment.against]) for arm in experiment.arms]
-    return [f"### {experiment.title}", about, markdown(HEADINGS, ALIGNMENT, rows)]
+    tables = [markdown(HEADINGS, ALIGNMENT, rows)]
+    if experiment.measures_slack:
+        tables += [ABOUT_SLACK, markdown(SLACK_HEADINGS, "lrrrrr", _slack_rows(by_arm))]
+    return [f"### {experiment.title}", about, *tables]
+
+
+def _slack_rows(by_arm: Mapping[str, Mapping[int, Record]]) -> list[list[str]]:
+    """Means over the seeds, one row per arm."""
+    rows = []
+    for title, records in by_arm.items():
+        found = [record.slack["textures"] for record in records.values() if "textures" in record.slack]
+        columns = [
+            [one.none[0] for one in found],
+            [one.doubt[0] for one in found],
+            [one.none_on_object for one in found],
+            [one.none_on_background for one in found],
+        ]
+        rows.append([title, str(len(found)), *(shown_mean(values, decimals=3) for values in columns)])
+    return rows
 
 
 def _of_arm(experiment: Experiment, arm: Arm, records: dict[str, Record]) -> dict[int, Record]:
