@@ -78,9 +78,9 @@ def train(
 ) -> None:
     """Train a variant and write its model directory; interrupted runs resume.
 
-    The same command resumes an interrupted run, and ends with the same weights as without the interruption. A folder
-    belongs to one run: with other data or another recipe, the command fails; choose another --run-folder, or delete
-    the folder to start over. The same command works under `torchrun`, on several GPUs and machines.
+    The same command resumes an interrupted run, and ends with the same weights as without the interruption (bit for bit
+    on a CPU). A folder belongs to one run: with other data or another recipe, the command fails; choose another
+    --run-folder, or delete the folder to start over. It also works under `torchrun`, on several GPUs and machines.
     """
     chosen = replace(recipes.get(recipe), **changes)
     require("train")
