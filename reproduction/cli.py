@@ -144,19 +144,13 @@ def claims(
     ] = "cifar10",
     images: Annotated[
         int,
-        typer.Option(min=2, help="Number of images whose patches are analysed; accuracies use the whole test split."),
+        typer.Option(min=2, help="Number of images of each split whose patches are analysed."),
     ] = 1000,
     only: Annotated[
         str | None,
         typer.Option(
-            help="Claims to measure, by number, such as 1,2; the earlier results of others are kept.",
+            help="Claims to measure, by number, such as 1a,2; the earlier results of others are kept.",
             show_default="all that can be measured",
-        ),
-    ] = None,
-    report: Annotated[
-        list[Path] | None,
-        path_option(
-            help="Folder that `zoo semantics` wrote for an -ours model, required for claims 3 and 4 (repeatable)."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the sampled locations and of the bootstrap.")] = 0,
@@ -171,10 +165,11 @@ def claims(
 ) -> None:
     """Measure the paper's claims on the rn26 and wrn16 models of a data set, and write docs/claims.md.
 
-    1: batch normalisation with ReLU acts as a soft maximiser with slack. 2: the block with the patch loss is more
-    accurate than the patch loss alone. 3: features cluster better after the block. 4: new entities arise as mixtures of
-    classes. 5: inference needs only convolution, softmax and matrix product. A claim that cannot be measured is
-    reported and left out; it is an error only if --only names it.
+    1a: batch normalisation with ReLU acts as a soft maximiser with slack. 1b: a softmax with slack can replace it. 2:
+    the block with the patch loss is more accurate than the patch loss alone. 3a: features cluster better after the
+    block. 3b: animals separate from vehicles. 4: new entities arise as mixtures of classes. 1b and 2 are read from the
+    records of `zoo reproduce --experiment`. A claim that cannot be measured is reported and left out; it is an error
+    only if --only names it.
     """
     require("explain")
     from reproduction.claims.catalogue import CLAIMS
@@ -186,7 +181,7 @@ def claims(
 
     console = Terminal()
     numbers = () if only_write else chosen_claims(only)
-    inputs = ClaimInputs(data, images, seed, docs / RECORDS, tuple(report or ()))
+    inputs = ClaimInputs(data, images, seed, docs / RECORDS)
     try:
         findings = read_findings(raw)
         for number in numbers:

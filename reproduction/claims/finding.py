@@ -68,8 +68,6 @@ class Finding:
     """Verdict on a claim, with its measurements."""
 
     verdict: Verdict
-    rule: str
-    """Criterion of the verdict."""
     text: str
     """One paragraph."""
     measured_on: str
@@ -80,10 +78,10 @@ class Finding:
     """Raw measurements, for the figure and further analysis."""
 
 
-_findings = TypeAdapter(dict[int, Finding])
+_findings = TypeAdapter(dict[str, Finding])
 
 
-def read_findings(file: Path) -> dict[int, Finding]:
+def read_findings(file: Path) -> dict[str, Finding]:
     """Findings by number of the claim; empty if the file does not exist.
 
     Raises:
@@ -98,7 +96,7 @@ def read_findings(file: Path) -> dict[int, Finding]:
         raise ClaimsError(f"{file} is not a record of zoo claims: {problems}; remove it and measure again") from None
 
 
-def write_findings(file: Path, findings: Mapping[int, Finding]) -> None:
+def write_findings(file: Path, findings: Mapping[str, Finding]) -> None:
     """Write findings atomically."""
     text = json.dumps({number: asdict(findings[number]) for number in sorted(findings)}, separators=(",", ":"))
     write_atomically(file, f"{text}\n".encode())

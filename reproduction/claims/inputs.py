@@ -1,4 +1,4 @@
-"""Inputs of the claims: images, models and earlier results."""
+"""Inputs of the claims: images, models and records of runs."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -16,18 +16,16 @@ from zoo.package import Package
 
 @dataclass(frozen=True, slots=True)
 class ClaimInputs:
-    """Locations of images, models and earlier results."""
+    """Locations of images, models and records of runs."""
 
     source: str
     """Data set, as for `zoo train --data`."""
     images: int
-    """Maximum number of test images whose patches are analysed; accuracies use the whole split."""
+    """Maximum number of images of each split whose patches are analysed."""
     seed: int
     """Seed of locations and resamples; `training.data.data_set.sample` draws the same images each time."""
     records: Path
     """Folder of the records of runs."""
-    reports: tuple[Path, ...] = ()
-    """Folders written by `zoo semantics`, one per model."""
 
     @property
     def data(self) -> str:

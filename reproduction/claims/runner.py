@@ -11,7 +11,7 @@ from zoo.files import write_atomically
 from zoo.reporting import svg
 
 
-def chosen_claims(only: str | None) -> tuple[int, ...]:
+def chosen_claims(only: str | None) -> tuple[str, ...]:
     """Numbers of the claims in `--only`, in order; all for None.
 
     Raises:
@@ -20,15 +20,14 @@ def chosen_claims(only: str | None) -> tuple[int, ...]:
     if only is None:
         return tuple(CLAIMS)
     parts = [part.strip() for part in only.split(",")]
-    known = {str(number): number for number in CLAIMS}
-    if unknown := [part for part in parts if part not in known]:
+    if unknown := [part for part in parts if part not in CLAIMS]:
         raise InputError(
-            f"--only {only}: unknown claim {unknown[0]!r}; available: {', '.join(known)}, as in --only 1,2"
+            f"--only {only}: unknown claim {unknown[0]!r}; available: {', '.join(CLAIMS)}, as in --only 1a,2"
         )
-    return tuple(sorted({known[part] for part in parts}))
+    return tuple(number for number in CLAIMS if number in parts)
 
 
-def write(folder: Path, findings: Mapping[int, Finding]) -> list[Path]:
+def write(folder: Path, findings: Mapping[str, Finding]) -> list[Path]:
     """Write the document and its figures.
 
     Arguments:

@@ -24,12 +24,9 @@ from reproduction.claims.inputs import ClaimInputs
 from reproduction.claims.maximiser.agreement import MEASURES, Floats, agreement, effective_templates, fit
 from reproduction.claims.maximiser.responses import LayerResponses, sample_responses
 from reproduction.claims.maximiser.text import finding_text, layers_table, means_table
-from reproduction.claims.maximiser.verdict import BARE, CONTENDERS, EQUAL, FITTED, LIMITS, RULE, verdict
+from reproduction.claims.rules.agreement import BARE, CONTENDERS, EQUAL, FITTED, LIMITS, NETWORKS, verdict
 from zoo.networks.load import load_package
 from zoo.soft_maximiser import Assigned, soft_maximiser
-
-PLAIN, COMPARED = ("rn26", "wrn16"), ("rn26-aux", "rn26-ours", "wrn16-aux", "wrn16-ours")
-"""Networks that decide the verdict, and networks for comparison."""
 
 LOCATIONS = 8
 """Number of locations per image and layer."""
@@ -46,13 +43,12 @@ class _Layer:
 
 def measure(inputs: ClaimInputs) -> Finding:
     """Measure claim 1."""
-    networks = {variant: _network(inputs, variant) for variant in (*PLAIN, *COMPARED)}
-    layers = {variant: [layer.facts for layer in networks[variant]] for variant in PLAIN}
+    networks = {variant: _network(inputs, variant) for variant in NETWORKS}
+    layers = {variant: [layer.facts for layer in networks[variant]] for variant in NETWORKS}
     means = {variant: _means(found, inputs.seed) for variant, found in networks.items()}
-    images = len(networks[PLAIN[0]][0].by_image)
+    images = len(networks[NETWORKS[0]][0].by_image)
     return Finding(
-        verdict=verdict(layers),
-        rule=RULE,
+        verdict=verdict([layer["overlap_above"] for found in layers.values() for layer in found]),
         text=finding_text(layers, means),
         measured_on=(
             f"{inputs.data}, {images:,} images of the test split, {LOCATIONS} locations per image and layer; slack and "
@@ -60,7 +56,7 @@ def measure(inputs: ClaimInputs) -> Finding:
         ),
         numbers=tuple(
             Number.of(f"overlap of shares, {name}, `{variant}`, mean of the layers", means[variant][name]["overlap"])
-            for variant in PLAIN
+            for variant in NETWORKS
             for name in (FITTED, EQUAL, BARE)
         ),
         tables=(means_table(means), *(layers_table(variant, facts) for variant, facts in layers.items())),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from reproduction.claims.maximiser.verdict import BARE, EQUAL, FITTED
+from reproduction.claims.rules.agreement import BARE, EQUAL, FITTED
 from zoo.reporting import COLORS, STYLE
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import numpy as np
 
 from reproduction.claims.finding import FindingTable, shown
 from reproduction.claims.maximiser.agreement import MEASURES
-from reproduction.claims.maximiser.verdict import BARE, CONTENDERS, EQUAL, FITTED, LIMITS, above
+from reproduction.claims.rules.agreement import BARE, CONTENDERS, EQUAL, FITTED, LIMITS, is_above
 
 Facts = dict[str, Any]
 """Measurements at a layer, from `reproduction.claims.maximiser.measure`."""
@@ -15,11 +15,12 @@ Facts = dict[str, Any]
 def finding_text(networks: dict[str, list[Facts]], means: dict[str, dict[str, Any]]) -> str:
     """Text of the finding, from the layers of the plain networks and the means over the layers."""
     layers = [layer for found in networks.values() for layer in found]
-    counts = ", ".join(f"{name} at {sum(above(layer, name) for layer in layers)}" for name in (*LIMITS, EQUAL))
+    above = {name: sum(is_above(layer["overlap_above"], name) for layer in layers) for name in (*LIMITS, EQUAL)}
+    counts = ", ".join(f"{name} at {count}" for name, count in above.items())
     below = "; ".join(
         f"`{variant}`: {', '.join(names)}"
         for variant, found in networks.items()
-        if (names := [f"`{layer['name']}`" for layer in found if not above(layer, EQUAL)])
+        if (names := [f"`{layer['name']}`" for layer in found if not is_above(layer["overlap_above"], EQUAL)])
     )
     slacks = {layer["slack"] for layer in layers}
     slack = "0 at every layer" if slacks == {0} else f"{min(slacks):.2f} to {max(slacks):.2f}"
@@ -49,9 +50,7 @@ def means_table(means: dict[str, dict[str, Any]]) -> FindingTable:
         for name in CONTENDERS
     ]
     columns = (("network", "l"), ("assignment", "l"), *((measure, "r") for measure in MEASURES))
-    return FindingTable(
-        "Means over the layers, including networks with auxiliary loss and with the block", columns, tuple(rows)
-    )
+    return FindingTable("Means over the layers", columns, tuple(rows))
 
 
 def layers_table(variant: str, layers: list[Facts]) -> FindingTable:

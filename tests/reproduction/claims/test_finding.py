@@ -7,7 +7,6 @@ from reproduction.claims.finding import ClaimsError, Finding, FindingTable, Numb
 
 FINDING = Finding(
     verdict="holds in part",
-    rule="It holds if.",
     text="Found.",
     measured_on="cifar10, 5 images",
     numbers=(Number.of("overlap", Estimate(0.7, 0.6, 0.8)), Number("work", 12345.678, None, 1, " %")),
@@ -18,8 +17,8 @@ FINDING = Finding(
 
 def test_findings_are_read_as_they_were_written(tmp_path: Path) -> None:
     file = tmp_path / "raw" / "claims.json"
-    write_findings(file, {5: FINDING, 1: FINDING})
-    assert read_findings(file) == {1: FINDING, 5: FINDING}
+    write_findings(file, {"4": FINDING, "1a": FINDING})
+    assert read_findings(file) == {"1a": FINDING, "4": FINDING}
     before = file.read_bytes()
     write_findings(file, read_findings(file))
     assert file.read_bytes() == before

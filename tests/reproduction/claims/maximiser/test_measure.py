@@ -4,13 +4,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explain.stats import Estimate
 from reproduction.claims.finding import Finding
 from reproduction.claims.inputs import ClaimInputs
 from reproduction.claims.maximiser import measure as maximiser
 from reproduction.claims.maximiser.agreement import MEASURES
 from reproduction.claims.maximiser.plot import draw
-from reproduction.claims.maximiser.verdict import BARE, CONTENDERS, EQUAL, FITTED, LIMITS, verdict
+from reproduction.claims.rules.agreement import BARE, CONTENDERS, EQUAL, FITTED
 
 pytestmark = pytest.mark.slow
 
@@ -18,8 +17,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def finding(cifar: Path) -> Iterator[Finding]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(maximiser, "COMPARED", ("wrn16-ours",))
-        patch.setattr(maximiser, "PLAIN", ("wrn16",))
+        patch.setattr(maximiser, "NETWORKS", ("wrn16",))
         yield maximiser.measure(ClaimInputs(str(cifar), 12, 0, cifar))
 
 
@@ -47,29 +45,12 @@ def test_measures_are_within_their_ranges_and_intervals(finding: Finding) -> Non
 
 def test_the_finding_says_what_it_was_measured_on(finding: Finding) -> None:
     assert "cifar10, 12 images of the test split" in finding.measured_on
-    assert {row[0] for row in finding.tables[0].rows} == {"`wrn16`", "`wrn16-ours`"}
+    assert {row[0] for row in finding.tables[0].rows} == {"`wrn16`"}
     assert finding.verdict in ("holds", "holds in part", "does not hold")
 
 
 def test_the_figure_has_a_row_a_measure_and_a_column_a_network(finding: Finding) -> None:
     assert len(draw(dict(finding.raw)).axes) == len(MEASURES)
-
-
-@pytest.mark.parametrize(
-    ("below", "expected"),
-    [((), "holds"), ((EQUAL,), "holds in part"), (("plain softmax",), "does not hold")],
-)
-def test_the_verdict_goes_by_the_rule(below: tuple[str, ...], expected: str) -> None:
-    lows = {name: -0.01 if name in below else 0.01 for name in (*LIMITS, EQUAL)}
-    layer = {"overlap_above": {name: Estimate(low + 0.02, low, low + 0.04) for name, low in lows.items()}}
-    assert verdict({"rn26": [layer]}) == expected
-
-
-def test_one_layer_below_is_in_part() -> None:
-    above, below = (
-        {"overlap_above": dict.fromkeys((*LIMITS, EQUAL), Estimate(value, value, value))} for value in (0.1, -0.1)
-    )
-    assert verdict({"rn26": [above], "wrn16": [above, below]}) == "holds in part"
 
 
 def test_means_of_an_image_leave_out_what_is_not_defined() -> None:
