@@ -42,10 +42,10 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
             maximiser.measure,
             maximiser_plot.draw,
             "claim1a-soft-maximiser",
-            "Output of BN-ReLU compared with assignments of the same patches, at each BN-ReLU of two plain networks: "
-            "F1 of the templates that pass, Spearman's correlation over the templates, the part of the shares on "
-            "templates that pass, and the overlap of the shares. Bands are 95% intervals. The closed form of BN's "
-            "output is at 1 in the first row by construction.",
+            "Output of BN-ReLU compared with assignments of the same patches, at each BN-ReLU of two plain networks, "
+            "trained and untrained: F1 of the templates that pass, Spearman's correlation over the templates, the part of "
+            "the shares on templates that pass, and the overlap of the shares. Bands are 95% intervals. The closed form of "
+            "BN's output is at 1 in the first row by construction.",
         ),
         "1b": Claim(
             "A softmax with a slack can replace BN-ReLU.",

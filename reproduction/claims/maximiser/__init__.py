@@ -1,1 +1,1 @@
-"""Claim 1: BN-ReLU acts as a soft maximiser with a slack."""
+"""Claim 1a: BN-ReLU acts as a soft maximiser with a slack."""

@@ -1,7 +1,7 @@
-"""Claim 1: BN-ReLU's output for template responses, compared with the closed form of the soft maximiser with slack.
+"""Claim 1a: BN-ReLU's output for template responses, compared with the closed form of the soft maximiser with slack.
 
-Patch by patch, at every BN-ReLU of trained networks. Two closed forms are compared, each with one slack and one
-temperature per layer, fitted on training images:
+Patch by patch, at every BN-ReLU of trained networks, and of untrained ones beside them. Two closed forms are compared,
+each with one slack and one temperature per layer, fitted on training images:
 
 - of BN's output: each template's response with BN's scale and shift, as in the block's own assignment. A share is then
   above the slack's where the output is above the slack: with slack 0, support and order are the ReLU's by construction,
@@ -18,14 +18,28 @@ from typing import Any
 
 import numpy as np
 
-from explain.stats import Estimate, mean_estimates
+from explain.stats import Estimate, mean_estimate, mean_estimates
 from reproduction.claims.finding import Finding, Number
 from reproduction.claims.inputs import ClaimInputs
 from reproduction.claims.maximiser.agreement import MEASURES, Floats, agreement, effective_templates, fit
+from reproduction.claims.maximiser.plot import UNTRAINED
 from reproduction.claims.maximiser.responses import LayerResponses, sample_responses
 from reproduction.claims.maximiser.text import finding_text, layers_table, means_table
-from reproduction.claims.rules.agreement import BARE, CONTENDERS, EQUAL, FITTED, LIMITS, NETWORKS, verdict
+from reproduction.claims.maximiser.untrained import untrained_network
+from reproduction.claims.rules.agreement import (
+    BARE,
+    CONTENDERS,
+    EQUAL,
+    FITTED,
+    LIMITS,
+    NETWORKS,
+    STATISTICS_IMAGES,
+    UNTRAINED_SEEDS,
+    verdict,
+)
+from training.data.images import LabelledImages
 from zoo.networks.load import load_package
+from zoo.networks.network import Network
 from zoo.soft_maximiser import Assigned, soft_maximiser
 
 LOCATIONS = 8
@@ -42,36 +56,63 @@ class _Layer:
 
 
 def measure(inputs: ClaimInputs) -> Finding:
-    """Measure claim 1."""
-    networks = {variant: _network(inputs, variant) for variant in NETWORKS}
-    layers = {variant: [layer.facts for layer in networks[variant]] for variant in NETWORKS}
-    means = {variant: _means(found, inputs.seed) for variant, found in networks.items()}
+    """Measure claim 1a."""
+    networks, gains = {}, {}
+    for variant in NETWORKS:
+        package = inputs.package(variant)
+        train, test = (inputs.split(split, package, inputs.images) for split in ("train", "test"))
+        statistics = inputs.split("train", package, STATISTICS_IMAGES)
+        networks[variant] = _network(load_package(package), train, test, inputs.seed)
+        for seed in range(UNTRAINED_SEEDS):
+            network = untrained_network(package.config, statistics, seed)
+            name = f"{variant}{UNTRAINED}{seed}"
+            networks[name] = _network(network, train, test, inputs.seed)
+            gains[name] = _gain(networks[variant], networks[name], inputs.seed)
+    layers = {name: [layer.facts for layer in found] for name, found in networks.items()}
+    means = {name: _means(found, inputs.seed) for name, found in networks.items()}
+    trained = {variant: layers[variant] for variant in NETWORKS}
     images = len(networks[NETWORKS[0]][0].by_image)
     return Finding(
-        verdict=verdict([layer["overlap_above"] for found in layers.values() for layer in found]),
-        text=finding_text(layers, means),
+        verdict=verdict([layer["overlap_above"] for found in trained.values() for layer in found]),
+        text=finding_text(trained, means, gains),
         measured_on=(
-            f"{inputs.data}, {images:,} images of the test split, {LOCATIONS} locations per image and layer; slack and "
-            f"temperature fitted on as many training images; seed {inputs.seed} of the locations, one seed per network"
+            f"{inputs.data}, {images:,} images of the test split, {LOCATIONS} locations "
+            f"per image and layer; slack and temperature fitted on as many training images; seed {inputs.seed} of the "
+            "locations; one trained network per variant"
         ),
-        numbers=tuple(
-            Number.of(f"overlap of shares, {name}, `{variant}`, mean of the layers", means[variant][name]["overlap"])
-            for variant in NETWORKS
-            for name in (FITTED, EQUAL, BARE)
+        numbers=(
+            *(
+                Number.of(f"overlap, {name}, `{variant}`, mean of the layers", means[variant][name]["overlap"])
+                for variant in NETWORKS
+                for name in (FITTED, EQUAL, BARE)
+            ),
+            *(
+                Number.of(f"advantage over equal shares, trained minus untrained, `{name}`", gain)
+                for name, gain in gains.items()
+            ),
         ),
-        tables=(means_table(means), *(layers_table(variant, facts) for variant, facts in layers.items())),
-        raw={"layers": layers, "means": means},
+        tables=(means_table(means), *(layers_table(variant, facts) for variant, facts in trained.items())),
+        raw={"layers": layers, "means": means, "gains": gains},
     )
 
 
-def _network(inputs: ClaimInputs, variant: str) -> list[_Layer]:
-    package = inputs.package(variant)
-    network = load_package(package)
-    train, test = (
-        sample_responses(network, inputs.split(split, package, inputs.images), LOCATIONS, inputs.seed)
-        for split in ("train", "test")
+def _network(network: Network, train: LabelledImages, test: LabelledImages, seed: int) -> list[_Layer]:
+    fitted, measured = (sample_responses(network, images, LOCATIONS, seed) for images in (train, test))
+    return [_layer(*both, seed) for both in zip(fitted, measured, strict=True)]
+
+
+def _gain(trained: list[_Layer], untrained: list[_Layer], seed: int) -> Estimate:
+    """Advantage of the closed form over equal shares, averaged over the layers: trained minus untrained."""
+    of_trained, of_untrained = (
+        _mean_of_defined(np.stack([_advantage(layer) for layer in layers], axis=1)) for layers in (trained, untrained)
     )
-    return [_layer(*both, inputs.seed) for both in zip(train, test, strict=True)]
+    return _rounded(mean_estimate(of_trained - of_untrained, seed))
+
+
+def _advantage(layer: _Layer) -> Floats:
+    """Overlap of the closed form of BN's output minus that of equal shares, [N]."""
+    overlap = layer.by_image[:, :, MEASURES.index("overlap")]
+    return overlap[:, CONTENDERS.index(FITTED)] - overlap[:, CONTENDERS.index(EQUAL)]
 
 
 def _layer(train: LayerResponses, test: LayerResponses, seed: int) -> _Layer:

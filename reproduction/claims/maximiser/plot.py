@@ -1,4 +1,4 @@
-"""Figure of claim 1: four measures of agreement by layer, one column per network."""
+"""Figure of claim 1a: four measures of agreement by layer, one column per network; lines mark the start of a stage."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +28,15 @@ PANELS = {
     "overlap": "overlap of shares",
 }
 
-PANEL_WIDTH, PANEL_HEIGHT = 4.6, 2.1
+UNTRAINED = ", untrained "
+"""Between a variant and the seed in the name of an untrained network; the figure has the first of them."""
+
+PANEL_WIDTH, PANEL_HEIGHT = 3.4, 1.9
 
 
 def draw(raw: dict[str, Any]) -> Figure:
-    """Figure of the raw results of claim 1; bands are 95% bootstrap intervals over images."""
-    networks = raw["layers"]
+    """Figure of the raw results of claim 1a; bands are 95% bootstrap intervals over images."""
+    networks = {name: layers for name, layers in raw["layers"].items() if name.partition(UNTRAINED)[2] in ("", "0")}
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(PANEL_WIDTH * len(networks), PANEL_HEIGHT * len(PANELS) + 1), layout="constrained")
         grid = figure.subplots(len(PANELS), len(networks), sharex="col", sharey="row", squeeze=False)
@@ -44,7 +47,7 @@ def draw(raw: dict[str, Any]) -> Figure:
         for axes, variant in zip(grid[0], networks, strict=True):
             axes.set_title(variant)
         for axes in grid[-1]:
-            axes.set_xlabel("BN-ReLU, from input to head; lines mark the start of a stage")
+            axes.set_xlabel("BN-ReLU, from input to head")
         handles, labels = grid[0][0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False)
     return figure

@@ -1,19 +1,29 @@
-"""Text and tables of claim 1."""
+"""Text and tables of claim 1a."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from explain.stats import Estimate
 from reproduction.claims.finding import FindingTable, shown
 from reproduction.claims.maximiser.agreement import MEASURES
-from reproduction.claims.rules.agreement import BARE, CONTENDERS, EQUAL, FITTED, LIMITS, is_above
+from reproduction.claims.rules.agreement import BARE, CONTENDERS, EQUAL, FITTED, LIMITS, is_above, is_learnt
 
 Facts = dict[str, Any]
 """Measurements at a layer, from `reproduction.claims.maximiser.measure`."""
 
 
-def finding_text(networks: dict[str, list[Facts]], means: dict[str, dict[str, Any]]) -> str:
-    """Text of the finding, from the layers of the plain networks and the means over the layers."""
+def finding_text(
+    networks: dict[str, list[Facts]], means: dict[str, dict[str, Any]], gains: Mapping[str, Estimate]
+) -> str:
+    """Text of the finding.
+
+    Arguments:
+        networks: layers of the plain networks.
+        means: means over the layers, of the untrained networks too.
+        gains: advantage over equal shares of the trained network minus that of each untrained one.
+    """
     layers = [layer for found in networks.values() for layer in found]
     above = {name: sum(is_above(layer["overlap_above"], name) for layer in layers) for name in (*LIMITS, EQUAL)}
     counts = ", ".join(f"{name} at {count}" for name, count in above.items())
@@ -38,8 +48,18 @@ def finding_text(networks: dict[str, list[Facts]], means: dict[str, dict[str, An
         f"far from the 0 of the arg-max: in the median layer, the output is spread over effectively {spread:.0%} of "
         "the templates, so BN-ReLU is soft and picks no winner. One slack and one temperature for all templates of "
         f"BN's input do not suffice: F1 of the support {_by_network(support)}, overlap {_by_network(overlap)}. BN adds "
-        "a slack and a temperature per template."
+        f"a slack and a temperature per template. {_learning_text(means, gains)}"
     )
+
+
+def _learning_text(means: dict[str, dict[str, Any]], gains: Mapping[str, Estimate]) -> str:
+    overlaps = ", ".join(f"{means[name][FITTED]['overlap'].value:.2f} (`{name}`)" for name in means)
+    learnt = (
+        "learning adds to it"
+        if is_learnt(gains.values())
+        else "the agreement is a property of the operator, not of learning"
+    )
+    return f"Overlap of the closed form of BN's output with and without training: {overlaps}; by the rule, {learnt}."
 
 
 def means_table(means: dict[str, dict[str, Any]]) -> FindingTable:

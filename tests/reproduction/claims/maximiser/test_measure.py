@@ -45,12 +45,22 @@ def test_measures_are_within_their_ranges_and_intervals(finding: Finding) -> Non
 
 def test_the_finding_says_what_it_was_measured_on(finding: Finding) -> None:
     assert "cifar10, 12 images of the test split" in finding.measured_on
-    assert {row[0] for row in finding.tables[0].rows} == {"`wrn16`"}
+    assert {row[0] for row in finding.tables[0].rows} == {"`wrn16`", "`wrn16, untrained 0`", "`wrn16, untrained 1`"}
     assert finding.verdict in ("holds", "holds in part", "does not hold")
 
 
+def test_untrained_networks_are_measured_beside_it(finding: Finding) -> None:
+    gains = finding.raw["gains"]
+    assert set(gains) == {"wrn16, untrained 0", "wrn16, untrained 1"}
+    means = finding.raw["means"]
+    for name, gain in gains.items():
+        advantage = {n: means[n][FITTED]["overlap"].value - means[n][EQUAL]["overlap"].value for n in ("wrn16", name)}
+        assert gain.value == pytest.approx(advantage["wrn16"] - advantage[name], abs=2e-4)
+    assert "a property of the operator" in finding.text or "learning adds" in finding.text
+
+
 def test_the_figure_has_a_row_a_measure_and_a_column_a_network(finding: Finding) -> None:
-    assert len(draw(dict(finding.raw)).axes) == len(MEASURES)
+    assert len(draw(dict(finding.raw)).axes) == 2 * len(MEASURES)
 
 
 def test_means_of_an_image_leave_out_what_is_not_defined() -> None:
