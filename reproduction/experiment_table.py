@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from scipy.stats import t as student_t
 
+from explain.stats import Estimate
 from reproduction.experiments import EXPERIMENTS, Arm, Experiment
 from reproduction.records import Group, Record, linked_logs, shown_mean
 from zoo.reporting import markdown
@@ -42,7 +43,7 @@ def experiment_sections(groups: Iterable[Group]) -> list[str]:
 
 
 def _section(name: str, experiment: Experiment, records: dict[str, Record]) -> list[str]:
-    by_arm = {arm.title: _of_arm(experiment, arm, records) for arm in experiment.arms}
+    by_arm = records_by_arm(experiment, records)
     found = [record for arm in by_arm.values() for record in arm.values()]
     images = f", {found[0].training.images:,} training and {found[0].score.images:,} held-out images" if found else ""
     about = (
@@ -72,16 +73,35 @@ def _slack_rows(by_arm: Mapping[str, Mapping[int, Record]]) -> list[list[str]]:
     return rows
 
 
-def _of_arm(experiment: Experiment, arm: Arm, records: dict[str, Record]) -> dict[int, Record]:
-    """Records of an arm by seed."""
-    names = ((seed, experiment.run(arm, seed).name) for seed in range(arm.seeds or experiment.seeds))
-    return {seed: records[name] for seed, name in names if name in records}
+def records_by_arm(
+    experiment: Experiment, records: Mapping[str, Record], data: str | None = None
+) -> dict[str, dict[int, Record]]:
+    """Records of each arm by seed, by the arm's title.
+
+    Arguments:
+        experiment: the experiment.
+        records: all records by name.
+        data: short name of the data set; None for the experiment's own.
+    """
+    return {
+        arm.title: {
+            seed: records[name]
+            for seed in range(arm.seeds or experiment.seeds)
+            if (name := experiment.run(arm, seed, data).name) in records
+        }
+        for arm in experiment.arms
+    }
+
+
+def differences_by_seed(own: Mapping[int, Record], against: Mapping[int, Record]) -> dict[int, float]:
+    """Differences in accuracy between two arms, in percentage points, for their common seeds."""
+    return {seed: own[seed].score.accuracy - against[seed].score.accuracy for seed in sorted(own.keys() & against)}
 
 
 def _row(arm: Arm, own: dict[int, Record], against: dict[int, Record]) -> list[str]:
     if not own:
         return [arm.title, *[""] * (len(HEADINGS) - 1)]
-    differences = [own[seed].score.accuracy - against[seed].score.accuracy for seed in own if seed in against]
+    differences = list(differences_by_seed(own, against).values())
     probes = [record.probe for record in own.values() if record.probe]
     return [
         arm.title,
@@ -100,8 +120,15 @@ def paired_difference(differences: Sequence[float]) -> str:
     """Mean of paired differences with its 95% interval; no interval for a single pair, empty for none."""
     if not differences:
         return ""
-    mean = statistics.fmean(differences)
+    if (interval := paired_interval(differences)) is None:
+        return f"{differences[0]:+.2f}"
+    return f"{interval.value:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]"
+
+
+def paired_interval(differences: Sequence[float]) -> Estimate | None:
+    """Mean of paired differences with its 95% interval of Student's t; None for fewer than two pairs."""
     if len(differences) < 2:
-        return f"{mean:+.2f}"
+        return None
+    mean = statistics.fmean(differences)
     reach = student_t.ppf(0.975, len(differences) - 1) * statistics.stdev(differences) / math.sqrt(len(differences))
-    return f"{mean:+.2f} [{mean - reach:+.2f}, {mean + reach:+.2f}]"
+    return Estimate(mean, mean - float(reach), mean + float(reach))

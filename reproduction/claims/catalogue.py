@@ -7,11 +7,14 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from reproduction.claims import order, paired, replacement
 from reproduction.claims.finding import ClaimsError, Finding
 from reproduction.claims.inputs import ClaimInputs
 from reproduction.claims.maximiser import measure as maximiser
 from reproduction.claims.maximiser import plot as maximiser_plot
-from reproduction.claims.rules import agreement, clusters, entities, groups, order, replacement
+from reproduction.claims.rules import agreement, clusters, entities, groups
+from reproduction.claims.rules import order as order_rule
+from reproduction.claims.rules import replacement as replacement_rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +46,27 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
             maximiser_plot.draw,
             "claim1a-soft-maximiser",
             "Output of BN-ReLU compared with assignments of the same patches, at each BN-ReLU of two plain networks, "
-            "trained and untrained: F1 of the templates that pass, Spearman's correlation over the templates, the part of "
-            "the shares on templates that pass, and the overlap of the shares. Bands are 95% intervals. The closed form of "
-            "BN's output is at 1 in the first row by construction.",
+            "trained and untrained: F1 of the templates that pass, Spearman's correlation over the templates, the part "
+            "of the shares on templates that pass, and the overlap of the shares. Bands are 95% intervals. The closed "
+            "form of BN's output is at 1 in the first row by construction.",
         ),
         "1b": Claim(
             "A softmax with a slack can replace BN-ReLU.",
-            replacement.RULE,
-            _unmeasured,
-            lambda raw: Figure(),
+            replacement_rule.RULE,
+            replacement.measure,
+            paired.draw,
             "claim1b-replacement",
-            "",
+            "Accuracy with the softmax minus accuracy with BN-ReLU, in percentage points: each seed (dots), and their "
+            "mean with its paired 95% t-interval.",
         ),
         "2": Claim(
             "The auxiliary loss with the mechanism beats the auxiliary loss alone, which beats the plain network.",
-            order.RULE,
-            _unmeasured,
-            lambda raw: Figure(),
+            order_rule.RULE,
+            order.measure,
+            paired.draw,
             "claim2-order",
-            "",
+            "Differences in accuracy, in percentage points: each seed (dots), and their mean with its paired 95% "
+            "t-interval. The first two decide.",
         ),
         "3a": Claim(
             "Features cluster better by class after the block.",
