@@ -13,7 +13,7 @@ CONFIDENCE_LEVEL = 0.95
 
 
 class Estimate(NamedTuple):
-    """Estimate with its 95% bootstrap interval."""
+    """Estimate with its 95% interval."""
 
     value: float
     low: float
@@ -38,9 +38,39 @@ def bootstrap(
     generator = np.random.default_rng(seed)
     drawn = (np.bincount(generator.integers(images, size=images), minlength=images) for _ in range(resamples))
     values = np.array([statistic(counts.astype(np.float64)) for counts in drawn])
-    low, high = np.quantile(values, [(1 - CONFIDENCE_LEVEL) / 2, (1 + CONFIDENCE_LEVEL) / 2], axis=0)
-    found = np.asarray(statistic(np.ones(images)), dtype=np.float64)
-    return [Estimate(*map(float, three)) for three in zip(found, low, high, strict=True)]
+    return _estimates(np.asarray(statistic(np.ones(images)), dtype=np.float64), values)
+
+
+def bootstrap_repeats(
+    statistic: Callable[[Floats, NDArray[np.int64]], ArrayLike],
+    images: int,
+    repeats: int,
+    kinds: int,
+    seed: int,
+    resamples: int = RESAMPLES,
+) -> list[Estimate]:
+    """Percentile bootstrap intervals over images and over the seeds of random procedures, such as k-means.
+
+    Arguments:
+        statistic: function from the number of times that each image is drawn, [N], and the repeat of each procedure
+        that is drawn, [kinds], to K numbers.
+        images: number of images, N.
+        repeats: number of repeats of each procedure, with different seeds.
+        kinds: number of procedures, whose repeats are drawn independently.
+        seed: seed of the resamples.
+        resamples: number of resamples of N images and of one repeat per procedure.
+
+    Returns:
+        K estimates; their values are the means over the repeats for all images.
+    """
+    generator = np.random.default_rng(seed)
+    values = []
+    for _ in range(resamples):
+        counts = np.bincount(generator.integers(images, size=images), minlength=images).astype(np.float64)
+        values.append(statistic(counts, generator.integers(repeats, size=kinds)))
+    everything = np.ones(images)
+    found = np.array([statistic(everything, np.full(kinds, repeat)) for repeat in range(repeats)], np.float64)
+    return _estimates(found.mean(axis=0), np.array(values))
 
 
 def mean_estimates(values: NDArray[np.floating], seed: int, resamples: int = RESAMPLES) -> list[Estimate]:
@@ -67,3 +97,9 @@ def mean_estimate(values: NDArray[np.floating], seed: int, resamples: int = RESA
     """Mean of one quantity [N] over images; see `mean_estimates`."""
     [estimate] = mean_estimates(values[:, None], seed, resamples)
     return estimate
+
+
+def _estimates(found: Floats, values: Floats) -> list[Estimate]:
+    """Estimates of K numbers from their values [K] and those of R resamples [R, K]."""
+    low, high = np.quantile(values, [(1 - CONFIDENCE_LEVEL) / 2, (1 + CONFIDENCE_LEVEL) / 2], axis=0)
+    return [Estimate(*map(float, three)) for three in zip(found, low, high, strict=True)]

@@ -67,10 +67,10 @@ def measure_separation(tree: Hierarchy, classes: Sequence[str], groups: Mapping[
     """Test whether two groups that partition the classes separate, by an exact permutation test over all groupings."""
     [first, _] = groups.values()
     chosen = np.isin(classes, first)
-    within, between = _mean_distances(tree.distances, chosen)
+    within, between = group_distances(tree.distances, chosen)
     gaps = []
     for members in combinations(range(len(classes)), len(first)):
-        other = _mean_distances(tree.distances, np.isin(range(len(classes)), members))
+        other = group_distances(tree.distances, np.isin(range(len(classes)), members))
         gaps.append(other[1] - other[0])
     p = float(np.mean(np.array(gaps) >= between - within - 1e-12))
     halves = fcluster(tree.linkage, 2, "maxclust") == 1
@@ -79,7 +79,13 @@ def measure_separation(tree: Hierarchy, classes: Sequence[str], groups: Mapping[
     )
 
 
-def _mean_distances(distances: Floats, chosen: NDArray[np.bool_]) -> tuple[float, float]:
+def group_distances(distances: Floats, chosen: NDArray[np.bool_]) -> tuple[float, float]:
+    """Mean distance within and between two groups of classes.
+
+    Arguments:
+        distances: distances of the classes, [C, C].
+        chosen: whether a class is in the first group, [C].
+    """
     upper = np.triu(np.ones_like(distances, dtype=bool), 1)
     same = chosen[:, None] == chosen[None]
     return float(distances[upper & same].mean()), float(distances[upper & ~same].mean())

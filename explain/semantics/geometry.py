@@ -112,6 +112,26 @@ def standardise(train: Array, features: Array) -> tuple[Array, Array]:
     return (train - mean) / deviation, (features - mean) / deviation
 
 
+def neighbour_hits(
+    fitted: Array, fitted_labels: NDArray[np.int64], features: Array, labels: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Whether the 10 nearest training patches of each patch have its label by majority, [M]."""
+    neighbours = KNeighborsClassifier(min(NEIGHBOURS, len(fitted)), algorithm="brute").fit(fitted, fitted_labels)
+    return np.asarray(neighbours.predict(features) == labels)
+
+
+def silhouettes(features: Array, labels: NDArray[np.int64]) -> Floats:
+    """Silhouette of each patch with the labels as clusters, [M]; 0 where there is only one label."""
+    several = 1 < len(np.unique(labels)) < len(labels)
+    return np.asarray(silhouette_samples(features, labels), np.float64) if several else np.zeros(len(labels))
+
+
+def find_clusters(fitted: Array, features: Array, clusters: int, seed: int) -> NDArray[np.int64]:
+    """Cluster of each patch, [M], by k-means of training patches."""
+    means = KMeans(min(clusters, len(fitted)), n_init=4, random_state=seed).fit(fitted)
+    return np.asarray(means.predict(features), np.int64)
+
+
 def mutual_information(table: Floats) -> float:
     """Normalised mutual information of a contingency table [C, K], normalised by the mean of the entropies."""
     # scikit-learn's score takes labels; a resample has counts.
@@ -145,11 +165,9 @@ def _score(
     classes: int,
     seed: int,
 ) -> _SpaceScores:
-    neighbours = KNeighborsClassifier(min(NEIGHBOURS, len(fitted)), algorithm="brute").fit(fitted, fitted_labels)
-    means = KMeans(min(classes, len(fitted)), n_init=4, random_state=seed).fit(fitted)
-    several = 1 < len(np.unique(labels[chosen])) < len(chosen)
-    silhouette = silhouette_samples(features[chosen], labels[chosen]) if several else np.zeros(len(chosen))
-    return _SpaceScores(neighbours.predict(features) == labels, silhouette, means.predict(features).astype(np.int64))
+    hits = neighbour_hits(fitted, fitted_labels, features, labels)
+    silhouette = silhouettes(features[chosen], labels[chosen])
+    return _SpaceScores(hits, silhouette, find_clusters(fitted, features, classes, seed))
 
 
 def _quality(numbers: Floats) -> SpaceQuality:

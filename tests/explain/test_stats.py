@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from explain.stats import bootstrap, mean_estimate, mean_estimates
+from explain.stats import bootstrap, bootstrap_repeats, mean_estimate, mean_estimates
 
 VALUES = np.random.default_rng(1).normal(5, 2, 400)
 
@@ -53,3 +53,18 @@ def test_an_image_without_a_value_is_left_out() -> None:
     assert second.value == pytest.approx(4)
     assert first.low >= 1
     assert first.high <= 3
+
+
+def test_repeats_are_inside_the_interval() -> None:
+    """Two repeats of two procedures that differ only by their seed."""
+    shifts = np.array([0.0, 10.0])
+
+    def statistic(counts: np.ndarray, drawn: np.ndarray) -> list[float]:
+        mean = counts @ VALUES / counts.sum()
+        first, second = (mean + shifts[repeat] for repeat in drawn)
+        return [first, first - second]
+
+    first, difference = bootstrap_repeats(statistic, 400, repeats=2, kinds=2, seed=0)
+    assert first.value == pytest.approx(VALUES.mean() + 5)
+    assert first.low < VALUES.mean() < VALUES.mean() + 10 < first.high
+    assert difference == pytest.approx((0, -10, 10))
