@@ -1,0 +1,1 @@
+"""Claim 4: new entities arise as mixtures of classes."""
