@@ -139,8 +139,8 @@ def verify(
         typer.Option(
             min=0,
             max=1,
-            help="Minimum share of images for which the most probable class is the same as in PyTorch; also of the "
-            "cells of a network's own maps of indices.",
+            help="Minimum share of images for which the most probable class is the same as in PyTorch, and of patches "
+            "for which the strongest class is; also of the cells of a network's own maps of indices.",
             show_default="fp32 0.999, fp16 0.99, int8 0.97",
         ),
     ] = None,

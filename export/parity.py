@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from rich.table import Table
 
 from zoo.errors import InputError, ZooError
-from zoo.outputs import LOGITS
+from zoo.outputs import LOGITS, PATCH_LOGITS
 from zoo.runtime import Precision
 
 Provider = Literal["CPUExecutionProvider", "CUDAExecutionProvider"]
@@ -27,7 +27,8 @@ class Tolerance:
     atol: float
     rtol: float
     min_agreement: float
-    """Minimum share of images with the same most probable class, 0..1."""
+    """Minimum share of images with the same most probable class, and of patches with the
+    same strongest class, 0..1."""
 
     def __post_init__(self) -> None:
         for name, value, example in (("atol", self.atol, 1e-4), ("rtol", self.rtol, 1e-5)):
@@ -107,11 +108,11 @@ class Parity:
         )
 
     def required_agreement(self) -> dict[str, float]:
-        """Agreement that is required: that of the class logits, and of index maps, which have no other measure."""
+        """Agreement that is required: of class logits and patch logits, and of index maps, which have no other measure."""
         return {
             output: share
             for output, share in self.agreement.items()
-            if output == LOGITS.name or output not in self.max_abs_error
+            if output in (LOGITS.name, PATCH_LOGITS.name) or output not in self.max_abs_error
         }
 
     def deviations(self) -> Iterator[Deviation]:
@@ -141,7 +142,8 @@ class ParityError(ZooError):
         else:
             required = parity.required_agreement()
             output = min(required, key=required.__getitem__)
-            what = "the most probable class" if output == LOGITS.name else output
+            names = {LOGITS.name: "the most probable class", PATCH_LOGITS.name: "the strongest class"}
+            what = names.get(output, output)
             problem = (
                 f"{what} agrees with PyTorch for only {required[output]:.2%} of the "
                 f"{'images' if output == LOGITS.name else 'patches'}, below the minimum of "

@@ -80,8 +80,8 @@ def measure_parity(
         precisions: precisions of the ONNX files to check.
         device: device for ONNX Runtime.
         atol, rtol: tolerances on each number of each output, as in `Tolerance`; None for those of `TOLERANCES`.
-        agreement: minimum share of images with the same most probable class as PyTorch, 0..1; None for that of
-            `TOLERANCES`.
+        agreement: minimum share of images with the same most probable class as PyTorch, and of patches with the same
+            strongest class, 0..1; None for that of `TOLERANCES`.
 
     Raises:
         InputError: the pixels have another type or shape, or a tolerance is out of range.

@@ -141,6 +141,17 @@ def test_in_8_bits_the_answers_count_and_not_the_numbers(package, pixels):
     assert verify(package, pixels(16), "int8", agreement=0).passed
 
 
+@pytest.mark.parametrize("output", ["logits", "patch_logits"])
+def test_classes_of_images_and_of_patches_must_agree(package, pixels, output):
+    parity = verify(package, pixels(3))
+    below = replace(parity, agreement={**parity.agreement, output: 0.998})
+    assert parity.passed
+    assert not below.passed
+    error = ParityError("model.onnx", below)
+    assert ("patches" in str(error)) == (output == "patch_logits")
+    assert replace(parity, agreement={**parity.agreement, "assignment": 0.5}).passed
+
+
 def test_larger_limits_let_it_pass(package, pixels):
     tamper(package, "classifier.bias", lambda bias: bias + 0.01)
     assert verify(package, pixels(3), atol=0.02).passed
