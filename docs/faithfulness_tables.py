@@ -10,7 +10,14 @@ from zoo.reporting import markdown
 RESULTS = Path(__file__).resolve().parents[1] / "benchmarks/results/faithfulness.json"
 NOT_MEASURED = "Not measured yet: `zoo faithfulness --data cifar10 -o benchmarks/results/faithfulness.json`."
 
-HEADINGS = {"deletion": "deletion", "insertion": "insertion", "mass": "mass", "hit": "maximum"}
+HEADINGS = {
+    "deletion": "deletion",
+    "deletion_blurred": "deletion, blurred",
+    "insertion": "insertion",
+    "insertion_colour": "insertion, mean colour",
+    "mass": "mass",
+    "hit": "maximum",
+}
 """Names of the measures in the tables."""
 
 
@@ -29,22 +36,22 @@ def measured_on() -> str:
 def methods() -> str:
     """Every measure of every method: one row per model and method."""
     rows = (
-        [f"`{name}`", method, *(_interval(measures[measure]) for measure in BETTER_DIRECTION)]
+        [f"`{name}`", method, *(_interval(measures.get(measure)) for measure in BETTER_DIRECTION)]
         for name, record in _models()
         for method, measures in record["methods"].items()
     )
     headings = [f"{HEADINGS[measure]}, {better} is better" for measure, better in BETTER_DIRECTION.items()]
-    return _table(["model", "method", *headings], "llrrrr", rows)
+    return _table(["model", "method", *headings], "ll" + "r" * len(BETTER_DIRECTION), rows)
 
 
 def differences() -> str:
     """The semantic map minus each other method, with a verdict where the interval excludes 0."""
     rows = (
-        [f"`{name}`", method, *(_difference(measure, measures[measure]) for measure in BETTER_DIRECTION)]
+        [f"`{name}`", method, *(_difference(measure, measures.get(measure)) for measure in BETTER_DIRECTION)]
         for name, record in _models()
         for method, measures in record["differences"].items()
     )
-    return _table(["model", "semantic map minus", *HEADINGS.values()], "llrrrr", rows)
+    return _table(["model", "semantic map minus", *HEADINGS.values()], "ll" + "r" * len(BETTER_DIRECTION), rows)
 
 
 def verdict() -> str:
@@ -57,7 +64,10 @@ def verdict() -> str:
         for measure, heading in HEADINGS.items():
             sides: dict[str, list[str]] = {"better": [], "worse": [], "": []}
             for method, measures in record["differences"].items():
-                sides[_side(measure, measures[measure])].append(method)
+                if measure in measures:
+                    sides[_side(measure, measures[measure])].append(method)
+            if not any(sides.values()):
+                continue
             parts = [f"{side} than {_listed(sides[side])}" for side in ("better", "worse") if sides[side]]
             if sides[""]:
                 parts.append(f"no clear difference from {_listed(sides[''])}")
@@ -79,11 +89,16 @@ def _models() -> Iterable[tuple[str, Mapping[str, Any]]]:
     return sorted(read_measurements(RESULTS).items())
 
 
-def _interval(one: Mapping[str, float]) -> str:
+def _interval(one: Mapping[str, float] | None) -> str:
+    """A number with its interval; empty where it was not measured."""
+    if one is None:
+        return ""
     return f"{one['value']:.3f} ({one['low']:.3f} to {one['high']:.3f})"
 
 
-def _difference(measure: str, one: Mapping[str, float]) -> str:
+def _difference(measure: str, one: Mapping[str, float] | None) -> str:
+    if one is None:
+        return ""
     side = _side(measure, one)
     return f"{one['value']:+z.3f} ({one['low']:+z.3f} to {one['high']:+z.3f}) {side}".strip()
 

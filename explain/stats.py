@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import binomtest
 
 Floats = NDArray[np.float64]
 
@@ -97,6 +98,19 @@ def mean_estimate(values: NDArray[np.floating], seed: int, resamples: int = RESA
     """Mean of one quantity [N] over images; see `mean_estimates`."""
     [estimate] = mean_estimates(values[:, None], seed, resamples)
     return estimate
+
+
+def proportion_estimate(successes: NDArray[np.bool_], seed: int, resamples: int = RESAMPLES) -> Estimate:
+    """Share of successes [N] over images.
+
+    Where all images succeed, or none, no resample differs, and a bootstrap interval has zero width; it is then the
+    exact one of C. Clopper and E. Pearson (*The Use of Confidence or Fiducial Limits*, 1934).
+    """
+    count = int(successes.sum())
+    if 0 < count < len(successes):
+        return mean_estimate(successes.astype(np.float64), seed, resamples)
+    exact = binomtest(count, len(successes)).proportion_ci(CONFIDENCE_LEVEL, method="exact")
+    return Estimate(count / len(successes), float(exact.low), float(exact.high))
 
 
 def _estimates(found: Floats, values: Floats) -> list[Estimate]:

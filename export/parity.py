@@ -108,7 +108,7 @@ class Parity:
         )
 
     def required_agreement(self) -> dict[str, float]:
-        """Agreement that is required: of class logits and patch logits, and of index maps, which have no other measure."""
+        """Required agreement: of class logits, patch logits and index maps, which have no other measure."""
         return {
             output: share
             for output, share in self.agreement.items()

@@ -21,7 +21,7 @@ Attribution = Callable[[Network, Tensor, Tensor], Tensor]
 Larger values are more important; values are comparable only within an image.
 """
 
-SEMANTIC_MAP = "semantic map"
+SEMANTIC_MAP, PATCH_SOFTMAX = "semantic map", "patch softmax"
 
 
 @torch.inference_mode()
@@ -44,6 +44,12 @@ def patch_logits(network: Network, pixels: Tensor, classes: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
+def patch_softmax(network: Network, pixels: Tensor, classes: Tensor) -> Tensor:
+    """Softmax of the patch logits: what the semantic map would be without the block; a control."""
+    return select_class(network.semantics(pixels).patch_logits.softmax(dim=1), classes)
+
+
+@torch.inference_mode()
 def class_activation_map(network: Network, pixels: Tensor, classes: Tensor) -> Tensor:
     """Contribution of each location to the class logit; see `explain.attributions.head`."""
     return select_class(head_parts(network, pixels).parts, classes)
@@ -62,6 +68,7 @@ def random_values(network: Network, pixels: Tensor, classes: Tensor) -> Tensor:
 ATTRIBUTIONS: Mapping[str, Attribution] = MappingProxyType(
     {
         SEMANTIC_MAP: semantic_map,
+        PATCH_SOFTMAX: patch_softmax,
         "patch logits": patch_logits,
         "class activation map": class_activation_map,
         "Grad-CAM": grad_cam,
@@ -74,8 +81,8 @@ ATTRIBUTIONS: Mapping[str, Attribution] = MappingProxyType(
 def attributions_for(source: SemanticSource) -> dict[str, Attribution]:
     """Methods available for a variant, given the source of its patch logits."""
     lacking = {
-        "semantic block": set[str](),
+        "semantic block": {PATCH_SOFTMAX},
         "auxiliary head": {SEMANTIC_MAP},
-        "class activation map": {SEMANTIC_MAP, "patch logits"},
+        "class activation map": {SEMANTIC_MAP, PATCH_SOFTMAX, "patch logits"},
     }[source]
     return {name: method for name, method in ATTRIBUTIONS.items() if name not in lacking}

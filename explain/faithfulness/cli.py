@@ -46,9 +46,10 @@ def faithfulness(
 ) -> None:
     """Measure how far maps of the patches that matter to an answer can be trusted.
 
-    Deletion removes patches, most important first, and insertion adds them to a blurred image; the measure is the area
-    under the probability of the answer. In the pointing game, the map of a class is to lie on the image of that class
-    in a mosaic of four. Six kinds of maps are compared, one of them random; see docs/explain.md.
+    Deletion replaces patches, most important first, by the mean colour or by a blurred image, and insertion adds them
+    to these; the measure is the area under the probability of the answer. In the pointing game, the map of a class is
+    to lie on the image of that class in a mosaic of four. Up to six kinds of maps are compared, one of them random; see
+    docs/explain.md.
     """
     require("explain")
     from explain.faithfulness.measure import MeasurementProtocol, is_same_measurement, measurement_key

@@ -12,7 +12,7 @@ from torch import Tensor
 from explain.attributions import SEMANTIC_MAP, Attribution, attributions_for
 from explain.faithfulness.curves import STEPS, CurveAreas, curve_areas, prepare_curves
 from explain.faithfulness.pointing import QUADRANTS, PointingScores, build_mosaics, pointing_scores, require_divisible
-from explain.stats import mean_estimate
+from explain.stats import Estimate, mean_estimate, proportion_estimate
 from training.data.images import LabelledImages
 from zoo.networks.network import Network
 from zoo.registry import SemanticSource
@@ -24,7 +24,7 @@ CURVE_RESAMPLES = 10_000
 """More resamples than in reports, since verdicts depend on whether an interval excludes 0."""
 
 Values = dict[str, NDArray[np.float32]]
-"""Values of a method by measure: deletion and insertion per image, mass and hit per mosaic."""
+"""Values of a method by measure: those of `CurveAreas` per image, mass and hit per mosaic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,8 @@ class MeasurementProtocol:
     mosaics: int
     """Maximum number of mosaics, which consist of correctly classified images."""
     steps: int = STEPS
+    version: int = 2
+    """Version of the measures: since 2, ties are broken at random, and every curve has two replacements."""
 
 
 def measure_faithfulness(
@@ -66,7 +68,7 @@ def measure_faithfulness(
     if len(images.classes) >= QUADRANTS:
         require_divisible(images.size)
     methods = attributions_for(source)
-    values, correct, grid = _curves(network, methods, images, protocol.steps, progress)
+    values, correct, grid = _curves(network, methods, images, protocol, progress)
     count = 0
     if len(set(images.labels[correct].tolist())) >= QUADRANTS:
         mosaics = build_mosaics(images.images[correct], images.labels[correct], protocol.mosaics, protocol.seed)
@@ -81,7 +83,7 @@ def measure_faithfulness(
         "image_size": images.size,
         "mosaic_size": 2 * images.size,
         "grid": grid,
-        "methods": {name: _estimates(own) for name, own in values.items()},
+        "methods": {name: _estimates(own, proportions=True) for name, own in values.items()},
         "differences": {
             name: _estimates({measure: ours[measure] - own[measure] for measure in own} if ours else {})
             for name, own in others.items()
@@ -107,25 +109,28 @@ def _curves(
     network: Network,
     methods: Mapping[str, Attribution],
     images: LabelledImages,
-    steps: int,
+    protocol: MeasurementProtocol,
     progress: Callable[[str, int, int], None],
 ) -> tuple[dict[str, Values], Tensor, list[int]]:
     """Areas by method, a mask [N] of the correctly classified images, and the rows and columns of the patch grid."""
     device = network.device
     found: dict[str, list[CurveAreas]] = {name: [] for name in methods}
     correct, grid = [], [0, 0]
+    generator = torch.Generator().manual_seed(protocol.seed)
     for pixels, labels in zip(torch.split(images.images, BATCH), torch.split(images.labels, BATCH), strict=True):
         pixels = pixels.to(device)
         grid = grid if all(grid) else list(_grid(network, pixels))
-        batch = prepare_curves(network, pixels, grid[0])
+        batch = prepare_curves(network, pixels, grid, generator)
         for name, method in methods.items():
-            found[name].append(curve_areas(network, batch, method(network, batch.pixels, batch.classes), steps))
+            found[name].append(
+                curve_areas(network, batch, method(network, batch.pixels, batch.classes), protocol.steps)
+            )
         correct.append(batch.classes.cpu() == labels)
         progress("curves", sum(map(len, correct)), len(images.labels))
     values = {
         name: {
-            "deletion": torch.cat([part.deletion for part in parts]).cpu().numpy(),
-            "insertion": torch.cat([part.insertion for part in parts]).cpu().numpy(),
+            measure: torch.cat([getattr(part, measure) for part in parts]).cpu().numpy()
+            for measure in CurveAreas._fields
         }
         for name, parts in found.items()
     }
@@ -162,9 +167,20 @@ def _grid(network: Network, pixels: Tensor) -> torch.Size:
     return network.semantics(pixels[:1]).patch_logits.shape[2:]
 
 
-def _estimates(values: Mapping[str, NDArray[np.float32]]) -> dict[str, dict[str, float]]:
-    """Means by measure, rounded, since further digits are below the intervals' width."""
+def _estimates(values: Mapping[str, NDArray[np.float32]], proportions: bool = False) -> dict[str, dict[str, float]]:
+    """Means by measure, rounded, since further digits are below the intervals' width.
+
+    Arguments:
+        values: values per image or mosaic by measure.
+        proportions: whether hits are 0 or 1, and not differences between methods.
+    """
+    found: dict[str, Estimate] = {}
+    for measure, own in values.items():
+        if proportions and measure == "hit":
+            found[measure] = proportion_estimate(own > 0, 0, CURVE_RESAMPLES)
+        else:
+            found[measure] = mean_estimate(own, 0, CURVE_RESAMPLES)
     return {
-        name: {key: round(number, 5) for key, number in mean_estimate(own, 0, CURVE_RESAMPLES)._asdict().items()}
-        for name, own in values.items()
+        measure: {key: round(number, 5) for key, number in estimate._asdict().items()}
+        for measure, estimate in found.items()
     }

@@ -12,14 +12,23 @@ from zoo.errors import InputError, reason_of
 from zoo.files import write_json, writing
 
 BETTER_DIRECTION: Mapping[str, str] = MappingProxyType(
-    {"deletion": "less", "insertion": "more", "mass": "more", "hit": "more"}
+    {
+        "deletion": "less",
+        "deletion_blurred": "less",
+        "insertion": "more",
+        "insertion_colour": "more",
+        "mass": "more",
+        "hit": "more",
+    }
 )
 """Measures, and whether less or more is better."""
 
 HEADINGS: Mapping[str, str] = MappingProxyType(
     {
         "deletion": "deletion (lower is better)",
+        "deletion_blurred": "deletion, blurred (lower)",
         "insertion": "insertion (higher)",
+        "insertion_colour": "insertion, mean colour (higher)",
         "mass": "mass in quadrant (higher)",
         "hit": "maximum in quadrant (higher)",
     }
@@ -65,7 +74,7 @@ def measurement_table(name: str, record: Mapping[str, Any]) -> Table:
     )
     if record["mosaics"]:
         title += f"; {record['mosaics']} mosaics at {mosaic_side} x {mosaic_side}"
-    table = Table("method", title=f"{name}: {title}", caption="95% bootstrap intervals")
+    table = Table("method", title=f"{name}: {title}", caption="95% intervals")
     measured = next(iter(record["methods"].values()))
     for measure, heading in HEADINGS.items():
         if measure in measured:

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-
 from explain.receptive_field import receptive_radius
 from explain.semantics.class_vectors import (
     CLASS_GROUPS,
@@ -21,7 +19,7 @@ from explain.semantics.geometry import Geometry, PatchMap, layout_patches, measu
 from explain.semantics.slack import Slack, measure_slack
 from explain.similar.collect import Collected, collect
 from explain.similar.index import INDEX_FOLDER, Origin
-from explain.stats import Estimate, bootstrap
+from explain.stats import Estimate, proportion_estimate
 from explain.tapping import Space, class_vectors
 from training.data.model_split import ModelData
 from zoo.errors import InputError
@@ -123,8 +121,7 @@ def run_study(
             entities = find_entities(train.index, seed)
     measured = run(settings.split, settings.images, folder / INDEX_FOLDER)
     labels = measured.images.labels.numpy()
-    right = (measured.predicted == labels).astype(np.float64)
-    [accuracy] = bootstrap(lambda counts: [counts @ right / counts.sum()], len(labels), seed)
+    accuracy = proportion_estimate(measured.predicted == labels, seed)
     progress("geometry", 1, 5)
     geometry = measure_geometry(train.sample, measured.sample, len(labels), len(measured.images.classes), seed)
     progress("map", 2, 5)

@@ -6,7 +6,7 @@ from typing import Any
 import faithfulness_tables
 import pytest
 
-from explain.faithfulness.record import BETTER_DIRECTION, write_measurements
+from explain.faithfulness.record import BETTER_DIRECTION, read_measurements, write_measurements
 
 NAMES = ("patch logits", "Grad-CAM", "random")
 
@@ -36,13 +36,14 @@ def test_less_deletion_is_better_and_more_of_the_rest() -> None:
     said = [line.strip() for line in faithfulness_tables.verdict().splitlines()]
     assert said[0] == "- `rn26-ours.cifar10`"
     assert said[1] == "- deletion: better than patch logits; worse than random; no clear difference from Grad-CAM."
-    assert said[2] == "- insertion: better than random; worse than patch logits; no clear difference from Grad-CAM."
-    assert len(said) == 5, "a model without the block has nothing to compare"
+    assert said[3] == "- insertion: better than random; worse than patch logits; no clear difference from Grad-CAM."
+    assert len(said) == 7, "a model without the block has nothing to compare"
 
 
 @pytest.mark.usefixtures("record")
 def test_a_row_a_method() -> None:
-    row = "| `rn26-ours.cifar10` | random | +0.200 (+0.150 to +0.250) worse | +0.200 (+0.150 to +0.250) better |"
+    worse, better = (f"+0.200 (+0.150 to +0.250) {side}" for side in ("worse", "better"))
+    row = f"| `rn26-ours.cifar10` | random | {worse} | {worse} | {better} | {better} |"
     assert row in faithfulness_tables.differences()
     assert "| `rn26.cifar10` | semantic map | 0.500 (0.450 to 0.550) |" in faithfulness_tables.methods()
     assert (
@@ -54,3 +55,15 @@ def test_without_a_record_it_says_how_to_make_one(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(faithfulness_tables, "RESULTS", tmp_path / "none.json")
     tables = faithfulness_tables.FAITHFULNESS | faithfulness_tables.DIFFERENCES
     assert {table() for table in tables.values()} == {faithfulness_tables.NOT_MEASURED}
+
+
+def test_an_older_record_lacks_measures(record: Path) -> None:
+    models = read_measurements(record)
+    for model in models.values():
+        for by_method in (model["methods"], model["differences"]):
+            for measures in by_method.values():
+                measures.pop("deletion_blurred", None)
+    write_measurements(record, models)
+    assert "blurred:" not in faithfulness_tables.verdict()
+    assert "| `rn26.cifar10` | semantic map | 0.500 (0.450 to 0.550) |  | 0.500" in faithfulness_tables.methods()
+    assert "worse |  | +0.200" in faithfulness_tables.differences()

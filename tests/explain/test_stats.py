@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from explain.stats import bootstrap, bootstrap_repeats, mean_estimate, mean_estimates
+from explain.stats import bootstrap, bootstrap_repeats, mean_estimate, mean_estimates, proportion_estimate
 
 VALUES = np.random.default_rng(1).normal(5, 2, 400)
 
@@ -68,3 +68,13 @@ def test_repeats_are_inside_the_interval() -> None:
     assert first.value == pytest.approx(VALUES.mean() + 5)
     assert first.low < VALUES.mean() < VALUES.mean() + 10 < first.high
     assert difference == pytest.approx((0, -10, 10))
+
+
+@pytest.mark.parametrize(("value", "bounds"), [(True, (0.6915, 1)), (False, (0, 0.3085))])
+def test_all_or_none_of_ten_leave_doubt(value: bool, bounds: tuple[float, float]) -> None:
+    assert proportion_estimate(np.full(10, value), seed=0) == pytest.approx((float(value), *bounds), abs=1e-4)
+
+
+def test_a_proportion_between_is_a_mean() -> None:
+    values = VALUES > 5
+    assert proportion_estimate(values, seed=0) == mean_estimate(values.astype(float), seed=0)
