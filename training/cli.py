@@ -128,7 +128,11 @@ def evaluate(
     ] = None,
     record: RecordOption = False,
 ) -> None:
-    """Measure a model's accuracy through PyTorch, ONNX Runtime or a running server (--record keeps it)."""
+    """Measure a model's accuracy and calibration through PyTorch, ONNX Runtime or a running server (--record keeps
+    them).
+
+    The calibration error is the expected one, in 15 bins of equal mass, with its 95% bootstrap interval over images.
+    """
     require("train")
     from training.data.data_set import data_set_name
     from training.data.model_split import ModelData
@@ -156,10 +160,13 @@ def evaluate(
         console.print(note)
     with progress_bar() as progress:
         task = progress.add_task(f"{package.config.name} through {kind}", total=len(images.labels), status="")
-        evaluation = measure(predictor, images, lambda done: progress.update(task, completed=done))
+        evaluation = measure(predictor, images, lambda done: progress.update(task, completed=done), calibration=True)
     if record:
         record_evaluation(package, split, kind, evaluation, digest)
+    assert evaluation.calibration_error is not None
+    error, low, high = evaluation.calibration_error
     console.print(
         f"{package.config.name} through {kind}: {evaluation.accuracy:.2f}% of {evaluation.images} {split} images of "
-        f"{data_set_name(data)} (patches {evaluation.patch_accuracy:.2f}%, loss {evaluation.loss:.4f})"
+        f"{data_set_name(data)} (patches {evaluation.patch_accuracy:.2f}%, loss {evaluation.loss:.4f}, calibration "
+        f"error {error:.2f} points [{low:.2f}, {high:.2f}])"
     )

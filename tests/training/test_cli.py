@@ -12,6 +12,7 @@ from serve.client.predictor import ServerPredictor
 from zoo.files import sha256
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.package import CARD_FILE, METRICS_FILE, Package
+from zoo.package.metrics import read_metrics
 
 RunZoo = Callable[..., CompletedProcess[str]]
 
@@ -106,7 +107,8 @@ def test_eval_prints_the_accuracy(through: str, run_zoo: RunZoo, cifar: Path) ->
     ended = run_zoo("eval", DEFAULT_MODEL, "--data", cifar, "--through", through, "--limit", 64)
     assert ended.returncode == 0, ended.stderr
     found = re.search(
-        rf"{DEFAULT_MODEL} through {through}: ([\d.]+)% of 64 test images of cifar10 \(patches [\d.]+%, loss [\d.]+\)",
+        rf"{DEFAULT_MODEL} through {through}: ([\d.]+)% of 64 test images of cifar10 \(patches [\d.]+%, loss [\d.]+, "
+        r"calibration error [\d.]+ points \[[\d.]+, [\d.]+\]\)",
         ended.stdout,
     )
     assert found is not None, ended.stdout
@@ -122,6 +124,7 @@ def test_eval_records_a_whole_split(run_zoo: RunZoo, cifar: Path, copied: Packag
     ended = run_zoo("eval", f"local-dir:{copied.path}", "--data", cifar, "--through", "onnx", "--record")
     assert ended.returncode == 0, ended.stderr
     assert copied.metrics()["test"]["onnx"]["images"] == 256
+    assert read_metrics(copied).scores["test"]["onnx"].calibration_error is not None
     assert copied.metrics()["test"]["onnx"]["onnx_sha256"] == sha256(copied.path / "model.onnx")
     assert re.search(r"\| ONNX Runtime, fp32 \| .* \| 256 \|", (copied.path / CARD_FILE).read_text())
 

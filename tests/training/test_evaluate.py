@@ -75,6 +75,17 @@ def test_as_json_numbers_are_rounded() -> None:
     }
 
 
+def test_calibration_is_measured_if_asked() -> None:
+    """Sure of the right class in three of four images."""
+    images = make_images([0, 1, 2, 0], [0, 1, 2, 1])
+    evaluation = evaluate(Echo(), images, calibration=True)
+    assert evaluation.calibration_error is not None
+    error, low, high = evaluation.calibration_error
+    assert low <= error <= high
+    assert evaluation.to_json()["calibration_error"] == [round(number, 4) for number in (error, low, high)]
+    assert evaluate(Echo(), images).calibration_error is None
+
+
 @pytest.mark.parametrize(("through", "kind"), [("torch", TorchPredictor), ("onnx", OnnxPredictor)])
 def test_what_answers(through: str, kind: type) -> None:
     package = open_model(DEFAULT_MODEL)

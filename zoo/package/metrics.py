@@ -47,6 +47,9 @@ class Score:
     """Digest of the evaluated weights, in PyTorch or in a server."""
     onnx_sha256: str | None = None
     """Digest of the evaluated ONNX file."""
+    calibration_error: tuple[float, float, float] | None = None
+    """Expected calibration error of the class probabilities in percentage points, with the bounds of its 95% interval;
+    None if not measured."""
 
 
 @dataclass(frozen=True, slots=True)
