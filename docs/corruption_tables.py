@@ -30,8 +30,8 @@ def corrupted_images() -> str:
     )
     return (
         f"{table}\n\n{record['images']:,} {record['split']} images of {record['data']}, seed {record['seed']}; "
-        f"brackets are 95% bootstrap intervals over images, of one trained network per variant.\nDifferences of the means, in "
-        f"percentage points, paired by image: {differences}."
+        f"brackets are 95% bootstrap intervals over images, of one trained network per variant.\nDifferences of the "
+        f"means, in percentage points, paired by image: {differences}."
     )
 
 

@@ -1,5 +1,6 @@
 """Inputs of the claims: images, models and records of runs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from training.data.prepare import load_split
 from zoo.errors import InputError
 from zoo.hub import open_model
 from zoo.package import Package
+from zoo.package.metrics import own_metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,14 @@ class ClaimInputs:
     def data(self) -> str:
         """Short name of the data set."""
         return data_set_name(self.source)
+
+    def trained_on(self, variants: Sequence[str]) -> str:
+        """Numbers of training images of the models of variants, such as `50,000 (rn26), 45,000 (rn26-ours)`."""
+        by_count: dict[str, list[str]] = {}
+        for variant in variants:
+            training = own_metrics(self.package(variant)).training
+            by_count.setdefault("unknown" if training is None else f"{training.images:,}", []).append(f"`{variant}`")
+        return "; ".join(f"{count} ({', '.join(names)})" for count, names in by_count.items())
 
     def package(self, variant: str) -> Package:
         """Open the model of a variant for the data set.

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from reproduction.claims.rules.agreement import BARE, EQUAL, FITTED
 from zoo.reporting import COLORS, STYLE
@@ -48,6 +49,7 @@ def draw(raw: dict[str, Any]) -> Figure:
             axes.set_title(variant)
         for axes in grid[-1]:
             axes.set_xlabel("BN-ReLU, from input to head")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         handles, labels = grid[0][0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False)
     return figure

@@ -49,6 +49,7 @@ def measure(inputs: ClaimInputs) -> Finding:
     if inputs.data not in NAMED:
         raise ClaimsError(f"the paper names no mixtures of the classes of {inputs.data}; use {', '.join(NAMED)}")
     families = {family[-1]: _family(inputs, family[0], family[-1]) for family in FAMILIES}
+    variants = [variant for plain, _, ours in FAMILIES for variant in (plain, ours)]
     parts = [differences for family in families.values() for differences in family.differences.values()]
     return Finding(
         verdict=verdict(parts),
@@ -56,8 +57,8 @@ def measure(inputs: ClaimInputs) -> Finding:
         + " An entity that is a mixture of bird and airplane does not prove that its patches are wings.",
         measured_on=(
             f"{inputs.data}, all patches of {inputs.images:,} images of the test split, {ENTITIES} entities found on "
-            f"as many training images of each network, {CLUSTER_SEEDS} seeds; the bundled models, one trained network "
-            "per variant"
+            f"as many training images of each network, {CLUSTER_SEEDS} seeds; one trained network per variant, "
+            f"trained on {inputs.trained_on(variants)} images"
         ),
         numbers=tuple(
             Number.of(f"{_named(inputs.data, mixture)}, {MEASURES[measure]}, `{name}` minus {null}", found, 4)

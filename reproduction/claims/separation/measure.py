@@ -25,7 +25,10 @@ def measure_clusters(inputs: ClaimInputs) -> Finding:
     }
     return Finding(
         verdict=clusters.verdict(parts.values()),
-        text=" ".join(_sentence(name, family, MEASURES) for name, family in families.items()),
+        text=" ".join(_sentence(name, family, MEASURES) for name, family in families.items())
+        + " The output of the block is its input plus class vectors, chosen by the block's own classification of the "
+        "patch: it shows that this classification has entered the features. How the input itself compares is in the "
+        "table.",
         measured_on=_measured_on(inputs),
         numbers=_numbers(families, MEASURES),
         tables=(_values_table(families, MEASURES), _differences_table(families, MEASURES)),
@@ -75,7 +78,8 @@ def _measured_on(inputs: ClaimInputs) -> str:
     return (
         f"{inputs.data}, {inputs.images:,} images of the test split and as many training images of each network, 2 "
         f"patches per image at the same places; {CLUSTER_SEEDS} seeds of k-means, seed {inputs.seed} of the sample and "
-        "the resamples; the bundled models, one trained network per variant"
+        "the resamples; one trained network per variant, trained on "
+        f"{inputs.trained_on([variant for family in FAMILIES for variant in family])} images"
     )
 
 
