@@ -6,7 +6,7 @@ from typing import Literal, get_args
 from zoo.errors import InputError
 from zoo.options import option, require_bounds
 from zoo.package import MIN_INPUT_SIZE
-from zoo.registry import AssignmentName
+from zoo.registry import MAX_TEMPLATES, AssignmentName
 
 TrainingPrecision = Literal["bf16", "fp32"]
 
@@ -83,6 +83,12 @@ class Recipe:
     )
     assignment: AssignmentName = option(
         "softmax", "How the semantic block assigns patches to classes; softmax_no_slack and bn_relu are for comparison."
+    )
+    templates: int = option(
+        1,
+        "Templates per class of the semantic block, so that parts of an object can have one of their own.",
+        least=1,
+        most=MAX_TEMPLATES,
     )
     input_size: int = option(
         0,

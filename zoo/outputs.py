@@ -42,6 +42,8 @@ class Output:
     title: str = field(compare=False)
     """Human-readable name; outputs that differ in it alone are equal."""
     legend: Legend = ()
+    per_class: int = 1
+    """Entries per class, where the legend is the classes; they are numbered: `cat 1`, `cat 2`, `dog 1`."""
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
@@ -52,15 +54,16 @@ class Output:
             )
         if self.kind == "scalar map" and self.legend:
             raise ValueError(f"{self.name}: a scalar map has one number per patch and no legend")
+        if self.per_class < 1 or (self.per_class > 1 and not isinstance(self.legend, str)):
+            raise ValueError(f"{self.name}: per_class = {self.per_class}: must be 1, or more with a legend of classes")
 
     def labels(self, classes: tuple[str, ...]) -> tuple[str, ...]:
         """Legend for a model with these classes."""
-        if self.legend == "classes":
-            return classes
-        if self.legend == "classes and none":
-            return (*classes, NONE)
-        assert not isinstance(self.legend, str)
-        return self.legend
+        if not isinstance(self.legend, str):
+            return self.legend
+        if self.per_class > 1:
+            classes = tuple(f"{name} {number}" for name in classes for number in range(1, self.per_class + 1))
+        return (*classes, NONE) if self.legend == "classes and none" else classes
 
     def shape(self, classes: tuple[str, ...], grid: tuple[int, int]) -> tuple[int, ...]:
         """Shape for one image; -1 for a vector whose entries have no names."""
@@ -81,6 +84,15 @@ class Output:
 LOGITS = Output("logits", "vector", "Class logits", "classes")
 PATCH_LOGITS = Output("patch_logits", "class map", "Patch logits", "classes")
 ASSIGNMENT = Output("assignment", "class map", "Assignment", "classes and none")
+
+TEMPLATES = "templates"
+"""Name of the output of networks with several templates per class."""
+
+
+def templates_output(per_class: int) -> Output:
+    """The assignment to the templates themselves, of which each class has several."""
+    return Output(TEMPLATES, "class map", "Templates", "classes and none", per_class)
+
 
 STANDARD = (LOGITS, PATCH_LOGITS, ASSIGNMENT)
 """Outputs of the zoo's networks; those without a semantic block have no assignment."""

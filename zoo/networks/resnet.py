@@ -65,7 +65,9 @@ def basic(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
     )
 
 
-def build(variant: Variant, num_classes: int, assignment: AssignmentName, normalization: Normalization) -> Network:
+def build(
+    variant: Variant, num_classes: int, assignment: AssignmentName, normalization: Normalization, templates: int = 1
+) -> Network:
     """Bottleneck network of a variant."""
 
     def make_stage(in_channels: int, out_channels: int, mid_channels: int, stride: int) -> nn.Sequential:
@@ -77,7 +79,7 @@ def build(variant: Variant, num_classes: int, assignment: AssignmentName, normal
             lambda channels, stride: bottleneck(channels, mid_channels, out_channels, stride),
         )
 
-    block = make_block(variant.mechanism, 128, num_classes, assignment)
+    block = make_block(variant.mechanism, 128, num_classes, assignment, templates)
     return Network(
         stem=conv(3, 16, 3),
         stages=nn.Sequential(make_stage(16, 64, 32, 1), make_stage(64, 128, 64, 2), make_stage(128, 128, 128, 2)),
@@ -89,7 +91,9 @@ def build(variant: Variant, num_classes: int, assignment: AssignmentName, normal
     )
 
 
-def build_wide(variant: Variant, num_classes: int, assignment: AssignmentName, normalization: Normalization) -> Network:
+def build_wide(
+    variant: Variant, num_classes: int, assignment: AssignmentName, normalization: Normalization, templates: int = 1
+) -> Network:
     """Wide network of a variant: basic blocks, twice as wide as those of the original residual network."""
 
     def make_stage(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
@@ -101,7 +105,7 @@ def build_wide(variant: Variant, num_classes: int, assignment: AssignmentName, n
             lambda channels, stride: basic(channels, out_channels, stride),
         )
 
-    block = make_block(variant.mechanism, 128, num_classes, assignment)
+    block = make_block(variant.mechanism, 128, num_classes, assignment, templates)
     return Network(
         stem=conv(3, 16, 3),
         stages=nn.Sequential(make_stage(16, 32, 1), make_stage(32, 64, 2), make_stage(64, 128, 2)),

@@ -146,10 +146,12 @@ def _metadata(package: Package, licence: Mapping[str, str]) -> str:
 def _introduction(package: Package) -> str:
     config, variant = package.config, info(package.config.variant)
     classes = f": {', '.join(config.classes)}" if len(config.classes) <= 20 else ""
+    templates = f" with {config.templates} templates each" if config.templates > 1 else ""
     text = (
         "An image classifier of the template-zoo that shows what each patch of an image looks like: "
-        f"`{config.variant}`, {_MECHANISMS[variant.mechanism]}. {variant.parameters(len(config.classes)):,} "
-        f"parameters, {config.input_size}x{config.input_size} pixels, {len(config.classes)} classes{classes}.\n"
+        f"`{config.variant}`, {_MECHANISMS[variant.mechanism]}. "
+        f"{variant.parameters(len(config.classes), config.templates):,} parameters, "
+        f"{config.input_size}x{config.input_size} pixels, {len(config.classes)} classes{templates}{classes}.\n"
     )
     if not (package.path / MAP_FILE).is_file():
         return text
