@@ -75,7 +75,11 @@ def start_network(variant: str, images: LabelledImages | StreamedImages, recipe:
         return Start(_fitted(network, recipe), normalization)
     weights = load_package(package).state_dict()
     config = package.config
-    same = (config.classes, config.assignment, config.templates) == (images.classes, recipe.assignment, recipe.templates)
+    same = (config.classes, config.assignment, config.templates) == (
+        images.classes,
+        recipe.assignment,
+        recipe.templates,
+    )
     own = network.configured_tensors() | (set() if same else network.class_tensors())
     network.load_state_dict({**network.state_dict(), **{n: w for n, w in weights.items() if n not in own}})
     training = own_metrics(package).training

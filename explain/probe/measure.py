@@ -3,8 +3,8 @@
 The rest of the network runs with another assignment than the block's own (`zoo.package.probe.Intervention`). If the
 predictions stay the same, the network does not use its block, whatever the block's maps look like.
 
-With several templates per class, assignments are replaced template by template: another image's templates, or a class in
-equal parts for each of its templates. What is said about the maps is about classes.
+With several templates per class, assignments are replaced template by template: by another image's, or by a class in
+equal parts for each of its templates. The measures of the maps are those of the classes.
 """
 
 from collections.abc import Callable, Iterator

@@ -24,7 +24,7 @@ class Tap(NamedTuple):
     assignment: Tensor | None
     """[N, C + 1, h, w], the share of each class in the patch, `none` last."""
     templates: Tensor | None = None
-    """[N, C * M + 1, h, w], the share of each template, class by class, `none` last; None for one template per class."""
+    """[N, C * M + 1, h, w], the share of each template, class by class, `none` last; None where M = 1."""
 
 
 class PassThrough(nn.Module):

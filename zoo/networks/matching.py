@@ -12,8 +12,8 @@ for scores a_k. With an entropy term of weight epsilon its solution is a softmax
 with 2K parameters, a factor and an offset per template: in `SlackSoftmax`, an inverse temperature `gamma` and a
 negative slack `beta`.
 
-With M templates for each of C classes, K = C * M, and template m of class c has the index c * M + m. The functions at the
-end convert between templates and classes.
+With M templates for each of C classes, K = C * M, and template m of class c has the index c * M + m. The functions at
+the end convert between templates and classes.
 """
 
 import math
@@ -93,7 +93,7 @@ def class_scores(scores: Tensor, templates: int) -> Tensor:
     if templates == 1:
         return scores
     # Written out, so that an ONNX file needs no operator that some execution providers lack.
-    by_class = scores.unflatten(1, (-1, templates))
+    by_class = torch.unflatten(scores, 1, (-1, templates))
     highest = by_class.detach().amax(dim=2, keepdim=True)
     return (by_class - highest).exp().sum(dim=2).log() + highest.squeeze(2)
 
@@ -102,7 +102,8 @@ def sum_templates(assignment: Tensor, templates: int) -> Tensor:
     """Assignment to classes, [N, C + 1, h, w], of one to templates, [N, C * M + 1, h, w]; `none` is last in both."""
     if templates == 1:
         return assignment
-    return torch.cat([assignment[:, :-1].unflatten(1, (-1, templates)).sum(dim=2), assignment[:, -1:]], dim=1)
+    by_class = torch.unflatten(assignment[:, :-1], 1, (-1, templates))
+    return torch.cat([by_class.sum(dim=2), assignment[:, -1:]], dim=1)
 
 
 def spread_classes(assignment: Tensor, templates: int) -> Tensor:

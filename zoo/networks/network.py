@@ -30,7 +30,7 @@ class Semantics(NamedTuple):
     source: SemanticSource
     """Source of the patch logits."""
     templates: Tensor | None = None
-    """[N, C * M + 1, h, w], the share of each template, class by class, `none` last; None for one template per class."""
+    """[N, C * M + 1, h, w], the share of each template, class by class, `none` last; None where M = 1."""
 
 
 class Activations(NamedTuple):
