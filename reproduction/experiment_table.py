@@ -21,18 +21,25 @@ HEADINGS = (
 )
 ALIGNMENT = "lrrrrrrrl"
 
+INTRODUCTION = (
+    "Each experiment compares arms that share a recipe and seeds. Differences are means of paired differences to the "
+    "reference arm over seeds, with 95% intervals of Student's t. Lambda is the weight of the patch loss; the two "
+    "columns about errors and predictions are results of `zoo probe`."
+)
+
 T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 """97.5% quantiles of Student's t for 1, 2, ... degrees of freedom; beyond these, 1.96."""
 
 
 def experiment_sections(groups: Iterable[Group]) -> list[str]:
-    """Heading, question and table of every experiment, in Markdown.
+    """Introduction, then heading, question and table of every experiment, in Markdown.
 
     Arguments:
         groups: groups of records that were measured on held-out images.
     """
     records = {record.name: record for group in groups for record in group.records}
-    return [part for name, experiment in EXPERIMENTS.items() for part in _section(name, experiment, records)]
+    sections = (_section(name, experiment, records) for name, experiment in EXPERIMENTS.items())
+    return [INTRODUCTION, *(part for section in sections for part in section)]
 
 
 def _section(name: str, experiment: Experiment, records: dict[str, Record]) -> list[str]:
@@ -40,9 +47,8 @@ def _section(name: str, experiment: Experiment, records: dict[str, Record]) -> l
     found = [record for arm in by_arm.values() for record in arm.values()]
     images = f", {found[0].training.images:,} training and {found[0].score.images:,} held-out images" if found else ""
     about = (
-        f"{experiment.question} {experiment.data}{images}; `zoo reproduce --experiment {name}`. Differences "
-        f"are to the arm *{experiment.against}*: means of paired differences over seeds, with 95% intervals of "
-        "Student's t."
+        f"{experiment.question} Data: {experiment.data}{images}. Reference: *{experiment.against}*. Command: "
+        f"`zoo reproduce --experiment {name}`."
     )
     rows = [_row(arm, by_arm[arm.title], by_arm[experiment.against]) for arm in experiment.arms]
     return [f"### {experiment.title}", about, markdown(HEADINGS, ALIGNMENT, rows)]

@@ -84,7 +84,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
     {
         "feedback": on_few_images(
             title="What does the feedback add to the supervision?",
-            question="Controls that the paper's table lacks, with overfitting: few images, no augmentation.",
+            question="Controls that the paper lacks. With few images and no augmentation, the networks overfit.",
             arms=(
                 Arm("plain", "wrn16"),
                 Arm("aux", "wrn16-aux"),
@@ -105,12 +105,12 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
         ),
         "block": on_few_images(
             title="Which settings make the block help?",
-            question="Settings of the supervision, the interchanges and the assignment, changed one at a time.",
+            question="Settings of patch supervision, interchange and assignment, changed one at a time.",
             arms=(
                 Arm("aux", "wrn16-aux"),
                 Arm("ours", "wrn16-ours"),
                 *(Arm(f"ours, lambda {value}", "wrn16-ours", (("patch_weight", value),)) for value in (0.05, 0.1, 0.5)),
-                Arm("ours, lambda falling over the last half", "wrn16-ours", (("patch_weight_fall", 0.5),)),
+                Arm("ours, lambda falling to 0 over the last half", "wrn16-ours", (("patch_weight_fall", 0.5),)),
                 *(Arm(f"ours, interchange {value}", "wrn16-ours", (("interchange", value),)) for value in (0.05, 0.25)),
                 Arm("ours, no slack", "wrn16-ours", (("assignment", "softmax_no_slack"),)),
             ),
@@ -119,9 +119,9 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
         ),
         "tricks": Experiment(
             title="How much does each trick of the recipe help?",
-            question="The recipe, and the recipe with one field changed.",
+            question="The recipe as it is, and with one field changed.",
             arms=(
-                Arm("as it is", "wrn16-ours"),
+                Arm("unchanged", "wrn16-ours"),
                 Arm("no growth", "wrn16-ours", (("growth", (1.0,)),)),
                 Arm("alternating flips", "wrn16-ours", (("flip", "alternating"),)),
                 Arm("label smoothing 0.1", "wrn16-ours", (("label_smoothing", 0.1),)),
@@ -130,7 +130,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
                 Arm("cutout 8", "wrn16-ours", (("cutout", 8),)),
                 Arm("mixup 0.2", "wrn16-ours", (("mixup", 0.2),)),
             ),
-            against="as it is",
+            against="unchanged",
             recipe_name="fast",
         ),
     }

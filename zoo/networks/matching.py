@@ -1,4 +1,4 @@
-"""Template matching: scores of K templates -> an assignment of each patch -> a mixture of semantic vectors.
+"""Template matching: scores of K templates -> an assignment of each patch -> a mixture of class vectors.
 
 Picking the best of K templates, or none of them when none beats a slack mu, is the linear programme
 
