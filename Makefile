@@ -65,8 +65,7 @@ bench: $(VENV)/bench.installed  ## Measure; raw results go to benchmarks/results
 	$(BIN)/python benchmarks/soak.py
 	$(BIN)/python -m pytest -q --hypothesis-profile thorough tests/serve/http/test_fuzz.py
 
-release: $(VENV)/release.installed  ## Date the changelog, build wheel and sdist and try what was built; uploads nothing
-	$(BIN)/python deploy/write_changelog.py
+release: $(VENV)/release.installed  ## Build wheel and sdist and try what was built; uploads nothing
 	$(BUILD)
 	$(BIN)/python deploy/complete_models.py build/models
 	$(BIN)/python -m pytest -q deploy/release

@@ -55,8 +55,8 @@ def _draw_speeds(axes: Axes, record: dict[str, Any]) -> None:
             if name in rows:
                 speed = rows[name].requests_per_second
                 y = line + (place - (len(SHOWN) - 1) / 2) * height
-                axes.barh(y, speed / bound, height * 0.9, color=color)
-                axes.text(speed / bound, y, f" {speed:.0f}/s", va="center", fontsize=7)
+                bar = axes.barh(y, speed / bound, height * 0.9, color=color)
+                axes.bar_label(bar, [f"{speed:.0f}/s"], padding=2, fontsize=7)
     axes.axvline(1, color="#999999", linewidth=1)
     axes.set_yticks(range(len(kinds)), kinds)
     axes.set_ylim(len(kinds) - 0.5, -0.5)

@@ -7,6 +7,7 @@ from explain.pages.cli import explain
 from explain.probe.cli import probe
 from explain.semantics.cli import semantics
 from explain.similar.cli import similar
+from explain.slack.cli import slack
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -16,3 +17,4 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(explain)
     app.command()(faithfulness)
     app.command()(probe)
+    app.command()(slack)

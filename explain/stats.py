@@ -34,6 +34,7 @@ def bootstrap(
     Returns:
         K estimates.
     """
+    # scipy.stats.bootstrap makes the same resamples, but refuses a single image.
     generator = np.random.default_rng(seed)
     drawn = (np.bincount(generator.integers(images, size=images), minlength=images) for _ in range(resamples))
     values = np.array([statistic(counts.astype(np.float64)) for counts in drawn])

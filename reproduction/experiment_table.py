@@ -2,7 +2,9 @@
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+from scipy.stats import t as student_t
 
 from reproduction.experiments import EXPERIMENTS, Arm, Experiment
 from reproduction.records import Group, Record, linked_logs, shown_mean
@@ -27,8 +29,12 @@ INTRODUCTION = (
     "columns about errors and predictions are results of `zoo probe`."
 )
 
-T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-"""97.5% quantiles of Student's t for 1, 2, ... degrees of freedom; beyond these, 1.96."""
+ABOUT_SLACK = (
+    "How well background and object separate (`zoo slack`), on held-out images shrunk to half their side and placed at "
+    "random on textures: the area under the ROC curve, cell by cell of the patch grid, of the share of `none` and of "
+    "1 - max p (0.5 is chance), and the mean share of `none` on the object and on the background."
+)
+SLACK_HEADINGS = ("arm", "seeds", "area, none", "area, 1 - max p", "none on object", "none on background")
 
 
 def experiment_sections(groups: Iterable[Group]) -> list[str]:
@@ -51,7 +57,25 @@ def _section(name: str, experiment: Experiment, records: dict[str, Record]) -> l
         f"`zoo reproduce --experiment {name}`."
     )
     rows = [_row(arm, by_arm[arm.title], by_arm[experiment.against]) for arm in experiment.arms]
-    return [f"### {experiment.title}", about, markdown(HEADINGS, ALIGNMENT, rows)]
+    tables = [markdown(HEADINGS, ALIGNMENT, rows)]
+    if experiment.measures_slack:
+        tables += [ABOUT_SLACK, markdown(SLACK_HEADINGS, "lrrrrr", _slack_rows(by_arm))]
+    return [f"### {experiment.title}", about, *tables]
+
+
+def _slack_rows(by_arm: Mapping[str, Mapping[int, Record]]) -> list[list[str]]:
+    """Means over the seeds, one row per arm."""
+    rows = []
+    for title, records in by_arm.items():
+        found = [record.slack["textures"] for record in records.values() if "textures" in record.slack]
+        columns = [
+            [one.none[0] for one in found],
+            [one.doubt[0] for one in found],
+            [one.none_on_object for one in found],
+            [one.none_on_background for one in found],
+        ]
+        rows.append([title, str(len(found)), *(shown_mean(values, decimals=3) for values in columns)])
+    return rows
 
 
 def _of_arm(experiment: Experiment, arm: Arm, records: dict[str, Record]) -> dict[int, Record]:
@@ -85,7 +109,5 @@ def paired_difference(differences: Sequence[float]) -> str:
     mean = statistics.fmean(differences)
     if len(differences) < 2:
         return f"{mean:+.2f}"
-    freedom = len(differences) - 1
-    t = T_975[freedom - 1] if freedom <= len(T_975) else 1.96
-    reach = t * statistics.stdev(differences) / math.sqrt(len(differences))
+    reach = student_t.ppf(0.975, len(differences) - 1) * statistics.stdev(differences) / math.sqrt(len(differences))
     return f"{mean:+.2f} [{mean - reach:+.2f}, {mean + reach:+.2f}]"

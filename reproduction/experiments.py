@@ -44,11 +44,22 @@ class Experiment:
     """Share of the training split to hold out and measure on; the test split is not used."""
     seeds: int = 1
     """Default number of seeds."""
+    measures_slack: bool = False
+    """Whether `zoo slack` measures the trained networks."""
 
     def run(self, arm: Arm, seed: int, source: str | None = None) -> Run:
         """Run of an arm with a seed."""
         changes = tuple(sorted({**dict(self.changes), **dict(arm.changes)}.items()))
-        return Run(arm.variant, source or self.data, self.recipe_name, changes, seed, self.hold_out, self.limit)
+        return Run(
+            variant=arm.variant,
+            source=source or self.data,
+            recipe_name=self.recipe_name,
+            changes=changes,
+            seed=seed,
+            hold_out=self.hold_out,
+            limit=self.limit,
+            measures_slack=self.measures_slack,
+        )
 
     def plan(self, seeds: int | None = None, source: str | None = None) -> list[Run]:
         """All runs, the first seed of every arm before the second of any.
@@ -117,6 +128,27 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             against="ours",
             seeds=2,
         ),
+        "softmax": on_few_images(
+            title="Can a softmax with a slack replace BN-ReLU?",
+            question="The plain network, and the same network with a softmax after each of its eight 3x3 convolutions.",
+            arms=(Arm("BN-ReLU", "rn26"), Arm("softmax with slack", "rn26-softmax")),
+            against="BN-ReLU",
+            seeds=4,
+        ),
+        "slack": on_few_images(
+            title="Does a patch loss with a slack mark background?",
+            question="The paper's patch loss and the slack loss, each with and without canvases.",
+            arms=(
+                Arm("ours", "wrn16-ours"),
+                Arm("ours, canvases", "wrn16-ours", (("canvas", 0.5),)),
+                Arm("ours, slack loss", "wrn16-ours", (("patch_loss", "slack"),)),
+                Arm("ours, slack loss, canvases", "wrn16-ours", (("canvas", 0.5), ("patch_loss", "slack"))),
+                Arm("aux, slack loss, canvases", "wrn16-aux", (("canvas", 0.5), ("patch_loss", "slack"))),
+            ),
+            against="ours, canvases",
+            seeds=3,
+            measures_slack=True,
+        ),
         "tricks": Experiment(
             title="How much does each trick of the recipe help?",
             question="The recipe as it is, and with one field changed.",
@@ -170,4 +202,9 @@ def plan_experiments(names: list[str], seeds: int | None, sources: list[str]) ->
             f"no chosen experiment uses {', '.join(sorted(unused))}; they use "
             f"{', '.join(sorted({one.data for one in chosen} & set(DATA_SETS)))}"
         )
-    return list(dict.fromkeys(run for one in chosen for run in one.plan(seeds, by_name.get(one.data))))
+    runs: dict[str, Run] = {}
+    for one in chosen:
+        for run in one.plan(seeds, by_name.get(one.data)):
+            if run.name not in runs or run.measures_slack:
+                runs[run.name] = run
+    return list(runs.values())

@@ -19,6 +19,7 @@ from zoo.files import invalid_fields, write_atomically
 from zoo.package import METRICS_FILE, Package
 from zoo.package.metrics import HELD_OUT_SHARE, Count, Machine, Score, read_metrics
 from zoo.package.probe import Probe, read_probe
+from zoo.package.slack import SlackMeasurement, read_slack
 
 RECORDS = "results"
 """Folder of the records, within that of the results."""
@@ -74,6 +75,8 @@ class Record:
     held_out: Annotated[dict[str, Score], Field(alias="held-out")] = field(default_factory=dict)
     probe: Probe | None = None
     """Whether the network uses its semantic block; None if it has none."""
+    slack: dict[str, SlackMeasurement] = field(default_factory=dict)
+    """Whether `none` marks background, by backgrounds; empty if not measured."""
     at_once: Count = 1
     """Number of concurrent runs on the device; with several, each takes more minutes."""
 
@@ -169,6 +172,8 @@ def record_of(package: Package) -> dict[str, Any]:
     record = config.identity() | {"name": name, "changes": changes} | metrics | {"training": training}
     if probe := read_probe(package).get("torch"):
         record["probe"] = asdict(probe)
+    if slack := read_slack(package):
+        record["slack"] = {name: asdict(one) for name, one in slack.items()}
     parse_record(json.dumps(record), str(where))
     return record
 
@@ -276,12 +281,12 @@ def mean_and_deviation(values: list[float]) -> tuple[float, float | None]:
     return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
 
 
-def shown_mean(values: list[float], sign: str = "") -> str:
+def shown_mean(values: list[float], sign: str = "", decimals: int = 2) -> str:
     """Mean ± standard deviation; without the deviation for a single value."""
     if not values:
         return ""
     mean, deviation = mean_and_deviation(values)
-    return f"{mean:{sign}.2f}" + ("" if deviation is None else f" ± {deviation:.2f}")
+    return f"{mean:{sign}.{decimals}f}" + ("" if deviation is None else f" ± {deviation:.{decimals}f}")
 
 
 def linked_logs(records: Iterable[Record]) -> str:

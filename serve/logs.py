@@ -100,6 +100,9 @@ def configure_logging(log_format: LogFormat, level: LogLevel) -> None:
 class ThreadedHandler(logging.Handler):
     """Handler that passes records to a writer thread, whose errors and delays never reach the caller.
 
+    `logging.handlers.QueueListener` writes every record on its own, at two to three times the CPU time, and its `stop`
+    waits without limit for a stream that nobody reads.
+
     Arguments:
         stream: output stream, used by the thread only.
         max_pending: maximum number of waiting records.

@@ -88,6 +88,17 @@ def mixup(images: Tensor, targets: Tensor, share: Tensor) -> tuple[Tensor, Tenso
     return mixed.contiguous(memory_format=torch.channels_last), torch.lerp(targets[other], targets, share[:, None])
 
 
+def mix_labels(targets: Tensor, shown: Tensor) -> Tensor:
+    """Share [N, C, h, w] of each patch's area that shows each class.
+
+    Arguments:
+        targets: [N, C].
+        shown: [N, 2, h, w], share of the area that shows the image itself, and its neighbour.
+    """
+    other = targets[neighbour(len(targets), targets.device)]
+    return torch.einsum("npc,nphw->nchw", torch.stack([targets, other], dim=1), shown)
+
+
 def beta(alpha: float, count: int, seed: int) -> Tensor:
     """`count` draws from Beta(alpha, alpha), one for both images of each pair of neighbours."""
     draws = np.random.default_rng(seed).beta(alpha, alpha, -(-count // 2)).astype(np.float32)

@@ -1,8 +1,9 @@
 """Batches for the steps of a run, each a function of only the recipe, its seed and the step.
 
 Thus a resumed run sees the same batches as an uninterrupted one, and processes that share a batch together see the same
-images as a single one: random numbers are drawn on the CPU for the whole batch, and each process takes its part. (Mixup
-and interchanges pair neighbours, so the parts have an even number of images, which `Recipe.fitted` ensures.)
+images as a single one: random numbers are drawn on the CPU for the whole batch, and each process takes its part.
+(Mixup, CutMix, canvases and interchanges pair neighbours, so the parts have an even number of images, which
+`Recipe.fitted` ensures.)
 """
 
 import math
@@ -16,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training import augment
+from training.composition import compose
 from training.data.images import LabelledImages
 from training.data.stream import Example, StreamedImages, stream
 from training.recipe import Recipe
@@ -33,6 +35,8 @@ class Batch(NamedTuple):
     source: Tensor
     """[N], index in the batch of the image whose assignment each image uses, mostly itself; see
     `Recipe.interchange`."""
+    patch_targets: Tensor | None = None
+    """[N, C, S / 4, S / 4], the share of each patch's area that shows each class; None if all show the label."""
 
     def interchanged(self, share: float) -> Tensor:
         """Targets [N, C], with a share from the image whose assignment is used."""
@@ -56,6 +60,12 @@ class Draws(NamedTuple):
     """[N], seeds of the crops of images that are not held in memory."""
     interchanged: Tensor
     """[N], bool, whether each image uses its neighbour's assignment."""
+    kind: Tensor
+    """[N], in 0..1, which kind of composition each image gets."""
+    place: Tensor
+    """[3, N], in 0..1, size and place of the composition's parts."""
+    noise: Tensor
+    """[S, S, N], white noise for the textures; without a canvas [0, N]."""
 
     def part(self, rank: int, processes: int) -> "Draws":
         """Part of one of several processes."""
@@ -107,9 +117,15 @@ class BatchStream:
                 if fill is not None:
                     side = math.ceil(recipe.cutout * pixels.shape[-1] / recipe.input_size)
                     pixels = augment.cutout(pixels, side, draws.centre, fill)
+                patch_targets = None
                 if recipe.mixup:
                     pixels, targets = augment.mixup(pixels, targets, draws.share)
-                yield Batch(pixels, labels, targets, augment.interchange(draws.interchanged))
+                elif recipe.composed:
+                    parts = (draws.kind, draws.place, draws.noise)
+                    pixels, shown = compose(pixels, *parts, recipe.canvas, recipe.cutmix)
+                    patch_targets = augment.mix_labels(targets, shown)
+                    targets = F.normalize(patch_targets.sum(dim=(2, 3)), p=1, dim=1)
+                yield Batch(pixels, labels, targets, augment.interchange(draws.interchanged), patch_targets)
 
     def _held(self, start: int) -> Generator[tuple[Tensor, Tensor, Draws], None, None]:
         assert isinstance(self.images, LabelledImages)
@@ -164,6 +180,9 @@ class BatchStream:
                 share=self._shares(count, step),
                 seeds=torch.randint(2**62, (count,), generator=generator),
                 interchanged=torch.rand(count, generator=generator) < recipe.interchange,
+                kind=torch.rand(count, generator=generator),
+                place=torch.rand(3, count, generator=generator),
+                noise=torch.randn((size, size, count) if recipe.canvas else (0, count), generator=generator),
             )
             yield size, draws.part(self.rank, self.processes)
 

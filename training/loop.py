@@ -23,6 +23,7 @@ from training.interrupt import stop_on_signal
 from training.log import Log
 from training.loss import balanced_weights, semantic_loss
 from training.norms import share_batch_norms
+from training.patch_loss import make_patch_loss
 from training.processes import largest_in_any
 from training.recipe import Recipe
 from zoo.errors import InputError, ZooError
@@ -111,6 +112,7 @@ def train(
     if recipe.balance:
         class_weights = balanced_weights(feed.images.labels, len(feed.images.classes)).to(device)
 
+    patch_loss = make_patch_loss(recipe)
     has_block = isinstance(network.block, SemanticBlock)
 
     step, seconds, sums = 0, 0.0, EpochSums.zero(device)
@@ -158,6 +160,8 @@ def train(
                 recipe.label_smoothing,
                 class_weights,
                 batch.interchanged(recipe.interchanged_label) if has_block else None,
+                batch.patch_targets,
+                patch_loss,
             )
             fabric.backward(loss)
             if recipe.clip_norm:

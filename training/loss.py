@@ -1,9 +1,10 @@
-"""The paper's loss: cross-entropy of the image and, with weight lambda, of every patch against the image's label."""
+"""The loss of a step: cross-entropy of the image and, with weight lambda, the patch loss."""
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from training.patch_loss import PatchLoss, cross_entropy
 from zoo.networks.network import Semantics
 
 
@@ -19,8 +20,10 @@ def semantic_loss(
     label_smoothing: float = 0.0,
     class_weights: Tensor | None = None,
     image_targets: Tensor | None = None,
+    patch_targets: Tensor | None = None,
+    patch_loss: PatchLoss = cross_entropy,
 ) -> Tensor:
-    """(1 - lambda) CE(class logits, y) + lambda / (w h) sum over patches of CE(patch logits, y), mean over images.
+    """(1 - lambda) CE(class logits, y) + lambda / (w h) sum over patches of the patch loss, mean over images.
 
     Arguments:
         semantics: a network's output for N images.
@@ -29,6 +32,8 @@ def semantic_loss(
         label_smoothing: share of each label that is spread evenly over the classes.
         class_weights: [C], weights of the classes; see `balanced_weights`.
         image_targets: [N, C], targets of the class logits if they differ from those of the patches.
+        patch_targets: [N, C, h, w], share of each patch's area that shows each class; None if all show the label.
+        patch_loss: loss of the patch logits; the paper's is the cross-entropy.
     """
     image_loss = F.cross_entropy(
         semantics.logits.float(),
@@ -39,9 +44,10 @@ def semantic_loss(
     if not has_patch_supervision(semantics):
         return image_loss
     patch_logits = semantics.patch_logits.float()
-    patch_targets = targets[:, :, None, None].expand_as(patch_logits)
-    patch_loss = F.cross_entropy(patch_logits, patch_targets, weight=class_weights, label_smoothing=label_smoothing)
-    return (1 - patch_weight) * image_loss + patch_weight * patch_loss
+    if patch_targets is None:
+        patch_targets = targets[:, :, None, None].expand_as(patch_logits)
+    loss = patch_loss(patch_logits, patch_targets, label_smoothing=label_smoothing, class_weights=class_weights)
+    return (1 - patch_weight) * image_loss + patch_weight * loss
 
 
 def balanced_weights(labels: Tensor, classes: int) -> Tensor:

@@ -18,6 +18,7 @@ from zoo.errors import InputError, PackageError
 from zoo.files import write_atomically, write_json
 from zoo.hub import open_model
 from zoo.images.preprocess import Normalization
+from zoo.networks.blocks import SemanticBlock
 from zoo.networks.load import create, load_package
 from zoo.networks.network import Network
 from zoo.package import CONFIG_FILE, METRICS_FILE, NETWORK_FILES, WEIGHTS_FILE, ModelConfig, Package
@@ -66,13 +67,19 @@ def start_network(variant: str, images: LabelledImages | StreamedImages, recipe:
         variant, num_classes=len(images.classes), assignment=recipe.assignment, normalization=normalization
     )
     if package is None:
-        return Start(network, normalization)
+        return Start(_fitted(network, recipe), normalization)
     weights = load_package(package).state_dict()
     same = package.config.classes == images.classes and package.config.assignment == recipe.assignment
     own = network.configured_tensors() | (set() if same else network.class_tensors())
     network.load_state_dict({**network.state_dict(), **{n: w for n, w in weights.items() if n not in own}})
     config, training = package.config, own_metrics(package).training
-    return Start(network, normalization, config.weights_sha256, config.data, training)
+    return Start(_fitted(network, recipe), normalization, config.weights_sha256, config.data, training)
+
+
+def _fitted(network: Network, recipe: Recipe) -> Network:
+    if recipe.patch_loss == "slack" and isinstance(network.block, SemanticBlock):
+        network.block.fix_assignment()
+    return network
 
 
 def describe(

@@ -12,8 +12,18 @@ TrainingPrecision = Literal["bf16", "fp32"]
 
 Flip = Literal["none", "random", "alternating"]
 
+PatchLossName = Literal["paper", "slack"]
+
 MIN_TRAINING_SIZE = 16
 """Minimum side in pixels of the images in the first epochs."""
+
+
+_CHOICES = (
+    ("precision", TrainingPrecision),
+    ("flip", Flip),
+    ("assignment", AssignmentName),
+    ("patch_loss", PatchLossName),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +33,12 @@ class Recipe:
     Named recipes are in `training.recipes`; each field can be changed on the command line.
     """
 
-    epochs: int = option(10, "Number of passes over the training images.")
-    batch_size: int = option(128, "Images per step, over all processes.")
+    epochs: int = option(10, "Number of passes over the training images.", group="Recipe: optimisation")
+    batch_size: int = option(128, "Images per step, of all processes together; at most the number of training images.")
     peak_learning_rate: float = option(0.15, "Highest learning rate of the one-cycle schedule.")
     warmup: float = option(
         0.25,
-        "Share of the steps in which the learning rate rises; afterwards it falls along a cosine.",
+        "Share of all steps in which the learning rate rises; afterwards it falls along a cosine.",
         least=0,
         below=1,
     )
@@ -40,62 +50,115 @@ class Recipe:
     ema_decay: float = option(
         0.0, "Decay per step of the moving average of the weights; 0 for no average.", least=0, below=1
     )
-    label_smoothing: float = option(0.0, "Share of each label that is spread over all classes.", least=0, below=1)
-    balance: bool = option(False, "Weight classes by the inverse of their number of images.")
+    label_smoothing: float = option(
+        0.0, "Share of each label that is spread evenly over all classes.", least=0, below=1
+    )
+    balance: bool = option(False, "Weight the loss of each class by the inverse of its number of images.")
     patch_weight: float = option(
         0.25,
-        "Lambda, the patch loss's share of the loss, for -aux and -ours (not given in the paper).",
+        "Lambda in the loss of -aux and -ours: (1 - lambda) x image loss + lambda x mean loss of the patches. The "
+        "patch loss compares each patch's classes with the image's label. The paper does not give its value.",
         least=0,
         below=1,
+        group="Recipe: semantic block",
     )
     patch_weight_fall: float = option(
-        0.0, "Last share of the steps, over which lambda falls linearly to 0; 0 keeps it constant.", least=0, most=1
+        0.0,
+        "Share of all steps, at the end, in which lambda falls linearly to 0; 0 keeps it constant.",
+        least=0,
+        most=1,
+    )
+    patch_loss: PatchLossName = option(
+        "paper",
+        "Patch loss: paper (every patch shows the image's class) or slack (a patch may show nothing instead).",
+    )
+    min_object_share: float = option(
+        0.2, "With the slack loss, the share of an image's patches that show its class, at least.", below=1
+    )
+    max_object_share: float = option(
+        0.8, "With the slack loss, the share of an image's patches that show its class, at most.", below=1
     )
     interchange: float = option(
         0.1,
-        "Share of images that get another image's assignment and part of its label, so that the network learns to use "
-        "the block.",
+        "Share of the images of -ours whose assignment (the shares of the classes in each patch) is replaced by "
+        "another image's, so that the network learns to use it; 0 for none.",
         least=0,
         below=1,
     )
-    interchanged_label: float = option(
-        0.25, "For these images, the other image's share of the label.", least=0, below=1
-    )
+    interchanged_label: float = option(0.25, "Share of the other image in the label of these images.", least=0, below=1)
     assignment: AssignmentName = option(
-        "softmax", "How the semantic block assigns patches to classes; softmax_no_slack and bn_relu are for comparison."
+        "softmax",
+        "How the block computes the shares of the classes in a patch: softmax over the classes and `none`, the share "
+        "that matches no class. For comparison: softmax_no_slack, without `none`; bn_relu, batch normalisation and "
+        "ReLU.",
     )
     input_size: int = option(
         0,
-        "Side of the network's input in pixels, four times that of the patch grid; 0 for the images' median short "
-        "side, "
-        "from 32 to 96.",
+        "Height and width of the network's input in pixels, at least 32; a patch is 4 x 4 of them. 0 for the median "
+        "short side of the images, limited to 32 to 96.",
         least=0,
+        group="Recipe: images",
     )
     growth: tuple[float, ...] = option(
-        (1.0,), "Image size as a share of the input size (repeatable, ascending to 1, for equal parts of the epochs)."
+        (1.0,),
+        "Image size as a share of the input size in each of several equal parts of the epochs: repeatable, ascending "
+        "to 1, as in --growth 0.5 --growth 1.",
     )
     crop_padding: int = option(
         4,
-        "Reflected padding in pixels for random crops of images held in memory; others get random resized crops.",
+        "Padding in pixels, by reflection, for random crops. Images too large or too many to be held in memory get "
+        "random resized crops instead.",
         least=0,
     )
     flip: Flip = option("random", "Horizontal flips: none, random, or alternating (each image in every other epoch).")
     cutout: int = option(0, "Side in pixels of the cutout square; 0 for none.", least=0)
     mixup: float = option(0.0, "Alpha of mixup's Beta distribution; 0 for no mixup.", least=0)
-    precision: TrainingPrecision = option("bf16", "Precision; bf16 uses autocast, with weights and losses in fp32.")
-    start_from: str = option(
-        "", "Model to start from, or `released` for the one that the variant's name means; random weights if empty."
+    canvas: float = option(
+        0.0,
+        "Share of the images that are shrunk and moved onto a texture; there, patches have no label (paper) or show "
+        "nothing (slack).",
+        least=0,
+        most=1,
     )
-    seed: int = option(0, "Seed of the weights, the order of the images and their augmentation.", least=0)
+    cutmix: float = option(
+        0.0, "Share of the images with a rectangle of another image, whose patches have its label.", least=0, most=1
+    )
+    precision: TrainingPrecision = option(
+        "bf16", "Precision; bf16 uses autocast, with weights and losses in fp32.", group="Recipe: run"
+    )
+    start_from: str = option(
+        "",
+        "Model of this variant whose weights to start from, in any form that `zoo --help` lists, or `released` for the "
+        "model called VARIANT. Without one, the weights are random.",
+    )
+    seed: int = option(0, "Seed of random weights, the order of the images and their augmentation.", least=0)
 
     def __post_init__(self) -> None:
         require_bounds(self)
-        for name, kind in (("precision", TrainingPrecision), ("flip", Flip), ("assignment", AssignmentName)):
+        for name, kind in _CHOICES:
             self._require(name, getattr(self, name) in get_args(kind), f"must be one of {', '.join(get_args(kind))}")
         self._require(
             "input_size",
             self.input_size == 0 or self.input_size >= MIN_INPUT_SIZE,
             f"must be 0, for the images' own size, or at least {MIN_INPUT_SIZE} pixels",
+        )
+        self._require(
+            "patch_loss",
+            self.patch_loss == "paper" or self.assignment == "softmax",
+            f"needs assignment = 'softmax'; {self.assignment} has no entry for patches that show nothing",
+        )
+        self._require(
+            "min_object_share",
+            self.min_object_share <= self.max_object_share,
+            f"must be at most max_object_share = {self.max_object_share}",
+        )
+        self._require(
+            "canvas", self.canvas + self.cutmix <= 1, f"its sum with cutmix = {self.cutmix} must be at most 1"
+        )
+        self._require(
+            "mixup",
+            not (self.mixup and self.composed),
+            "cannot be combined with canvas or cutmix, which say what each patch shows",
         )
         ascending = list(self.growth) == sorted(self.growth) and all(share > 0 for share in self.growth)
         self._require(
@@ -103,6 +166,11 @@ class Recipe:
             ascending and 1 <= len(self.growth) <= self.epochs and self.growth[-1] == 1,
             f"must be 1 to {self.epochs} (epochs) shares above 0, ascending, the last 1",
         )
+
+    @property
+    def composed(self) -> bool:
+        """Whether some images are composed of two; see `training.composition`."""
+        return self.canvas + self.cutmix > 0
 
     def _require(self, name: str, holds: bool, rule: str) -> None:
         if not holds:
@@ -125,7 +193,8 @@ class Recipe:
         Raises:
             InputError: the batch cannot be divided among the processes.
         """
-        unit = processes * (2 if (self.mixup or self.interchange) and processes > 1 else 1)
+        paired = self.mixup or self.interchange or self.composed
+        unit = processes * (2 if paired and processes > 1 else 1)
         batch_size = min(self.batch_size, images - images % unit)
         if batch_size < 1 or batch_size % unit:
             raise InputError(

@@ -1,7 +1,9 @@
-"""The wheel and the sdist contain exactly the packages' files in version control."""
+"""The wheel and the sdist contain exactly the packages' files in version control; the changelog names the version."""
 
+import re
 import subprocess
 import tarfile
+import tomllib
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -47,3 +49,11 @@ def test_the_sdist_has_what_the_wheel_is_built_from(sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert names == tracked() | BESIDES
+
+
+def test_the_changelog_dates_this_version() -> None:
+    version = tomllib.loads((SOURCE / "pyproject.toml").read_text())["project"]["version"]
+    newest, _, _ = (SOURCE / "CHANGELOG.md").read_text().partition("\n## ")[2].partition("\n")
+    assert re.fullmatch(rf"{re.escape(version)} \(\d{{4}}-\d\d-\d\d\)", newest), (
+        f"CHANGELOG.md begins with {newest!r}; rename it to '{version} (YYYY-MM-DD)'"
+    )

@@ -60,6 +60,7 @@ def _side_by_side(row: list[Image.Image]) -> Image.Image:
 
 def _text(text: str, size: int, width: int, colour: str) -> Image.Image:
     """Draw text, wrapped to lines of at most `width` pixels."""
+    # Pillow's `ImageText.wrap` refuses words wider than a line; a matplotlib grid takes ten times as long to draw.
     font = ImageFont.load_default(size)
     lines = [""]
     for word in _break_words(text, font, width):

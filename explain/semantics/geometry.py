@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from openTSNE import TSNE
+from scipy.special import entr
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.metrics import silhouette_samples
@@ -113,11 +114,11 @@ def standardise(train: Array, features: Array) -> tuple[Array, Array]:
 
 def mutual_information(table: Floats) -> float:
     """Normalised mutual information of a contingency table [C, K], normalised by the mean of the entropies."""
+    # scikit-learn's score takes labels; a resample has counts.
     joint = table / table.sum()
-    rows, columns = joint.sum(axis=1), joint.sum(axis=0)
-    entropy = [_entropy(rows), _entropy(columns), _entropy(joint.ravel())]
-    mean = (entropy[0] + entropy[1]) / 2
-    return (entropy[0] + entropy[1] - entropy[2]) / mean if mean > 0 else 1.0
+    rows, columns = entr(joint.sum(axis=1)).sum(), entr(joint.sum(axis=0)).sum()
+    mean = (rows + columns) / 2
+    return float((rows + columns - entr(joint).sum()) / mean) if mean > 0 else 1.0
 
 
 class _SampledPatches:
@@ -153,8 +154,3 @@ def _score(
 
 def _quality(numbers: Floats) -> SpaceQuality:
     return SpaceQuality(*(Estimate(*map(float, row)) for row in numbers))
-
-
-def _entropy(shares: Floats) -> float:
-    shares = shares[shares > 0]
-    return float(-(shares * np.log(shares)).sum())

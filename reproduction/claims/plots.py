@@ -40,7 +40,7 @@ def draw_supervision(raw: dict[str, Any]) -> Figure:
 def draw_separation(raw: dict[str, Any]) -> Figure:
     """One panel per measure, one line per network, from before to after the block, with 95% bootstrap intervals."""
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(3 * len(MEASURES), 2.8), layout="constrained")
+        figure = Figure(figsize=(3 * len(MEASURES), 3), layout="constrained")
         panels = figure.subplots(1, len(MEASURES), squeeze=False)[0]
         for axes, (name, label) in zip(panels, MEASURES.items(), strict=True):
             for (variant, report), color in zip(raw.items(), COLORS, strict=False):
@@ -50,7 +50,7 @@ def draw_separation(raw: dict[str, Any]) -> Figure:
                 axes.errorbar(range(len(found)), values, errors, fmt="o-", color=color, capsize=3, label=variant)
             axes.set_xticks(range(len(SPACES)), SPACES.values())
             axes.set(title=label, xlim=(-0.3, len(SPACES) - 0.7))
-        panels[0].legend()
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(raw), frameon=False)
     return figure
 
 
@@ -64,14 +64,14 @@ def draw_mixtures(raw: dict[str, Any]) -> Figure:
             for (kind, label), color in zip(KINDS.items(), COLORS, strict=False):
                 found = entities["kinds"].get(kind, {"entities": 0, "frequency": 0.0})
                 width = 100 * found["frequency"]
-                axes.barh(place, width, 0.6, left, color=color, label=label if place == 0 else None)
-                axes.text(left + width / 2, place, found["entities"], ha="center", va="center", color="white")
+                bar = axes.barh(place, width, 0.6, left, color=color, label=label if place == 0 else None)
+                axes.bar_label(bar, [found["entities"]], label_type="center", color="white")
                 left += width
         axes.set_yticks(range(len(raw)), raw)
         axes.set(xlim=(0, 100), xlabel="share of patches, % (in the bars: number of entities)")
         axes.grid(visible=False)
         axes.invert_yaxis()
-        figure.legend(loc="outside upper center", ncols=len(KINDS))
+        figure.legend(loc="outside upper center", ncols=len(KINDS), frameon=False)
     return figure
 
 

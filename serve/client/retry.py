@@ -1,4 +1,7 @@
-"""Retry policy: which requests are retried, and for how long."""
+"""Retry policy: which requests are retried, and for how long.
+
+Libraries such as tenacity do not know the request: each try gets the rest of the deadline and honours `Retry-After`.
+"""
 
 import math
 import random

@@ -101,6 +101,8 @@ class ApiKeys:
 class RateLimiter:
     """Token bucket per client, as the generic cell rate algorithm (ITU-T I.371), whose state is one time per client.
 
+    Libraries such as slowapi share their limits among processes only through a server such as Redis.
+
     Arguments:
         rate: requests per second.
         burst: requests allowed at once after a pause; 0 for one second's worth.

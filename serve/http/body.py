@@ -147,6 +147,8 @@ class _Part:
 class FormFiles:
     """Streaming parser of a form whose only field holds files.
 
+    starlette's `MultiPartParser`, which is also based on python-multipart, accepts a form without its closing boundary.
+
     Arguments:
         field: name of the field.
         max_files: maximum number of files.

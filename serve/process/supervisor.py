@@ -1,6 +1,7 @@
 """Supervisor of the worker processes: one per core, since a Python process runs its own code on one core at a time.
 
 The processes share an address, among whose sockets the system balances connections, and the memory of `serve.shared`.
+uvicorn's `Multiprocess` has one socket for all of them, no shared memory, and no limit on the time to stop.
 """
 
 import logging

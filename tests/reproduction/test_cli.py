@@ -12,7 +12,7 @@ from reproduction import cli
 @pytest.mark.parametrize(
     ("arguments", "missing", "extra"),
     [
-        (("reproduce", "--only-write"), "matplotlib", "train"),
+        (("reproduce", "--only-write"), "matplotlib", "explain"),
         (("reproduce", "--dry-run"), "tensorboard", "train"),
         (("reproduce",), "openTSNE", "explain"),
         (("claims",), "openTSNE", "explain"),

@@ -60,6 +60,13 @@ def test_experiments_share_their_runs() -> None:
     assert len(runs) == 2 * (len(experiment("feedback").arms) + len(experiment("block").arms) - 2)
 
 
+def test_of_shared_runs_the_measured_one_is_planned() -> None:
+    for names in (["feedback", "slack"], ["slack", "feedback"]):
+        runs = plan_experiments(names, 1, [])
+        ours = [run for run in runs if run.name == experiment("slack").plan(1)[0].name]
+        assert [run.measures_slack for run in ours] == [True]
+
+
 def test_a_paired_difference() -> None:
     assert paired_difference([]) == ""
     assert paired_difference([1.0]) == "+1.00"

@@ -1,13 +1,10 @@
-import itertools
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from reproduction.plots import draw_comparison, draw_curves, spread, write_plots
+from reproduction.plots import draw_comparison, draw_curves, write_plots
 from reproduction.records import Group, Record, read_record, record_of, write_record
 from zoo.hub import open_model
 
@@ -84,14 +81,10 @@ def test_an_accuracy_of_all_can_be_drawn(record: Record, tmp_path: Path) -> None
     assert len(write_plots(tmp_path, [replace(record, training=replace(record.training, history=history))])) == 2
 
 
-def test_labels_that_do_not_crowd_stay() -> None:
-    assert spread([0.2, 0.5, 0.8], 0.1) == pytest.approx([0.2, 0.5, 0.8])
-    assert spread([0.5, 0.5, 0.9], 0.1) == pytest.approx([0.45, 0.55, 0.9])
-
-
-@given(st.lists(st.floats(0, 1), max_size=20).map(sorted))
-def test_labels_keep_their_distance(heights: list[float]) -> None:
-    placed = spread(heights, 0.05)
-    assert len(placed) == len(heights)
-    assert all(upper - lower >= 0.05 - 1e-9 for lower, upper in itertools.pairwise(placed))
-    assert all(-1e-9 <= height <= 1 + 1e-9 for height in placed)
+def test_the_legend_names_each_variant_once(record: Record) -> None:
+    other = replace(record, data="cifar100", variant="wrn16")
+    figure = draw_curves([Group((record,)), Group((replace(record, data="cifar100"),)), Group((other,))])
+    assert figure is not None
+    assert [axes.get_title() for axes in figure.axes] == ["cifar10, fast 15 epochs", "cifar100, fast 15 epochs"]
+    [legend] = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["wrn16", "wrn16-ours"]

@@ -13,6 +13,7 @@ First = Callable[[int], LabelledImages]
 CPU = torch.device("cpu")
 
 EVERYTHING = {"cutout": 8, "mixup": 0.4, "flip": "alternating"}
+COMPOSED = {"cutout": 8, "canvas": 0.5, "cutmix": 0.3}
 
 
 @pytest.fixture
@@ -26,7 +27,8 @@ def feed(first: First, tiny: Recipe) -> Callable[..., BatchStream]:
 def assert_same(one: list[Batch], other: list[Batch]) -> None:
     assert len(one) == len(other)
     for batch, expected in zip(one, other, strict=True):
-        assert all(torch.equal(*tensors) for tensors in zip(batch, expected, strict=True))
+        for one_tensor, other_tensor in zip(batch, expected, strict=True):
+            torch.testing.assert_close(one_tensor, other_tensor, rtol=0, atol=0)
 
 
 def test_an_epoch_has_every_image_once(feed: Callable[..., BatchStream]) -> None:
@@ -73,7 +75,7 @@ def test_whoever_takes_an_assignment_takes_part_of_its_label() -> None:
     torch.testing.assert_close(batch.interchanged(0.25), expected)
 
 
-@pytest.mark.parametrize("changes", [{}, EVERYTHING])
+@pytest.mark.parametrize("changes", [{}, EVERYTHING, COMPOSED])
 def test_a_run_that_starts_in_the_middle_sees_the_same(
     feed: Callable[..., BatchStream], changes: dict[str, object]
 ) -> None:
@@ -82,13 +84,34 @@ def test_a_run_that_starts_in_the_middle_sees_the_same(
         assert_same(list(feed(**changes).batches(start)), whole[start:])
 
 
-@pytest.mark.parametrize("changes", [{}, EVERYTHING])
+@pytest.mark.parametrize("changes", [{}, EVERYTHING, COMPOSED])
 def test_processes_share_the_batch_of_one(feed: Callable[..., BatchStream], changes: dict[str, object]) -> None:
     parts = [feed(rank=rank, processes=2, **changes).batches() for rank in (0, 1)]
     for whole, one, other in zip(feed(**changes).batches(), *parts, strict=True):
-        joined = [torch.cat(pieces) for pieces in zip(one, other, strict=True)]
-        joined[-1] += torch.arange(16) // 8 * 8  # each process counts its images from 0
-        assert_same([Batch(*joined)], [whole])
+        joined = Batch(*(None if None in pieces else torch.cat(pieces) for pieces in zip(one, other, strict=True)))
+        source = joined.source + torch.arange(16) // 8 * 8  # each process counts its images from 0
+        assert_same([joined._replace(source=source)], [whole])
+
+
+def test_patches_have_the_label_of_what_they_show(feed: Callable[..., BatchStream]) -> None:
+    batch = next(feed(canvas=0.4, cutmix=0.4).batches())
+    assert batch.patch_targets is not None
+    labelled = batch.patch_targets.sum(dim=1)
+    assert batch.patch_targets.shape[1:] == (batch.targets.shape[1], *(side // 4 for side in batch.pixels.shape[2:]))
+    assert labelled.min() == 0  # canvas
+    assert labelled.max() == 1
+    torch.testing.assert_close(batch.targets.sum(dim=1), torch.ones(16))
+    mixed = batch.targets.max(dim=1).values < 1
+    assert mixed.any()  # CutMix
+    assert not mixed.all()
+    torch.testing.assert_close(labelled[mixed], torch.ones_like(labelled[mixed]))
+
+
+def test_compositions_change_nothing_else_that_is_drawn(feed: Callable[..., BatchStream]) -> None:
+    for one, other in zip(feed().batches(), feed(canvas=0.2, cutmix=0.2).batches(), strict=True):
+        assert torch.equal(one.labels, other.labels)
+        assert torch.equal(one.source, other.source)
+        assert any(torch.equal(*pair) for pair in zip(one.pixels, other.pixels, strict=True))
 
 
 def test_sizes_grow(feed: Callable[..., BatchStream]) -> None:

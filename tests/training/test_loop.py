@@ -11,6 +11,7 @@ import pytest
 import torch
 from support.training import identity, train
 from torch import Tensor
+from torch.nn import functional as F
 
 import zoo
 from training import loop
@@ -259,14 +260,26 @@ def test_a_loss_that_is_no_number_ends_the_run(first: First, tiny: Recipe, tmp_p
 
 
 @pytest.mark.slow
-def test_every_setting_goes_on_to_the_same_weights(first: First, tiny: Recipe, tmp_path: Path) -> None:
-    recipe = replace(
-        tiny, ema_decay=0.9, clip_norm=0.5, mixup=0.3, cutout=8, label_smoothing=0.1, balance=True, flip="alternating"
-    )
+@pytest.mark.parametrize("mixed", [{"mixup": 0.3}, {"canvas": 0.4, "cutmix": 0.4, "patch_loss": "slack"}])
+def test_every_setting_resumes_to_the_same_weights(
+    mixed: dict[str, Any], first: First, tiny: Recipe, tmp_path: Path
+) -> None:
+    recipe = replace(tiny, ema_decay=0.9, clip_norm=0.5, cutout=8, label_smoothing=0.1, balance=True, **mixed)
+    recipe = replace(recipe, flip="alternating")
     whole = train("wrn16-ours", first(48), recipe, tmp_path / "whole")
     for steps in (1, 4, 8):
         train("wrn16-ours", first(48), recipe, tmp_path / "parts", stop_after=steps)
     assert_same(train("wrn16-ours", first(48), recipe, tmp_path / "parts"), whole)
+
+
+def test_the_slack_loss_trains_the_assignment_that_is_served(first: First, tiny: Recipe, tmp_path: Path) -> None:
+    recipe = replace(tiny, patch_loss="slack", canvas=0.5)
+    network = train("wrn16-ours", first(32), recipe, tmp_path).network
+    with torch.no_grad():
+        semantics = network.semantics(first(32).images)
+    assert semantics.assignment is not None
+    with_none = F.pad(semantics.patch_logits, (0, 0, 0, 0, 0, 1))
+    torch.testing.assert_close(semantics.assignment, with_none.softmax(dim=1))
 
 
 def test_the_average_of_the_weights(first: First, tiny: Recipe, tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from zoo.package import WEIGHTS_FILE, Package
 
 ARGUMENTS = (
     "train wrn16-ours --epochs 6 --growth 1 --batch-size 32 --precision fp32 --peak-learning-rate 0.01 --ema-decay 0.9 "
-    "--clip-norm 1 --mixup 0.2 --cutout 8 --balance --label-smoothing 0.1 --flip alternating --limit 90 --hold-out 0.1"
+    "--clip-norm 1 --canvas 0.3 --cutmix 0.4 --patch-loss slack --cutout 8 --balance --label-smoothing 0.1 "
+    "--flip alternating --limit 90 --hold-out 0.1"
 )
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 

@@ -35,6 +35,12 @@ from zoo.errors import InputError, UnknownNameError
         ("flip", "always", "must be one of none, random, alternating"),
         ("assignment", "hard", "must be one of softmax, "),
         ("input_size", 31, "at least 32 pixels"),
+        ("patch_loss", "cross", "must be one of paper, slack"),
+        ("min_object_share", 0.9, "at most max_object_share"),
+        ("min_object_share", 0.0, "above 0"),
+        ("max_object_share", 1.0, "below 1"),
+        ("canvas", 1.5, "at most 1"),
+        ("cutmix", -0.5, "at least 0"),
         ("growth", (), "1 to 10"),
         ("growth", (1.0, 0.5), "ascending, the last 1"),
         ("growth", (0.5,), "the last 1"),
@@ -45,6 +51,21 @@ from zoo.errors import InputError, UnknownNameError
 def test_a_value_out_of_range_is_named_with_its_limit(name: str, value: Any, limit: str) -> None:
     with pytest.raises(InputError, match=f"{name} = .*{limit}"):
         Recipe(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"patch_loss": "slack", "assignment": "bn_relu"}, "patch_loss = 'slack'.*bn_relu"),
+        ({"patch_loss": "slack", "assignment": "softmax_no_slack"}, "patch_loss = 'slack'.*softmax_no_slack"),
+        ({"canvas": 0.6, "cutmix": 0.5}, "canvas = 0.6.*cutmix = 0.5"),
+        ({"canvas": 0.5, "mixup": 0.2}, "mixup = 0.2"),
+        ({"cutmix": 0.5, "mixup": 0.2}, "mixup = 0.2"),
+    ],
+)
+def test_values_that_exclude_each_other_are_named(changes: dict[str, Any], named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        Recipe(**changes)
 
 
 @pytest.mark.parametrize("name", ["weight_decay", "crop_padding", "seed", "warmup", "momentum", "patch_weight"])

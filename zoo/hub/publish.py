@@ -197,6 +197,7 @@ def _commit(api: "HfApi", plan: Plan, private: bool, pull_request: bool) -> Publ
         # None selects the organisation's default visibility.
         api.create_repo(plan.repository, private=private or None, exist_ok=True)
     name = plan.repository.rpartition("/")[2]
+    # Not `upload_folder`: the card is made for the repository, and is not that of the directory.
     done = api.create_commit(
         plan.repository,
         [

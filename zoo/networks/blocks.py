@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.networks.matching import make_assignment
+from zoo.errors import InputError
+from zoo.networks.matching import SlackSoftmax, make_assignment
 from zoo.registry import AssignmentName, Mechanism
 
 
@@ -108,6 +109,23 @@ class SemanticBlock(nn.Module):
     def mixture(self, assignment: Tensor) -> Tensor:
         """Class vectors weighted by an assignment [N, C + 1, h, w], `none` last: [N, d, h, w]."""
         return F.conv2d(assignment[:, :-1], self.class_vectors()[:, :, None, None])
+
+    def fix_assignment(self) -> None:
+        """Move factors and offsets of the softmax into the keys, and freeze them: the assignment is then the softmax of
+        the patch logits themselves, with `none` at 0.
+
+        Raises:
+            InputError: the assignment is not the softmax with a slack.
+        """
+        assign, keys = self.assign, self.keys
+        if not (isinstance(assign, SlackSoftmax) and assign.none_logit == 0 and keys.bias is not None):
+            raise InputError("the slack loss needs assignment = softmax: the others have no entry for nothing")
+        with torch.no_grad():
+            keys.weight.mul_(assign.gamma[:, None, None, None])
+            keys.bias.mul_(assign.gamma).add_(assign.beta)
+            assign.gamma.fill_(1)
+            assign.beta.zero_()
+        assign.requires_grad_(False)
 
     def forward(self, x: Tensor, assignment: Tensor | None = None, source: Tensor | None = None) -> Tap:
         """Apply the block to features [N, d, h, w].

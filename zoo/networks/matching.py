@@ -47,6 +47,22 @@ class SlackSoftmax(nn.Module):
         return torch.cat([logits, none], dim=1).softmax(dim=1)
 
 
+class SoftMatching(nn.Module):
+    """Soft matching of K templates, in place of the BN-ReLU between two convolutions: responses [N, K, h, w] to shares.
+
+    The paper's second reading of its method: no batch statistics are used. Shares are multiplied by K, so that their
+    strength does not depend on the number of templates, as that of BN-ReLU does not.
+    """
+
+    def __init__(self, templates: int) -> None:
+        super().__init__()
+        self.assign = SlackSoftmax(templates)
+        self.templates = templates
+
+    def forward(self, responses: Tensor) -> Tensor:
+        return self.templates * self.assign(responses)[:, :-1]
+
+
 class BatchNormRelu(nn.Module):
     """ReLU(BN(a)), as in a convolution block, instead of the softmax; kept for comparison.
 

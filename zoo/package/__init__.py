@@ -10,6 +10,7 @@ speed.json          optional, from `zoo speed`
 map.png             optional, from `zoo patches`: a photograph overlaid with its semantic map, for the card
 entities.json       optional, from `zoo semantics --record`: recurring mixtures of classes, named in answers
 probe.json          optional, from `zoo probe --record`: whether the network uses its semantic block
+slack.json          optional, from `zoo slack --record`: whether `none` marks background
 serving.json        optional, from `zoo tune`
 """
 
@@ -38,6 +39,7 @@ SPEED_FILE = "speed.json"
 MAP_FILE = "map.png"
 ENTITIES_FILE = "entities.json"
 PROBE_FILE = "probe.json"
+SLACK_FILE = "slack.json"
 SERVING_FILE = "serving.json"
 
 ONNX_FILES: Mapping[Precision, str] = MappingProxyType(
@@ -47,7 +49,7 @@ ONNX_FILES: Mapping[Precision, str] = MappingProxyType(
 ANSWERING_FILES = (CONFIG_FILE, WEIGHTS_FILE, *ONNX_FILES.values(), ENTITIES_FILE)
 """Files that determine a model's outputs."""
 
-PUBLISHED_FILES = (*ANSWERING_FILES, METRICS_FILE, PARITY_FILE, PROBE_FILE, SPEED_FILE, MAP_FILE, CARD_FILE)
+PUBLISHED_FILES = (*ANSWERING_FILES, METRICS_FILE, PARITY_FILE, PROBE_FILE, SLACK_FILE, SPEED_FILE, MAP_FILE, CARD_FILE)
 """Files stored on the Hub: all but `serving.json`, which is specific to one machine."""
 
 NETWORK_FILES = (CONFIG_FILE, WEIGHTS_FILE)

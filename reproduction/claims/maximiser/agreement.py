@@ -1,10 +1,12 @@
 """Agreement of BN-ReLU's output with an assignment of the same patch, over the templates."""
 
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import softmax
-from scipy.stats import rankdata
+from scipy.special import entr, softmax
+from scipy.stats import ConstantInputWarning, spearmanrho
 
 from zoo.soft_maximiser import Assigned
 
@@ -52,8 +54,7 @@ def shares_of(passed: Floats) -> Floats:
 
 def effective_templates(passed: Floats) -> Floats:
     """Effective number of templates [...]: the exponential of the shares' entropy, 1 to K."""
-    shares = shares_of(passed)
-    return np.exp(-(shares * np.log(np.where(shares > 0, shares, 1))).sum(axis=-1))
+    return np.exp(entr(shares_of(passed)).sum(axis=-1))
 
 
 def fit(scores: Floats, passed: Floats) -> tuple[float, float]:
@@ -95,6 +96,5 @@ def _fit_temperature(scores: Floats, shares: Floats) -> float:
 
 def _rank_correlation(one: Floats, other: Floats) -> Floats:
     """Spearman's correlation along the last axis, ties at their mean rank; NaN where one is constant."""
-    ranks = [rankdata(values, axis=-1) for values in (one, other)]
-    first, second = (rank - rank.mean(axis=-1, keepdims=True) for rank in ranks)
-    return (first * second).sum(axis=-1) / np.sqrt((first**2).sum(axis=-1) * (second**2).sum(axis=-1))
+    with warnings.catch_warnings(category=ConstantInputWarning, action="ignore"):
+        return spearmanrho(one, other, axis=-1).statistic

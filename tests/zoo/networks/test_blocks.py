@@ -2,9 +2,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from zoo.errors import InputError
 from zoo.networks.blocks import AuxiliaryHead, ConvolutionBlock, EncodedHead, PassThrough, SemanticBlock, make_block
 from zoo.networks.matching import ASSIGNMENTS
-from zoo.registry import Mechanism
+from zoo.registry import AssignmentName, Mechanism
 
 CHANNELS, CLASSES = 16, 5
 
@@ -73,6 +74,28 @@ def test_all_classes_alike_add_nothing(x: Tensor) -> None:
 def test_the_keys_see_the_features_as_they_are_at_first(x: Tensor) -> None:
     block = SemanticBlock(CHANNELS, CLASSES)
     torch.testing.assert_close(block(x).patch_logits, block.keys(x))
+
+
+@pytest.mark.parametrize("concat", [False, True])
+def test_a_fixed_assignment_is_the_same_and_is_the_softmax_of_the_patch_logits(x: Tensor, concat: bool) -> None:
+    block = SemanticBlock(CHANNELS, CLASSES, concat=concat)
+    with torch.no_grad():
+        block.assign.gamma.uniform_(0.5, 2, generator=torch.Generator().manual_seed(1))
+        block.assign.beta.uniform_(-1, 1, generator=torch.Generator().manual_seed(2))
+    before = block(x)
+    block.fix_assignment()
+    after = block(x)
+    torch.testing.assert_close(after.assignment, before.assignment)
+    torch.testing.assert_close(after.features, before.features)
+    with_none = torch.cat([after.patch_logits, torch.zeros(2, 1, 7, 6)], dim=1)
+    torch.testing.assert_close(after.assignment, with_none.softmax(dim=1))
+    assert not any(weight.requires_grad for weight in block.assign.parameters())
+
+
+@pytest.mark.parametrize("assignment", ["softmax_no_slack", "bn_relu"])
+def test_an_assignment_without_slack_cannot_be_fixed(assignment: AssignmentName) -> None:
+    with pytest.raises(InputError, match="assignment = softmax"):
+        SemanticBlock(CHANNELS, CLASSES, assignment=assignment).fix_assignment()
 
 
 def test_the_concat_form_of_342_channels_appends_42() -> None:

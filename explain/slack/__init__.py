@@ -1,0 +1,1 @@
+"""Whether the slack marks patches that show no object: `zoo slack`."""
