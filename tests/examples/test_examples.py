@@ -47,6 +47,9 @@ def own_images(cifar: Path, tmp_path: Path) -> Path:
     return folder
 
 
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
+
 def test_each_is_tested() -> None:
     tested = Path(__file__).read_text()
     assert [script.name for script in EXAMPLES.glob("*.py") if f'run("{script.name}"' not in tested] == []
