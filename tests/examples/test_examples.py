@@ -19,6 +19,8 @@ from zoo.package import Package
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
 CAT, BIRD = ROOT / "tests/data/cat.jpg", ROOT / "tests/data/bird.png"
 
 
@@ -45,9 +47,6 @@ def own_images(cifar: Path, tmp_path: Path) -> Path:
         for index, data in enumerate(chosen):
             (folder / f"class {label}" / f"{index}.png").write_bytes(data)
     return folder
-
-
-pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 
 def test_each_is_tested() -> None:
