@@ -16,14 +16,12 @@ from serving_measured import (
     soak,
 )
 
-from serve.settings import QUEUE_PER_CORE, Settings
+from serve.settings import Settings
+from zoo.options import bounds_text, default_text
 from zoo.reporting import markdown
 
 NOT_MEASURED = "Not measured yet: `python benchmarks/{}`, then `make docs`."
 COMPARISON, SOAK = "serving.py", "soak.py"
-
-MACHINE_DEFAULTS = {"max_queue": f"{QUEUE_PER_CORE} per core"}
-"""Settings whose default depends on the machine."""
 
 
 def image() -> str:
@@ -149,15 +147,10 @@ def settings() -> str:
     """Every setting of the server."""
     rows = []
     for item in fields(Settings):
-        default = item.default
-        if item.name in MACHINE_DEFAULTS:
-            shown = MACHINE_DEFAULTS[item.name]
-        elif isinstance(default, tuple):
-            shown = ", ".join(f"`{one}`" for one in default)
-        else:
-            shown = f"`{default}`" if default not in ("", None) else ""
-        rows.append([f"`--{item.name.replace('_', '-')}`", f"`ZOO_{item.name.upper()}`", shown, item.metadata["help"]])
-    return markdown(["flag", "variable", "default", "meaning"], "llll", rows)
+        flag, variable = f"`--{item.name.replace('_', '-')}`", f"`ZOO_{item.name.upper()}`"
+        values = (f"`{one}`" if one else "" for one in (default_text(item), bounds_text(item)))
+        rows.append([flag, variable, *values, item.metadata["help"]])
+    return markdown(["flag", "variable", "default", "range", "meaning"], "lllll", rows)
 
 
 SERVING: dict[str, Callable[[], str]] = {

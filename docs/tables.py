@@ -71,7 +71,7 @@ def models_table() -> str:
                 _cell(measured, COMPARED, "ours int8", lambda row: f"{row['images_per_second']:.0f}"),
             ]
         )
-    headings = ["model", "accuracy, %", "patch accuracy, %", "parameters", "weights, MB", "1 image, ms"]
+    headings = ["model", "accuracy, %", "patch accuracy, %", "parameters", "weights, MB", "1 image, fp32, ms"]
     return markdown([*headings, "images/s, fp32", "images/s, int8"], "lrrrrrrr", rows)
 
 
@@ -131,7 +131,7 @@ def commands_table() -> str:
     commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     rows = []
     for package, extra in EXTRAS.items():
-        for name, command in sorted(commands.items(), key=lambda item: item[0] == "publish"):
+        for name, command in commands.items():
             if command.callback.__module__.partition(".")[0] == package:
                 sentence = command.help.partition("\n\n")[0].replace("\n", " ")
                 rows.append([f"`zoo {name}`", sentence, "" if name in WITHOUT_EXTRA else extra])

@@ -18,13 +18,17 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def export(
-    name: ModelArgument,
+    model: ModelArgument,
     output: Annotated[
-        Path | None, path_option("-o", "--output", help="Output file; by default, the one in the model directory.")
+        Path | None, path_option("-o", "--output", help="Output file.", show_default="in the model directory")
     ] = None,
     input_size: Annotated[
         int | None,
-        typer.Option(help="Height and width of the images in pixels, if not the model's own; requires --output."),
+        typer.Option(
+            help="Height and width of the images in pixels, at least 32; another than the model's own requires "
+            "--output.",
+            show_default="the model's own",
+        ),
     ] = None,
     precision: Annotated[
         Precision, typer.Option(help="Precision of weights and activations; fp16 is meant for GPUs, int8 for CPUs.")
@@ -32,15 +36,16 @@ def export(
     data: Annotated[
         Path | None,
         path_option(
-            help="Training images for calibration, required for int8 only: a folder of image files, or of Parquet "
-            "files."
+            help="Training images for calibration: a folder of image files, with its sub-folders, or of Parquet files "
+            "as on the Hub; of splits, only the training one is read. Required for int8, and refused otherwise; up to "
+            "1,024 images are used, without labels."
         ),
     ] = None,
 ) -> None:
     """Export a model to ONNX, for ONNX Runtime and the server.
 
-    Exports are reproducible byte for byte with the same versions of torch, onnx and onnxscript, so that parity.json
-    stays valid. If the new file differs, its records of the previous file are dropped, with a message.
+    The file is written into the model directory. The same versions of torch, onnx and onnxscript write the same bytes.
+    If they differ from those of a previous file, its results from `zoo verify` are removed, with a message.
     """
     with importing("export"):
         from export.onnx_file import OPSET, check_input_size, export_onnx
@@ -55,7 +60,7 @@ def export(
     from zoo.package import ONNX_FILES, PARITY_FILE, PUBLISHED_FILES
     from zoo.terminal import Terminal
 
-    package = open_model(name)
+    package = open_model(model)
     if output is None and input_size not in (None, package.config.input_size):
         raise InputError(
             f"--input-size {input_size}: the model directory only has ONNX files for the input size "
@@ -99,10 +104,14 @@ def export(
 
 
 def verify(
-    name: ModelArgument,
+    model: ModelArgument,
     data: Annotated[
         Path,
-        path_option(help="Folder of image files, or of Parquet files as on the Hub.", show_default=False),
+        path_option(
+            help="Images to compare on: a folder of image files, with its sub-folders, or of Parquet files as on the "
+            "Hub; without labels.",
+            show_default=False,
+        ),
     ],
     images: Annotated[int, typer.Option(min=1, help="Maximum number of images to compare.")] = 1000,
     precision: Annotated[
@@ -113,25 +122,33 @@ def verify(
         float | None,
         typer.Option(
             min=0,
-            help="Absolute tolerance; the limit on differences is atol + rtol x the output's largest magnitude.",
-            show_default="by precision and device",
+            help="Absolute tolerance: numbers may differ by atol + rtol x the largest magnitude of that output.",
+            show_default="fp32 0.0001, or 0.001 on CUDA; fp16 0.1; int8 100",
         ),
     ] = None,
     rtol: Annotated[
         float | None,
-        typer.Option(min=0, help="Relative tolerance.", show_default="by precision and device"),
+        typer.Option(
+            min=0,
+            help="Relative tolerance, of the largest magnitude.",
+            show_default="fp32 1e-05, or 0.0001 on CUDA; fp16 0.01; int8 1",
+        ),
     ] = None,
     agreement: Annotated[
         float | None,
         typer.Option(
             min=0,
             max=1,
-            help="Minimum share of images (and of patches, for index maps) with PyTorch's class.",
-            show_default="by precision",
+            help="Minimum share of images for which the most probable class is the same as in PyTorch; also of the "
+            "cells of a network's own maps of indices.",
+            show_default="fp32 0.999, fp16 0.99, int8 0.97",
         ),
     ] = None,
 ) -> None:
-    """Check a model's ONNX files against PyTorch, and record the result in the model directory."""
+    """Check a model's ONNX files against PyTorch, and record the result in its model directory.
+
+    If a check fails, its result is recorded too, and the exit status is 1.
+    """
     with importing("export"):
         from export.verify import measure_parity, require_parity
     from export.images import read_folder_pixels
@@ -141,7 +158,7 @@ def verify(
     from zoo.hub import open_model
     from zoo.terminal import Terminal
 
-    package = open_model(name)
+    package = open_model(model)
     if precision is None and (atol, rtol, agreement) != (None, None, None):
         raise InputError("--atol, --rtol and --agreement apply to a single precision; add --precision")
     precisions = (precision,) if precision else package.precisions or ("fp32",)
@@ -162,12 +179,13 @@ def verify(
 
 
 def compact(
-    name: ModelArgument,
+    model: ModelArgument,
     output: Annotated[Path, path_option("-o", "--output", help="New model directory.", show_default=False)],
 ) -> None:
-    """Write a copy with half-precision weights, at half the size.
+    """Write a copy of a model with half-precision weights, at half the size of single precision.
 
-    ONNX files and measurements are not copied: export and evaluate the copy.
+    The copy computes in single precision, with rounded weights, so its accuracy may differ a little. ONNX files and
+    measurements are not copied: export and evaluate the copy.
     """
     with importing("export"):
         from export.compact import compact as write
@@ -176,7 +194,7 @@ def compact(
     from zoo.package import WEIGHTS_FILE
     from zoo.terminal import Terminal
 
-    package = open_model(name)
+    package = open_model(model)
     with writing(output):
         new = write(package, output)
     before, after = ((model.path / WEIGHTS_FILE).stat().st_size / 1e6 for model in (package, new))

@@ -10,7 +10,7 @@ from zoo.networks.matching import SlackSoftmax
 class FoldedBlock(nn.Module):
     """`zoo.networks.blocks.SemanticBlock` for inference: maps features [N, d, h, w] to the same tap.
 
-    `none` is an additional template with score 0 and semantic vector 0, so that nothing is padded or sliced between
+    `none` is an additional template with score 0 and class vector 0, so that nothing is padded or sliced between
     keys and values. Consecutive 1x1 convolutions are merged: the pointwise half of the encoder into the keys, and the
     class vectors, which are constant, into the compression.
     """

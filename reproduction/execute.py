@@ -1,4 +1,4 @@
-"""Execution of a plan: a process per unfinished run, its probe, and the record of the results."""
+"""Execution of a plan: a process per unfinished run, its measurements, and the record of the results."""
 
 import json
 import os
@@ -24,9 +24,6 @@ TRAINER = (sys.executable, "-P", "-m", "zoo")
 
 OUTPUT_FILE = "output.log"
 """Output of a run, in its folder."""
-
-PROBED_IMAGES = 5000
-"""Number of images for measuring whether a network uses its semantic block."""
 
 POLL_SECONDS = 0.1
 
@@ -60,8 +57,10 @@ def state(run: Run, runs: Path, records: Path) -> State:
     """
     file = records / f"{run.name}.json"
     if file.exists():
-        run.check(read_record(file))
-        return "done"
+        record = read_record(file)
+        run.check(record)
+        if run.is_measured(record):
+            return "done"
     return "half-done" if (runs / run.name / CHECKPOINT_FILE).exists() else "to do"
 
 
@@ -142,8 +141,8 @@ class _Job:
     place: str
     """Position in the plan."""
     process: subprocess.Popen[bytes]
-    probing: bool = False
-    """Whether the network is trained and now being probed."""
+    remaining: Sequence[Sequence[str]]
+    """Arguments of the commands that follow this process."""
 
 
 @dataclass(slots=True)
@@ -173,7 +172,8 @@ class _Execution:
                 self.say(f"{place} failed: another process is working in {folder}")
                 return
             arguments = [*run.arguments(), "--run-folder", str(folder), "--device", self.device]
-            self.working.append(_Job(run, place, self._begin(arguments, log)))
+            measurements = run.measurements(f"local-dir:{folder / MODEL_FOLDER}")
+            self.working.append(_Job(run, place, self._begin(arguments, log), measurements))
         self.say(f"{place} {'resumes' if resumed else 'starts'}")
 
     def _begin(self, arguments: Sequence[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -187,13 +187,11 @@ class _Execution:
             start_new_session=True,
         )
 
-    def _probe(self, job: _Job) -> None:
-        """Measure whether the network trained by a run uses its semantic block."""
-        folder = self.runs / job.run.name
-        arguments = ["probe", f"local-dir:{folder / MODEL_FOLDER}", "--data", job.run.source, "--record"]
-        with (folder / OUTPUT_FILE).open("ab") as log:
-            process = self._begin([*arguments, "--images", str(PROBED_IMAGES)], log)
-        self.working.append(_Job(job.run, job.place, process, probing=True))
+    def _follow(self, job: _Job) -> None:
+        """Start the next command of a run."""
+        arguments, *remaining = job.remaining
+        with (self.runs / job.run.name / OUTPUT_FILE).open("ab") as log:
+            self.working.append(_Job(job.run, job.place, self._begin(arguments, log), remaining))
 
     def collect(self) -> None:
         """Write the records of runs that have ended."""
@@ -202,8 +200,8 @@ class _Execution:
             if self.stopping and job.process.returncode:
                 self.say(f"{job.place} stopped")
                 continue
-            if job.run.has_block and not job.probing and not job.process.returncode:
-                self._probe(job)
+            if job.remaining and not job.process.returncode:
+                self._follow(job)
                 continue
             try:
                 record = self._recorded(job)

@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from scipy.stats import t as student_t
 
@@ -23,15 +23,29 @@ HEADINGS = (
 )
 ALIGNMENT = "lrrrrrrrl"
 
+INTRODUCTION = (
+    "Each experiment compares arms that share a recipe and seeds. Differences are means of paired differences to the "
+    "reference arm over seeds, with 95% intervals of Student's t. Lambda is the weight of the patch loss; the two "
+    "columns about errors and predictions are results of `zoo probe`."
+)
+
+ABOUT_SLACK = (
+    "How well background and object separate (`zoo slack`), on held-out images shrunk to half their side and placed at "
+    "random on textures: the area under the ROC curve, cell by cell of the patch grid, of the share of `none` and of "
+    "1 - max p (0.5 is chance), and the mean share of `none` on the object and on the background."
+)
+SLACK_HEADINGS = ("arm", "seeds", "area, none", "area, 1 - max p", "none on object", "none on background")
+
 
 def experiment_sections(groups: Iterable[Group]) -> list[str]:
-    """Heading, question and table of every experiment, in Markdown.
+    """Introduction, then heading, question and table of every experiment, in Markdown.
 
     Arguments:
         groups: groups of records that were measured on held-out images.
     """
     records = {record.name: record for group in groups for record in group.records}
-    return [part for name, experiment in EXPERIMENTS.items() for part in _section(name, experiment, records)]
+    sections = (_section(name, experiment, records) for name, experiment in EXPERIMENTS.items())
+    return [INTRODUCTION, *(part for section in sections for part in section)]
 
 
 def _section(name: str, experiment: Experiment, records: dict[str, Record]) -> list[str]:
@@ -39,12 +53,29 @@ def _section(name: str, experiment: Experiment, records: dict[str, Record]) -> l
     found = [record for arm in by_arm.values() for record in arm.values()]
     images = f", {found[0].training.images:,} training and {found[0].score.images:,} held-out images" if found else ""
     about = (
-        f"{experiment.question} {experiment.data}{images}; `zoo reproduce --experiment {name}`. Differences "
-        f"are to the arm *{experiment.against}*: means of paired differences over seeds, with 95% intervals of "
-        "Student's t."
+        f"{experiment.question} Data: {experiment.data}{images}. Reference: *{experiment.against}*. Command: "
+        f"`zoo reproduce --experiment {name}`."
     )
     rows = [_row(arm, by_arm[arm.title], by_arm[experiment.against]) for arm in experiment.arms]
-    return [f"### {experiment.title}", about, markdown(HEADINGS, ALIGNMENT, rows)]
+    tables = [markdown(HEADINGS, ALIGNMENT, rows)]
+    if experiment.measures_slack:
+        tables += [ABOUT_SLACK, markdown(SLACK_HEADINGS, "lrrrrr", _slack_rows(by_arm))]
+    return [f"### {experiment.title}", about, *tables]
+
+
+def _slack_rows(by_arm: Mapping[str, Mapping[int, Record]]) -> list[list[str]]:
+    """Means over the seeds, one row per arm."""
+    rows = []
+    for title, records in by_arm.items():
+        found = [record.slack["textures"] for record in records.values() if "textures" in record.slack]
+        columns = [
+            [one.none[0] for one in found],
+            [one.doubt[0] for one in found],
+            [one.none_on_object for one in found],
+            [one.none_on_background for one in found],
+        ]
+        rows.append([title, str(len(found)), *(shown_mean(values, decimals=3) for values in columns)])
+    return rows
 
 
 def _of_arm(experiment: Experiment, arm: Arm, records: dict[str, Record]) -> dict[int, Record]:

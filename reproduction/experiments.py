@@ -44,11 +44,22 @@ class Experiment:
     """Share of the training split to hold out and measure on; the test split is not used."""
     seeds: int = 1
     """Default number of seeds."""
+    measures_slack: bool = False
+    """Whether `zoo slack` measures the trained networks."""
 
     def run(self, arm: Arm, seed: int, source: str | None = None) -> Run:
         """Run of an arm with a seed."""
         changes = tuple(sorted({**dict(self.changes), **dict(arm.changes)}.items()))
-        return Run(arm.variant, source or self.data, self.recipe_name, changes, seed, self.hold_out, self.limit)
+        return Run(
+            variant=arm.variant,
+            source=source or self.data,
+            recipe_name=self.recipe_name,
+            changes=changes,
+            seed=seed,
+            hold_out=self.hold_out,
+            limit=self.limit,
+            measures_slack=self.measures_slack,
+        )
 
     def plan(self, seeds: int | None = None, source: str | None = None) -> list[Run]:
         """All runs, the first seed of every arm before the second of any.
@@ -84,7 +95,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
     {
         "feedback": on_few_images(
             title="What does the feedback add to the supervision?",
-            question="Controls that the paper's table lacks, with overfitting: few images, no augmentation.",
+            question="Controls that the paper lacks. With few images and no augmentation, the networks overfit.",
             arms=(
                 Arm("plain", "wrn16"),
                 Arm("aux", "wrn16-aux"),
@@ -105,23 +116,44 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
         ),
         "block": on_few_images(
             title="Which settings make the block help?",
-            question="Settings of the supervision, the interchanges and the assignment, changed one at a time.",
+            question="Settings of patch supervision, interchange and assignment, changed one at a time.",
             arms=(
                 Arm("aux", "wrn16-aux"),
                 Arm("ours", "wrn16-ours"),
                 *(Arm(f"ours, lambda {value}", "wrn16-ours", (("patch_weight", value),)) for value in (0.05, 0.1, 0.5)),
-                Arm("ours, lambda falling over the last half", "wrn16-ours", (("patch_weight_fall", 0.5),)),
+                Arm("ours, lambda falling to 0 over the last half", "wrn16-ours", (("patch_weight_fall", 0.5),)),
                 *(Arm(f"ours, interchange {value}", "wrn16-ours", (("interchange", value),)) for value in (0.05, 0.25)),
                 Arm("ours, no slack", "wrn16-ours", (("assignment", "softmax_no_slack"),)),
             ),
             against="ours",
             seeds=2,
         ),
+        "softmax": on_few_images(
+            title="Can a softmax with a slack replace BN-ReLU?",
+            question="The plain network, and the same network with a softmax after each of its eight 3x3 convolutions.",
+            arms=(Arm("BN-ReLU", "rn26"), Arm("softmax with slack", "rn26-softmax")),
+            against="BN-ReLU",
+            seeds=4,
+        ),
+        "slack": on_few_images(
+            title="Does a patch loss with a slack mark background?",
+            question="The paper's patch loss and the slack loss, each with and without canvases.",
+            arms=(
+                Arm("ours", "wrn16-ours"),
+                Arm("ours, canvases", "wrn16-ours", (("canvas", 0.5),)),
+                Arm("ours, slack loss", "wrn16-ours", (("patch_loss", "slack"),)),
+                Arm("ours, slack loss, canvases", "wrn16-ours", (("canvas", 0.5), ("patch_loss", "slack"))),
+                Arm("aux, slack loss, canvases", "wrn16-aux", (("canvas", 0.5), ("patch_loss", "slack"))),
+            ),
+            against="ours, canvases",
+            seeds=3,
+            measures_slack=True,
+        ),
         "tricks": Experiment(
             title="How much does each trick of the recipe help?",
-            question="The recipe, and the recipe with one field changed.",
+            question="The recipe as it is, and with one field changed.",
             arms=(
-                Arm("as it is", "wrn16-ours"),
+                Arm("unchanged", "wrn16-ours"),
                 Arm("no growth", "wrn16-ours", (("growth", (1.0,)),)),
                 Arm("alternating flips", "wrn16-ours", (("flip", "alternating"),)),
                 Arm("label smoothing 0.1", "wrn16-ours", (("label_smoothing", 0.1),)),
@@ -130,7 +162,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
                 Arm("cutout 8", "wrn16-ours", (("cutout", 8),)),
                 Arm("mixup 0.2", "wrn16-ours", (("mixup", 0.2),)),
             ),
-            against="as it is",
+            against="unchanged",
             recipe_name="fast",
         ),
     }
@@ -170,4 +202,9 @@ def plan_experiments(names: list[str], seeds: int | None, sources: list[str]) ->
             f"no chosen experiment uses {', '.join(sorted(unused))}; they use "
             f"{', '.join(sorted({one.data for one in chosen} & set(DATA_SETS)))}"
         )
-    return list(dict.fromkeys(run for one in chosen for run in one.plan(seeds, by_name.get(one.data))))
+    runs: dict[str, Run] = {}
+    for one in chosen:
+        for run in one.plan(seeds, by_name.get(one.data)):
+            if run.name not in runs or run.measures_slack:
+                runs[run.name] = run
+    return list(runs.values())

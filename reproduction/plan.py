@@ -17,6 +17,9 @@ FAMILIES = (("rn26", "rn26-aux", "rn26-ours"), ("wrn16", "wrn16-aux", "wrn16-our
 Change = tuple[str, Any]
 """A field of the recipe and its new value."""
 
+PROBED_IMAGES = 5000
+"""Number of images for measuring whether a network uses its semantic block."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -33,6 +36,8 @@ class Run:
     """Share of the training split to hold out and measure on instead of the test split; 0 for none."""
     limit: int | None = None
     """Limit on the number of training images; None for all."""
+    measures_slack: bool = False
+    """Whether `zoo slack` measures the trained network."""
 
     @property
     def data(self) -> str:
@@ -68,6 +73,16 @@ class Run:
     def has_block(self) -> bool:
         """Whether the network has a semantic block, used or not."""
         return info(self.variant).has_block
+
+    def measurements(self, model: str) -> list[list[str]]:
+        """Arguments of the commands `zoo` that measure the trained network, in order."""
+        common = [model, "--data", self.source, "--record"]
+        probe = [["probe", *common, "--images", str(PROBED_IMAGES)]] if self.has_block else []
+        return [*probe, *([["slack", *common]] if self.measures_slack else [])]
+
+    def is_measured(self, record: Record) -> bool:
+        """Whether a record has all measurements of this run."""
+        return bool(record.slack) or not self.measures_slack
 
     def check(self, record: Record) -> None:
         """Check that a record belongs to this run.

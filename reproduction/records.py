@@ -281,12 +281,12 @@ def mean_and_deviation(values: list[float]) -> tuple[float, float | None]:
     return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
 
 
-def shown_mean(values: list[float], sign: str = "") -> str:
+def shown_mean(values: list[float], sign: str = "", decimals: int = 2) -> str:
     """Mean ± standard deviation; without the deviation for a single value."""
     if not values:
         return ""
     mean, deviation = mean_and_deviation(values)
-    return f"{mean:{sign}.2f}" + ("" if deviation is None else f" ± {deviation:.2f}")
+    return f"{mean:{sign}.{decimals}f}" + ("" if deviation is None else f" ± {deviation:.{decimals}f}")
 
 
 def linked_logs(records: Iterable[Record]) -> str:

@@ -9,13 +9,9 @@ from zoo.options import ModelArgument, with_options
 from zoo.package import SERVING_FILE, SPEED_FILE, Package
 from zoo.runtime import Device, Precision
 
-DeviceOption = Annotated[Device, typer.Option(help="Device to compute on.")]
-ThreadsOption = Annotated[
-    int,
-    typer.Option(min=0, max=MAX_THREADS, help="CPU threads; 0 for one per core. Use the same number with `zoo serve`."),
-]
-SecondsOption = Annotated[
-    float, typer.Option(min=0, max=DAY, help="Seconds to measure each setting, or file, at each batch size.")
+DeviceOption = Annotated[
+    Device,
+    typer.Option(help="Device to compute on; auto is the GPU if there is one, and cuda fails without one."),
 ]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Measure only; write nothing.")]
 
@@ -29,7 +25,11 @@ def add_commands(app: typer.Typer) -> None:
 
 @with_options(Settings, environment=ENVIRONMENT_PREFIX)
 def serve(settings: Settings) -> None:
-    """Serve models over HTTP: POST /classify, POST /patch-semantics and more; /docs lists all endpoints."""
+    """Serve models over HTTP: POST /classify, POST /patch-semantics and more; /docs lists all endpoints.
+
+    A server has one or more processes. Environment variables also set the options; in one with several values, these
+    are separated by spaces.
+    """
     from serve.process.supervisor import run
 
     run(settings)
@@ -40,19 +40,30 @@ def tune(
     precision: Annotated[
         Precision | None,
         typer.Option(
-            help="Precision to tune and then serve; it is not chosen by measuring.",
-            show_default="the current one, or fp32",
+            help="Precision of the ONNX file to tune, which the server then uses; the other precisions are only "
+            "compared.",
+            show_default="the one saved before, or fp32",
         ),
     ] = None,
     device: DeviceOption = "auto",
-    threads: ThreadsOption = 0,
+    threads: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=MAX_THREADS,
+            help="CPU threads; 0 for one per core. The options apply to a server with the same --threads, however many "
+            "processes it has.",
+        ),
+    ] = 0,
     batch: Annotated[
         int, typer.Option(min=2, max=BATCH_LIMIT, help="Size of the large batch; the small batch is a single image.")
     ] = MAX_BATCH,
-    seconds: SecondsOption = 1.0,
+    seconds: Annotated[
+        float, typer.Option(min=0, max=DAY, help="Seconds to measure each setting at each of the two batch sizes.")
+    ] = 1.0,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Find the fastest runtime options for a model on this machine, and save them in the model directory."""
+    """Find the fastest runtime options for a model on this machine, and save them in its model directory."""
     from serve.tuning.report import describe_choice, summary_table, trials_table
     from serve.tuning.tune import tune as find
     from serve.tuning.tune import write
@@ -84,11 +95,13 @@ def tune(
 def speed(
     model: ModelArgument,
     device: DeviceOption = "auto",
-    threads: ThreadsOption = 0,
-    seconds: SecondsOption = 3.0,
+    threads: Annotated[int, typer.Option(min=0, max=MAX_THREADS, help="CPU threads; 0 for one per core.")] = 0,
+    seconds: Annotated[
+        float, typer.Option(min=0, max=DAY, help=f"Seconds to measure each file, for batches of 1 and {MAX_BATCH}.")
+    ] = 3.0,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Measure the inference speed of each of a model's ONNX files on this machine, for its model card."""
+    """Measure the speed of a model's ONNX files on this machine, and save it in its model directory and card."""
     from serve.tuning.speed import measure_speed
     from zoo.package.card import write_card
     from zoo.package.timings import write_speed

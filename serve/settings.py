@@ -37,25 +37,9 @@ class Settings:
 
     model: tuple[str, ...] = option(
         (DEFAULT_MODEL,),
-        "Model to serve (repeatable): VARIANT, VARIANT.DATA, local-dir:PATH or hf-hub:ORG/NAME@REVISION. The first is "
-        "the default for requests that name none.",
-    )
-    host: str = option("127.0.0.1", "Address to listen on; 0.0.0.0 for every network interface.")
-    port: int = option(8000, "Port to listen on.", least=0, most=65_535)
-    root_path: str = option(
-        "", "Path prefix under which a proxy exposes the server, such as /zoo, whether or not the proxy strips it."
-    )
-    processes: int = option(
-        0,
-        "Worker processes, each with its own copy of the models; 0 for one per core (at most 8), or one on CUDA.",
-        least=0,
-        most=256,
-    )
-    device: Device = option(
-        "auto", "Device to compute on: auto, cpu, or cuda, with which the server does not start if there is no GPU."
-    )
-    threads: int = option(
-        0, "CPU threads for inference, shared by all processes; 0 for one per core.", least=0, most=MAX_THREADS
+        "Model to serve (repeatable): VARIANT, VARIANT.DATA, local-dir:PATH or hf-hub:ORG/NAME@REVISION; see "
+        "`zoo --help`. The first is the default for requests that name none.",
+        group="Models and machine",
     )
     precision: Literal["auto", Precision] = option(
         "auto",
@@ -68,10 +52,28 @@ class Settings:
     )
     model_memory_mb: float = option(
         0.0,
-        "Memory budget of the loaded models of all processes together, in MB; the least recently used are unloaded to "
-        "make room. 0 for no limit.",
+        "Memory for the loaded models of the whole server, in MB (10^6 bytes), of which each process has an equal "
+        "part; the least recently used are unloaded to make room. 0 for no limit.",
         least=0,
     )
+    device: Device = option(
+        "auto", "Device to compute on; auto is the GPU if there is one, and cuda fails without one."
+    )
+    processes: int = option(
+        0,
+        "Server processes, each with its own copy of the models; 0 for one per core (at most 8) on the CPU, or one on "
+        "CUDA.",
+        least=0,
+        most=256,
+    )
+    threads: int = option(
+        0,
+        "CPU threads for inference in the whole server, divided among the batches that its processes compute at the "
+        "moment; 0 for one per core.",
+        least=0,
+        most=MAX_THREADS,
+    )
+    workers: int = option(1, "Batches of one model that each process computes at once.", least=1, most=MAX_THREADS)
     max_batch: int = option(MAX_BATCH, "Maximum number of images in a batch.", least=1, most=BATCH_LIMIT)
     max_wait_ms: float = option(
         5.0,
@@ -79,12 +81,52 @@ class Settings:
         least=0,
         most=1000 * DAY,
     )
-    workers: int = option(1, "Batches of one model that a process computes concurrently.", least=1, most=MAX_THREADS)
+    decode_threads: int = option(
+        0,
+        "Images that each process decodes at once, each with up to 8 bytes per pixel (400 MB at the default "
+        "--max-pixels); 0 for its part of the cores, at least 2.",
+        least=0,
+        most=MAX_THREADS,
+    )
+    host: str = option(
+        "127.0.0.1", "Address to listen on; 0.0.0.0 for every network interface.", group="Address and stopping"
+    )
+    port: int = option(8000, "Port to listen on; 0 for any that is free.", least=0, most=65_535)
+    root_path: str = option(
+        "", "Path prefix under which a proxy exposes the server, such as /zoo, whether or not the proxy strips it."
+    )
+    notice_seconds: float = option(
+        0.0,
+        "Seconds in which the server still accepts requests after a stop signal (SIGTERM or Ctrl-C), with /readyz at "
+        "503, so that load balancers notice.",
+        least=0,
+        most=DAY,
+    )
+    drain_seconds: float = option(
+        8.0,
+        "Seconds, after those of --notice-seconds, in which requests in flight may finish before they are dropped.",
+        least=0,
+        most=DAY,
+    )
     max_queue: int = option(
-        QUEUE_PER_CORE * cores(), "Maximum number of images in flight; further requests are refused with 429.", least=1
+        QUEUE_PER_CORE * cores(),
+        "Maximum number of images in flight in the whole server; further requests get 429.",
+        least=1,
+        shown=f"{QUEUE_PER_CORE} per core",
+        group="Limits",
     )
     max_queue_bytes: int = option(
-        256 * 2**20, "Maximum bytes of request bodies in flight; further requests are refused with 429.", least=1
+        256 * 2**20,
+        "Maximum bytes of request bodies in flight in the whole server; further requests get 429.",
+        least=1,
+    )
+    max_body_bytes: int = option(32 * 2**20, "Maximum bytes of a request body; a larger one gets 413.", least=1)
+    max_files: int = option(32, "Maximum number of images in a request; more get 413.", least=1)
+    max_pixels: int = option(
+        MAX_PIXELS,
+        "Maximum number of pixels of an image, width times height; a larger one gets 413.",
+        least=1,
+        most=PILLOW_MAX_PIXELS,
     )
     upload_seconds: float = option(30.0, "Time limit for receiving a request body, in seconds; then 408.", most=DAY)
     deadline_ms: float = option(
@@ -92,50 +134,8 @@ class Settings:
         "Time limit for the response once the request body has arrived, in milliseconds; then 504.",
         most=1000 * DAY,
     )
-    max_body_bytes: int = option(32 * 2**20, "Maximum size of a request body, in bytes.", least=1)
-    max_pixels: int = option(MAX_PIXELS, "Maximum width x height of an image.", least=1, most=PILLOW_MAX_PIXELS)
-    max_files: int = option(32, "Maximum number of images in a request.", least=1)
-    notice_seconds: float = option(
-        0.0,
-        "How long the server still accepts requests after a stop signal, while /readyz reports 503, in seconds.",
-        least=0,
-        most=DAY,
-    )
-    drain_seconds: float = option(
-        8.0, "How long requests in flight may take to finish after that, in seconds.", least=0, most=DAY
-    )
-    decode_threads: int = option(
-        0,
-        "Images that a process decodes concurrently, each of which may need up to 400 MB (a PNG of the maximum size); "
-        "0 for its share of the cores, at least 2.",
-        least=0,
-        most=MAX_THREADS,
-    )
-    log_format: LogFormat = option("text", "Log format: text, or json for one JSON object per line.")
-    log_level: LogLevel = option("info", "Minimum level of logged records: debug, info, warning or error.")
-    api_keys_file: str | None = option(
-        None, "File with one API key per line, NAME:KEY or KEY; requests must send one. Reloaded when it changes."
-    )
-    api_keys: tuple[str, ...] = option(
-        (),
-        "API key, as in that file (repeatable). Command lines are visible to other users; prefer the environment "
-        "variable or a file.",
-    )
-    rate_limit: float = option(
-        0.0,
-        "Requests per second for each name of API keys, or for each address if there are no keys; then 429. 0 for no "
-        "limit.",
-        least=0,
-    )
-    rate_burst: int = option(0, "Requests that --rate-limit allows at once; 0 for one second's worth.", least=0)
-    cors_origin: tuple[str, ...] = option(
-        (), "Origin whose pages may call the server, such as https://example.org (repeatable); * for all."
-    )
-    trusted_proxy: tuple[str, ...] = option(
-        ("127.0.0.1", "::1"), "Address or network of a proxy whose X-Forwarded-For header is trusted (repeatable)."
-    )
     max_head_bytes: int = option(
-        16 * 2**10, "Maximum size of the URL, and of the headers, in bytes; then 414 or 431.", least=256
+        16 * 2**10, "Maximum bytes of the URL, and of all headers; beyond it 414 or 431.", least=256
     )
     header_seconds: float = option(
         10.0, "Time limit for receiving the request headers, in seconds; then the connection is closed.", most=DAY
@@ -144,8 +144,39 @@ class Settings:
         5, "Time after which a connection without a further request is closed, in seconds.", least=1, most=DAY
     )
     max_connections: int = option(
-        1000, "Maximum number of open connections; beyond it, the longest idle ones are closed.", least=1
+        1000,
+        "Maximum number of open connections of the whole server, of which each process has an equal part; beyond it, "
+        "those idle longest are closed.",
+        least=1,
     )
+    api_keys_file: str | None = option(
+        None,
+        "File with one API key per line, NAME:KEY or KEY, reloaded when it changes. Requests send a key as "
+        "`Authorization: Bearer KEY` or `X-API-Key: KEY`. Without any keys, the server is open to everyone.",
+        group="Access",
+    )
+    api_keys: tuple[str, ...] = option(
+        (),
+        "API key, as in that file (repeatable). Command lines are visible to other users; prefer the environment "
+        "variable or a file.",
+    )
+    rate_limit: float = option(
+        0.0,
+        "Requests per second, in the whole server, with the keys of one name (a KEY without NAME counts alone), or "
+        "from one address if there are no keys; then 429. 0 for no limit.",
+        least=0,
+    )
+    rate_burst: int = option(
+        0, "Requests that --rate-limit allows at once after a pause; 0 for its value, rounded up.", least=0
+    )
+    cors_origin: tuple[str, ...] = option(
+        (), "Origin whose pages may call the server, such as https://example.org (repeatable); * for all."
+    )
+    trusted_proxy: tuple[str, ...] = option(
+        ("127.0.0.1", "::1"), "Address or network of a proxy whose X-Forwarded-For header is trusted (repeatable)."
+    )
+    log_format: LogFormat = option("text", "Log format: text, or json for one JSON object per line.", group="Logging")
+    log_level: LogLevel = option("info", "Minimum level of logged records: debug, info, warning or error.")
 
     @property
     def decoders(self) -> int:

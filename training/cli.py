@@ -10,8 +10,10 @@ from training import recipes
 from training.recipe import Recipe
 from zoo.errors import InputError
 from zoo.extras import require
-from zoo.options import Data, ModelArgument, RecordOption, path_option, with_changes
+from zoo.options import SPLITS, Data, ModelArgument, RecordOption, path_option, with_changes
 from zoo.package.metrics import DEFAULT_SPLIT
+
+DEFAULT_RECIPE = "fast"
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -20,19 +22,24 @@ def add_commands(app: typer.Typer) -> None:
     app.command("eval")(evaluate)
 
 
-@with_changes(Recipe)
+@with_changes(Recipe, recipes.RECIPES, DEFAULT_RECIPE)
 def train(
     changes: dict[str, Any],
     variant: Annotated[str, typer.Argument(help="Variant, as in `zoo list`.", show_default=False)],
     data: Data = "cifar10",
     recipe: Annotated[
-        str, typer.Option(help=f"Recipe: {', '.join(recipes.RECIPES)}; other options override it.")
-    ] = "fast",
+        str,
+        typer.Option(
+            help="Defaults of the recipe options below: paper (for the paper's table, on a GPU), fast (the most "
+            "accuracy for a short time), finetune (from the released model, for your own images) or smoke (as a check)."
+        ),
+    ] = DEFAULT_RECIPE,
     hold_out: Annotated[
         float,
         typer.Option(
-            help="Share of the training images to hold out and measure on instead of the test split. 0 holds out "
-            "none, or 0.1 if there is neither a test nor a validation split."
+            help="Share, from 0 to below 1, of the training images that are not trained on, but measured at the end "
+            "instead of the test split, as by `zoo eval --split held-out`.",
+            show_default="0, or 0.1 if the data has neither a test nor a validation split",
         ),
     ] = 0.0,
     unreadable: Annotated[
@@ -40,13 +47,21 @@ def train(
     ] = "stop",
     run: Annotated[
         Path | None,
-        path_option("--run-folder", help="Directory for checkpoint and log.", show_default="runs/VARIANT.DATA"),
+        path_option(
+            "--run-folder",
+            help="Folder of the run, for checkpoint and log; DATA is the last part of --data.",
+            show_default="runs/VARIANT.DATA",
+        ),
     ] = None,  # not `--run`, which torchrun would parse as an abbreviation of its own option
     out: Annotated[Path | None, path_option(help="Model directory to write.", show_default="RUN-FOLDER/model")] = None,
     device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda or cuda:N.")] = "auto",
     workers: Annotated[
         int | None,
-        typer.Option(help="Processes for decoding images that do not fit in memory.", show_default="one per core"),
+        typer.Option(
+            help="Processes that decode images that do not fit in memory; 0 for none.",
+            min=0,
+            show_default="one per core",
+        ),
     ] = None,
     compiled: Annotated[
         bool,
@@ -55,13 +70,17 @@ def train(
     limit: Annotated[
         int | None,
         typer.Option(
-            help="Train on a random sample of this many images, the same for every --seed.", show_default="all"
+            min=1,
+            help="Train on a random sample of this many images, the same for every --seed.",
+            show_default="all",
         ),
     ] = None,
 ) -> None:
     """Train a variant and write its model directory; interrupted runs resume.
 
-    The same command works under `torchrun`, on several GPUs and machines.
+    The same command resumes an interrupted run, and ends with the same weights as without the interruption (bit for bit
+    on a CPU). A folder belongs to one run: with other data or another recipe, the command fails; choose another
+    --run-folder, or delete the folder to start over. It also works under `torchrun`, on several GPUs and machines.
     """
     chosen = replace(recipes.get(recipe), **changes)
     require("train")
@@ -94,19 +113,22 @@ def evaluate(
     split: Annotated[
         str | None,
         typer.Option(
-            help="Split to measure: test, validation, train, or held-out (images held out of the training split).",
+            help=f"Split to measure: {SPLITS}, or train.",
             show_default=DEFAULT_SPLIT,
         ),
     ] = None,
     through: Annotated[
-        str, typer.Option(help="Runtime: torch, onnx, onnx-fp16, onnx-int8, or the URL of a running server.")
+        str,
+        typer.Option(
+            help="Runtime: torch, onnx (fp32), onnx-fp16, onnx-int8, or the URL of a running server that serves MODEL."
+        ),
     ] = "torch",
     limit: Annotated[
-        int | None, typer.Option(help="Number of randomly chosen images to measure.", show_default="all")
+        int | None, typer.Option(min=1, help="Number of randomly chosen images to measure.", show_default="all")
     ] = None,
     record: RecordOption = False,
 ) -> None:
-    """Measure a model's accuracy through PyTorch, ONNX Runtime or a running server."""
+    """Measure a model's accuracy through PyTorch, ONNX Runtime or a running server (--record keeps it)."""
     require("train")
     from training.data.data_set import data_set_name
     from training.data.model_split import ModelData

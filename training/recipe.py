@@ -33,12 +33,12 @@ class Recipe:
     Named recipes are in `training.recipes`; each field can be changed on the command line.
     """
 
-    epochs: int = option(10, "Number of passes over the training images.")
-    batch_size: int = option(128, "Images per step, over all processes.")
+    epochs: int = option(10, "Number of passes over the training images.", group="Recipe: optimisation")
+    batch_size: int = option(128, "Images per step, of all processes together; at most the number of training images.")
     peak_learning_rate: float = option(0.15, "Highest learning rate of the one-cycle schedule.")
     warmup: float = option(
         0.25,
-        "Share of the steps in which the learning rate rises; afterwards it falls along a cosine.",
+        "Share of all steps in which the learning rate rises; afterwards it falls along a cosine.",
         least=0,
         below=1,
     )
@@ -50,16 +50,23 @@ class Recipe:
     ema_decay: float = option(
         0.0, "Decay per step of the moving average of the weights; 0 for no average.", least=0, below=1
     )
-    label_smoothing: float = option(0.0, "Share of each label that is spread over all classes.", least=0, below=1)
-    balance: bool = option(False, "Weight classes by the inverse of their number of images.")
+    label_smoothing: float = option(
+        0.0, "Share of each label that is spread evenly over all classes.", least=0, below=1
+    )
+    balance: bool = option(False, "Weight the loss of each class by the inverse of its number of images.")
     patch_weight: float = option(
         0.25,
-        "Lambda, the patch loss's share of the loss, for -aux and -ours (not given in the paper).",
+        "Lambda in the loss of -aux and -ours: (1 - lambda) x image loss + lambda x mean loss of the patches. The "
+        "patch loss compares each patch's classes with the image's label. The paper does not give its value.",
         least=0,
         below=1,
+        group="Recipe: semantic block",
     )
     patch_weight_fall: float = option(
-        0.0, "Last share of the steps, over which lambda falls linearly to 0; 0 keeps it constant.", least=0, most=1
+        0.0,
+        "Share of all steps, at the end, in which lambda falls linearly to 0; 0 keeps it constant.",
+        least=0,
+        most=1,
     )
     patch_loss: PatchLossName = option(
         "paper",
@@ -73,16 +80,17 @@ class Recipe:
     )
     interchange: float = option(
         0.1,
-        "Share of images that get another image's assignment and part of its label, so that the network learns to use "
-        "the block.",
+        "Share of the images of -ours whose assignment (the shares of the classes in each patch) is replaced by "
+        "another image's, so that the network learns to use it; 0 for none.",
         least=0,
         below=1,
     )
-    interchanged_label: float = option(
-        0.25, "For these images, the other image's share of the label.", least=0, below=1
-    )
+    interchanged_label: float = option(0.25, "Share of the other image in the label of these images.", least=0, below=1)
     assignment: AssignmentName = option(
-        "softmax", "How the semantic block assigns patches to classes; softmax_no_slack and bn_relu are for comparison."
+        "softmax",
+        "How the block computes the shares of the classes in a patch: softmax over the classes and `none`, the share "
+        "that matches no class. For comparison: softmax_no_slack, without `none`; bn_relu, batch normalisation and "
+        "ReLU.",
     )
     templates: int = option(
         1,
@@ -92,17 +100,20 @@ class Recipe:
     )
     input_size: int = option(
         0,
-        "Side of the network's input in pixels, four times that of the patch grid; 0 for the images' median short "
-        "side, "
-        "from 32 to 96.",
+        "Height and width of the network's input in pixels, at least 32; a patch is 4 x 4 of them. 0 for the median "
+        "short side of the images, limited to 32 to 96.",
         least=0,
+        group="Recipe: images",
     )
     growth: tuple[float, ...] = option(
-        (1.0,), "Image size as a share of the input size (repeatable, ascending to 1, for equal parts of the epochs)."
+        (1.0,),
+        "Image size as a share of the input size in each of several equal parts of the epochs: repeatable, ascending "
+        "to 1, as in --growth 0.5 --growth 1.",
     )
     crop_padding: int = option(
         4,
-        "Reflected padding in pixels for random crops of images held in memory; others get random resized crops.",
+        "Padding in pixels, by reflection, for random crops. Images too large or too many to be held in memory get "
+        "random resized crops instead.",
         least=0,
     )
     flip: Flip = option("random", "Horizontal flips: none, random, or alternating (each image in every other epoch).")
@@ -118,11 +129,15 @@ class Recipe:
     cutmix: float = option(
         0.0, "Share of the images with a rectangle of another image, whose patches have its label.", least=0, most=1
     )
-    precision: TrainingPrecision = option("bf16", "Precision; bf16 uses autocast, with weights and losses in fp32.")
-    start_from: str = option(
-        "", "Model to start from, or `released` for the one that the variant's name means; random weights if empty."
+    precision: TrainingPrecision = option(
+        "bf16", "Precision; bf16 uses autocast, with weights and losses in fp32.", group="Recipe: run"
     )
-    seed: int = option(0, "Seed of the weights, the order of the images and their augmentation.", least=0)
+    start_from: str = option(
+        "",
+        "Model of this variant whose weights to start from, in any form that `zoo --help` lists, or `released` for the "
+        "model called VARIANT. Without one, the weights are random.",
+    )
+    seed: int = option(0, "Seed of random weights, the order of the images and their augmentation.", least=0)
 
     def __post_init__(self) -> None:
         require_bounds(self)

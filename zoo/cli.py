@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 
 from zoo.errors import MissingDependencyError, ZooError, reason_of
+from zoo.help import WIDTH, WORDS, Command, Program, write_definitions, write_options
 from zoo.hub import DEFAULT_MODEL
 from zoo.hub.cli import publish
-from zoo.options import AsJson, Image, Images, Model, TopK, path_option
+from zoo.options import AsJson, Image, Images, Model, path_option
 
 if TYPE_CHECKING:
     from zoo.package import Package
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 _broken: dict[str, str] = {}
 """Packages whose commands could not be added, with the reason."""
+
+_ORDER = ("training", "export", "serve", "explain", "reproduction")
+"""Order of the packages in the help; others follow."""
 
 
 class Commands(TyperGroup):
@@ -32,12 +36,19 @@ class Commands(TyperGroup):
             # The names of its commands are unknown, as only the package itself defines them.
             anything = {"ignore_unknown_options": True, "allow_extra_args": True}
             help_ = f"(unavailable, as the package cannot be imported: {reason})"
-            self.add_command(TyperCommand(package, callback=_refuse_broken, context_settings=anything, help=help_))
+            self.add_command(Command(package, callback=_refuse_broken, context_settings=anything, help=help_))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if _broken and self.get_command(ctx, args[0]) is None:
             _refuse_broken(args[0])
         return super().resolve_command(ctx, args)
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write options, commands with their whole first sentences, and the words that all of them use."""
+        write_options(self, ctx, formatter)
+        sentences = ((name, (command.help or "").partition("\n\n")[0]) for name, command in self.commands.items())
+        write_definitions(formatter, "Commands", sentences)
+        write_definitions(formatter, "Words in the help of commands", WORDS.items())
 
 
 def _refuse_broken(command: str = "") -> None:
@@ -49,18 +60,32 @@ def _refuse_broken(command: str = "") -> None:
     )
 
 
-app = typer.Typer(
+app = Program(
     cls=Commands,
     name="zoo",
-    help="Small image classifiers that show what each patch of an image looks like.",
     no_args_is_help=True,
+    rich_markup_mode=None,  # its tables shorten names at the usual width of terminals
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
 )
-app.command()(publish)
 
 BATCH = 64
 """Images per batch."""
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(importlib.metadata.version("template-zoo"))
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Small image classifiers that also say which class each patch of an image resembles."""
 
 
 def _open(model: str) -> "Package":
@@ -71,11 +96,18 @@ def _open(model: str) -> "Package":
     return open_model(model, (WEIGHTS_FILE, *serving_files(["fp32"])))
 
 
+_TOP_K, _TOP_K_DEFAULT = "from 1 to that of the model", "5, or all if there are fewer"
+
+
 @app.command("list")
 def list_(
     pattern: Annotated[str, typer.Argument(help="Shell-style pattern of variant names, such as 'wrn16*'.")] = "*",
 ) -> None:
-    """List the variants, and their models available locally or released on the Hub with this version."""
+    """List the variants, and their models available locally or on the Hub.
+
+    Models available locally are in the folder $ZOO_WEIGHTS or in weights/ of a clone. Those on the Hub were released
+    with this version, and are downloaded on first use.
+    """
     from rich.table import Table
 
     from zoo.hub import has_onnx, local_models, released_models
@@ -108,7 +140,8 @@ def info_(
     name: Annotated[
         str,
         typer.Argument(
-            help="Variant (wrn16-ours), or model (VARIANT.DATA, local-dir:PATH, hf-hub:ORG/NAME@REVISION).",
+            help="VARIANT for the variant itself, without a model; for a model VARIANT.DATA, local-dir:PATH or "
+            "hf-hub:ORG/NAME@REVISION, see `zoo --help`.",
             show_default=False,
         ),
     ],
@@ -138,7 +171,9 @@ def info_(
 def classify(
     images: Images,
     model: Model = DEFAULT_MODEL,
-    top_k: TopK = None,
+    top_k: Annotated[
+        int | None, typer.Option(help=f"Number of classes to show per image, {_TOP_K}.", show_default=_TOP_K_DEFAULT)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the most probable classes of images."""
@@ -174,9 +209,16 @@ def patches(
         path_option("-o", "--output", help="Output file: .png (image), .npy (array) or .json."),
     ],
     model: Model = DEFAULT_MODEL,
-    top_k: TopK = None,
+    top_k: Annotated[
+        int | None,
+        typer.Option(help=f"Number of classes per patch in a .json file, {_TOP_K}.", show_default=_TOP_K_DEFAULT),
+    ] = None,
 ) -> None:
-    """Show what each patch of an image looks like, as a map over the image, an array [C + 1, h, w], or JSON."""
+    """Show which classes each patch of an image resembles, as an image, an array or JSON.
+
+    The array [C + 1, h, w] has the share of each of the C classes, and last that of none of them, in each patch of the
+    grid of h rows and w columns. A network without a semantic block has no share of none.
+    """
     from zoo.answers import map_answers, patch_answers, patch_shares, resolve_top_k
     from zoo.errors import InputError
     from zoo.files import array_bytes, check_output, json_text, png_bytes, write_output
@@ -214,6 +256,9 @@ def patches(
     Terminal().print(f"{output}: {rows} x {columns} patches of {image}, {config.name}")
 
 
+app.command()(publish)
+
+
 def _read(file: Path) -> tuple[Path, bytes]:
     """A file with its content, which is read once, as a pipe cannot be read again."""
     from zoo.files import read_bounded
@@ -242,7 +287,8 @@ def _predict(files: Iterable[tuple[Path, bytes]], package: "Package") -> "tuple[
 
 
 def _add_commands() -> None:
-    entry_points = importlib.metadata.entry_points(group="zoo.commands")
+    found = importlib.metadata.entry_points(group="zoo.commands")
+    entry_points = sorted(found, key=lambda one: (*_ORDER, one.name).index(one.name))
     _search_last({entry_point.module.partition(".")[0] for entry_point in entry_points})
     _broken.clear()
     for entry_point in entry_points:

@@ -7,7 +7,7 @@ import functools
 import inspect
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import Field, field, fields
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
@@ -48,10 +48,10 @@ def parse_data(text: str) -> str:
     return str(parse_path(text)) if text.startswith("~") else text
 
 
-_REFERENCE = "Model: VARIANT, VARIANT.DATA, local-dir:PATH or hf-hub:ORG/NAME@REVISION."
+_REFERENCE = "VARIANT, VARIANT.DATA, local-dir:PATH or hf-hub:ORG/NAME@REVISION; see `zoo --help`."
 
-Model = Annotated[str, typer.Option("--model", "-m", help=_REFERENCE)]
-ModelArgument = Annotated[str, typer.Argument(help=_REFERENCE, show_default=False)]
+Model = Annotated[str, typer.Option("--model", "-m", help=f"Model: {_REFERENCE}")]
+ModelArgument = Annotated[str, typer.Argument(help=f"Model: {_REFERENCE}", show_default=False)]
 
 Image = Annotated[Path, path_argument(help="Image file.", show_default=False)]
 Images = Annotated[list[Path], path_argument(help="Image files.", show_default=False)]
@@ -60,27 +60,55 @@ Data = Annotated[
     str,
     data_option(
         help="Data set: a folder with one sub-folder per class (optionally below folders of splits such as train and "
-        "test), a folder of Parquet files in the Hub's layout, a Hub data set id, cifar10, cifar100 or mini-imagenet."
+        "test), a folder of Parquet files in the Hub's layout, the id of a data set on the Hub (uoft-cs/cifar10), or "
+        "cifar10, cifar100 or mini-imagenet, which are downloaded from there."
     ),
 ]
 
-TopK = Annotated[int | None, typer.Option(help="Number of classes to show per image or patch.", show_default="5")]
+SPLITS = "test, validation or held-out (the training images that `zoo train --hold-out` did not train on)"
+"""The splits to measure on, for help texts; some commands also take `train`."""
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-RecordOption = Annotated[bool, typer.Option("--record", help="Record the result in the model directory.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+RecordOption = Annotated[bool, typer.Option("--record", help="Write the result to the model directory.")]
 
 
 def option(
-    default: T, explanation: str, least: float | None = None, most: float | None = None, below: float | None = None
+    default: T,
+    explanation: str,
+    least: float | None = None,
+    most: float | None = None,
+    below: float | None = None,
+    *,
+    shown: str | None = None,
+    group: str | None = None,
 ) -> T:
-    """A dataclass field that is also a command-line option.
+    """A dataclass field that is also a command-line option, whose help also shows the default and the bounds.
 
     Arguments:
         default, explanation: default value and help text of the option.
         least, most, below: bounds of a number, checked by `require_bounds`; `below` is exclusive. Without `least`, the
             number must be above 0.
+        shown: the default in words, if it depends on the machine.
+        group: title in the help of this option and of the following ones, up to the next title.
     """
-    return field(default=default, metadata={"help": explanation, "least": least, "most": most, "below": below})
+    bounds = {"least": least, "most": most, "below": below}
+    return field(default=default, metadata={"help": explanation, "shown": shown, "group": group, **bounds})
+
+
+def default_text(item: Field[Any]) -> str:
+    """The default value of an option, as users read it; empty if there is none."""
+    return item.metadata["shown"] or _text(item.default)
+
+
+def bounds_text(item: Field[Any]) -> str:
+    """The bounds of a number in typer's notation, such as `0<=x<1`; empty for other options."""
+    if isinstance(item.default, bool) or not isinstance(item.default, int | float):
+        return ""
+    least, most, below = (item.metadata[bound] for bound in ("least", "most", "below"))
+    high = f"<={most}" if most else f"<{below}" if below else ""
+    if not high:
+        return "x>0" if least is None else f"x>={least}"
+    return f"{'0<' if least is None else f'{least}<='}x{high}"
 
 
 def require_bounds(config: Any) -> None:
@@ -134,15 +162,31 @@ def with_options(config: type[Any], environment: str | None = None) -> Callable[
         config: the dataclass.
         environment: prefix of environment variables that also set the options; None for no such variables.
     """
-    hints = get_type_hints(config)
-    made = [_parameter(item, hints[item.name], item.default, environment) for item in _options(config)]
+    hints, made = get_type_hints(config), []
+    for group, item in _grouped(config):
+        default, bounds = default_text(item), bounds_text(item)
+        notes = [f"default: {default}" if default else "", bounds]
+        made.append(_parameter(item, hints[item.name], item.default, notes, group, environment))
     return _with_parameters(made, lambda values: config(**values))
 
 
-def with_changes(config: type[Any]) -> Callable[[Callable[..., T]], Callable[..., T]]:
-    """`with_options` for defaults that come from elsewhere: the first argument is a dictionary of the given options."""
-    hints = get_type_hints(config)
-    made = [_parameter(item, hints[item.name], None, None) for item in _options(config)]
+def with_changes(config: type[Any], named: Mapping[str, Any], default: str) -> Callable[..., Callable[..., T]]:
+    """`with_options` for changes to one of several configurations: the first argument is a dictionary of them.
+
+    Arguments:
+        config: the dataclass.
+        named: configurations by name, whose values the help shows as the defaults.
+        default: name of the configuration that is changed by default.
+    """
+    hints, made = get_type_hints(config), []
+    for group, item in _grouped(config):
+        names: dict[str, list[str]] = {}
+        for name in (default, *named):
+            names.setdefault(_text(getattr(named[name], item.name)) or "none", []).append(name)
+        usual, *others = names
+        special = [f"{value} with {' and '.join(names[value])}" for value in others]
+        notes = [f"default: {', '.join([usual, *special])}", bounds_text(item)]
+        made.append(_parameter(item, hints[item.name], None, notes, group))
     return _with_parameters(
         made, lambda values: {name: value for name, value in values.items() if value not in (None, ())}
     )
@@ -150,6 +194,24 @@ def with_changes(config: type[Any]) -> Callable[[Callable[..., T]], Callable[...
 
 def _options(config: Any) -> list[Field[Any]]:
     return [item for item in fields(config) if "help" in item.metadata]
+
+
+def _grouped(config: Any) -> Iterator[tuple[str | None, Field[Any]]]:
+    """The options with their groups in the help."""
+    group = None
+    for item in _options(config):
+        group = item.metadata["group"] or group
+        yield group, item
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(_text, value))
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, int) and value and value % 2**20 == 0:
+        return f"{value} ({value // 2**20} MiB)"
+    return f"{value:g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
 def _with_parameters(
@@ -175,10 +237,22 @@ def _with_parameters(
     return decorate
 
 
-def _parameter(item: Field[Any], hint: Any, default: Any, environment: str | None) -> inspect.Parameter:
-    """The option of a field; with the default None, it may be left out."""
+def _parameter(
+    item: Field[Any],
+    hint: Any,
+    default: Any,
+    notes: Iterable[str],
+    group: str | None = None,
+    environment: str | None = None,
+) -> inspect.Parameter:
+    """The option of a field; with the default None, it may be left out. The notes end its help."""
     kind = list[get_args(hint)[0]] if get_origin(hint) is tuple else hint  # type: ignore[misc]
-    settings = typer.Option(help=item.metadata["help"], envvar=environment and f"{environment}{item.name.upper()}")
+    settings = typer.Option(
+        help=f"{item.metadata['help']}  [{'; '.join(filter(None, notes))}]".removesuffix("  []"),
+        show_default=False,
+        envvar=environment and f"{environment}{item.name.upper()}",
+        rich_help_panel=group,
+    )
     return inspect.Parameter(
         item.name,
         inspect.Parameter.KEYWORD_ONLY,

@@ -64,11 +64,8 @@ class Variant:
     """Top-1 accuracy in percent reported in the paper, by data set; empty for variants that are not in the paper."""
     parameters_per_template: int = 0
     """Trainable parameters of each further template: 2d + 3 for a semantic block of d channels; 0 without one."""
-
-    @property
-    def is_control(self) -> bool:
-        """Whether the variant is only a control for comparisons."""
-        return self.mechanism in ("encoded aux", "convolution")
+    is_control: bool = False
+    """Whether the variant is only a control for comparisons."""
 
     @property
     def patch_source(self) -> SemanticSource:
@@ -153,8 +150,9 @@ for _variant in (
     Variant("wrn16-aux", _WRN, 2, "aux", 1_281_232, 258, 138_937_600),
     Variant("wrn16-ours", _WRN, 2, "residual", 1_298_768, 388, 140_141_824, _paper(91.10, 67.36, 62.92), 259),
     # Controls, which are not in the paper: see `reproduction.experiments`.
-    Variant("wrn16-aux-encoded", _WRN, 2, "encoded aux", 1_298_768, 258, 140_059_904),
-    Variant("wrn16-conv", _WRN, 2, "convolution", 1_298_768, 387, 140_141_824),
+    Variant("wrn16-aux-encoded", _WRN, 2, "encoded aux", 1_298_768, 258, 140_059_904, is_control=True),
+    Variant("wrn16-conv", _WRN, 2, "convolution", 1_298_768, 387, 140_141_824, is_control=True),
+    Variant("rn26-softmax", "zoo.networks.resnet:build_soft", 2, "plain", 961_488, 257, 114_215_424, is_control=True),
     Variant("dn100", _DN, 16, "plain", 1_196_196, 535, 314_473_692, _paper(92.62, 71.65, 65.03)),
     Variant("dn100-ours", _DN, 16, "residual", 1_316_238, 1222, 322_594_140, _paper(92.92, 71.25, 68.86), 687),
     Variant("dn100-ours-c", _DN, 16, "concat", 1_364_286, 1264, 325_578_240, _paper(92.71, 72.14, 68.93), 687),

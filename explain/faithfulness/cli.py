@@ -8,7 +8,7 @@ import typer
 from zoo.errors import InputError
 from zoo.extras import require
 from zoo.hub import DEFAULT_MODEL
-from zoo.options import Data, path_option
+from zoo.options import SPLITS, Data, path_option
 from zoo.package import NETWORK_FILES
 from zoo.package.metrics import DEFAULT_SPLIT
 
@@ -22,26 +22,34 @@ def faithfulness(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Models: VARIANT, VARIANT.DATA, local-dir:PATH or hf-hub:ORG/NAME@REVISION.",
+            help="Models: VARIANT, VARIANT.DATA, local-dir:PATH or hf-hub:ORG/NAME@REVISION; see `zoo --help`.",
             show_default=DEFAULT_MODEL,
         ),
     ] = None,
     data: Data = "cifar10",
     split: Annotated[
         str | None,
-        typer.Option(help="Split to measure on (any but train).", show_default=DEFAULT_SPLIT),
+        typer.Option(help=f"Split to measure on: {SPLITS}.", show_default=DEFAULT_SPLIT),
     ] = None,
     images: Annotated[int, typer.Option(min=1, help="Number of randomly sampled images.")] = 1000,
-    mosaics: Annotated[int, typer.Option(min=1, help="Maximum number of mosaics for the pointing game.")] = 100,
+    mosaics: Annotated[int, typer.Option(min=1, help="Maximum number of mosaics, of four images each.")] = 100,
     seed: Annotated[int, typer.Option(help="Random seed for images and mosaics.")] = 0,
     output: Annotated[
         Path,
         path_option(
-            "-o", "--output", help="JSON file for the results; models already measured with these settings are skipped."
+            "-o",
+            "--output",
+            help="JSON file for the results. A model that it has with the same weights, data and settings is skipped; "
+            "results of a model with others are replaced.",
         ),
     ] = Path("faithfulness.json"),
 ) -> None:
-    """Measure the faithfulness of attribution maps: insertion and deletion curves, and the grid pointing game."""
+    """Measure how far maps of the patches that matter to an answer can be trusted.
+
+    Deletion removes patches, most important first, and insertion adds them to a blurred image; the measure is the area
+    under the probability of the answer. In the pointing game, the map of a class is to lie on the image of that class
+    in a mosaic of four. Six kinds of maps are compared, one of them random; see docs/explain.md.
+    """
     require("explain")
     from explain.faithfulness.measure import MeasurementProtocol, is_same_measurement, measurement_key
     from explain.faithfulness.record import measurement_table, read_measurements, write_measurements

@@ -12,9 +12,9 @@ from zoo.errors import InputError, reason_of
 from zoo.files import write_json, writing
 
 BETTER_DIRECTION: Mapping[str, str] = MappingProxyType(
-    {"deletion": "less", "insertion": "more", "mass": "more", "hit": "more"}
+    {"deletion": "lower", "insertion": "higher", "mass": "higher", "hit": "higher"}
 )
-"""Measures, and whether less or more is better."""
+"""Measures, and whether lower or higher values are better."""
 
 HEADINGS: Mapping[str, str] = MappingProxyType(
     {

@@ -18,7 +18,7 @@ def explain(
         str | None,
         typer.Option(
             help="Model whose class activation map is shown for comparison.",
-            show_default="the plain variant, if available locally",
+            show_default="the plain variant of the same data set, if available locally",
         ),
     ] = None,
     output: Annotated[Path, path_option("-o", "--output", help="Output folder for the pages.")] = Path("explained"),

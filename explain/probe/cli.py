@@ -7,7 +7,7 @@ import typer
 
 from zoo.errors import InputError
 from zoo.extras import require
-from zoo.options import Data, ModelArgument
+from zoo.options import SPLITS, Data, ModelArgument, RecordOption
 from zoo.package.metrics import HELD_OUT_FIRST, ONNX
 
 MIN_RECORDED = 5000
@@ -19,17 +19,23 @@ def probe(
     data: Data = "cifar10",
     split: Annotated[
         str | None,
-        typer.Option(help="Split to measure on.", show_default=", else ".join(HELD_OUT_FIRST)),
+        typer.Option(
+            help=f"Split to measure on: {SPLITS}, or train. The held-out images come first, so that recipes can be "
+            "chosen without the test split.",
+            show_default=", else ".join(HELD_OUT_FIRST),
+        ),
     ] = None,
-    through: Annotated[str, typer.Option(help=f"Backend to probe: torch, {', '.join(ONNX)}.")] = "torch",
+    through: Annotated[str, typer.Option(help="Runtime: torch, onnx (fp32), onnx-fp16 or onnx-int8.")] = "torch",
     images: Annotated[
         int | None, typer.Option(min=2, help="Number of randomly sampled images.", show_default="all")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
-    record: Annotated[bool, typer.Option("--record", help="Write the result to the model directory.")] = False,
+    record: RecordOption = False,
 ) -> None:
-    """Measure whether a network uses its semantic block: how predictions change when its map of the patches
-    is replaced.
+    """Measure whether an -ours network uses its semantic block, by replacing its map of the patches.
+
+    The map is replaced by no match, the mean map, that of another image, the image's own class or another class; a
+    network that uses its block then answers otherwise.
     """
     require("explain")
     from explain.probe import measure as probing

@@ -7,7 +7,7 @@ import typer
 
 from zoo.errors import InputError, reason_of
 from zoo.extras import require
-from zoo.options import Data, ModelArgument, path_option
+from zoo.options import SPLITS, Data, ModelArgument, path_option
 from zoo.package.metrics import DEFAULT_SPLIT
 
 
@@ -16,7 +16,7 @@ def semantics(
     data: Data = "cifar10",
     split: Annotated[
         str | None,
-        typer.Option(help="Split to analyse (any but train).", show_default=DEFAULT_SPLIT),
+        typer.Option(help=f"Split to analyse: {SPLITS}.", show_default=DEFAULT_SPLIT),
     ] = None,
     output: Annotated[
         Path | None,
@@ -31,8 +31,8 @@ def semantics(
         int,
         typer.Option(
             min=2,
-            help="Maximum number of randomly sampled training images, on which entities, neighbours and clusters are "
-            "fitted.",
+            help="Maximum number of randomly sampled training images, in which entities (recurring mixtures of "
+            "classes), clusters and nearest neighbours of patches are sought.",
         ),
     ] = 5000,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
@@ -40,12 +40,12 @@ def semantics(
         bool,
         typer.Option(
             "--record",
-            help="Write the entities (recurring mixtures of classes) to the model directory, so that answers name "
-            "them.",
+            help="Write the entities to the model directory (-ours models only); `zoo patches` and the server then "
+            "name the nearest one of each patch.",
         ),
     ] = False,
 ) -> None:
-    """Analyse the patches of a whole split: writes a report with figures, tables and a search index."""
+    """Analyse the patches of a whole split: writes a report with figures, tables and, for -ours, a search index."""
     require("explain")
     from explain.semantics.report import write_report
     from explain.semantics.study import StudySettings, run_study

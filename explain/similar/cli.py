@@ -9,29 +9,46 @@ import typer
 from zoo.errors import InputError, reason_of
 from zoo.extras import require
 from zoo.hub import DEFAULT_MODEL
-from zoo.options import Image, Model, data_option, path_option
+from zoo.options import SPLITS, Image, Model, data_option, path_option
 from zoo.package.metrics import DEFAULT_SPLIT
 
 
 def similar(
     image: Image,
     patch: Annotated[
-        str, typer.Option(help="ROW,COLUMN of the patch, starting at 0,0 at the top left.", show_default=False)
+        str,
+        typer.Option(
+            help="ROW,COLUMN of the patch, from 0,0 at the top left; to 7,7 for 32 x 32 pixels.", show_default=False
+        ),
     ],
     model: Model = DEFAULT_MODEL,
     data: Annotated[
-        str | None, data_option(help="Data set to search, as for `zoo eval`; required if there is no index yet.")
+        str | None,
+        data_option(
+            help="Data set to search, as for `zoo eval`; required only to create the index. An index of other images "
+            "is an error."
+        ),
     ] = None,
-    split: Annotated[str | None, typer.Option(help="Split to search.", show_default=DEFAULT_SPLIT)] = None,
+    split: Annotated[
+        str | None, typer.Option(help=f"Split to search: {SPLITS}, or train.", show_default=DEFAULT_SPLIT)
+    ] = None,
     index: Annotated[
         Path | None,
-        path_option(help="Folder of the index.", show_default="index/ of the report of `zoo semantics`"),
+        path_option(
+            help="Folder of the index of the patches, created if there is none; `zoo semantics` also creates it.",
+            show_default="runs/semantics/VARIANT.DATA.SPLIT/index",
+        ),
     ] = None,
     count: Annotated[int, typer.Option("-n", "--count", min=1, help="Number of patches to find.")] = 14,
     output: Annotated[Path, path_option("-o", "--output", help="Output image, a .png file.")] = Path("similar.png"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON instead of a table; the image is also written.")
+    ] = False,
 ) -> None:
-    """Find the patches of a data set that look most similar to a patch of an image, according to the model."""
+    """Find the patches of a data set that are most similar to a patch of an image, for an -ours model.
+
+    Two patches are similar if the model assigns similar shares of the classes to them.
+    """
     row, column = _parse(patch)
     if output.suffix.lower() != ".png":
         raise InputError(f"--output {output}: must end in .png")

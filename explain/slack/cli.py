@@ -34,8 +34,10 @@ def slack(
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     record: Annotated[bool, typer.Option("--record", help="Write the result to the model directory.")] = False,
 ) -> None:
-    """Measure whether the slack marks background: images are shrunk and placed on backgrounds, and the share of `none`
-    is compared between patches that show the image and patches that do not.
+    """Measure whether the slack, the share of no class, is higher on background than on objects.
+
+    Images are shrunk and put at random places on backgrounds; patches of different images at the same place are
+    compared.
     """
     require("explain")
     from explain.slack.backgrounds import foreign_backgrounds

@@ -16,14 +16,17 @@ def claims_text(findings: Mapping[int, Finding]) -> str:
     """Markdown text of findings, claim by claim; a claim without a finding is listed as not measured yet."""
     parts = [
         "# The paper's claims, measured",
-        "Written by `zoo claims`; `zoo claims --only-write` regenerates it from "
-        "[the raw results](../benchmarks/results/claims.json). Each claim has a verdict with its rule, numbers and a "
-        f"figure. Brackets are 95% bootstrap intervals over images ({RESAMPLES:,} resamples). All fits use training "
-        "images.",
-        "**Caution:** the networks with the block measured here predate its correction, are no longer bundled, and did "
-        "not use the mixture ([probe](probe.md)). So claim 2 compares two ways to supervise patches, and in claim 3 "
-        "the class vectors, and the mixture alone, are little more than random vectors. All will be measured again.",
+        "This page says which claims of *Feature Embedding by Template Matching as a ResNet Block* (BMVC 2022) hold "
+        "for the networks trained in this project.",
+        "**Caution:** the networks with the block measured here are the first models, which predate the correction of "
+        "the block and are no longer bundled. They did not use the mixture "
+        "([probe](probe.md#before-the-block-was-corrected)). Claim 2 therefore compares two ways to supervise patches, "
+        "and in claim 3 the class vectors and the mixture alone are little more than random vectors. All claims will "
+        "be measured again.",
         _overview(findings),
+        f"Brackets are 95% bootstrap intervals over images ({RESAMPLES:,} resamples). Whatever is fitted is fitted on "
+        "training images. `zoo claims` measures the claims and writes this page; `zoo claims --only-write` rewrites it "
+        "from the [raw results](../benchmarks/results/claims.json).",
     ]
     for number, claim in CLAIMS.items():
         parts += [f"## {number}. {claim.sentence}", *_section(claim, findings.get(number))]
@@ -37,7 +40,7 @@ def _overview(findings: Mapping[int, Finding]) -> str:
         verdict = finding.verdict if finding else "not measured yet"
         headlines = [f"{headline.what}: {headline.shown}" for headline in (finding.numbers if finding else ())[:1]]
         rows.append((str(number), claim.sentence, verdict, *(headlines or [""])))
-    return markdown(["", "claim", "verdict", "number"], "rlll", rows)
+    return markdown(["", "claim", "verdict", "main number"], "rlll", rows)
 
 
 def _section(claim: Claim, finding: Finding | None) -> list[str]:

@@ -71,7 +71,7 @@ class Finding:
     rule: str
     """Criterion of the verdict."""
     text: str
-    """One paragraph."""
+    """One paragraph or several."""
     measured_on: str
     """Data set, split, number of images, seeds."""
     numbers: tuple[Number, ...] = ()

@@ -14,8 +14,8 @@ KINDS = {
 """Kinds of entities in `zoo semantics`, with readable names."""
 
 RULE = (
-    "The claim holds if every analysed model with the block has entities of one class, of two and of many, including "
-    "every mixture named in the paper. It holds in part if some model has a mixture of two or of many classes; "
+    "The claim holds if every analysed model with the block has entities of one, of two and of many classes, including "
+    "every mixture named in the paper. It holds in part if any of the models has a mixture of two or of many classes; "
     "otherwise it does not hold."
 )
 
@@ -40,7 +40,7 @@ def measure(inputs: ClaimInputs) -> Finding:
 
 def _numbers(report: Report) -> list[Number]:
     return [
-        Number.of(f"{_named(part, found)}, share of the patches, `{report.variant}`", found.frequency, 4)
+        Number.of(f"share of patches nearest to {_named(part, found)}, `{report.variant}`", found.frequency, 4)
         for part, found in report.entities.searched.items()
         if found.frequency is not None
     ]
@@ -62,12 +62,8 @@ def _verdict(reports: list[Report]) -> Verdict:
 def _sentence(report: Report) -> str:
     searched = [_searched(part, found) for part, found in report.entities.searched.items()]
     kinds = ", ".join(f"{_count(report, kind)} of {label}" for kind, label in KINDS.items())
-    return (
-        "; ".join(
-            [f"`{report.variant}`: {report.entities.clusters} clusters of patches form entities: {kinds}", *searched]
-        )
-        + "."
-    )
+    entities = f"`{report.variant}`: {report.entities.clusters} clusters of patches make these entities: {kinds}"
+    return f"{'. '.join([entities, *searched])}."
 
 
 def _searched(part: str, found: Searched) -> str:
@@ -76,7 +72,7 @@ def _searched(part: str, found: Searched) -> str:
     inside = (
         ""
         if found.in_images_of_the_two is None
-        else f", {found.in_images_of_the_two:.0%} of them in images of the two classes"
+        else f", {found.in_images_of_the_two:.0%} of them in images of these two classes"
     )
     return f"{_named(part, found)} has {found.frequency.value:.2%} of the patches{inside}"
 
@@ -91,5 +87,5 @@ def _table(reports: list[Report]) -> FindingTable:
         for report in reports
         for kind, found in report.entities.kinds.items()
     ]
-    columns = (("network", "l"), ("kind", "l"), ("entities", "r"), ("share of the patches", "r"))
+    columns = (("network", "l"), ("kind", "l"), ("entities", "r"), ("share of patches", "r"))
     return FindingTable("Entities by kind", columns, tuple(rows))

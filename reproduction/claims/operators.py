@@ -1,4 +1,4 @@
-"""Claim 5: inference needs only convolution, softmax and matrix product, by the operators of exported networks."""
+"""Claim 5: inference needs only convolutions, softmax and matrix products, by the operators of exported networks."""
 
 from collections import Counter
 from pathlib import Path
@@ -25,8 +25,8 @@ with a diagonal matrix and an offset; the sum of features and mixture is the res
 OTHER = "other"
 
 RULE = (
-    "The claim holds if the operators that the class logits depend on with the block, but not without it, are only "
-    "convolutions, softmax, matrix products, element-wise products and sums, and data movement; otherwise it does not "
+    "The claim holds if all operators that the class logits depend on with the block, but not without it, are "
+    "convolutions, softmax, matrix products, element-wise products and sums, or data movement; otherwise it does not "
     "hold."
 )
 
@@ -49,15 +49,15 @@ def measure(inputs: ClaimInputs) -> Finding:
         verdict=verdict,
         rule=RULE,
         text=(
-            f"Operators that `{PAIRS[0][1]}` needs for its class logits in addition to those of `{PAIRS[0][0]}`, in "
-            f"the exported ONNX files: {what}. {rest} Mul and Add are the factor and offset of each template and the "
-            "sum of features and mixture. The claim is about the block: the network around it has the operators of its "
-            "plain variant, including BN and ReLU."
+            f"In the exported ONNX files, the block of `{PAIRS[0][1]}` adds these operators to those that the class "
+            f"logits of `{PAIRS[0][0]}` depend on: {what}. {rest} Mul and Add are each template's factor and offset, "
+            "and the sum of features and mixture. The claim is about the block alone: the rest of the network has the "
+            "operators of its plain variant, including BN and ReLU."
         ),
         measured_on="exported networks in fp32; multiply-adds of convolutions and linear layers at 32x32 pixels with "
-        "10 classes; no images, no seed",
+        "10 classes; neither images nor seeds matter",
         numbers=tuple(
-            Number(f"multiply-adds that the block adds to `{plain}`", work[ours]["share"], None, 2, " %")
+            Number(f"multiply-adds that the block adds to `{plain}`", work[ours]["share"], None, 2, "%")
             for plain, ours in PAIRS
         ),
         tables=(_operators_table(counts, added), _work_table(work)),

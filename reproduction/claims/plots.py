@@ -11,7 +11,7 @@ from reproduction.claims.separation import MEASURES
 from reproduction.plan import FAMILIES
 from zoo.reporting import COLORS, STYLE
 
-LABELS = ("plain", "auxiliary loss", "with the mechanism")
+LABELS = ("plain", "auxiliary loss", "with the block")
 
 SPACES = {"before": "before", "after": "after", "mixture": "mixture\nalone"}
 
@@ -68,7 +68,7 @@ def draw_mixtures(raw: dict[str, Any]) -> Figure:
                 axes.bar_label(bar, [found["entities"]], label_type="center", color="white")
                 left += width
         axes.set_yticks(range(len(raw)), raw)
-        axes.set(xlim=(0, 100), xlabel="share of the patches, % (in the bars: number of entities)")
+        axes.set(xlim=(0, 100), xlabel="share of patches, % (in the bars: number of entities)")
         axes.grid(visible=False)
         axes.invert_yaxis()
         figure.legend(loc="outside upper center", ncols=len(KINDS), frameon=False)

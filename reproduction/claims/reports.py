@@ -16,7 +16,7 @@ from zoo.files import invalid_fields
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """Separation of two groups of classes, by the distances of their semantic vectors."""
+    """Separation of two groups of classes, by the distances of their class vectors."""
 
     groups: dict[str, tuple[str, ...]]
     within: float
@@ -82,7 +82,7 @@ class Report:
         """Model, data set, split, number of images, seed."""
         return (
             f"`{self.variant}`: {self.data}, {self.images:,} images of the {self.split} split, fitted on "
-            f"{self.training_images:,} training images, seed {self.seed}, one seed per network"
+            f"{self.training_images:,} training images, sampled with seed {self.seed}; one seed per network"
         )
 
 
@@ -113,11 +113,11 @@ def finding_of(
     table: FindingTable,
     raw: Callable[[Report], dict[str, Any]],
 ) -> Finding:
-    """A finding from reports, with the text, headline numbers and raw results of each report in turn."""
+    """A finding from reports, with a paragraph, headline numbers and raw results for each report."""
     return Finding(
         verdict=verdict,
         rule=rule,
-        text=" ".join(map(sentence, reports)),
+        text="\n\n".join(map(sentence, reports)),
         measured_on="; ".join(report.measured_on for report in reports),
         numbers=tuple(number for report in reports for number in numbers(report)),
         tables=(table,),

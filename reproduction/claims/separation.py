@@ -6,7 +6,7 @@ from reproduction.claims.finding import Finding, FindingTable, Number, Verdict, 
 from reproduction.claims.inputs import ClaimInputs
 from reproduction.claims.reports import Report, finding_of, read_reports
 
-MEASURES = {"knn_accuracy": "accuracy of the nearest patches", "silhouette": "silhouette", "nmi": "mutual information"}
+MEASURES = {"knn_accuracy": "kNN accuracy", "silhouette": "silhouette", "nmi": "mutual information"}
 """Measures of `zoo semantics`, with readable names."""
 
 ALPHA = 0.05
@@ -14,9 +14,9 @@ ALPHA = 0.05
 
 RULE = (
     "The claim holds if, for every analysed model with the block, all three measures of how well patches of a class "
-    "cluster are better after the block than before it, with the interval of each difference above 0, and the two "
-    f"groups separate in the semantic vectors (exact permutation test, p < {ALPHA}). It holds in part if any of these "
-    "is true for any model; otherwise it does not hold."
+    "cluster are better after the block than before it, with the interval of each difference above 0, and the class "
+    f"vectors of the two groups separate (exact permutation test, p < {ALPHA}). It holds in part if any of these "
+    "conditions is met for any model; otherwise it does not hold."
 )
 
 
@@ -62,20 +62,20 @@ def _sentence(report: Report) -> str:
     better = [label for label, above in zip(MEASURES.values(), _better(report), strict=True) if above]
     worse = [label for name, label in MEASURES.items() if report.geometry_change["after"][name].high < 0]
     parts = [
-        f"`{report.variant}`: better after the block in {', '.join(better) or 'no measure'}",
-        *([f"worse in {', '.join(worse)}"] if worse else []),
+        f"`{report.variant}`: better after the block in {', '.join(better) or 'no measure'}"
+        + (f"; worse in {', '.join(worse)}" if worse else "")
     ]
     if mixture := report.geometry_change.get("mixture"):
-        changes = ", ".join(f"{label} {mixture[name].value:+.3f}" for name, label in MEASURES.items())
-        parts.append(f"the mixture alone, minus the features before the block: {changes}")
+        changes = ", ".join(f"{mixture[name].value:+.3f} in {label}" for name, label in MEASURES.items())
+        parts.append(f"The mixture alone differs from the features before the block by {changes}")
     if groups := report.class_vectors:
         split = "is" if groups.first_split else "is not"
         parts.append(
-            f"in its semantic vectors, the mean cosine distance is {groups.between:.2f} between "
+            f"The mean cosine distance of the class vectors is {groups.between:.2f} between "
             f"{' and '.join(groups.groups)} and {groups.within:.2f} within (p = {groups.p:.3f} over all "
             f"{groups.groupings} groupings), and the first split of their hierarchy {split} into these groups"
         )
-    return "; ".join(parts) + "."
+    return f"{'. '.join(parts)}."
 
 
 def _table(reports: list[Report]) -> FindingTable:

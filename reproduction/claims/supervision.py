@@ -1,4 +1,4 @@
-"""Claim 2: the auxiliary loss with the mechanism beats the auxiliary loss alone, which beats the plain network."""
+"""Claim 2: the auxiliary loss with the block beats the auxiliary loss alone, which beats the plain network."""
 
 from itertools import combinations
 from typing import Any
@@ -17,10 +17,10 @@ from zoo.package import Package
 from zoo.predictors.torch import TorchPredictor
 
 RULE = (
-    "The claim holds if, in every family, the auxiliary loss with the mechanism is better than the auxiliary loss "
-    "alone, and that is better than the plain network, with the interval of each difference above 0. It holds in part "
-    "if the interval of at least one of these differences is above 0. It is not shown if all intervals contain 0; "
-    "otherwise it does not hold. The verdict applies to these weights, one seed per network."
+    "The claim holds if, in every family, the auxiliary loss with the block is better than the auxiliary loss alone, "
+    "which is better than the plain network, with the interval of each difference above 0. It holds in part if the "
+    "interval of at least one of these differences is above 0. It is not shown if all intervals contain 0; otherwise "
+    "it does not hold."
 )
 
 
@@ -40,7 +40,7 @@ def measure(inputs: ClaimInputs) -> Finding:
         verdict=_verdict(steps),
         rule=RULE,
         text=_text(steps, seeds),
-        measured_on=(f"{inputs.data}, all {images:,} images of the test split, the bundled models, one seed each"),
+        measured_on=f"{inputs.data}, all {images:,} images of the test split, one seed per network",
         numbers=tuple(
             Number.of(f"`{pair['of']}` minus `{pair['than']}`", Estimate(*pair["difference"]), 2, " points")
             for pair in steps
@@ -101,20 +101,18 @@ def _seeds(inputs: ClaimInputs) -> list[dict[str, Any]]:
 
 
 def _text(steps: list[dict[str, Any]], seeds: list[dict[str, Any]]) -> str:
-    differences = "; ".join(
-        f"`{pair['of']}` minus `{pair['than']}` is {pair['difference'][0]:+.2f} points (exact p = {pair['p']:.2g})"
-        for pair in steps
-    )
+    above = sum(pair["difference"][1] > 0 for pair in steps)
+    below = sum(pair["difference"][2] < 0 for pair in steps)
     most = max((len(group["seeds"]) for group in seeds), default=1)
-    weights = (
-        f"The records of runs have up to {most} seeds of all three networks of a family; see below."
+    spread = (
+        f"the records of runs, in the last table, have up to {most} seeds of all three networks of a family."
         if most > 1
-        else "The records of runs have one seed, too, so the spread over seeds is not known."
+        else "the records of runs have one seed as well, so the spread over seeds is not known."
     )
     return (
-        f"{differences}; p by McNemar's test. Intervals and p are over images: they show how certain the order of "
-        "these weights is, but nothing about other seeds, which differ on many images too. One seed each cannot "
-        f"establish an order of the methods. {weights}"
+        f"Of the {len(steps)} differences, {above or 'none'} have their interval above 0 and {below or 'none'} below "
+        "it. Intervals and p-values (McNemar's exact test) are over images: they show how certain the order of these "
+        f"trained networks is. They do not show what other seeds would give: {spread}"
     )
 
 
@@ -131,8 +129,8 @@ def _pairs_table(pairs: list[dict[str, Any]]) -> FindingTable:
         )
         for pair in pairs
     )
-    numbers = ("difference, points", "right where the other is wrong", "wrong where the other is right", "exact p")
-    columns = (("network", "l"), ("minus", "l"), *((name, "r") for name in numbers))
+    numbers = ("difference, points", "only the first is right", "only the second is right", "p")
+    columns = (("first network", "l"), ("second network", "l"), *((name, "r") for name in numbers))
     return FindingTable("Paired differences", columns, rows)
 
 

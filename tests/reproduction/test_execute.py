@@ -1,8 +1,10 @@
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -34,6 +36,16 @@ if sys.argv[1] == "probe":
              "accuracy": 90.0, "effects": {name: effect for name in names}, "errors_removed": [50, 0, 100],
              "none": {}, "between_images": 0.5, "one_class": 10.0}
     (model / "probe.json").write_text(json.dumps({"torch": probe}))
+    sys.exit()
+
+if sys.argv[1] == "slack":
+    model = pathlib.Path(sys.argv[2].removeprefix("local-dir:"))
+    config = json.loads((model / "config.json").read_text())
+    area = [0.5, 0.4, 0.6]
+    slack = {"data": "cifar10", "split": "test", "images": 2000, "seed": 0, "digest": config["weights_sha256"],
+             "backgrounds": "textures", "none": area, "doubt": area, "difference": area, "none_on_object": 0.1,
+             "none_on_background": 0.2, "accuracy": 50.0}
+    (model / "slack.json").write_text(json.dumps({"textures": slack}))
     sys.exit()
 
 options = sys.argv[3:]
@@ -320,9 +332,6 @@ def test_the_command_fails_with_a_run_and_writes_the_others(command: RunZoo, tmp
         (("--variants", "wrn61"), "unknown variant 'wrn61'"),
         (("--experiment", "blok"), "unknown experiment 'blok'; did you mean block"),
         (("--experiment", "block", "--epochs", 2), "leave out --variants, --recipe and --epochs"),
-        (("--seeds", 0), "seeds = 0"),
-        (("--epochs", 0), "epochs = 0"),
-        (("--at-once", 0), "at_once = 0"),
         (("--device", "tpu"), "device 'tpu' cannot be used"),
     ],
 )
@@ -336,6 +345,14 @@ def test_the_command_says_what_is_wrong(
     assert not (tmp_path / "docs").exists()
 
 
+@pytest.mark.parametrize("option", ["--seeds", "--epochs", "--at-once"])
+def test_a_number_out_of_range_is_named(option: str, command: RunZoo, tmp_path: Path) -> None:
+    ended = command(option, 0)
+    assert ended.returncode == 2
+    assert option in ended.stderr
+    assert not (tmp_path / "docs").exists()
+
+
 @pytest.mark.process
 def test_a_network_with_a_block_is_probed(
     make: Callable[..., None], trainer: Callable[..., Sequence[str]], tmp_path: Path
@@ -345,6 +362,22 @@ def test_a_network_with_a_block_is_probed(
     assert probes["wrn16"] is None
     assert probes["wrn16-ours"] is not None
     assert probes["wrn16-ours"].used
+
+
+@pytest.mark.process
+def test_a_measured_run_is_done_with_its_measurement(
+    make: Callable[..., None], trainer: Callable[..., Sequence[str]], tmp_path: Path
+) -> None:
+    runs, records = planned("wrn16-aux", "wrn16-ours"), tmp_path / "records"
+    make(runs, trainer())
+    measured = [replace(run, measures_slack=True) for run in runs]
+    assert [state(run, tmp_path / "other", records) for run in (*runs, *measured)] == ["done"] * 2 + ["to do"] * 2
+    shutil.rmtree(tmp_path / "runs")
+    make(measured, trainer())
+    assert [state(run, tmp_path / "runs", records) for run in measured] == ["done"] * 2
+    for record in read_records(records):
+        assert record.slack["textures"].none == (0.5, 0.4, 0.6)
+        assert (record.probe is None) == (record.variant == "wrn16-aux")
 
 
 @pytest.mark.process

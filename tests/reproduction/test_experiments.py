@@ -60,6 +60,13 @@ def test_experiments_share_their_runs() -> None:
     assert len(runs) == 2 * (len(experiment("feedback").arms) + len(experiment("block").arms) - 2)
 
 
+def test_of_shared_runs_the_measured_one_is_planned() -> None:
+    for names in (["feedback", "slack"], ["slack", "feedback"]):
+        runs = plan_experiments(names, 1, [])
+        ours = [run for run in runs if run.name == experiment("slack").plan(1)[0].name]
+        assert [run.measures_slack for run in ours] == [True]
+
+
 def test_a_paired_difference() -> None:
     assert paired_difference([]) == ""
     assert paired_difference([1.0]) == "+1.00"
@@ -92,7 +99,7 @@ def make_record(title: str, accuracy: float, seed: int) -> Record:
 def test_the_table() -> None:
     records = [make_record("aux", 75.0 + seed, seed) for seed in range(2)]
     records += [make_record("plain", 74.0, 0), make_record("ours", 76.0, 1)]
-    heading, about, table, *_ = experiment_sections(grouped(records))
+    _, heading, about, table, *_ = experiment_sections(grouped(records))
     assert heading == "### What does the feedback add to the supervision?"
     assert "10,000 training and 20,000 held-out images" in about
     rows = {line.split(" | ")[0].strip("| "): line.split(" | ")[1:5] for line in table.splitlines()[2:]}

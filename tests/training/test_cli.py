@@ -91,7 +91,6 @@ def test_train_into_chosen_folders(run_zoo: RunZoo, cifar: Path, tmp_path: Path)
         (("wrn16", "--recipe", "quick"), "unknown recipe 'quick'; available: fast, finetune, paper, smoke"),
         (("rn38", "--recipe", "finetune"), "model 'rn38.cifar10' is not available"),
         (("wrn16", "--start-from", "wrn16-ours"), "start_from = 'wrn16-ours' is a wrn16-ours; it must be a wrn16"),
-        (("wrn16", "--limit", 0), "limit = 0"),
     ],
 )
 def test_train_says_what_is_wrong(
@@ -160,7 +159,6 @@ def test_eval_of_other_classes(run_zoo: RunZoo, cifar: Path, make_package: Calla
     [
         (("--through", "magic"), "through = 'magic'"),
         (("--split", "validation"), "has no validation split; it has test, train"),
-        (("--limit", 0), "limit = 0"),
         (("--through", "http://127.0.0.1:1"), "that the server is running"),
     ],
 )

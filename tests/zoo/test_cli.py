@@ -1,3 +1,4 @@
+import importlib.metadata
 import inspect
 import json
 import os
@@ -13,11 +14,14 @@ from typing import get_args
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
 
 import zoo
+from export.parity import TOLERANCES
 from zoo import cli
 from zoo.answers import patch_shares, top_classes
+from zoo.help import WIDTH
 from zoo.hub import DEFAULT_MODEL, local_models, open_model
 from zoo.images.decode import decode_pixels
 from zoo.options import parse_data, parse_path
@@ -83,6 +87,24 @@ def test_help_names_the_commands_of_all_packages(run_zoo: RunZoo) -> None:
     assert ended.returncode == 0
     for command in ("list", "info", "classify", "patches", "train", "eval", "export", "verify", "serve"):
         assert f" {command} " in ended.stdout
+
+
+def test_the_version(run_zoo: RunZoo) -> None:
+    assert run_zoo("--version").stdout == f"{importlib.metadata.version('template-zoo')}\n"
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_help_is_complete_at_any_width(width: int, run_zoo: RunZoo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    run_zoo("--help")  # adds the commands of all packages
+    program = typer.main.get_command(cli.app)
+    for name, command in program.commands.items():  # type: ignore[attr-defined]
+        shown = run_zoo(name, "--help").stdout
+        assert max(map(len, shown.splitlines())) <= min(width, WIDTH), name
+        for parameter in command.params:
+            assert all(option in shown for option in (*parameter.opts, *parameter.secondary_opts))
+            explanation = " ".join((parameter.help or "").split()).removesuffix("]")  # further notes may follow
+            assert explanation in " ".join(shown.split())
 
 
 @pytest.mark.process
@@ -440,4 +462,12 @@ def test_the_commands_of_a_package_need_none_of_another_one(package: str) -> Non
 
 
 def test_a_probe_prefers_held_out_images(run_zoo: RunZoo) -> None:
-    assert "held-out, else test, else validation)" in run_zoo("probe", "--help").stdout
+    shown = " ".join(run_zoo("probe", "--help").stdout.split())
+    assert "[default: held-out, else test, else validation]" in shown
+
+
+def test_help_shows_the_default_tolerances(run_zoo: RunZoo) -> None:
+    shown = run_zoo("verify", "--help").stdout
+    for tolerance in TOLERANCES.values():
+        for number in (tolerance.atol, tolerance.rtol, tolerance.min_agreement):
+            assert f" {number:g}" in shown

@@ -1,13 +1,14 @@
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal
 
 import pytest
 import typer
 from typer.testing import CliRunner, Result
 
 from zoo.errors import InputError
-from zoo.options import option, require_bounds, unknown_variables, with_options
+from zoo.help import Program
+from zoo.options import bounds_text, option, require_bounds, unknown_variables, with_changes, with_options
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ def cook() -> Callable[..., tuple[Result, list[object]]]:
     """Run a program with the options, and see what its command was called with."""
 
     def run(*arguments: str, environment: dict[str, str] | None = None) -> tuple[Result, list[object]]:
-        app, calls = typer.Typer(), []
+        app, calls = Program(rich_markup_mode=None), []
 
         @app.command()
         @with_options(Kitchen, environment="KITCHEN_")
@@ -80,8 +81,23 @@ def test_a_field_without_an_explanation_has_no_flag(cook: Cook) -> None:
 
 def test_help_shows_explanations_and_defaults(cook: Cook) -> None:
     output = cook("--help")[0].output
-    for text in ("Cook a meal.", "How many eat.", "default: 4", "KITCHEN_GUESTS", "When they eat."):
-        assert text in output
+    for text in ("Cook a meal.", "How many eat. [default: 4; x>0; env var: KITCHEN_GUESTS]", "default: 12 18"):
+        assert text in " ".join(output.split())
+
+
+def test_help_shows_the_defaults_of_named_configurations() -> None:
+    app = Program(rich_markup_mode=None)
+    named = {"feast": Kitchen(guests=9, salt=False), "plain": Kitchen(), "party": Kitchen(guests=9)}
+
+    @app.command()
+    @with_changes(Kitchen, named, "plain")
+    def command(changes: dict[str, Any]) -> None:
+        print(changes)
+
+    output = " ".join(CliRunner().invoke(app, ["--help"]).output.split())
+    for note in ("[default: 4, 9 with feast and party; x>0]", "[default: on, off with feast]", "[default: soup]"):
+        assert note in output
+    assert CliRunner().invoke(app, ["--guests", "5"]).output == "{'guests': 5}\n"
 
 
 @dataclass(frozen=True)
@@ -93,10 +109,17 @@ class Oven:
 @dataclass(frozen=True)
 class Pantry:
     shelves: float = option(3, "How many there are.", least=0)
+    full: float = option(0.5, "How much of them is used.", least=0, below=1)
+    locked: bool = option(False, "Whether it is locked.")
 
 
 def test_an_integer_that_no_float_can_be() -> None:
     require_bounds(Pantry(10**400))
+
+
+def test_bounds_in_words() -> None:
+    assert [bounds_text(item) for item in fields(Oven)] == ["50<=x<=1200", "0<x<=24"]
+    assert [bounds_text(item) for item in fields(Pantry)] == ["x>=0", "0<=x<1", ""]
 
 
 @pytest.mark.parametrize("degrees", [50, 1200, 99.5])

@@ -19,17 +19,22 @@ if TYPE_CHECKING:
 def publish(
     name: Annotated[
         str | None,
-        typer.Argument(help="VARIANT, VARIANT.DATA or local-dir:PATH.", show_default=False),
+        typer.Argument(
+            help="Model: VARIANT, VARIANT.DATA or local-dir:PATH; either it or --all is required.", show_default=False
+        ),
     ] = None,
     all_models: Annotated[
         bool,
-        typer.Option("--all", help="Publish every model in the folder ZOO_WEIGHTS, or in weights/ of the source tree."),
+        typer.Option(
+            "--all", help="Publish every model in the folder $ZOO_WEIGHTS, or in weights/ of the source tree."
+        ),
     ] = False,
     to: Annotated[
         str | None,
         typer.Option(
-            help="Organisation or user on the Hub, or ORG/NAME for a name other than VARIANT.DATA.",
-            show_default="ZOO_HUB_ORG, or template-zoo",
+            help="Organisation or user on the Hub to which you may write, or ORG/NAME for a name other than "
+            "VARIANT.DATA.",
+            show_default="$ZOO_HUB_ORG, or template-zoo",
         ),
     ] = None,
     private: Annotated[
@@ -41,10 +46,16 @@ def publish(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
     pins: Annotated[
         Path | None,
-        path_option(help="JSON file in which to record commits and digests; zoo/hub/releases.json for a release."),
+        path_option(
+            help="JSON file to which to add the commits and digests of the published files, for releases of this "
+            "package (zoo/hub/releases.json); entries of other repositories are kept."
+        ),
     ] = None,
 ) -> None:
-    """Publish a model directory as a repository on the Hugging Face Hub."""
+    """Publish a model directory as a repository on the Hugging Face Hub.
+
+    Log in before, with `hf auth login` or a token in $HF_TOKEN.
+    """
     from zoo.errors import InputError
     from zoo.hub import open_model
     from zoo.hub.publish import plan_publishing

@@ -1,4 +1,4 @@
-"""Template matching: scores of K templates -> an assignment of each patch -> a mixture of semantic vectors.
+"""Template matching: scores of K templates -> an assignment of each patch -> a mixture of class vectors.
 
 Picking the best of K templates, or none of them when none beats a slack mu, is the linear programme
 
@@ -48,6 +48,22 @@ class SlackSoftmax(nn.Module):
         logits = torch.addcmul(self.beta[:, None, None], scores, self.gamma[:, None, None])
         none = self.none_logit.to(logits.dtype).expand_as(logits[:, :1])
         return torch.cat([logits, none], dim=1).softmax(dim=1)
+
+
+class SoftMatching(nn.Module):
+    """Soft matching of K templates, in place of the BN-ReLU between two convolutions: responses [N, K, h, w] to shares.
+
+    The paper's second reading of its method: no batch statistics are used. Shares are multiplied by K, so that their
+    strength does not depend on the number of templates, as that of BN-ReLU does not.
+    """
+
+    def __init__(self, templates: int) -> None:
+        super().__init__()
+        self.assign = SlackSoftmax(templates)
+        self.templates = templates
+
+    def forward(self, responses: Tensor) -> Tensor:
+        return self.templates * self.assign(responses)[:, :-1]
 
 
 class BatchNormRelu(nn.Module):

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from zoo.images.preprocess import Normalization
 from zoo.networks.blocks import make_block
+from zoo.networks.matching import SoftMatching
 from zoo.networks.network import Network, conv
 from zoo.registry import AssignmentName, Variant
 
@@ -42,15 +43,23 @@ def stage(
     return nn.Sequential(first, *others)
 
 
-def bottleneck(in_channels: int, mid_channels: int, out_channels: int, stride: int) -> nn.Sequential:
-    """1x1 - 3x3 - 1x1 with the stride on the 3x3; its input is already activated."""
+def bottleneck(
+    in_channels: int, mid_channels: int, out_channels: int, stride: int, soft: bool = False
+) -> nn.Sequential:
+    """1x1 - 3x3 - 1x1 with the stride on the 3x3; its input is already activated.
+
+    Arguments:
+        in_channels, mid_channels, out_channels: channels before, between and after the convolutions.
+        stride: stride of the 3x3 convolution.
+        soft: whether a softmax with a slack, instead of BN-ReLU, is between the 3x3 and the last convolution.
+    """
+    matching = [SoftMatching(mid_channels)] if soft else [nn.BatchNorm2d(mid_channels), nn.ReLU()]
     return nn.Sequential(
         conv(in_channels, mid_channels, 1),
         nn.BatchNorm2d(mid_channels),
         nn.ReLU(),
         conv(mid_channels, mid_channels, 3, stride),
-        nn.BatchNorm2d(mid_channels),
-        nn.ReLU(),
+        *matching,
         conv(mid_channels, out_channels, 1),
     )
 
@@ -66,9 +75,15 @@ def basic(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
 
 
 def build(
-    variant: Variant, num_classes: int, assignment: AssignmentName, normalization: Normalization, templates: int = 1
+    variant: Variant,
+    num_classes: int,
+    assignment: AssignmentName,
+    normalization: Normalization,
+    templates: int = 1,
+    *,
+    soft: bool = False,
 ) -> Network:
-    """Bottleneck network of a variant."""
+    """Bottleneck network of a variant; `soft` as for `bottleneck`."""
 
     def make_stage(in_channels: int, out_channels: int, mid_channels: int, stride: int) -> nn.Sequential:
         return stage(
@@ -76,7 +91,7 @@ def build(
             out_channels,
             stride,
             variant.blocks,
-            lambda channels, stride: bottleneck(channels, mid_channels, out_channels, stride),
+            lambda channels, stride: bottleneck(channels, mid_channels, out_channels, stride, soft),
         )
 
     block = make_block(variant.mechanism, 128, num_classes, assignment, templates)
@@ -89,6 +104,13 @@ def build(
         num_classes=num_classes,
         normalization=normalization,
     )
+
+
+def build_soft(
+    variant: Variant, num_classes: int, assignment: AssignmentName, normalization: Normalization, templates: int = 1
+) -> Network:
+    """Bottleneck network with a softmax in place of the BN-ReLU after every 3x3 convolution; a control."""
+    return build(variant, num_classes, assignment, normalization, templates, soft=True)
 
 
 def build_wide(

@@ -55,11 +55,12 @@ def measure(inputs: ClaimInputs) -> Finding:
         rule=RULE,
         text=finding_text(layers, means),
         measured_on=(
-            f"{inputs.data}, {images:,} images of the test split, {LOCATIONS} locations per image and layer; slack and "
-            f"temperature fitted on as many training images; seed {inputs.seed} of the locations, one seed per network"
+            f"{inputs.data}, {images:,} images of the test split, {LOCATIONS} locations per image and layer, sampled "
+            f"with seed {inputs.seed}; slack and temperature fitted on the same number of training images; one seed "
+            "per network"
         ),
         numbers=tuple(
-            Number.of(f"overlap of shares, {name}, `{variant}`, mean of the layers", means[variant][name]["overlap"])
+            Number.of(f"overlap, mean of the layers, {name}, `{variant}`", means[variant][name]["overlap"])
             for variant in PLAIN
             for name in (FITTED, EQUAL, BARE)
         ),

@@ -13,11 +13,11 @@ Facts = dict[str, Any]
 
 
 def finding_text(networks: dict[str, list[Facts]], means: dict[str, dict[str, Any]]) -> str:
-    """Text of the finding, from the layers of the plain networks and the means over the layers."""
+    """Text of the finding, from the layers of the plain networks and the means over the layers: three paragraphs."""
     layers = [layer for found in networks.values() for layer in found]
-    counts = ", ".join(f"{name} at {sum(above(layer, name) for layer in layers)}" for name in (*LIMITS, EQUAL))
-    below = "; ".join(
-        f"`{variant}`: {', '.join(names)}"
+    counts = [f"{name} at {sum(above(layer, name) for layer in layers)}" for name in (*LIMITS, EQUAL)]
+    below = " and ".join(
+        f"{', '.join(names)} of `{variant}`"
         for variant, found in networks.items()
         if (names := [f"`{layer['name']}`" for layer in found if not above(layer, EQUAL)])
     )
@@ -26,19 +26,27 @@ def finding_text(networks: dict[str, list[Facts]], means: dict[str, dict[str, An
     temperatures = [layer["temperature"] for layer in layers]
     spread = np.median([layer["effective_templates"] / layer["templates"] for layer in layers])
     support, overlap = ({v: means[v][BARE][measure].value for v in networks} for measure in ("support", "overlap"))
-    return (
-        f"At {len(layers)} BN-ReLUs, the closed form of BN's output overlaps with the ReLU's output more than "
-        f"{counts}. "
-        + (f"It is not above equal shares at {below}. " if below else "")
-        + f"Its fitted slack is {slack}: BN's shift already is the slack, so support and order of the templates are "
-        "the ReLU's by construction; only the shares are a finding. These are similar but not equal: the ReLU is "
-        "linear above the slack and drops the rest, the softmax is exponential and drops nothing. "
-        f"The best temperatures, {min(temperatures):.2f} to {max(temperatures):.2f} in units of BN's output, are "
-        f"far from the 0 of the arg-max: in the median layer, the output is spread over effectively {spread:.0%} of "
-        "the templates, so BN-ReLU is soft and picks no winner. One slack and one temperature for all templates of "
-        f"BN's input do not suffice: F1 of the support {_by_network(support)}, overlap {_by_network(overlap)}. BN adds "
-        "a slack and a temperature per template."
+    compared = (
+        "The soft maximiser with slack has a closed form, a softmax over the templates and the slack. Applied to BN's "
+        f"output, it overlaps with the ReLU's output more than {', '.join(counts[:-1])} and {counts[-1]} of "
+        f"{len(layers)} BN-ReLUs."
     )
+    if below:
+        compared += f" It does not overlap more than equal shares at {below}."
+    shares = (
+        f"The fitted slack is {slack}, because BN's shift already acts as the slack. Which templates pass, and in "
+        "which order, therefore agrees by construction; only the shares are a finding. They are similar but not equal: "
+        "the ReLU is linear above the slack and drops the rest, while the softmax is exponential and drops nothing. "
+        f"The best temperatures are {min(temperatures):.2f} to {max(temperatures):.2f} in units of BN's output, far "
+        "from the 0 of arg-max. In the median layer, the output is spread over effectively "
+        f"{spread:.0%} of the templates: BN-ReLU is soft and does not pick a single winner."
+    )
+    bare = (
+        "One slack and one temperature for all templates are not enough when applied to BN's input: the F1 score of "
+        f"the support is {_by_network(support)}, the overlap {_by_network(overlap)}. BN adds a slack and a temperature "
+        "for each template."
+    )
+    return "\n\n".join([compared, shares, bare])
 
 
 def means_table(means: dict[str, dict[str, Any]]) -> FindingTable:
@@ -49,9 +57,8 @@ def means_table(means: dict[str, dict[str, Any]]) -> FindingTable:
         for name in CONTENDERS
     ]
     columns = (("network", "l"), ("assignment", "l"), *((measure, "r") for measure in MEASURES))
-    return FindingTable(
-        "Means over the layers, including networks with auxiliary loss and with the block", columns, tuple(rows)
-    )
+    title = "Means over the layers, for the plain networks and those with the auxiliary loss or the block"
+    return FindingTable(title, columns, tuple(rows))
 
 
 def layers_table(variant: str, layers: list[Facts]) -> FindingTable:
@@ -71,11 +78,10 @@ def layers_table(variant: str, layers: list[Facts]) -> FindingTable:
         )
         for layer in layers
     ]
-    title = f"`{variant}`, by layer; `effective` is the effective number of templates over which the output is spread"
-    starred = (
-        f"{title}; * between a 3x3 and a 1x1 convolution" if any(layer["after_3x3"] for layer in layers) else title
-    )
-    return FindingTable(starred, (("layer", "l"), *((name, "r") for name in names)), tuple(rows))
+    title = f"`{variant}`, layer by layer; `effective` is the effective number of templates that share the output"
+    if any(layer["after_3x3"] for layer in layers):
+        title += "; * between a 3x3 and a 1x1 convolution"
+    return FindingTable(title, (("layer", "l"), *((name, "r") for name in names)), tuple(rows))
 
 
 def _by_network(values: dict[str, float]) -> str:

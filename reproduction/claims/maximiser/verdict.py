@@ -10,10 +10,10 @@ CONTENDERS = (FITTED, BARE, *LIMITS, EQUAL)
 """Assignments of the same patches; see `reproduction.claims.maximiser.measure`."""
 
 RULE = (
-    "The claim holds if, at every BN-ReLU of the plain networks, the shares of the closed form of BN's output overlap "
-    "with the ReLU's output more than those of both limits, of permuted templates and of equal shares of passing "
-    "templates, with the interval of each difference above 0. It holds in part if the closed form is above the limits "
-    "and permuted templates at one layer or more; otherwise it does not hold."
+    "The claim holds if, at every BN-ReLU of the plain networks, the closed form of BN's output overlaps with the "
+    "ReLU's output more than arg-max, plain softmax, permuted templates and equal shares of passing templates do, with "
+    "the interval of each difference above 0. It holds in part if it overlaps more than the first three at one or more "
+    "layers; otherwise it does not hold."
 )
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from zoo.errors import UnknownNameError
-from zoo.networks.matching import ASSIGNMENTS, BatchNormRelu, SlackSoftmax, make_assignment
+from zoo.networks.matching import ASSIGNMENTS, BatchNormRelu, SlackSoftmax, SoftMatching, make_assignment
 from zoo.registry import AssignmentName
 
 SCORES = st.lists(st.floats(-10, 10, width=32), min_size=1, max_size=12)
@@ -180,3 +180,19 @@ def test_none_of_bn_relu_is_what_is_missing_to_1(scores: Tensor) -> None:
 def test_an_unknown_assignment() -> None:
     with pytest.raises(UnknownNameError, match="unknown assignment 'soft-max'; did you mean softmax"):
         make_assignment("soft-max", 4)  # type: ignore[arg-type]
+
+
+def test_soft_matching_has_one_as_its_mean_share_without_slack() -> None:
+    matching = SoftMatching(8)
+    with torch.no_grad():
+        matching.assign.beta.fill_(20)  # far above the slack
+    shares = matching(torch.randn(2, 8, 3, 3, generator=torch.Generator().manual_seed(0)))
+    torch.testing.assert_close(shares.mean(dim=1), torch.ones(2, 3, 3))
+
+
+def test_soft_matching_looks_at_one_location_of_one_image() -> None:
+    """No batch statistics: in training too, the others change nothing."""
+    matching = SoftMatching(8).train()
+    responses = torch.randn(4, 8, 3, 3, generator=torch.Generator().manual_seed(0))
+    alone = matching(responses[1:2, :, 1:2, 2:3])
+    torch.testing.assert_close(matching(responses)[1:2, :, 1:2, 2:3], alone)

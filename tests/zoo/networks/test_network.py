@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image
 from support.transparent import TRANSPARENT
+from support.variants import CONTROLS
 from torch import Tensor
 
 import zoo
@@ -325,7 +326,7 @@ def test_a_head_of_its_own_number_of_classes_is_refused(variant: str) -> None:
         made.require_consistent_classes()
 
 
-@pytest.mark.parametrize("variant", [*VARIANTS, "wrn16-aux-encoded", "wrn16-conv"])
+@pytest.mark.parametrize("variant", [*VARIANTS, *CONTROLS])
 @pytest.mark.parametrize("classes", [10, 100, 7])
 def test_every_network_has_one_number_of_classes(variant: str, classes: int) -> None:
     made = zoo.create(variant, num_classes=classes)
