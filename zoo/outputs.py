@@ -5,7 +5,7 @@ prediction follows them: parity, predictors, the server's answers and its page.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -69,6 +69,10 @@ class Output:
         """Shape for one image; -1 for a vector whose entries have no names."""
         entries = len(self.labels(classes)) or -1
         return {"vector": (entries,), "class map": (entries, *grid), "index map": grid, "scalar map": grid}[self.kind]
+
+    def declaration(self) -> dict[str, object]:
+        """Fields as values for JSON, `per_class` only where it is not 1."""
+        return {name: value for name, value in asdict(self).items() if name != "per_class" or value != 1}
 
     @property
     def is_ranked(self) -> bool:
