@@ -91,6 +91,9 @@ on_few_images = partial(
 )
 """An experiment in which networks overfit: 10,000 images without augmentation; 20,000 others are held out."""
 
+CANVASES: Change = ("canvas", 0.5)
+SLACK_LOSS: Change = ("patch_loss", "slack")
+
 EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
     {
         "feedback": on_few_images(
@@ -137,13 +140,16 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
         ),
         "slack": on_few_images(
             title="Does a patch loss with a slack mark background?",
-            question="The paper's patch loss and the slack loss, each with and without canvases.",
+            question="The paper's patch loss and the slack loss, with canvases and without; networks without the block "
+            "as controls.",
             arms=(
+                Arm("plain, canvases", "wrn16", (CANVASES,)),
+                Arm("aux, canvases", "wrn16-aux", (CANVASES,)),
+                Arm("aux, slack loss, canvases", "wrn16-aux", (CANVASES, SLACK_LOSS)),
                 Arm("ours", "wrn16-ours"),
-                Arm("ours, canvases", "wrn16-ours", (("canvas", 0.5),)),
-                Arm("ours, slack loss", "wrn16-ours", (("patch_loss", "slack"),)),
-                Arm("ours, slack loss, canvases", "wrn16-ours", (("canvas", 0.5), ("patch_loss", "slack"))),
-                Arm("aux, slack loss, canvases", "wrn16-aux", (("canvas", 0.5), ("patch_loss", "slack"))),
+                Arm("ours, canvases", "wrn16-ours", (CANVASES,)),
+                Arm("ours, slack loss", "wrn16-ours", (SLACK_LOSS,)),
+                Arm("ours, slack loss, canvases", "wrn16-ours", (CANVASES, SLACK_LOSS)),
             ),
             against="ours, canvases",
             seeds=3,
