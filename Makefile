@@ -3,9 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
-# Processes of `make test-fast`; each loads what all tests import, 1 GB.
+# Processes of the tests; each loads what all tests import, 1 GB.
 JOBS ?= 2
-PYTEST := $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
+PYTEST := $(BIN)/python -m pytest -q -n $(JOBS)
 # For `make release` where images cannot be fetched: --base-from-debootstrap
 IMAGE_OPTIONS ?=
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -26,10 +26,10 @@ serve: $(VENV)/serve.installed  ## Start the inference server with the bundled m
 	$(BIN)/zoo serve
 
 test: lint types  ## Lint, check types and run the tests
-	$(BIN)/python -m pytest -q
+	$(PYTEST) --dist loadfile
 
 test-fast: $(VENV)/dev.installed  ## Run the tests that take under a minute together
-	$(PYTEST) -m 'not slow and not process and not browser'
+	$(PYTEST) --dist worksteal -m 'not slow and not process and not browser'
 
 lint: $(VENV)/dev.installed  ## Check style and the direction of imports
 	$(BIN)/ruff check .

@@ -107,7 +107,7 @@ def _side(measure: str, one: Mapping[str, float]) -> str:
     """Whether the semantic map is better or worse; empty where the interval holds 0."""
     if one["low"] <= 0 <= one["high"]:
         return ""
-    return "better" if (one["value"] > 0) == (BETTER_DIRECTION[measure] == "more") else "worse"
+    return "better" if (one["value"] > 0) == (BETTER_DIRECTION[measure] == "higher") else "worse"
 
 
 def _listed(names: list[str]) -> str:

@@ -23,6 +23,8 @@ class Tapped(NamedTuple):
     """Class logits, [N, C]."""
     shares: Array | None
     """Assignment, [N, h, w, C + 1], `none` last, normalised to sum 1 per patch; None if the variant has no block."""
+    templates: Array | None
+    """The same for M > 1 templates per class, [N, h, w, C * M + 1]; None for one template."""
     spaces: dict[Space, Array]
     """Features [N, h, w, d] by space; only `before` if there is no block."""
 
@@ -34,24 +36,37 @@ def tap(network: Network, pixels: Pixels) -> Tapped:
     before, tapped, _, class_logits = network.activations(torch.from_numpy(pixels).to(device))
     logits = class_logits.cpu().numpy()
     if tapped.assignment is None:
-        return Tapped(logits, None, {"before": _by_patch(before)})
+        return Tapped(logits, None, None, {"before": _by_patch(before)})
     assert isinstance(network.block, SemanticBlock)
-    mixture = network.block.mixture(tapped.assignment)
-    shares = _by_patch(tapped.assignment)
-    # The assignment `bn_relu` is not a distribution; normalise it.
-    shares /= np.maximum(shares.sum(axis=-1, keepdims=True), 1e-12)
+    mixture = network.block.mixture(tapped.assignment if tapped.templates is None else tapped.templates)
     return Tapped(
         logits,
-        shares,
+        _shares(tapped.assignment),
+        None if tapped.templates is None else _shares(tapped.templates),
         {"before": _by_patch(before), "after": _by_patch(tapped.features), "mixture": _by_patch(mixture)},
     )
 
 
 def class_vectors(network: Network) -> NDArray[np.float64] | None:
-    """Class vectors [C, d] that the block adds, one row per class; None if the variant has no block."""
+    """Class vectors [C, d] that the block adds, one row per class: the mean of its templates'; None if the variant has
+    no block.
+    """
+    vectors = template_vectors(network)
+    return None if vectors is None else vectors.reshape(network.num_classes, -1, vectors.shape[1]).mean(axis=1)
+
+
+def template_vectors(network: Network) -> NDArray[np.float64] | None:
+    """Vectors [C * M, d] that the block adds, one row per template; None if the variant has no block."""
     if not isinstance(network.block, SemanticBlock):
         return None
     return network.block.class_vectors().detach().T.double().cpu().numpy()
+
+
+def _shares(assignment: torch.Tensor) -> Array:
+    shares = _by_patch(assignment)
+    # The assignment `bn_relu` is not a distribution; normalise it.
+    shares /= np.maximum(shares.sum(axis=-1, keepdims=True), 1e-12)
+    return shares
 
 
 def _by_patch(maps: torch.Tensor) -> Array:

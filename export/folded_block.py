@@ -3,14 +3,14 @@
 import torch
 from torch import Tensor, nn
 
-from zoo.networks.blocks import SemanticBlock, Tap
+from zoo.networks.blocks import SemanticBlock, Tap, make_tap
 from zoo.networks.matching import SlackSoftmax
 
 
 class FoldedBlock(nn.Module):
     """`zoo.networks.blocks.SemanticBlock` for inference: maps features [N, d, h, w] to the same tap.
 
-    `none` is an additional template with score 0 and semantic vector 0, so that nothing is padded or sliced between
+    `none` is an additional template with score 0 and class vector 0, so that nothing is padded or sliced between
     keys and values. Consecutive 1x1 convolutions are merged: the pointwise half of the encoder into the keys, and the
     class vectors, which are constant, into the compression.
     """
@@ -18,6 +18,7 @@ class FoldedBlock(nn.Module):
     def __init__(self, block: SemanticBlock) -> None:
         super().__init__()
         self.concat = block.compress is not None
+        self.templates = block.templates
         self.depthwise = block.encoder.depthwise
         keys = _matrix(block.keys) @ _matrix(block.encoder.pointwise)
         self.keys = _conv(_with_none(keys), _with_none(_bias(block.keys)))
@@ -36,11 +37,11 @@ class FoldedBlock(nn.Module):
         assignment = self.assign(scores)
         mixture = self.values(assignment)
         features = torch.cat([x, mixture], dim=1) if self.concat else x + mixture
-        return Tap(features, scores[:, :-1], assignment)
+        return make_tap(features, scores[:, :-1], assignment, self.templates)
 
 
 class _FoldedSoftmax(nn.Module):
-    """`SlackSoftmax` of scores [N, C + 1, h, w], the last of which are 0."""
+    """`SlackSoftmax` of scores [N, K + 1, h, w], the last of which are 0."""
 
     gamma: Tensor
     beta: Tensor
@@ -55,7 +56,7 @@ class _FoldedSoftmax(nn.Module):
 
 
 class _UnfoldedAssignment(nn.Module):
-    """Any other assignment, which adds `none` to the C scores itself."""
+    """Any other assignment, which adds `none` to the K scores itself."""
 
     def __init__(self, assign: nn.Module) -> None:
         super().__init__()
@@ -75,7 +76,7 @@ def _bias(conv: nn.Conv2d) -> Tensor:
 
 
 def _with_none(rows: Tensor, none: float = 0) -> Tensor:
-    """Rows of the C classes, and a row for `none`, filled with a constant."""
+    """Rows of the templates, and a row for `none`, filled with a constant."""
     return torch.cat([rows, torch.full_like(rows[:1], none)]).detach()
 
 

@@ -24,22 +24,29 @@ HEADINGS = (
 )
 ALIGNMENT = "lrrrrrrrl"
 
-ABOUT_SLACK = (
-    "Held-out images at half their side at random places on textures: the area under the ROC curve of background "
-    "against object, cell by cell of the patch grid, by the share of `none` and by 1 - max p; and the mean share of "
-    "`none` on the image and beside it (`zoo slack`). 0.5 is chance."
+INTRODUCTION = (
+    "Each experiment compares arms that share a recipe and seeds. Differences are means of paired differences to the "
+    "reference arm over seeds, with 95% intervals of Student's t. Lambda is the weight of the patch loss; the two "
+    "columns about errors and predictions are results of `zoo probe`."
 )
-SLACK_HEADINGS = ("arm", "seeds", "area, none", "area, 1 - max p", "none on the image", "none beside it")
+
+ABOUT_SLACK = (
+    "How well background and object separate (`zoo slack`), on held-out images shrunk to half their side and placed at "
+    "random on textures: the area under the ROC curve, cell by cell of the patch grid, of the share of `none` and of "
+    "1 - max p (0.5 is chance), and the mean share of `none` on the object and on the background."
+)
+SLACK_HEADINGS = ("arm", "seeds", "area, none", "area, 1 - max p", "none on object", "none on background")
 
 
 def experiment_sections(groups: Iterable[Group]) -> list[str]:
-    """Heading, question and table of every experiment, in Markdown.
+    """Introduction, then heading, question and table of every experiment, in Markdown.
 
     Arguments:
         groups: groups of records that were measured on held-out images.
     """
     records = {record.name: record for group in groups for record in group.records}
-    return [part for name, experiment in EXPERIMENTS.items() for part in _section(name, experiment, records)]
+    sections = (_section(name, experiment, records) for name, experiment in EXPERIMENTS.items())
+    return [INTRODUCTION, *(part for section in sections for part in section)]
 
 
 def _section(name: str, experiment: Experiment, records: dict[str, Record]) -> list[str]:
@@ -47,9 +54,8 @@ def _section(name: str, experiment: Experiment, records: dict[str, Record]) -> l
     found = [record for arm in by_arm.values() for record in arm.values()]
     images = f", {found[0].training.images:,} training and {found[0].score.images:,} held-out images" if found else ""
     about = (
-        f"{experiment.question} {experiment.data}{images}; `zoo reproduce --experiment {name}`. Differences "
-        f"are to the arm *{experiment.against}*: means of paired differences over seeds, with 95% intervals of "
-        "Student's t."
+        f"{experiment.question} Data: {experiment.data}{images}. Reference: *{experiment.against}*. Command: "
+        f"`zoo reproduce --experiment {name}`."
     )
     rows = [_row(arm, by_arm[arm.title], by_arm[experiment.against]) for arm in experiment.arms]
     tables = [markdown(HEADINGS, ALIGNMENT, rows)]

@@ -91,11 +91,14 @@ on_few_images = partial(
 )
 """An experiment in which networks overfit: 10,000 images without augmentation; 20,000 others are held out."""
 
+CANVASES: Change = ("canvas", 0.5)
+SLACK_LOSS: Change = ("patch_loss", "slack")
+
 EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
     {
         "feedback": on_few_images(
             title="What does the feedback add to the supervision?",
-            question="Controls that the paper's table lacks, with overfitting: few images, no augmentation.",
+            question="Controls that the paper lacks. With few images and no augmentation, the networks overfit.",
             arms=(
                 Arm("plain", "wrn16"),
                 Arm("aux", "wrn16-aux"),
@@ -116,12 +119,12 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
         ),
         "block": on_few_images(
             title="Which settings make the block help?",
-            question="Settings of the supervision, the interchanges and the assignment, changed one at a time.",
+            question="Settings of patch supervision, interchange and assignment, changed one at a time.",
             arms=(
                 Arm("aux", "wrn16-aux"),
                 Arm("ours", "wrn16-ours"),
                 *(Arm(f"ours, lambda {value}", "wrn16-ours", (("patch_weight", value),)) for value in (0.05, 0.1, 0.5)),
-                Arm("ours, lambda falling over the last half", "wrn16-ours", (("patch_weight_fall", 0.5),)),
+                Arm("ours, lambda falling to 0 over the last half", "wrn16-ours", (("patch_weight_fall", 0.5),)),
                 *(Arm(f"ours, interchange {value}", "wrn16-ours", (("interchange", value),)) for value in (0.05, 0.25)),
                 Arm("ours, no slack", "wrn16-ours", (("assignment", "softmax_no_slack"),)),
             ),
@@ -130,20 +133,23 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
         ),
         "softmax": on_few_images(
             title="Can a softmax with a slack replace BN-ReLU?",
-            question="The plain network, and the same with a softmax after each of its eight 3x3 convolutions.",
+            question="The plain network, and the same network with a softmax after each of its eight 3x3 convolutions.",
             arms=(Arm("BN-ReLU", "rn26"), Arm("softmax with slack", "rn26-softmax")),
             against="BN-ReLU",
             seeds=4,
         ),
         "slack": on_few_images(
             title="Does a patch loss with a slack mark background?",
-            question="The paper's patch loss and the slack loss, both with canvases, and without.",
+            question="The paper's patch loss and the slack loss, with canvases and without; networks without the block "
+            "as controls.",
             arms=(
+                Arm("plain, canvases", "wrn16", (CANVASES,)),
+                Arm("aux, canvases", "wrn16-aux", (CANVASES,)),
+                Arm("aux, slack loss, canvases", "wrn16-aux", (CANVASES, SLACK_LOSS)),
                 Arm("ours", "wrn16-ours"),
-                Arm("ours, canvases", "wrn16-ours", (("canvas", 0.5),)),
-                Arm("ours, slack loss", "wrn16-ours", (("patch_loss", "slack"),)),
-                Arm("ours, slack loss, canvases", "wrn16-ours", (("canvas", 0.5), ("patch_loss", "slack"))),
-                Arm("aux, slack loss, canvases", "wrn16-aux", (("canvas", 0.5), ("patch_loss", "slack"))),
+                Arm("ours, canvases", "wrn16-ours", (CANVASES,)),
+                Arm("ours, slack loss", "wrn16-ours", (SLACK_LOSS,)),
+                Arm("ours, slack loss, canvases", "wrn16-ours", (CANVASES, SLACK_LOSS)),
             ),
             against="ours, canvases",
             seeds=3,
@@ -151,9 +157,9 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
         ),
         "tricks": Experiment(
             title="How much does each trick of the recipe help?",
-            question="The recipe, and the recipe with one field changed.",
+            question="The recipe as it is, and with one field changed.",
             arms=(
-                Arm("as it is", "wrn16-ours"),
+                Arm("unchanged", "wrn16-ours"),
                 Arm("no growth", "wrn16-ours", (("growth", (1.0,)),)),
                 Arm("alternating flips", "wrn16-ours", (("flip", "alternating"),)),
                 Arm("label smoothing 0.1", "wrn16-ours", (("label_smoothing", 0.1),)),
@@ -162,7 +168,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
                 Arm("cutout 8", "wrn16-ours", (("cutout", 8),)),
                 Arm("mixup 0.2", "wrn16-ours", (("mixup", 0.2),)),
             ),
-            against="as it is",
+            against="unchanged",
             recipe_name="fast",
         ),
     }

@@ -39,15 +39,15 @@ class Plot:
 COMPARISON = Plot(
     "results.svg",
     "Ours against the paper's",
-    "Accuracy on the test split, ours against the paper's: points on the line match the paper, bars are ± one "
+    "Accuracy on the test split, ours against the paper's. Points on the line match the paper; bars are ± one "
     "standard deviation over seeds.",
 )
 CURVES = Plot(
     "results-curves.svg",
     "Accuracy by epoch",
-    "Mean accuracy over seeds on the augmented training images, by epoch; dotted lines are plain networks, dashed "
-    "lines those with patch supervision alone. Steps are where the images grow. The vertical axis is logarithmic in "
-    "the error.",
+    "Accuracy on the augmented training images by epoch, averaged over seeds. Dotted lines are plain networks, dashed "
+    "lines those with patch supervision alone. The curves jump where the input size increases. The vertical axis is "
+    "logarithmic in the error.",
 )
 
 

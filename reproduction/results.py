@@ -1,4 +1,4 @@
-"""The document `results.md`, from records of runs: the paper's table with ours, experiments and recipes.
+"""The document `results.md`, from records of runs: our accuracies beside the paper's, experiments and recipes.
 
 Equal records yield equal bytes. Rows without runs stay empty.
 """
@@ -23,6 +23,23 @@ RESULTS_FILE = "results.md"
 NUMBERS = ("accuracy, %", "seeds", "patches, %")
 PAPER = ("paper, %", "difference")
 TRAINING = ("measured on", "training images", "recipe", "epochs", "pixels", "minutes", "device", "logs, by seed")
+
+INTRODUCTION = (
+    "This page compares the accuracies measured in this project with those of the paper, and reports experiments that "
+    "the paper does not have. `zoo reproduce` trains the runs and writes the page; `zoo reproduce --only-write` "
+    "rewrites it from the [records](results) of runs. Each row links to its records, which hold settings, accuracy "
+    "after each epoch, machine and digest of the weights. A row without numbers has no run yet. The columns are "
+    "explained [below the tables](#columns)."
+)
+
+ABOUT_COLUMNS = """\
+- `accuracy` and `patches`: mean ± standard deviation (n - 1) over seeds, or a single number for one seed. `patches` \
+is the share of all patches whose strongest class is the image's.
+- `difference`: accuracy minus the paper's, whose recipe and number of seeds are not known.
+- `measured on`: number of images, the whole test split. Experiments are measured on images held out of the training \
+split instead, so that no choice depends on the test split.
+- `recipe`: one of the [recipes](#recipes); `unnamed` if the run predates the recording of recipe names.
+- `minutes`: training time per run; concurrent runs share the device."""
 
 FIELDS_IN_ROWS = ("seed", "epochs", "input_size", "input_sizes")
 
@@ -49,22 +66,13 @@ def results_text(records: Sequence[Record], plots: Iterable[Plot] = ()) -> str:
     tested = [group for group in groups if not group.first.held_out]
     held_out = [group for group in groups if group.first.held_out]
     others = sorted({group.first.data for group in groups} - set(DATA_SETS))
-    parts = [
-        "# Results",
-        "Written by `zoo reproduce`; `zoo reproduce --only-write` regenerates it from the [records](results) of runs, "
-        "to which every row links: settings, accuracy after each epoch, machine, digest of the weights. The recipes "
-        "are described [below](#recipes). A row without numbers has no run yet.",
-        "`accuracy` and `patches` are mean ± standard deviation (n - 1) over seeds, or a single number for one seed; "
-        "`patches` is the share of all patches whose strongest class is the image's. `difference` is to the paper's "
-        "number, whose recipe and number of seeds are not known. `minutes` are per run; concurrent runs share the "
-        "device. `measured on` and `training images` are numbers of images: the tables per data set use the whole test "
-        "split, while settings are compared on images held out of the training split, so that the test split is not "
-        "used for any choice.",
-        *(f"![{plot.title}]({plot.file})\n\n{plot.caption}" for plot in plots),
-    ]
+    parts = ["# Results", INTRODUCTION]
     for data in (*DATA_SETS, *others):
         parts += [f"## {data}", _table_of(data, tested)]
-    parts += ["## Plain, patch supervision, semantic block", _compared_variants(tested)]
+    parts += ["## Columns", ABOUT_COLUMNS]
+    if shown_plots := [f"![{plot.title}]({plot.file})\n\n{plot.caption}" for plot in plots]:
+        parts += ["## Plots", *shown_plots]
+    parts += ["## Do patch supervision and the semantic block help?", _compared_variants(tested)]
     parts += ["## Experiments", *experiment_sections(held_out)]
     parts += ["## Recipes", *_recipes(groups)]
     return "\n\n".join(parts) + "\n"
@@ -104,8 +112,8 @@ def _compared_variants(groups: Iterable[Group]) -> str:
         if len(rows) == before:
             rows.append([f"`{network}`", *_empty(headings[1:])])
     about = (
-        "The paper's second claim is plain < aux < ours. These are the rows above, on the test split, over the seeds "
-        "common to all variants of a row; differences are means of paired differences over seeds."
+        "The paper's second claim is plain < aux < ours. Each row compares runs from the tables above over the seeds "
+        "that all of its networks have in common; differences are means of paired differences over these seeds."
     )
     return f"{about}\n\n{markdown(headings, 'lllrrrrrrrr', rows)}"
 
@@ -180,7 +188,7 @@ def _recipes(groups: Iterable[Group]) -> list[str]:
     keys = {key for _, settings in recipes for key in settings}
     settings_in_order = sorted(keys, key=lambda key: (order.index(key) if key in order else len(order), key))
     rows = [[f"`{key}`", *(shown(own[key]) if key in own else "" for _, own in recipes)] for key in settings_in_order]
-    about = "Settings not shown in the rows above; `zoo train --help` describes each."
+    about = "Settings that the tables above do not show; `zoo train --help` describes each of them."
     return [about, markdown(["setting", *(name for name, _ in recipes)], "l" * (1 + len(recipes)), rows)]
 
 

@@ -87,19 +87,20 @@ def make_package(tmp_path: Path) -> Callable[..., Package]:
         data: str = "cifar10",
         size: int = 32,
         half: bool = False,
+        templates: int = 1,
         folder: Path | None = None,
     ) -> Package:
         # Imported late: the server's tests need no PyTorch.
         from safetensors.torch import save_file
 
-        network = zoo.create(variant, num_classes=len(classes))
+        network = zoo.create(variant, num_classes=len(classes), templates=templates)
         if half:
             network = network.half()
         folder = folder or tmp_path / f"{variant}.{data}"
         folder.mkdir(parents=True)
         save_file(network.state_dict(), folder / WEIGHTS_FILE)
         digest = sha256(folder / WEIGHTS_FILE)
-        config = ModelConfig(variant, data, classes, size, CIFAR10_NORMALIZATION, digest)
+        config = ModelConfig(variant, data, classes, size, CIFAR10_NORMALIZATION, digest, templates=templates)
         (folder / CONFIG_FILE).write_text(config.to_json())
         return Package.open(folder)
 

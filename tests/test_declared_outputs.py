@@ -195,6 +195,54 @@ def test_the_slack_has_a_colour_of_its_own() -> None:
     assert found["colours"] == [class_colour(0), NONE_COLOUR]
 
 
+@pytest.fixture(scope="module")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Package:
+    """A model directory of a network with two templates per class, exported."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("templates") / "wrn16-ours.cifar10"
+    folder.mkdir()
+    network = zoo.create("wrn16-ours", num_classes=3, templates=2).eval()
+    save_file(network.state_dict(), folder / WEIGHTS_FILE)
+    digest = sha256(folder / WEIGHTS_FILE)
+    classes = ("cat", "dog", "bird")
+    config = ModelConfig("wrn16-ours", "cifar10", classes, 32, CIFAR10_NORMALIZATION, digest, templates=2)
+    (folder / CONFIG_FILE).write_text(config.to_json())
+    export_network(network, config, folder / ONNX_FILES["fp32"])
+    return Package.open(folder)
+
+
+def test_the_templates_of_classes_go_the_same_way(templates: Package, pixels: Pixels, photo_file: Path) -> None:
+    legend = ["cat 1", "cat 2", "dog 1", "dog 2", "bird 1", "bird 2", "none"]
+    parity = verify(templates, pixels)
+    assert parity.passed
+    assert list(parity.agreement) == ["logits", "patch_logits", "assignment", "templates"]
+    with TestClient(create_app(Service(Settings(threads=1), [templates], predictor_of))) as client:
+        [result] = send(client, "/patch-semantics", photo_file).raise_for_status().json()["results"]
+        [found] = result["maps"]
+        assert (found["name"], found["kind"], found["title"]) == ("templates", "class map", "Templates")
+        assert found["legend"] == legend
+        assert len(set(found["colours"])) == 7
+        assert found["colours"][::2] == [class_colour(0), class_colour(1), class_colour(2), NONE_COLOUR]
+        shares = np.array(found["values"])
+        assert shares.shape == (7, 8, 8)
+        for index, name in enumerate(("cat", "dog", "bird")):
+            for row, column in np.ndindex(8, 8):
+                share = {each["label"]: each["probability"] for each in result["patches"][row][column]["top"]}[name]
+                assert shares[2 * index : 2 * index + 2, row, column].sum() == pytest.approx(share, abs=1e-5)
+        [model] = client.get("/models").json()
+        assert model["parameters"] == zoo.info("wrn16-ours").parameters(3, 2)
+        url = f"/v2/models/{templates.config.name}"
+        metadata = client.get(url).json()
+        assert metadata["outputs"][3] == {"name": "templates", "datatype": "FP32", "shape": [-1, 7, 8, 8]}
+        declared = json.loads(metadata["parameters"]["outputs"])[3]
+        assert Output(**declared).labels(templates.config.classes) == tuple(legend)
+        tensor = {"name": "image", "datatype": "UINT8", "shape": list(pixels.shape), "data": pixels.ravel().tolist()}
+        answer = client.post(f"{url}/infer", json={"inputs": [tensor], "outputs": [{"name": "templates"}]}).json()
+        [output] = answer["outputs"]
+        given = np.array(output["data"], np.float32).reshape(output["shape"])
+        assert_alike(given, TorchPredictor.open(templates)(pixels)["templates"])
+
+
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium on PATH")
 def test_the_page_offers_it(package: Package, photo_file: Path) -> None:

@@ -85,9 +85,9 @@ def run_job(job: Job, say: Say) -> Package:
         say: called with messages for the user, only in the first process.
 
     Raises:
-        ZooError: see `open_splits`, `prepare`, `start_network` and `train`.
+        ZooError: see `Variant.check_templates`, `open_splits`, `prepare`, `start_network` and `train`.
     """
-    info(job.variant)
+    info(job.variant).check_templates(job.recipe.templates)
     if not encodable(str(job.run)):
         raise InputError(f"--run-folder {job.run}: the name is not UTF-8, which TensorBoard requires; choose another")
     if job.workers is not None and job.workers < 0:

@@ -47,11 +47,12 @@ class Start:
 def start_network(variant: str, images: LabelledImages | StreamedImages, recipe: Recipe) -> Start:
     """Create the variant's network for the classes of the images.
 
-    From a model with other classes, all tensors are kept except those that depend on the classes.
+    From a model with other classes or another number of templates, all tensors are kept except those that depend on the
+    classes.
 
     Raises:
         UnknownNameError: the variant is unknown.
-        InputError: the model to start from is of another variant.
+        InputError: the model to start from is of another variant, or this one cannot have the recipe's templates.
         PackageError: that model does not exist or is damaged.
     """
     torch.manual_seed(recipe.seed)
@@ -64,15 +65,24 @@ def start_network(variant: str, images: LabelledImages | StreamedImages, recipe:
             )
     normalization = images.normalization() if package is None else package.config.normalization
     network = create(
-        variant, num_classes=len(images.classes), assignment=recipe.assignment, normalization=normalization
+        variant,
+        num_classes=len(images.classes),
+        assignment=recipe.assignment,
+        normalization=normalization,
+        templates=recipe.templates,
     )
     if package is None:
         return Start(_fitted(network, recipe), normalization)
     weights = load_package(package).state_dict()
-    same = package.config.classes == images.classes and package.config.assignment == recipe.assignment
+    config = package.config
+    same = (config.classes, config.assignment, config.templates) == (
+        images.classes,
+        recipe.assignment,
+        recipe.templates,
+    )
     own = network.configured_tensors() | (set() if same else network.class_tensors())
     network.load_state_dict({**network.state_dict(), **{n: w for n, w in weights.items() if n not in own}})
-    config, training = package.config, own_metrics(package).training
+    training = own_metrics(package).training
     return Start(_fitted(network, recipe), normalization, config.weights_sha256, config.data, training)
 
 
@@ -107,6 +117,7 @@ def describe(
         normalization=normalization,
         weights_sha256=hashlib.sha256(_weights_file(network)).hexdigest(),
         assignment=recipe.assignment,
+        templates=recipe.templates,
     )
 
 

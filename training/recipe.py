@@ -6,7 +6,7 @@ from typing import Literal, get_args
 from zoo.errors import InputError
 from zoo.options import option, require_bounds
 from zoo.package import MIN_INPUT_SIZE
-from zoo.registry import AssignmentName
+from zoo.registry import MAX_TEMPLATES, AssignmentName
 
 TrainingPrecision = Literal["bf16", "fp32"]
 
@@ -91,6 +91,12 @@ class Recipe:
         "How the block computes the shares of the classes in a patch: softmax over the classes and `none`, the share "
         "that matches no class. For comparison: softmax_no_slack, without `none`; bn_relu, batch normalisation and "
         "ReLU.",
+    )
+    templates: int = option(
+        1,
+        "Templates per class of the semantic block, so that parts of an object can have one of their own.",
+        least=1,
+        most=MAX_TEMPLATES,
     )
     input_size: int = option(
         0,

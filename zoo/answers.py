@@ -101,7 +101,7 @@ def map_answers(prediction: Prediction, row: int, classes: tuple[str, ...]) -> l
             "kind": output.kind,
             "title": output.title,
             "legend": (legend := output.labels(classes)),
-            "colours": label_colours(legend),
+            "colours": label_colours(legend, output.per_class),
             "values": _json_values(prediction[output.name][row]),
         }
         for output in prediction.outputs

@@ -159,8 +159,9 @@ def info_(
         facts["paper_accuracy"] = dict(variant.paper_accuracy)
     else:
         package = open_model(name)
-        facts = {"name": package.config.name, "path": str(package.path)} | asdict(package.config)
-        facts |= {"parameters": info(package.config.variant).parameters(len(package.config.classes))}
+        config = package.config
+        facts = {"name": config.name, "path": str(package.path)} | asdict(config)
+        facts |= {"parameters": info(config.variant).parameters(len(config.classes), config.templates)}
         facts |= {"onnx": package.precisions or f"none; the server needs one: `zoo export {reference_of(package)}`"}
         facts |= {"metrics": package.metrics(), "parity": package.parity()}
     print_json(facts)

@@ -5,7 +5,7 @@ prediction follows them: parity, predictors, the server's answers and its page.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -42,6 +42,8 @@ class Output:
     title: str = field(compare=False)
     """Human-readable name; outputs that differ in it alone are equal."""
     legend: Legend = ()
+    per_class: int = 1
+    """Entries per class, where the legend is the classes; they are numbered: `cat 1`, `cat 2`, `dog 1`."""
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
@@ -52,20 +54,25 @@ class Output:
             )
         if self.kind == "scalar map" and self.legend:
             raise ValueError(f"{self.name}: a scalar map has one number per patch and no legend")
+        if self.per_class < 1 or (self.per_class > 1 and not isinstance(self.legend, str)):
+            raise ValueError(f"{self.name}: per_class = {self.per_class}: must be 1, or more with a legend of classes")
 
     def labels(self, classes: tuple[str, ...]) -> tuple[str, ...]:
         """Legend for a model with these classes."""
-        if self.legend == "classes":
-            return classes
-        if self.legend == "classes and none":
-            return (*classes, NONE)
-        assert not isinstance(self.legend, str)
-        return self.legend
+        if not isinstance(self.legend, str):
+            return self.legend
+        if self.per_class > 1:
+            classes = tuple(f"{name} {number}" for name in classes for number in range(1, self.per_class + 1))
+        return (*classes, NONE) if self.legend == "classes and none" else classes
 
     def shape(self, classes: tuple[str, ...], grid: tuple[int, int]) -> tuple[int, ...]:
         """Shape for one image; -1 for a vector whose entries have no names."""
         entries = len(self.labels(classes)) or -1
         return {"vector": (entries,), "class map": (entries, *grid), "index map": grid, "scalar map": grid}[self.kind]
+
+    def declaration(self) -> dict[str, object]:
+        """Fields as values for JSON, `per_class` only where it is not 1."""
+        return {name: value for name, value in asdict(self).items() if name != "per_class" or value != 1}
 
     @property
     def is_ranked(self) -> bool:
@@ -81,6 +88,15 @@ class Output:
 LOGITS = Output("logits", "vector", "Class logits", "classes")
 PATCH_LOGITS = Output("patch_logits", "class map", "Patch logits", "classes")
 ASSIGNMENT = Output("assignment", "class map", "Assignment", "classes and none")
+
+TEMPLATES = "templates"
+"""Name of the output of networks with several templates per class."""
+
+
+def templates_output(per_class: int) -> Output:
+    """The assignment to the templates themselves, of which each class has several."""
+    return Output(TEMPLATES, "class map", "Templates", "classes and none", per_class)
+
 
 STANDARD = (LOGITS, PATCH_LOGITS, ASSIGNMENT)
 """Outputs of the zoo's networks; those without a semantic block have no assignment."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from zoo.errors import DuplicateVariantError, UnknownNameError
+from zoo.errors import DuplicateVariantError, InputError, UnknownNameError
 
 Mechanism = Literal["plain", "aux", "residual", "concat", "encoded aux", "convolution"]
 """The block before the last stage: none, patch supervision only, the semantic block added or concatenated, or one of
@@ -20,6 +20,9 @@ two controls: the block without its feedback, and a plain convolution block; see
 AssignmentName = Literal["softmax", "softmax_no_slack", "bn_relu"]
 """How the semantic block turns scores into an assignment: a softmax with slack, a softmax without, or the batch
 normalisation and ReLU of a convolution block; see `zoo.networks.matching`."""
+
+MAX_TEMPLATES = 256
+"""Maximum number of templates per class."""
 
 SemanticSource = Literal["semantic block", "auxiliary head", "class activation map"]
 """Source of a variant's patch logits."""
@@ -54,11 +57,13 @@ class Variant:
     fixed_parameters: int
     """Trainable parameters that do not depend on the number of classes C."""
     parameters_per_class: int
-    """Trainable parameters per class; the total is `fixed_parameters + parameters_per_class * C`."""
+    """Trainable parameters per class, with one template; see `parameters`."""
     multiply_adds: int
-    """Multiply-adds of the convolutions and linear layers for one 32x32 image and C = 10."""
+    """Multiply-adds of the convolutions and linear layers for one 32x32 image, C = 10 and one template per class."""
     paper_accuracy: Mapping[str, float] = field(default_factory=dict)
     """Top-1 accuracy in percent reported in the paper, by data set; empty for variants that are not in the paper."""
+    parameters_per_template: int = 0
+    """Trainable parameters of each further template: 2d + 3 for a semantic block of d channels; 0 without one."""
     is_control: bool = False
     """Whether the variant is only a control for comparisons."""
 
@@ -72,9 +77,24 @@ class Variant:
         """Whether the variant has a semantic block, and with it an assignment of its patches."""
         return self.patch_source == "semantic block"
 
-    def parameters(self, num_classes: int) -> int:
-        """Number of trainable parameters for `num_classes` classes."""
-        return self.fixed_parameters + self.parameters_per_class * num_classes
+    def parameters(self, num_classes: int, templates: int = 1) -> int:
+        """Number of trainable parameters for `num_classes` classes with `templates` templates each."""
+        per_class = self.parameters_per_class + self.parameters_per_template * (templates - 1)
+        return self.fixed_parameters + per_class * num_classes
+
+    def check_templates(self, templates: int) -> None:
+        """Check a number of templates per class.
+
+        Raises:
+            InputError: it is out of range, or is not 1 and the variant has no semantic block.
+        """
+        if not 1 <= templates <= MAX_TEMPLATES:
+            raise InputError(f"templates = {templates}: must be from 1 to {MAX_TEMPLATES}")
+        if templates > 1 and not self.has_block:
+            raise InputError(
+                f"templates = {templates}: {self.name} has no semantic block, and thus no templates; choose an -ours "
+                "variant"
+            )
 
 
 _variants: dict[str, Variant] = {}
@@ -123,18 +143,18 @@ _RN, _WRN, _DN = "zoo.networks.resnet:build", "zoo.networks.resnet:build_wide", 
 for _variant in (
     Variant("rn26", _RN, 2, "plain", 961_488, 257, 114_215_424, _paper(89.52, 65.94, 60.43)),
     Variant("rn26-aux", _RN, 2, "aux", 961_488, 386, 114_297_344, _paper(90.57, 66.21, 60.70)),
-    Variant("rn26-ours", _RN, 2, "residual", 979_024, 516, 115_501_568, _paper(91.06, 66.78, 61.23)),
+    Variant("rn26-ours", _RN, 2, "residual", 979_024, 516, 115_501_568, _paper(91.06, 66.78, 61.23), 259),
     Variant("rn38", _RN, 3, "plain", 1_423_824, 257, 166_644_224, _paper(90.78, 68.15, 60.72)),
-    Variant("rn38-ours", _RN, 3, "residual", 1_441_360, 516, 167_930_368, _paper(91.36, 69.01, 63.83)),
+    Variant("rn38-ours", _RN, 3, "residual", 1_441_360, 516, 167_930_368, _paper(91.36, 69.01, 63.83), 259),
     Variant("wrn16", _WRN, 2, "plain", 1_281_232, 129, 138_855_680, _paper(90.52, 67.11, 60.73)),
     Variant("wrn16-aux", _WRN, 2, "aux", 1_281_232, 258, 138_937_600),
-    Variant("wrn16-ours", _WRN, 2, "residual", 1_298_768, 388, 140_141_824, _paper(91.10, 67.36, 62.92)),
+    Variant("wrn16-ours", _WRN, 2, "residual", 1_298_768, 388, 140_141_824, _paper(91.10, 67.36, 62.92), 259),
     # Controls, which are not in the paper: see `reproduction.experiments`.
     Variant("wrn16-aux-encoded", _WRN, 2, "encoded aux", 1_298_768, 258, 140_059_904, is_control=True),
     Variant("wrn16-conv", _WRN, 2, "convolution", 1_298_768, 387, 140_141_824, is_control=True),
     Variant("rn26-softmax", "zoo.networks.resnet:build_soft", 2, "plain", 961_488, 257, 114_215_424, is_control=True),
     Variant("dn100", _DN, 16, "plain", 1_196_196, 535, 314_473_692, _paper(92.62, 71.65, 65.03)),
-    Variant("dn100-ours", _DN, 16, "residual", 1_316_238, 1222, 322_594_140, _paper(92.92, 71.25, 68.86)),
-    Variant("dn100-ours-c", _DN, 16, "concat", 1_364_286, 1264, 325_578_240, _paper(92.71, 72.14, 68.93)),
+    Variant("dn100-ours", _DN, 16, "residual", 1_316_238, 1222, 322_594_140, _paper(92.92, 71.25, 68.86), 687),
+    Variant("dn100-ours-c", _DN, 16, "concat", 1_364_286, 1264, 325_578_240, _paper(92.71, 72.14, 68.93), 687),
 ):
     register(_variant)

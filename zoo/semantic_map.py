@@ -43,9 +43,13 @@ def class_colour(index: int) -> str:
     return "#" + "".join(f"{round(255 * value):02x}" for value in shade)
 
 
-def label_colours(labels: tuple[str, ...]) -> list[str]:
-    """The colours of a legend: those of the classes, in order; the slack has one of its own."""
-    return [NONE_COLOUR if label == NONE else class_colour(index) for index, label in enumerate(labels)]
+def label_colours(labels: tuple[str, ...], per_class: int = 1) -> list[str]:
+    """The colours of a legend: those of the classes, in order, or shades of them for several entries per class; the
+    slack has one of its own.
+    """
+    places = (divmod(index, per_class) for index in range(len(labels)))
+    colours = [class_colour(index + number * len(PALETTE)) for index, number in places]
+    return [NONE_COLOUR if label == NONE else colour for label, colour in zip(labels, colours, strict=True)]
 
 
 def draw_semantic_map(image: Image.Image, shares: Array, box: Box, classes: tuple[str, ...], title: str) -> Image.Image:

@@ -13,15 +13,15 @@ from zoo.files import write_json, writing
 
 BETTER_DIRECTION: Mapping[str, str] = MappingProxyType(
     {
-        "deletion": "less",
-        "deletion_blurred": "less",
-        "insertion": "more",
-        "insertion_colour": "more",
-        "mass": "more",
-        "hit": "more",
+        "deletion": "lower",
+        "deletion_blurred": "lower",
+        "insertion": "higher",
+        "insertion_colour": "higher",
+        "mass": "higher",
+        "hit": "higher",
     }
 )
-"""Measures, and whether less or more is better."""
+"""Measures, and whether lower or higher values are better."""
 
 HEADINGS: Mapping[str, str] = MappingProxyType(
     {

@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from explain.tapping import class_vectors, tap
+from explain.tapping import tap, template_vectors
 from training.data.images import LabelledImages
 from zoo.networks.load import create
 from zoo.networks.network import Network
@@ -15,6 +15,15 @@ from zoo.package.metrics import own_metrics
 
 STRENGTH_IMAGES = 1000
 """Maximum number of images for measuring the strength of the mixture."""
+
+
+def sum_templates(shares: Array, classes: int) -> Array:
+    """Shares of classes, [N, C + 1, h, w], of those of templates, [N, C * M + 1, h, w]; `none` is last in both."""
+    count, entries, *grid = shares.shape
+    if entries == classes + 1:
+        return shares
+    by_class = shares[:, :-1].reshape(count, classes, -1, *grid).sum(axis=2)
+    return np.concatenate([by_class, shares[:, -1:]], axis=1)
 
 
 def between_images(shares: Array) -> float:
@@ -45,8 +54,13 @@ def cosine_to_start(package: Package, network: Network) -> float | None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.recipe["seed"])
         config = package.config
-        start = create(config.variant, num_classes=len(config.classes), assignment=config.assignment)
-    before, now = class_vectors(start), class_vectors(network)
+        start = create(
+            config.variant,
+            num_classes=len(config.classes),
+            assignment=config.assignment,
+            templates=config.templates,
+        )
+    before, now = template_vectors(start), template_vectors(network)
     assert before is not None
     assert now is not None
     return round(

@@ -2,6 +2,9 @@
 
 The rest of the network runs with another assignment than the block's own (`zoo.package.probe.Intervention`). If the
 predictions stay the same, the network does not use its block, whatever the block's maps look like.
+
+With several templates per class, assignments are replaced template by template: by another image's, or by a class in
+equal parts for each of its templates. The measures of the maps are those of the classes.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from explain.probe.diagnostics import between_images, one_class
+from explain.probe.diagnostics import between_images, one_class, sum_templates
 from explain.probe.models import BlockModel
 from explain.stats import Estimate, Floats, bootstrap
 from training.data.images import LabelledImages
@@ -65,8 +68,9 @@ def probe_block(
         own.append(assignment)
         progress(done := done + len(pixels))
     predicted, shares = np.concatenate(logits), np.concatenate(own)
-    classes = shares.shape[1] - 1
-    class_values = np.ones(classes, np.float32) if shares_sum_to_1 else _mean_positive(shares[:, :-1])
+    classes = len(images.classes)
+    by_class = sum_templates(shares, classes)
+    class_values = np.ones(classes, np.float32) if shares_sum_to_1 else _mean_positive(by_class[:, :-1])
     generator = np.random.default_rng(settings.seed)
     wrong = (labels + generator.integers(1, classes, size=count)) % classes
     order = generator.permutation(count)
@@ -74,13 +78,11 @@ def probe_block(
     others[order] = np.roll(order, 1)
     mean = shares.mean(axis=0, keepdims=True, dtype=np.float64).mean(axis=(2, 3), keepdims=True).astype(np.float32)
     replaced: dict[Intervention, Callable[[slice], Array]] = {
-        "silenced": lambda part: _one_class_assignment(
-            np.full(len(labels[part]), classes), np.ones(classes + 1, np.float32), shares
-        ),
+        "silenced": lambda part: _no_match(shares[part]),
         "mean": lambda part: np.broadcast_to(mean, shares[part].shape).copy(),
         "swapped": lambda part: shares[others[part]],
-        "true class": lambda part: _one_class_assignment(labels[part], class_values, shares),
-        "wrong class": lambda part: _one_class_assignment(wrong[part], class_values, shares),
+        "true class": lambda part: _one_class_assignment(labels[part], class_values, shares[part]),
+        "wrong class": lambda part: _one_class_assignment(wrong[part], class_values, shares[part]),
     }
     after: dict[Intervention, NDArray[np.int64]] = {}
     for name in INTERVENTIONS:
@@ -106,8 +108,8 @@ def probe_block(
             "mean": round(float(none.mean(dtype=np.float64)), 4),
             "highest": round(float(none.max()), 4),
         },
-        between_images=between_images(shares),
-        one_class=round(100 * float(one_class(shares).mean()), 4),
+        between_images=between_images(by_class),
+        one_class=round(100 * float(one_class(by_class).mean()), 4),
     )
 
 
@@ -121,10 +123,26 @@ def _batches(images: LabelledImages) -> Iterator[tuple[Pixels, slice]]:
         yield images.images[part].numpy(), part
 
 
-def _one_class_assignment(classes: NDArray[np.int64], values: Array, like: Array) -> Array:
-    """Assignment [N, C + 1, h, w] that is 0 except for one class per image, in all patches."""
-    made = np.zeros((len(classes), *like.shape[1:]), np.float32)
-    made[np.arange(len(classes)), classes] = values[classes][:, None, None]
+def _no_match(like: Array) -> Array:
+    """Assignment [N, K + 1, h, w] with nothing but `none`."""
+    made = np.zeros(like.shape, np.float32)
+    made[:, -1] = 1
+    return made
+
+
+def _one_class_assignment(chosen: NDArray[np.int64], values: Array, like: Array) -> Array:
+    """Assignment [N, C * M + 1, h, w] that is 0 except for one class per image, in all patches.
+
+    Arguments:
+        chosen: class of each image, [N].
+        values: share of each class where it is chosen, [C], in equal parts for its M templates.
+        like: assignment of this shape.
+    """
+    made = np.zeros(like.shape, np.float32)
+    templates = (like.shape[1] - 1) // len(values)
+    by_class = made[:, :-1].reshape(len(like), len(values), templates, *like.shape[2:])
+    by_class[np.arange(len(chosen)), chosen] = values[chosen][:, None, None, None] / templates
+    made[:, :-1] = by_class.reshape(made[:, :-1].shape)
     return made
 
 

@@ -9,7 +9,7 @@ import torch
 from zoo.errors import PackageError
 from zoo.images.preprocess import Pixels
 from zoo.networks.network import Network
-from zoo.outputs import Array
+from zoo.outputs import ASSIGNMENT, INPUT, LOGITS, TEMPLATES, Array
 
 REPLACED = "replaced_assignment"
 """Name of the graph input that replaces the assignment."""
@@ -19,7 +19,7 @@ class BlockModel(Protocol):
     """Model whose assignment can be replaced."""
 
     def __call__(self, pixels: Pixels, assignment: Array | None = None) -> tuple[Array, Array]:
-        """Class logits [N, C] and assignment [N, C + 1, h, w] of pixels [N, 3, S, S].
+        """Class logits [N, C], and assignment to M templates per class [N, C * M + 1, h, w], of pixels [N, 3, S, S].
 
         Arguments:
             pixels: images.
@@ -38,8 +38,9 @@ class TorchBlockModel:
         device = self.network.device
         given = None if assignment is None else torch.from_numpy(assignment).to(device)
         semantics = self.network.semantics(torch.from_numpy(pixels).to(device), given)
-        assert semantics.assignment is not None
-        return semantics.logits.cpu().numpy(), semantics.assignment.cpu().numpy()
+        shares = semantics.assignment if semantics.templates is None else semantics.templates
+        assert shares is not None
+        return semantics.logits.cpu().numpy(), shares.cpu().numpy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class OnnxBlockModel:
     """`onnxruntime.InferenceSession` of the file."""
     replaceable: Any
     """Session of the same graph with the assignment as an additional input."""
+    output: str
+    """Name of the assignment's output: that of the templates if the classes have several."""
 
     @staticmethod
     def open(file: Path) -> "OnnxBlockModel":
@@ -64,33 +67,35 @@ class OnnxBlockModel:
         model = onnx.load(file)
         providers = ["CPUExecutionProvider"]
         original = onnxruntime.InferenceSession(model.SerializeToString(), providers=providers)
-        _add_assignment_input(model.graph, file)
-        return OnnxBlockModel(original, onnxruntime.InferenceSession(model.SerializeToString(), providers=providers))
+        given = {output.name for output in model.graph.output}
+        output = TEMPLATES if TEMPLATES in given else ASSIGNMENT.name
+        _add_assignment_input(model.graph, output, file)
+        replaceable = onnxruntime.InferenceSession(model.SerializeToString(), providers=providers)
+        return OnnxBlockModel(original, replaceable, output)
 
     def __call__(self, pixels: Pixels, assignment: Array | None = None) -> tuple[Array, Array]:
+        outputs = [LOGITS.name, self.output]
         if assignment is None:
-            logits, shares = self.original.run(["logits", "assignment"], {"image": pixels})
+            logits, shares = self.original.run(outputs, {INPUT: pixels})
         else:
-            logits, shares = self.replaceable.run(["logits", "assignment"], {"image": pixels, REPLACED: assignment})
+            logits, shares = self.replaceable.run(outputs, {INPUT: pixels, REPLACED: assignment})
         return logits, shares
 
 
-def _add_assignment_input(graph: Any, file: Path) -> None:
-    """Add a graph input to replace the assignment in everything that is computed from it."""
+def _add_assignment_input(graph: Any, output: str, file: Path) -> None:
+    """Add a graph input to replace the assignment, an output, in everything that is computed from it."""
     from onnx import TensorProto, helper
 
-    outputs = {output.name: output for output in graph.output}
+    outputs = {each.name: each for each in graph.output}
     producers = {name: node for node in graph.node for name in node.output}
-    tensor, type_inside = "assignment", TensorProto.FLOAT
+    tensor, type_inside = output, TensorProto.FLOAT
     # In half precision, only the output is a cast of the assignment.
     while not _readers(graph, tensor) and tensor in producers and producers[tensor].op_type == "Cast":
         tensor, type_inside = producers[tensor].input[0], TensorProto.FLOAT16
-    readers = [node for node in _readers(graph, tensor) if "assignment" not in node.output]
-    if "assignment" not in outputs or not readers:
+    readers = [node for node in _readers(graph, tensor) if output not in node.output]
+    if output not in outputs or not readers:
         raise PackageError(f"{file} computes nothing from an assignment; choose a variant with a semantic block")
-    shape = [
-        dimension.dim_value or dimension.dim_param for dimension in outputs["assignment"].type.tensor_type.shape.dim
-    ]
+    shape = [dimension.dim_value or dimension.dim_param for dimension in outputs[output].type.tensor_type.shape.dim]
     graph.input.append(helper.make_tensor_value_info(REPLACED, TensorProto.FLOAT, shape))
     given = REPLACED
     if type_inside != TensorProto.FLOAT:

@@ -23,13 +23,16 @@ from explain.semantics.figures import (
 from explain.semantics.study import AssignmentStudy, PatchStudy
 from explain.semantics.summary import SUMMARY_FILE, find_expected_pairs, limitations, summary
 from explain.semantics.tables import write_tables
+from explain.semantics.templates import PERMUTATIONS, TemplateUse
 from explain.similar.nearest import Match
 from zoo.files import png_bytes, write_atomically, write_json
 from zoo.outputs import NONE
-from zoo.semantic_map import class_colour
+from zoo.semantic_map import class_colour, label_colours
 
 REPORT_FILE = "report.html"
 ENTITIES_SHEET = "entities.png"
+MAX_TEMPLATES_SHOWN = 128
+"""Maximum number of templates whose strongest patches are shown, so that a page for many classes can be opened."""
 SMALLEST_SHARE = 0.02
 """Smallest share shown in an entity's bar; smaller ones are combined."""
 
@@ -92,6 +95,37 @@ def _assignment_values(study: PatchStudy, assignment: AssignmentStudy) -> dict[s
         "most_in_a_cell": float(slack.by_cell.max()) or 1,
         "slack_figure": Markup(slack_figure(slack)),
         "highest": _cutouts(study, slack.highest),
+        "templates": assignment.templates and _template_values(study, assignment.templates),
+    }
+
+
+def _template_values(study: PatchStudy, use: TemplateUse) -> dict[str, Any]:
+    """Usage of each class's templates, and the strongest patches of those of the first classes."""
+    classes, (_, per_class) = study.config.classes, use.usage.shape
+    colours = label_colours(tuple(classes) * per_class, per_class)
+    shown = max(MAX_TEMPLATES_SHOWN // per_class, 1)
+    return {
+        "per_class": per_class,
+        "classes": [
+            {
+                "name": name,
+                "perplexity": use.perplexity[index],
+                "patch_perplexity": use.patch_perplexity[index],
+                "templates": [
+                    {
+                        "number": number + 1,
+                        "usage": float(use.usage[index, number]),
+                        "colour": colours[place],
+                        "examples": _cutouts(study, use.strongest[place]) if index < shown else [],
+                    }
+                    for number, place in enumerate(range(index * per_class, (index + 1) * per_class))
+                ],
+            }
+            for index, name in enumerate(classes)
+        ],
+        "shown": shown,
+        "permutations": PERMUTATIONS,
+        "position": use.position,
     }
 
 

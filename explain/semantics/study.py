@@ -17,10 +17,11 @@ from explain.semantics.class_vectors import (
 from explain.semantics.entities import Occurrences, find_entities, find_occurrences
 from explain.semantics.geometry import Geometry, PatchMap, layout_patches, measure_geometry, standardise
 from explain.semantics.slack import Slack, measure_slack
+from explain.semantics.templates import TemplateTally, TemplateUse
 from explain.similar.collect import Collected, collect
 from explain.similar.index import INDEX_FOLDER, Origin
 from explain.stats import Estimate, proportion_estimate
-from explain.tapping import Space, class_vectors
+from explain.tapping import Space, Tapped, class_vectors
 from training.data.model_split import ModelData
 from zoo.errors import InputError
 from zoo.package import ModelConfig, Package
@@ -30,6 +31,8 @@ from zoo.predictors.torch import TorchPredictor
 TRAINING_IMAGES = 5000
 EXAMPLES = 12
 """Number of patches shown per entity, and for the most slack."""
+TEMPLATE_EXAMPLES = 8
+"""Number of patches shown per template."""
 
 Progress = Callable[[str, int, int], None]
 """Callback with the current step, the amount done, and the total."""
@@ -45,6 +48,8 @@ class AssignmentStudy:
     vectors: Hierarchy
     separation: Separation | None
     """None for a data set without predefined groups."""
+    templates: TemplateUse | None
+    """None for one template per class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +110,22 @@ def run_study(
     predictor = TorchPredictor.open(package)
     network, seed = predictor.network, settings.seed
 
-    def run(split: str, limit: int | None, where: Path) -> Collected:
+    tally = TemplateTally(network.num_classes, TEMPLATE_EXAMPLES)
+
+    def count_templates(tapped: Tapped) -> None:
+        if tapped.templates is not None:
+            tally.add(tapped.templates)
+
+    def run(
+        split: str, limit: int | None, where: Path, observe: Callable[[Tapped], None] = lambda tapped: None
+    ) -> Collected:
         progress(f"reading {split} images", 0, 1)
         images = settings.data.load(split, limit)
         origin = Origin.of(package.config, images, settings.data.name, split)
         count = len(images.labels)
-        return collect(network, images, origin, where, seed, lambda done: progress(f"{split} images", done, count))
+        return collect(
+            network, images, origin, where, seed, lambda done: progress(f"{split} images", done, count), observe
+        )
 
     with TemporaryDirectory(dir=folder, prefix=".training.", ignore_cleanup_errors=True) as temporary:
         train = run("train", settings.training_images, Path(temporary))
@@ -119,7 +134,7 @@ def run_study(
         if train.index is not None:
             progress("entities", 0, 5)
             entities = find_entities(train.index, seed)
-    measured = run(settings.split, settings.images, folder / INDEX_FOLDER)
+    measured = run(settings.split, settings.images, folder / INDEX_FOLDER, count_templates)
     labels = measured.images.labels.numpy()
     accuracy = proportion_estimate(measured.predicted == labels, seed)
     progress("geometry", 1, 5)
@@ -137,7 +152,8 @@ def run_study(
         assert vectors is not None
         tree, groups = build_hierarchy(vectors), CLASS_GROUPS.get(package.config.data)
         parted = measure_separation(tree, package.config.classes, groups) if groups else None
-        assignment = AssignmentStudy(entities, occurrences, slack, tree, parted)
+        templates = tally.measure(seed) if package.config.templates > 1 else None
+        assignment = AssignmentStudy(entities, occurrences, slack, tree, parted, templates)
     return PatchStudy(
         config=package.config,
         data=settings.data.name,

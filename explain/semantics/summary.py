@@ -1,11 +1,12 @@
 """Headline results of a study, with their intervals, as JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from explain.semantics.geometry import SpaceQuality
 from explain.semantics.study import AssignmentStudy, PatchStudy
+from explain.semantics.templates import PERMUTATIONS, TemplateUse
 from explain.stats import CONFIDENCE_LEVEL, RESAMPLES, Estimate
 
 SUMMARY_FILE = "summary.json"
@@ -105,6 +106,27 @@ def _assignment_summary(assignment: AssignmentStudy, data: str) -> dict[str, Any
             },
             "vote_accuracy": _estimate(slack.vote_accuracy),
             "without": without,
+        },
+        "templates": assignment.templates and _templates_summary(assignment.templates, assignment.entities.classes),
+    }
+
+
+def _templates_summary(use: TemplateUse, classes: Sequence[str]) -> dict[str, Any]:
+    """Usage in shares, and information in bits per patch."""
+    position = use.position
+    by_class = zip(classes, use.usage.tolist(), use.perplexity.tolist(), use.patch_perplexity.tolist(), strict=True)
+    return {
+        "per_class": use.usage.shape[1],
+        "by_class": {
+            name: {"usage": usage, "perplexity": perplexity, "patch_perplexity": within}
+            for name, usage, perplexity, within in by_class
+        },
+        "position": {
+            "patches": position.patches,
+            "information": position.information,
+            "entropy": position.entropy,
+            "permutations": PERMUTATIONS,
+            "permuted_within": {within: null._asdict() for within, null in position.nulls.items()},
         },
     }
 

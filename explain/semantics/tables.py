@@ -1,7 +1,7 @@
 """Data of a report, as Parquet files."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from explain.semantics.study import AssignmentStudy, PatchStudy
+from explain.semantics.templates import TemplateUse
 from explain.similar.index import PatchIndex
 from zoo.files import write_atomically
 
@@ -20,6 +21,8 @@ def write_tables(study: PatchStudy, folder: Path) -> list[str]:
     if study.assignment is not None:
         tables |= {"entities": _entities(study.assignment), "slack": _slack(study.assignment)}
         tables |= {"class_vectors": _vectors(study.assignment)}
+        if study.assignment.templates is not None:
+            tables |= {"templates": _templates(study.assignment.templates, study.config.classes)}
     for name, columns in tables.items():
         stream = io.BytesIO()
         pq.write_table(pa.table(dict(columns)), stream)
@@ -78,6 +81,19 @@ def _slack(assignment: AssignmentStudy) -> Mapping[str, Any]:
 def _vectors(assignment: AssignmentStudy) -> Mapping[str, Any]:
     classes = assignment.entities.classes
     return {"class": classes} | dict(zip(classes, assignment.vectors.distances, strict=True))
+
+
+def _templates(use: TemplateUse, classes: Sequence[str]) -> Mapping[str, Any]:
+    per_class = use.usage.shape[1]
+    return {
+        "class": np.repeat(np.array(classes), per_class),
+        "template": np.tile(np.arange(1, per_class + 1), len(classes)),
+        "usage": use.usage.ravel(),
+        "strongest_image": [[match.image for match in matches] for matches in use.strongest],
+        "strongest_row": [[match.row for match in matches] for matches in use.strongest],
+        "strongest_column": [[match.column for match in matches] for matches in use.strongest],
+        "strongest_share": [[1 - match.distance for match in matches] for matches in use.strongest],
+    }
 
 
 def _write_patches(index: PatchIndex, assignment: AssignmentStudy, file: Path) -> None:

@@ -56,6 +56,7 @@ def collect(
     folder: Path,
     seed: int,
     progress: Callable[[int], None] = lambda done: None,
+    observe: Callable[[Tapped], None] = lambda tapped: None,
 ) -> Collected:
     """Run a network over a split.
 
@@ -66,6 +67,7 @@ def collect(
         folder: folder for the index.
         seed: seed for sampling the patches whose features are kept.
         progress: called with the number of images done.
+        observe: called with the activations of each batch, in order.
     """
     count, labels, pixels = len(images.labels), images.labels.numpy(), images.images.numpy()
     first = tap(network, pixels[:1])
@@ -78,6 +80,7 @@ def collect(
         part = slice(start, min(start + BATCH, count))
         tapped = tap(network, np.ascontiguousarray(pixels[part]))
         predicted[part] = tapped.logits.argmax(axis=1)
+        observe(tapped)
         _keep(tapped, cells[part], {name: values[part] for name, values in kept.items()})
         if index is not None:
             index.shares[part] = tapped.shares

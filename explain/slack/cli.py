@@ -1,12 +1,13 @@
 """The command `zoo slack`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from zoo.errors import InputError
 from zoo.extras import require
-from zoo.options import Data, ModelArgument
+from zoo.options import Data, ModelArgument, path_option
 from zoo.package import NETWORK_FILES
 from zoo.package.metrics import HELD_OUT_FIRST
 
@@ -33,6 +34,12 @@ def slack(
     images: Annotated[int, typer.Option(min=2, help="Number of randomly sampled images.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     record: Annotated[bool, typer.Option("--record", help="Write the result to the model directory.")] = False,
+    sheet: Annotated[
+        Path | None,
+        path_option(
+            help="PNG file to write: a contact sheet of the first images with their maps.", show_default="none"
+        ),
+    ] = None,
 ) -> None:
     """Measure whether the slack, the share of no class, is higher on background than on objects.
 
@@ -40,12 +47,16 @@ def slack(
     compared.
     """
     require("explain")
+    import torch
+
     from explain.slack.backgrounds import foreign_backgrounds
-    from explain.slack.measure import SlackSettings, measure_separation
+    from explain.slack.measure import SlackSettings, measure_separation, shares_of
     from explain.slack.report import slack_lines
     from explain.slack.scenes import make_textures
+    from explain.slack.sheet import IMAGES, contact_sheet
     from training.data.data_set import data_set_name
     from training.data.model_split import ModelData
+    from zoo.files import writing
     from zoo.hub import open_model
     from zoo.package.slack import write_slack
     from zoo.predictors.torch import TorchPredictor
@@ -88,4 +99,10 @@ def slack(
         )
     if record:
         write_slack(package, found)
+    if sheet is not None:
+        shown = loaded.images[:IMAGES]
+        with torch.inference_mode():
+            shares = shares_of(network.semantics(shown.to(network.device))).cpu().numpy()
+        with writing(sheet):
+            contact_sheet(shown, shares, config.classes).save(sheet, "PNG")
     console.print(slack_lines(config.name, found))

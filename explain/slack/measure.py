@@ -63,7 +63,7 @@ def measure_separation(
     for pixels, truth in zip(torch.split(scenes.pixels, BATCH), torch.split(labels, BATCH), strict=True):
         with torch.inference_mode():
             semantics = network.semantics(pixels.to(network.device))
-        none.append(share_of_none(semantics).cpu().numpy())
+        none.append(shares_of(semantics)[:, -1].cpu().numpy())
         doubt.append((1 - semantics.patch_logits.softmax(dim=1).amax(dim=1)).cpu().numpy())
         right += int((semantics.logits.argmax(dim=1).cpu() == truth).sum())
         progress(sum(map(len, none)))
@@ -92,11 +92,13 @@ def measure_separation(
     )
 
 
-def share_of_none(semantics: Semantics) -> Tensor:
-    """Share of `none` in each patch, [N, h, w]: the assignment's, or that of a softmax with an entry of logit 0."""
+def shares_of(semantics: Semantics) -> Tensor:
+    """Shares of the classes and `none` in each patch, [N, C + 1, h, w]: the assignment, or without a semantic block a
+    softmax of the patch logits and 0.
+    """
     if semantics.assignment is not None:
-        return semantics.assignment[:, -1]
-    return F.pad(semantics.patch_logits, (0, 0, 0, 0, 0, 1)).softmax(dim=1)[:, -1]
+        return semantics.assignment
+    return F.pad(semantics.patch_logits, (0, 0, 0, 0, 0, 1)).softmax(dim=1)
 
 
 def _mean(shares: NDArray[np.float32], where: NDArray[np.bool_]) -> float:

@@ -40,18 +40,20 @@ class Claim:
 CLAIMS: Mapping[str, Claim] = MappingProxyType(
     {
         "1a": Claim(
-            "BN-ReLU acts as a soft maximiser with a slack.",
+            "BN-ReLU acts as a soft maximiser with a slack",
             agreement.RULE,
             maximiser.measure,
             maximiser_plot.draw,
             "claim1a-soft-maximiser",
-            "Output of BN-ReLU compared with assignments of the same patches, at each BN-ReLU of two plain networks, "
-            "trained and untrained: F1 of the templates that pass, Spearman's correlation over the templates, the part "
-            "of the shares on templates that pass, and the overlap of the shares. Bands are 95% intervals. The closed "
-            "form of BN's output is at 1 in the first row by construction.",
+            "Agreement between the output of BN-ReLU and assignments of the same patches, at each BN-ReLU of two plain "
+            "networks, trained and untrained. Support: F1 score of the templates with a share above the slack's, "
+            "against those that the ReLU passes. Rank: Spearman's correlation over the templates. Mass: the part of an "
+            "assignment that lies on templates that the ReLU passes. Overlap: the sum over the templates of the "
+            "smaller of the two shares. Bands are 95% intervals. The support of the closed form of BN's output is 1 by "
+            "construction.",
         ),
         "1b": Claim(
-            "A softmax with a slack can replace BN-ReLU.",
+            "A softmax with a slack can replace BN-ReLU",
             replacement_rule.RULE,
             replacement.measure,
             paired.draw,
@@ -60,7 +62,7 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
             "mean with its paired 95% t-interval.",
         ),
         "2": Claim(
-            "The auxiliary loss with the mechanism beats the auxiliary loss alone, which beats the plain network.",
+            "The auxiliary loss with the block beats the auxiliary loss alone, which beats the plain network",
             order_rule.RULE,
             order.measure,
             paired.draw,
@@ -69,7 +71,7 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
             "t-interval. The first two decide.",
         ),
         "3a": Claim(
-            "Features cluster better by class after the block.",
+            "Features cluster better by class after the block",
             clusters.RULE,
             separation.measure_clusters,
             separation_plot.draw,
@@ -78,7 +80,7 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
             "aux), and at the input and output of the block. Bars are 95% intervals over images and seeds of k-means.",
         ),
         "3b": Claim(
-            "Animals separate from vehicles after the block.",
+            "Animals separate from vehicles after the block",
             groups.RULE,
             separation.measure_groups,
             separation_plot.draw,
@@ -87,7 +89,7 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
             "places. Bars are 95% intervals over images.",
         ),
         "4": Claim(
-            "New entities arise as mixtures of classes.",
+            "New entities arise as mixtures of classes",
             entities.RULE,
             mixtures.measure,
             mixtures_plot.draw,

@@ -16,12 +16,14 @@ def claims_text(findings: Mapping[str, Finding]) -> str:
     """Markdown text of findings, claim by claim; a claim without a finding is listed as not measured yet."""
     parts = [
         "# The paper's claims, measured",
-        "Written by `zoo claims`; `zoo claims --only-write` regenerates it from "
-        "[the raw results](../benchmarks/results/claims.json). Each claim has a rule that it can fail, fixed before it "
-        "was measured (`reproduction/claims/rules/`), with the nulls that it must beat. Unless a rule says otherwise, "
-        f"brackets are 95% bootstrap intervals over images ({RESAMPLES:,} resamples); there is one trained network per "
-        "variant, so they say nothing about other seeds. All fits use training images.",
+        "This page says which claims of *Feature Embedding by Template Matching as a ResNet Block* (BMVC 2022) hold "
+        "for the networks trained in this project. Each claim has a rule that it can fail, fixed before it was "
+        "measured, with the nulls that it must beat.",
         _overview(findings),
+        f"Unless a rule says otherwise, brackets are 95% bootstrap intervals over images ({RESAMPLES:,} resamples); "
+        "there is one trained network per variant, so they say nothing about other seeds. Whatever is fitted is fitted "
+        "on training images. `zoo claims` measures the claims and writes this page; `zoo claims --only-write` rewrites "
+        "it from the [raw results](../benchmarks/results/claims.json).",
     ]
     for number, claim in CLAIMS.items():
         parts += [f"## {number}. {claim.sentence}", *_section(claim, findings.get(number))]
@@ -35,7 +37,7 @@ def _overview(findings: Mapping[str, Finding]) -> str:
         verdict = finding.verdict if finding else "not measured yet"
         headlines = [f"{headline.what}: {headline.shown}" for headline in (finding.numbers if finding else ())[:1]]
         rows.append((number, claim.sentence, verdict, *(headlines or [""])))
-    return markdown(["", "claim", "verdict", "number"], "llll", rows)
+    return markdown(["", "claim", "verdict", "main number"], "llll", rows)
 
 
 def _section(claim: Claim, finding: Finding | None) -> list[str]:

@@ -69,7 +69,7 @@ class Finding:
 
     verdict: Verdict
     text: str
-    """One paragraph."""
+    """One paragraph or several."""
     measured_on: str
     """Data set, split, number of images, seeds."""
     numbers: tuple[Number, ...] = ()

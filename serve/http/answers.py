@@ -48,7 +48,7 @@ def model_description(model: ServedModel, default: bool) -> ModelDescription:
         classes=list(config.classes),
         colours=[class_colour(index) for index in range(len(config.classes))],
         input_size=config.input_size,
-        parameters=info(config.variant).parameters(len(config.classes)),
+        parameters=info(config.variant).parameters(len(config.classes), config.templates),
         loaded=predictor is not None,
         device=predictor.device if predictor else None,
         precision=onnx.precision if onnx else None,

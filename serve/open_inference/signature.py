@@ -1,7 +1,7 @@
 """Inputs and outputs of a model, in the protocol's terms."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,7 @@ class Signature:
 
     def metadata(self) -> dict[str, Any]:
         """Response to `GET /v2/models/{name}`; its parameters hold the class names and output declarations as JSON."""
-        outputs = [asdict(output) for output in self.declared.outputs]
+        outputs = [output.declaration() for output in self.declared.outputs]
         return {
             "name": self.config.name,
             "versions": [VERSION],

@@ -114,4 +114,4 @@ def test_nothing_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_setting_is_listed() -> None:
     rows = {row[0]: row[1:] for row in cells(serving_tables.settings())}
     assert rows["`--port`"][:2] == ["`ZOO_PORT`", "`8000`"]
-    assert rows["`--max-queue`"][1] == "128 per core"
+    assert rows["`--max-queue`"][1] == "`128 per core`"

@@ -19,6 +19,8 @@ from zoo.package import Package
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
 CAT, BIRD = ROOT / "tests/data/cat.jpg", ROOT / "tests/data/bird.png"
 
 

@@ -46,9 +46,11 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def make_config(variant: str, classes: int = 10, assignment: AssignmentName = "softmax") -> ModelConfig:
+def make_config(
+    variant: str, classes: int = 10, assignment: AssignmentName = "softmax", templates: int = 1
+) -> ModelConfig:
     names = tuple(f"class {index}" for index in range(classes))
-    return ModelConfig(variant, "cifar10", names, 32, CIFAR10_NORMALIZATION, "0" * 64, assignment)
+    return ModelConfig(variant, "cifar10", names, 32, CIFAR10_NORMALIZATION, "0" * 64, assignment, templates)
 
 
 def pixels(count: int, size: int = 32) -> Pixels:
@@ -59,10 +61,12 @@ def pixels(count: int, size: int = 32) -> Pixels:
 
 
 @cache
-def make_network(variant: str, classes: int = 10, assignment: AssignmentName = "softmax") -> Network:
+def make_network(
+    variant: str, classes: int = 10, assignment: AssignmentName = "softmax", templates: int = 1
+) -> Network:
     """A network whose every tensor is random and whose numbers are of ordinary size."""
     torch.manual_seed(0)
-    network = zoo.create(variant, num_classes=classes, assignment=assignment)
+    network = zoo.create(variant, num_classes=classes, assignment=assignment, templates=templates)
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
         nn.init.uniform_(norm.weight, 0.5, 1.5)
@@ -96,19 +100,20 @@ def pixels_fixture() -> MakePixels:
 
 @pytest.fixture(scope="session", name="make_network")
 def make_network_fixture() -> MakeNetwork:
-    """`make_network(variant, classes=10, assignment="softmax")`: the same network each time; not to be changed."""
+    """`make_network(variant, classes=10, assignment="softmax", templates=1)`: the same each time; not to be changed."""
     return make_network
 
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Exported]:
-    """`exported(variant, classes=10, assignment="softmax")`: a network and its file, exported once."""
+    """`exported(variant, classes=10, assignment="softmax", templates=1)`: a network and its file, exported once."""
     folder = tmp_path_factory.mktemp("onnx")
 
     @cache
-    def export(variant: str, classes: int = 10, assignment: AssignmentName = "softmax") -> Exported:
-        network, config = make_network(variant, classes, assignment), make_config(variant, classes, assignment)
-        file = folder / f"{variant}-{classes}-{assignment}.onnx"
+    def export(variant: str, classes: int = 10, assignment: AssignmentName = "softmax", templates: int = 1) -> Exported:
+        chosen = variant, classes, assignment, templates
+        network, config = make_network(*chosen), make_config(*chosen)
+        file = folder / f"{variant}-{classes}-{assignment}-{templates}.onnx"
         export_network(network, config, file)
         return Exported(network, config, file)
 

@@ -11,9 +11,12 @@ from zoo.networks.matching import ASSIGNMENTS
 PROMISED = {"Conv", "Softmax", "MatMul", "Add", "Mul", "Concat", "Slice", "Split", "Gather"}
 
 
-def make_block(concat=False, assignment="softmax", classes=10):
+WITH_TEMPLATES = PROMISED | {"Reshape", "ReduceMax", "Sub", "Exp", "ReduceSum", "Log", "Squeeze"}
+
+
+def make_block(concat=False, assignment="softmax", classes=10, templates=1):
     torch.manual_seed(0)
-    block = SemanticBlock(32, classes, concat=concat, assignment=assignment).eval()
+    block = SemanticBlock(32, classes, concat=concat, assignment=assignment, templates=templates).eval()
     for name, value in block.state_dict().items():
         if value.is_floating_point():
             value.uniform_(0.5, 1.5) if name.endswith("var") else value.normal_()
@@ -24,11 +27,11 @@ def make_features(*shape):
     return torch.randn(shape, generator=torch.Generator().manual_seed(0)) / 10
 
 
-@pytest.mark.parametrize("classes", [2, 100])
+@pytest.mark.parametrize(("classes", "templates"), [(2, 1), (100, 1), (2, 8), (10, 3)])
 @pytest.mark.parametrize("assignment", ASSIGNMENTS)
 @pytest.mark.parametrize("concat", [False, True])
-def test_the_tap_is_the_same(concat, assignment, classes):
-    block, x = make_block(concat, assignment, classes), make_features(3, 32, 5, 7)
+def test_the_tap_is_the_same(concat, assignment, classes, templates):
+    block, x = make_block(concat, assignment, classes, templates), make_features(3, 32, 5, 7)
     with torch.inference_mode():
         expected, actual = block(x), FoldedBlock(block)(x)
     for a, b in zip(actual, expected, strict=True):
@@ -42,9 +45,10 @@ def test_the_assignment_is_a_distribution(assignment):
     torch.testing.assert_close(shares.sum(dim=1), torch.ones(1, 4, 4))
 
 
+@pytest.mark.parametrize("templates", [1, 3])
 @pytest.mark.parametrize("assignment", ASSIGNMENTS)
-def test_none_has_the_semantic_vector_0(assignment):
-    assert not FoldedBlock(make_block(assignment=assignment)).values.weight[:, -1].any()
+def test_none_has_the_semantic_vector_0(assignment, templates):
+    assert not FoldedBlock(make_block(assignment=assignment, templates=templates)).values.weight[:, -1].any()
 
 
 def test_there_are_three_convolutions_and_no_others():
@@ -55,12 +59,15 @@ def test_there_are_three_convolutions_and_no_others():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("concat", "assignment"), [(False, "softmax"), (True, "softmax"), (False, "softmax_no_slack")])
-def test_its_graph_has_only_the_promised_operators(concat, assignment):
+@pytest.mark.parametrize(
+    ("concat", "assignment", "templates"),
+    [(False, "softmax", 1), (True, "softmax", 1), (False, "softmax_no_slack", 1), (True, "softmax", 3)],
+)
+def test_its_graph_has_only_the_promised_operators(concat, assignment, templates):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            FoldedBlock(make_block(concat, assignment)).eval(),
+            FoldedBlock(make_block(concat, assignment, templates=templates)).eval(),
             (make_features(2, 32, 8, 8),),
             dynamic_shapes=({0: torch.export.Dim("N")},),
             opset_version=OPSET,
@@ -68,6 +75,6 @@ def test_its_graph_has_only_the_promised_operators(concat, assignment):
             verbose=False,
         )
     operators = [node.op_type for node in program.model_proto.graph.node]
-    assert set(operators) <= PROMISED
+    assert set(operators) <= (PROMISED if templates == 1 else WITH_TEMPLATES)
     assert operators.count("Conv") == 3
     assert operators.count("Softmax") == 1

@@ -12,9 +12,11 @@ from torch import nn
 from export.onnx_file import OPSET, export_network, export_onnx
 from zoo.errors import DigestError, InputError, PackageError
 from zoo.networks.load import load_package
+from zoo.outputs import STANDARD, templates_output
 from zoo.package import ONNX_FILES, WEIGHTS_FILE
 from zoo.package.onnx_metadata import config_from_metadata
 from zoo.predictors.onnx import OnnxPredictor
+from zoo.predictors.onnx_session import read_declarations
 from zoo.predictors.torch import TorchPredictor
 from zoo.registry import info, list_models
 
@@ -89,6 +91,31 @@ def test_the_same_network_gives_the_same_bytes(exported, tmp_path):
 def test_other_classes_and_the_other_assignments(classes, assignment, exported, pixels):
     model = exported("wrn16-ours", classes, assignment)
     assert_parity(model.network, model.config, model.file, pixels(2))
+
+
+@pytest.mark.parametrize("variant", ["wrn16-ours", "dn100-ours-c"])
+def test_several_templates_per_class(variant, exported, pixels):
+    model = exported(variant, 4, "softmax", 3)
+    assert_parity(model.network, model.config, model.file, pixels(1), pixels(7))
+    declared = read_declarations(model.file)
+    assert declared.outputs == (*STANDARD, templates_output(3))
+    assert declared.outputs[-1].labels(model.config.classes)[:4] == ("class 0 1", "class 0 2", "class 0 3", "class 1 1")
+    prediction = OnnxPredictor(model.file, "cpu", threads=1)(pixels(2))
+    shares = prediction["templates"]
+    assert shares.shape == (2, 13, 8, 8)
+    np.testing.assert_allclose(
+        shares[:, :-1].reshape(2, 4, 3, 8, 8).sum(axis=2), prediction.assignment[:, :-1], atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_several_templates_in_lower_precision(precision, exported, pixels, tmp_path):
+    model, file = exported("wrn16-ours", 4, "softmax", 3), tmp_path / "model.onnx"
+    export_network(model.network, model.config, file, precision, pixels(16) if precision == "int8" else None)
+    expected = TorchPredictor(model.network, model.config)(pixels(4))
+    found = OnnxPredictor(file, "cpu", threads=1)(pixels(4))
+    np.testing.assert_allclose(found["templates"].sum(axis=1), 1, atol=2e-3)
+    assert np.abs(found["templates"] - expected["templates"]).sum(axis=1).mean() / 2 < 0.1
 
 
 def test_without_slack_onnx_runtime_gives_nothing_to_none(exported, pixels):

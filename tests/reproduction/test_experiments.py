@@ -99,7 +99,7 @@ def make_record(title: str, accuracy: float, seed: int) -> Record:
 def test_the_table() -> None:
     records = [make_record("aux", 75.0 + seed, seed) for seed in range(2)]
     records += [make_record("plain", 74.0, 0), make_record("ours", 76.0, 1)]
-    heading, about, table, *_ = experiment_sections(grouped(records))
+    _, heading, about, table, *_ = experiment_sections(grouped(records))
     assert heading == "### What does the feedback add to the supervision?"
     assert "10,000 training and 20,000 held-out images" in about
     rows = {line.split(" | ")[0].strip("| "): line.split(" | ")[1:5] for line in table.splitlines()[2:]}

@@ -67,8 +67,8 @@ def test_without_runs_only_the_papers_numbers() -> None:
             ""
         }
     assert table(text, "mini-imagenet")[-1]["paper, %"] == "68.93"
-    assert table(text, "How much does each trick")[0]["arm"] == "as it is"
-    assert [row["network"] for row in table(text, "Plain")] == ["`rn26`", "`wrn16`"]
+    assert table(text, "How much does each trick")[0]["arm"] == "unchanged"
+    assert [row["network"] for row in table(text, "Do patch")] == ["`rn26`", "`wrn16`"]
     assert text.endswith("## Recipes\n\nNo run yet.\n")
 
 
@@ -128,7 +128,7 @@ def test_the_second_claim_is_of_common_seeds() -> None:
     records += [record("wrn16-aux", value, seed) for seed, value in enumerate((91, 92))]
     records += [record("wrn16-ours", value, seed) for seed, value in enumerate((93, 94))]
     records += [record("rn26"), record("rn26-ours", epochs=3)]
-    empty, row = table(results_text(records), "Plain")
+    empty, row = table(results_text(records), "Do patch")
     assert row == {
         "network": "`wrn16`",
         "data set": "cifar10",
@@ -147,7 +147,7 @@ def test_the_second_claim_is_of_common_seeds() -> None:
 
 def test_the_second_claim_without_aux_or_common_seeds() -> None:
     records = [record("rn26", 90), record("rn26-ours", 92), record("wrn16"), record("wrn16-ours", seed=1)]
-    without_aux, empty = table(results_text(records), "Plain")
+    without_aux, empty = table(results_text(records), "Do patch")
     assert (without_aux["aux, %"], without_aux["aux - plain"], without_aux["ours - plain"]) == ("", "", "+2.00")
     assert set(empty.values()) == {"`wrn16`", ""}
 

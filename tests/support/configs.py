@@ -13,6 +13,7 @@ CONFIG = ModelConfig(
     normalization=Normalization(mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 1 / 3)),
     weights_sha256="ab" * 32,
     assignment="bn_relu",
+    templates=2,
 )
 
 CONFIGS = st.builds(
@@ -25,4 +26,5 @@ CONFIGS = st.builds(
         Normalization, *[st.tuples(*[st.floats(1e-3, 1)] * 3)] * 2
     ),
     weights_sha256=st.text(),
+    templates=st.integers(1, 256),
 )  # fmt: skip

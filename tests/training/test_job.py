@@ -59,6 +59,12 @@ def run(folder: Path, tiny: Recipe, tmp_path: Path) -> RunJob:
     return run_changed
 
 
+def test_only_the_semantic_block_has_templates(run: RunJob, tiny: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="templates = 2: wrn16-aux has no semantic block"):
+        run(replace(tiny, templates=2), variant="wrn16-aux")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_run_folder_whose_name_is_not_utf8(run: RunJob, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not UTF-8, which TensorBoard requires"):
         run(run=tmp_path / os.fsdecode(b"\xe9"))

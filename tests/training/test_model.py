@@ -11,7 +11,7 @@ from training.data.images import LabelledImages
 from training.evaluate import Evaluation
 from training.loop import TrainedNetwork
 from training.model import describe, record_evaluation, save_model, start_network
-from training.recipe import Recipe
+from training.recipe import PatchLossName, Recipe
 from zoo.errors import InputError, PackageError, UnknownNameError
 from zoo.package import CARD_FILE, METRICS_FILE, Package
 
@@ -65,6 +65,34 @@ def test_another_number_of_classes(images: LabelledImages, tiny: Recipe) -> None
     network = start_network("wrn16-ours", three, replace(tiny, start_from="wrn16-ours.cifar10")).network
     assert network.num_classes == 3
     assert torch.equal(network.stem.weight, zoo.load("wrn16-ours").stem.weight)
+
+
+def test_another_number_of_templates_starts_them_anew(
+    images: LabelledImages, tiny: Recipe, make_package: Callable[..., Package]
+) -> None:
+    package = make_package("wrn16-ours", classes=images.classes, templates=3)
+    stored = zoo.load(f"local-dir:{package.path}").state_dict()
+    recipe = replace(tiny, start_from=f"local-dir:{package.path}")
+    same = start_network("wrn16-ours", images, replace(recipe, templates=3)).network
+    torch.testing.assert_close(same.state_dict(), stored, rtol=0, atol=0)
+    other = start_network("wrn16-ours", images, replace(recipe, templates=2)).network
+    assert other.block.keys.out_channels == 2 * len(images.classes)
+    assert torch.equal(other.stem.weight, stored["stem.weight"])
+
+
+@pytest.mark.parametrize("patch_loss", ["paper", "slack"])
+def test_several_templates_are_saved(
+    images: LabelledImages, tiny: Recipe, tmp_path: Path, patch_loss: PatchLossName
+) -> None:
+    recipe = replace(tiny, templates=3, patch_loss=patch_loss)
+    start = start_network("wrn16-ours", images, recipe)
+    network = TrainedNetwork(start.network.eval(), 1.0, HISTORY)
+    config = describe("wrn16-ours", "cifar10", images.classes, start.normalization, recipe, network.network)
+    assert config.templates == 3
+    package = save_model(tmp_path / "model", config, network, images, recipe, "tiny")
+    loaded = zoo.load(f"local-dir:{package.path}")
+    torch.testing.assert_close(loaded.state_dict(), network.network.state_dict(), rtol=0, atol=0)
+    assert "10 classes with 3 templates each" in (package.path / CARD_FILE).read_text()
 
 
 def test_from_a_model_directory(images: LabelledImages, tiny: Recipe, make_package: Callable[..., Package]) -> None:

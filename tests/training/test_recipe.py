@@ -35,6 +35,8 @@ from zoo.errors import InputError, UnknownNameError
         ("flip", "always", "must be one of none, random, alternating"),
         ("assignment", "hard", "must be one of softmax, "),
         ("input_size", 31, "at least 32 pixels"),
+        ("templates", 0, "at least 1 and at most 256"),
+        ("templates", 257, "at least 1 and at most 256"),
         ("patch_loss", "cross", "must be one of paper, slack"),
         ("min_object_share", 0.9, "at most max_object_share"),
         ("min_object_share", 0.0, "above 0"),

@@ -2,7 +2,18 @@ import numpy as np
 import pytest
 
 from zoo.errors import InputError
-from zoo.outputs import ASSIGNMENT, LOGITS, PATCH_LOGITS, STANDARD, Output, OutputKind, check_outputs, check_shape
+from zoo.outputs import (
+    ASSIGNMENT,
+    LOGITS,
+    PATCH_LOGITS,
+    STANDARD,
+    Legend,
+    Output,
+    OutputKind,
+    check_outputs,
+    check_shape,
+    templates_output,
+)
 
 CLASSES = ("cat", "dog", "bird")
 GRID = (4, 5)
@@ -17,6 +28,14 @@ def test_legends_name_the_classes_of_the_model() -> None:
     assert ASSIGNMENT.labels(CLASSES) == (*CLASSES, "none")
     assert PART.labels(CLASSES) == ("wing", "tail")
     assert DEPTH.labels(CLASSES) == ()
+    numbered = ("cat 1", "cat 2", "dog 1", "dog 2", "bird 1", "bird 2", "none")
+    assert templates_output(2).labels(CLASSES) == numbered
+
+
+@pytest.mark.parametrize(("legend", "per_class"), [("classes", 0), (("wing", "tail"), 2)])
+def test_only_classes_are_numbered(legend: Legend, per_class: int) -> None:
+    with pytest.raises(ValueError, match=f"per_class = {per_class}: must be 1"):
+        Output("part", "class map", "Part", legend, per_class)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +47,7 @@ def test_legends_name_the_classes_of_the_model() -> None:
         (DEPTH, (4, 5)),
         (PART, (4, 5)),
         (TEXTURE, (2, 4, 5)),
+        (templates_output(2), (7, 4, 5)),
         (EMBEDDING, (-1,)),
     ],
 )

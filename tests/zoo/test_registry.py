@@ -53,6 +53,14 @@ def test_the_network_has_the_registered_number_of_weights(name: str, classes: in
     assert sum(weight.numel() for weight in network.parameters()) == zoo.info(name).parameters(classes)
 
 
+@pytest.mark.parametrize(("classes", "templates"), [(7, 2), (10, 8)])
+@pytest.mark.parametrize("name", [name for name in zoo.list_models() if zoo.info(name).has_block])
+def test_every_further_template_has_the_registered_number_of_weights(name: str, classes: int, templates: int) -> None:
+    with torch.device("meta"):
+        network = zoo.create(name, num_classes=classes, templates=templates)
+    assert sum(weight.numel() for weight in network.parameters()) == zoo.info(name).parameters(classes, templates)
+
+
 @pytest.mark.parametrize("name", zoo.list_models())
 def test_the_network_has_the_registered_multiply_adds(name: str) -> None:
     pixels = torch.empty(1, 3, 32, 32, dtype=torch.uint8, device="meta")

@@ -5,7 +5,15 @@ import pytest
 from PIL import Image, ImageColor
 
 from zoo.images.preprocess import centre_square
-from zoo.semantic_map import LEGEND_ROWS, MAX_OPACITY, SIDE, class_colour, draw_semantic_map
+from zoo.semantic_map import (
+    LEGEND_ROWS,
+    MAX_OPACITY,
+    NONE_COLOUR,
+    SIDE,
+    class_colour,
+    draw_semantic_map,
+    label_colours,
+)
 
 GREY = 128
 
@@ -118,6 +126,12 @@ def test_the_legend_has_the_shares() -> None:
 def test_a_class_has_one_colour_in_all_images() -> None:
     alone, among = draw(shares_of([[(7, 0.6)]])), draw(shares_of([[(7, 0.6), (1, 0.9), (2, 0.9), (3, 0.9)]]))
     np.testing.assert_array_equal(alone[10, 10], among[10, 10])
+
+
+def test_templates_have_shades_of_the_colour_of_their_class() -> None:
+    colours = label_colours(("cat 1", "cat 2", "dog 1", "dog 2", "none"), per_class=2)
+    assert colours[::2] == [class_colour(0), class_colour(1), NONE_COLOUR]
+    assert colours[1::2] == [class_colour(10), class_colour(11)]
 
 
 def test_a_hundred_classes() -> None:

@@ -10,19 +10,21 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.errors import InputError
-from zoo.networks.matching import SlackSoftmax, make_assignment
+from zoo.networks.matching import SlackSoftmax, class_scores, make_assignment, spread_classes, sum_templates
 from zoo.registry import AssignmentName, Mechanism
 
 
 class Tap(NamedTuple):
-    """Output of a block for features [N, d, h, w] and C classes."""
+    """Output of a block for features [N, d, h, w] and C classes with M templates each."""
 
     features: Tensor
     """[N, d', h, w], the input of the last stage."""
     patch_logits: Tensor | None
-    """[N, C, h, w], the similarity of each patch to each class template; trained with the image's label."""
+    """[N, C, h, w], the similarity of each patch to the templates of each class; trained with the image's label."""
     assignment: Tensor | None
     """[N, C + 1, h, w], the share of each class in the patch, `none` last."""
+    templates: Tensor | None = None
+    """[N, C * M + 1, h, w], the share of each template, class by class, `none` last; None where M = 1."""
 
 
 class PassThrough(nn.Module):
@@ -81,33 +83,44 @@ class SemanticBlock(nn.Module):
     The keys are the class templates, supervised at every location by the image's label; the values are the class
     vectors. The mixture is added to x, or (`concat`) compressed to an eighth of its channels and concatenated to x.
 
-    The class vectors have mean 0 over the classes and a fixed strength: weight decay cannot shrink them relative to the
-    features they are added to, and "no match" and "all classes alike" add exactly zero. (The strength cannot be fixed
-    per channel: with two classes, only signs would be left to learn.)
+    With M > 1 templates per class, each has a key and a vector of its own, so that parts of an object can differ. The
+    label supervises the class only: its logit is the log of the summed exponentials of its templates' scores, and its
+    share the sum of their shares. Which template a patch takes is not supervised.
+
+    The class vectors have mean 0 over all templates and a fixed strength: weight decay cannot shrink them relative to
+    the features they are added to, and "no match" and "all classes alike" add exactly zero. (The strength cannot be
+    fixed per channel: with two classes, only signs would be left to learn.)
 
     The encoder, the `none` entry with logit 0, the fixed strength and the residual form are this project's
     reading of the paper, which fixes only the parameter counts.
     """
 
     def __init__(
-        self, channels: int, num_classes: int, *, concat: bool = False, assignment: AssignmentName = "softmax"
+        self,
+        channels: int,
+        num_classes: int,
+        *,
+        concat: bool = False,
+        assignment: AssignmentName = "softmax",
+        templates: int = 1,
     ) -> None:
         super().__init__()
+        self.templates = templates
         self.encoder = Encoder(channels)
-        self.keys = nn.Conv2d(channels, num_classes, 1)
-        self.assign = make_assignment(assignment, num_classes)
-        self.values = nn.Conv2d(num_classes, channels, 1, bias=False)
+        self.keys = nn.Conv2d(channels, num_classes * templates, 1)
+        self.assign = make_assignment(assignment, num_classes * templates)
+        self.values = nn.Conv2d(num_classes * templates, channels, 1, bias=False)
         self.compress = nn.Conv2d(channels, channels // 8, 1, bias=False) if concat else None
         self.out_channels = channels + channels // 8 if concat else channels
 
     def class_vectors(self) -> Tensor:
-        """Class vectors [d, C], with mean 0 over the classes in each channel and root mean square 1 overall."""
+        """Class vectors [d, C * M], with mean 0 over the templates in each channel and root mean square 1 overall."""
         values = self.values.weight.flatten(1)
         centred = values - values.mean(dim=1, keepdim=True)
         return centred * (centred.square().mean() + 1e-12).rsqrt()
 
     def mixture(self, assignment: Tensor) -> Tensor:
-        """Class vectors weighted by an assignment [N, C + 1, h, w], `none` last: [N, d, h, w]."""
+        """Class vectors weighted by an assignment to templates, [N, C * M + 1, h, w], `none` last: [N, d, h, w]."""
         return F.conv2d(assignment[:, :-1], self.class_vectors()[:, :, None, None])
 
     def fix_assignment(self) -> None:
@@ -132,17 +145,37 @@ class SemanticBlock(nn.Module):
 
         Arguments:
             x: the features.
-            assignment: [N, C + 1, h, w], `none` last, used instead of the block's own.
+            assignment: used instead of the block's own: of classes, [N, C + 1, h, w], spread evenly over the templates
+                of each, or of templates, [N, C * M + 1, h, w]; `none` last.
             source: [N], index of the image whose assignment each image uses; None for its own.
         """
-        patch_logits = self.keys(self.encoder(x))
+        scores = self.keys(self.encoder(x))
         if assignment is None:
-            assignment = self.assign(patch_logits)
+            assignment = self.assign(scores)
+        elif assignment.shape[1] - 1 != scores.shape[1]:
+            assignment = spread_classes(assignment, self.templates)
         if source is not None:
             assignment = assignment[source]
         mixture = self.mixture(assignment)
         features = x + mixture if self.compress is None else torch.cat([x, self.compress(mixture)], dim=1)
-        return Tap(features, patch_logits, assignment)
+        return make_tap(features, scores, assignment, self.templates)
+
+
+def make_tap(features: Tensor, scores: Tensor, assignment: Tensor, templates: int) -> Tap:
+    """The tap of a block with M = `templates` per class.
+
+    Arguments:
+        features: input of the last stage.
+        scores: [N, C * M, h, w], similarity of each patch to each template.
+        assignment: [N, C * M + 1, h, w], share of each template, `none` last.
+        templates: M.
+    """
+    return Tap(
+        features,
+        class_scores(scores, templates),
+        sum_templates(assignment, templates),
+        assignment if templates > 1 else None,
+    )
 
 
 class EncodedHead(nn.Module):
@@ -183,8 +216,10 @@ class ConvolutionBlock(nn.Module):
 Block = PassThrough | AuxiliaryHead | EncodedHead | ConvolutionBlock | SemanticBlock
 
 
-def make_block(mechanism: Mechanism, channels: int, num_classes: int, assignment: AssignmentName) -> Block:
-    """The block of a variant for features of `channels` channels."""
+def make_block(
+    mechanism: Mechanism, channels: int, num_classes: int, assignment: AssignmentName, templates: int = 1
+) -> Block:
+    """The block of a variant for features of `channels` channels; only the semantic block has templates to count."""
     match mechanism:
         case "plain":
             return PassThrough(channels)
@@ -195,4 +230,5 @@ def make_block(mechanism: Mechanism, channels: int, num_classes: int, assignment
         case "convolution":
             return ConvolutionBlock(channels, num_classes)
         case "residual" | "concat":
-            return SemanticBlock(channels, num_classes, concat=mechanism == "concat", assignment=assignment)
+            concat = mechanism == "concat"
+            return SemanticBlock(channels, num_classes, concat=concat, assignment=assignment, templates=templates)

@@ -42,13 +42,15 @@ def transition(in_channels: int) -> nn.Sequential:
     )
 
 
-def build(variant: Variant, num_classes: int, assignment: AssignmentName, normalization: Normalization) -> Network:
+def build(
+    variant: Variant, num_classes: int, assignment: AssignmentName, normalization: Normalization, templates: int = 1
+) -> Network:
     """DenseNet of a variant."""
     grown = variant.blocks * GROWTH
     first = STEM + grown
     second = first // 2 + grown
     third = second // 2 + grown
-    block = make_block(variant.mechanism, third, num_classes, assignment)
+    block = make_block(variant.mechanism, third, num_classes, assignment, templates)
     return Network(
         stem=conv(3, STEM, 3),
         stages=nn.Sequential(

@@ -24,6 +24,7 @@ def create(
     num_classes: int = 10,
     assignment: AssignmentName = "softmax",
     normalization: Normalization = CIFAR10_NORMALIZATION,
+    templates: int = 1,
 ) -> Network:
     """Create a variant's network with random weights, in training mode.
 
@@ -32,18 +33,20 @@ def create(
         num_classes: C, at least 2.
         assignment: how the semantic block turns scores into an assignment; plain and aux variants have none.
         normalization: normalisation of the pixels, applied as the network's first operation.
+        templates: M, templates per class of the semantic block; 1 for plain and aux variants.
 
     Raises:
         UnknownNameError: the variant or the assignment is unknown.
-        InputError: fewer than 2 classes.
+        InputError: fewer than 2 classes, or a number of templates that the variant cannot have.
     """
     refuse_path(name)
     variant = info(name)
     if num_classes < 2:
         raise InputError(f"num_classes = {num_classes}: a classifier needs at least 2")
+    variant.check_templates(templates)
     module, _, function = variant.builder.partition(":")
     build = getattr(importlib.import_module(module), function)
-    return cast(Network, build(variant, num_classes, assignment, normalization))
+    return cast(Network, build(variant, num_classes, assignment, normalization, templates))
 
 
 def load(name: str, *, pretrained: bool | str = True, num_classes: int | None = None) -> Network:
@@ -82,11 +85,16 @@ def load_package(package: Package, num_classes: int | None = None) -> Network:
     config = package.config
     classes = len(config.classes)
     weights = _read_weights(package)
-    # Checked before a network is created for the number of classes in an untrusted file.
+    # Checked before a network is created for the numbers of classes and templates in an untrusted file.
     if (head := weights.get("classifier.weight")) is not None and len(head) != classes:
         raise WeightsMismatchError(
             f"the weights in {package.path} do not match {CONFIG_FILE}: they have {len(head)} classes, the file names "
             f"{classes}; fetch or train the model again"
+        )
+    if (keys := weights.get("block.keys.weight")) is not None and len(keys) != classes * config.templates:
+        raise WeightsMismatchError(
+            f"the weights in {package.path} do not match {CONFIG_FILE}: they have {len(keys)} templates, the file "
+            f"names {classes} classes of {config.templates}; fetch or train the model again"
         )
     same_classes = num_classes is None or num_classes == classes
     # Weights that will be replaced must not advance the caller's random state.
@@ -96,6 +104,7 @@ def load_package(package: Package, num_classes: int | None = None) -> Network:
             num_classes=classes if num_classes is None else num_classes,
             assignment=config.assignment,
             normalization=config.normalization,
+            templates=config.templates,
         )
     own = network.state_dict()
     for name in sorted(network.configured_tensors()):

@@ -1,4 +1,4 @@
-"""Template matching: scores of K templates -> an assignment of each patch -> a mixture of semantic vectors.
+"""Template matching: scores of K templates -> an assignment of each patch -> a mixture of class vectors.
 
 Picking the best of K templates, or none of them when none beats a slack mu, is the linear programme
 
@@ -11,6 +11,9 @@ for scores a_k. With an entropy term of weight epsilon its solution is a softmax
 
 with 2K parameters, a factor and an offset per template: in `SlackSoftmax`, an inverse temperature `gamma` and a
 negative slack `beta`.
+
+With M templates for each of C classes, K = C * M, and template m of class c has the index c * M + m. The functions at
+the end convert between templates and classes.
 """
 
 import math
@@ -97,3 +100,31 @@ def make_assignment(name: AssignmentName, templates: int) -> nn.Module:
     if name not in ASSIGNMENTS:
         raise UnknownNameError("assignment", name, ASSIGNMENTS)
     return ASSIGNMENTS[name](templates)
+
+
+def class_scores(scores: Tensor, templates: int) -> Tensor:
+    """Class logits [N, C, h, w] of scores [N, C * M, h, w] with M = `templates` per class: the log of the summed
+    exponentials, whose softmax over the classes is the sum of the softmax over their templates.
+    """
+    if templates == 1:
+        return scores
+    # Written out, so that an ONNX file needs no operator that some execution providers lack.
+    by_class = torch.unflatten(scores, 1, (-1, templates))
+    highest = by_class.detach().amax(dim=2, keepdim=True)
+    return (by_class - highest).exp().sum(dim=2).log() + highest.squeeze(2)
+
+
+def sum_templates(assignment: Tensor, templates: int) -> Tensor:
+    """Assignment to classes, [N, C + 1, h, w], of one to templates, [N, C * M + 1, h, w]; `none` is last in both."""
+    if templates == 1:
+        return assignment
+    by_class = torch.unflatten(assignment[:, :-1], 1, (-1, templates))
+    return torch.cat([by_class.sum(dim=2), assignment[:, -1:]], dim=1)
+
+
+def spread_classes(assignment: Tensor, templates: int) -> Tensor:
+    """Assignment to templates, [N, C * M + 1, h, w], in which those of a class have equal parts of its share."""
+    if templates == 1:
+        return assignment
+    shares = assignment[:, :-1].repeat_interleave(templates, dim=1) / templates
+    return torch.cat([shares, assignment[:, -1:]], dim=1)

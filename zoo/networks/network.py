@@ -13,13 +13,13 @@ from zoo.errors import InputError
 from zoo.images.decode import decode_pixels, read_pixels
 from zoo.images.preprocess import Normalization, to_pixels
 from zoo.networks.blocks import Block, Encoder, SemanticBlock, Tap
-from zoo.outputs import ASSIGNMENT, LOGITS, PATCH_LOGITS, Output
+from zoo.outputs import ASSIGNMENT, LOGITS, PATCH_LOGITS, TEMPLATES, Output, templates_output
 from zoo.package import MIN_INPUT_SIZE, ModelConfig
 from zoo.registry import SemanticSource
 
 
 class Semantics(NamedTuple):
-    """Output of a network for images and their patches: C classes on an h x w patch grid."""
+    """Output of a network for images and their patches: C classes, with M templates each, on an h x w patch grid."""
 
     logits: Tensor
     """[N, C], the class logits."""
@@ -29,6 +29,8 @@ class Semantics(NamedTuple):
     """[N, C + 1, h, w], the share of each class in the patch, `none` last; None where the variant has no block."""
     source: SemanticSource
     """Source of the patch logits."""
+    templates: Tensor | None = None
+    """[N, C * M + 1, h, w], the share of each template, class by class, `none` last; None where M = 1."""
 
 
 class Activations(NamedTuple):
@@ -153,8 +155,9 @@ class Network(nn.Module):
         Raises:
             InputError: head, templates and class vectors have different numbers of classes.
         """
+        templates = self.block.templates if isinstance(self.block, SemanticBlock) else 1
         classes = {
-            name: module.in_channels if name == "block.values" else module.out_channels
+            name: (module.in_channels if name == "block.values" else module.out_channels) / templates
             for name, module in self.named_modules()
             if name in ("block.keys", "block.values") and isinstance(module, nn.Conv2d)
         }
@@ -166,7 +169,7 @@ class Network(nn.Module):
         if differing := {name: count for name, count in classes.items() if count != self.num_classes}:
             raise InputError(
                 f"the classifier has {self.num_classes} classes, but "
-                + " and ".join(f"{name} has {count}" for name, count in differing.items())
+                + " and ".join(f"{name} has {count:g}" for name, count in differing.items())
                 + "; start from zoo.load(NAME, num_classes=C), which replaces all of them together"
             )
 
@@ -181,7 +184,10 @@ class Network(nn.Module):
         A network with other outputs overrides this and `compute_outputs`; its ONNX files, parity, the server and its
         page follow. Class logits and patch logits must be among them.
         """
-        return (LOGITS, PATCH_LOGITS, ASSIGNMENT) if isinstance(self.block, SemanticBlock) else (LOGITS, PATCH_LOGITS)
+        if not isinstance(self.block, SemanticBlock):
+            return (LOGITS, PATCH_LOGITS)
+        templates = self.block.templates
+        return (LOGITS, PATCH_LOGITS, ASSIGNMENT, *([templates_output(templates)] if templates > 1 else []))
 
     def predict(self, pixels: Tensor) -> dict[str, Tensor]:
         """Declared outputs for pixels [N, 3, H, W], by name."""
@@ -193,6 +199,8 @@ class Network(nn.Module):
         predicted = {LOGITS.name: semantics.logits, PATCH_LOGITS.name: semantics.patch_logits}
         if semantics.assignment is not None:
             predicted[ASSIGNMENT.name] = semantics.assignment
+        if semantics.templates is not None:
+            predicted[TEMPLATES] = semantics.templates
         return predicted
 
     def activations(
@@ -217,8 +225,8 @@ class Network(nn.Module):
 
         Arguments:
             pixels: [N, 3, H, W].
-            assignment: [N, C + 1, h, w], `none` last, used by the semantic block instead of its own, to see how the
-                rest of the network responds.
+            assignment: used by the semantic block instead of its own, to see how the rest of the network responds: of
+                classes, [N, C + 1, h, w], or of templates, [N, C * M + 1, h, w]; `none` last.
             source: [N], index of the image whose assignment each image uses; None for its own.
 
         Raises:
@@ -233,7 +241,7 @@ class Network(nn.Module):
             maps = F.conv2d(features, weight, self.classifier.bias)
             return Semantics(logits, maps, None, "class activation map")
         patch_source: SemanticSource = "auxiliary head" if tap.assignment is None else "semantic block"
-        return Semantics(logits, tap.patch_logits, tap.assignment, patch_source)
+        return Semantics(logits, tap.patch_logits, tap.assignment, patch_source, tap.templates)
 
 
 def _validate(pixels: Tensor) -> Tensor:

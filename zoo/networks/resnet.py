@@ -75,7 +75,13 @@ def basic(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
 
 
 def build(
-    variant: Variant, num_classes: int, assignment: AssignmentName, normalization: Normalization, soft: bool = False
+    variant: Variant,
+    num_classes: int,
+    assignment: AssignmentName,
+    normalization: Normalization,
+    templates: int = 1,
+    *,
+    soft: bool = False,
 ) -> Network:
     """Bottleneck network of a variant; `soft` as for `bottleneck`."""
 
@@ -88,7 +94,7 @@ def build(
             lambda channels, stride: bottleneck(channels, mid_channels, out_channels, stride, soft),
         )
 
-    block = make_block(variant.mechanism, 128, num_classes, assignment)
+    block = make_block(variant.mechanism, 128, num_classes, assignment, templates)
     return Network(
         stem=conv(3, 16, 3),
         stages=nn.Sequential(make_stage(16, 64, 32, 1), make_stage(64, 128, 64, 2), make_stage(128, 128, 128, 2)),
@@ -100,12 +106,16 @@ def build(
     )
 
 
-def build_soft(variant: Variant, num_classes: int, assignment: AssignmentName, normalization: Normalization) -> Network:
+def build_soft(
+    variant: Variant, num_classes: int, assignment: AssignmentName, normalization: Normalization, templates: int = 1
+) -> Network:
     """Bottleneck network with a softmax in place of the BN-ReLU after every 3x3 convolution; a control."""
-    return build(variant, num_classes, assignment, normalization, soft=True)
+    return build(variant, num_classes, assignment, normalization, templates, soft=True)
 
 
-def build_wide(variant: Variant, num_classes: int, assignment: AssignmentName, normalization: Normalization) -> Network:
+def build_wide(
+    variant: Variant, num_classes: int, assignment: AssignmentName, normalization: Normalization, templates: int = 1
+) -> Network:
     """Wide network of a variant: basic blocks, twice as wide as those of the original residual network."""
 
     def make_stage(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
@@ -117,7 +127,7 @@ def build_wide(variant: Variant, num_classes: int, assignment: AssignmentName, n
             lambda channels, stride: basic(channels, out_channels, stride),
         )
 
-    block = make_block(variant.mechanism, 128, num_classes, assignment)
+    block = make_block(variant.mechanism, 128, num_classes, assignment, templates)
     return Network(
         stem=conv(3, 16, 3),
         stages=nn.Sequential(make_stage(16, 32, 1), make_stage(32, 64, 2), make_stage(64, 128, 2)),

@@ -27,7 +27,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from zoo.errors import DigestError, PackageError, reason_of
 from zoo.files import invalid_fields, json_text, sha256
 from zoo.images.preprocess import Normalization
-from zoo.registry import AssignmentName
+from zoo.registry import MAX_TEMPLATES, AssignmentName
 from zoo.runtime import Precision
 
 WEIGHTS_FILE = "model.safetensors"
@@ -78,6 +78,8 @@ class ModelConfig:
     weights_sha256: str
     """Digest of `model.safetensors`, in hexadecimal."""
     assignment: AssignmentName = "softmax"
+    templates: int = 1
+    """Templates per class."""
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -87,6 +89,8 @@ class ModelConfig:
             raise ValueError(f"classes: expected at most {MAX_CLASSES:,}, got {len(self.classes):,}")
         if not MIN_INPUT_SIZE <= self.input_size <= MAX_INPUT_SIZE:
             raise ValueError(f"input_size = {self.input_size}: must be from {MIN_INPUT_SIZE} to {MAX_INPUT_SIZE}")
+        if not 1 <= self.templates <= MAX_TEMPLATES:
+            raise ValueError(f"templates = {self.templates}: must be from 1 to {MAX_TEMPLATES}")
         # It is part of folders' and repositories' names.
         if not re.fullmatch(r"[\w.-]{1,96}", self.data):
             raise ValueError(

@@ -11,12 +11,13 @@ from zoo.package.metrics import own_metrics
 from zoo.registry import DATA_SETS, Mechanism, info
 
 _MECHANISMS: dict[Mechanism, str] = {
-    "plain": "no semantic block; patch logits are class activation maps",
-    "aux": "patches supervised by the image's label in the middle of the network, without the semantic block",
-    "residual": "a semantic block whose mixture of class vectors is added to the features",
-    "concat": "a semantic block whose mixture of class vectors is compressed and concatenated to the features",
-    "encoded aux": "a control: patches supervised through the encoder of the semantic block, without its feedback",
-    "convolution": "a control: a convolution block of the same size in place of the semantic block",
+    "plain": "a network without a semantic block; its patch logits are class activation maps",
+    "aux": "a network without a semantic block; in its middle, each patch is supervised with the image's label",
+    "residual": "a network with a semantic block, whose mixture of class vectors is added to the features",
+    "concat": "a network with a semantic block, whose mixture of class vectors is compressed and concatenated to the "
+    "features",
+    "encoded aux": "a control: patches are supervised through the encoder of the semantic block, without its feedback",
+    "convolution": "a control: a convolution block of the same size takes the place of the semantic block",
 }
 
 OLD_CARD_FILE = "README.old.md"
@@ -146,17 +147,19 @@ def _metadata(package: Package, licence: Mapping[str, str]) -> str:
 def _introduction(package: Package) -> str:
     config, variant = package.config, info(package.config.variant)
     classes = f": {', '.join(config.classes)}" if len(config.classes) <= 20 else ""
+    templates = f" with {config.templates} templates each" if config.templates > 1 else ""
     text = (
-        "An image classifier of the template-zoo that shows what each patch of an image looks like: "
-        f"`{config.variant}`, {_MECHANISMS[variant.mechanism]}. {variant.parameters(len(config.classes)):,} "
-        f"parameters, {config.input_size}x{config.input_size} pixels, {len(config.classes)} classes{classes}.\n"
+        "An image classifier from template-zoo that also shows what each patch of an image looks like. Variant "
+        f"`{config.variant}`: {_MECHANISMS[variant.mechanism]}. "
+        f"{variant.parameters(len(config.classes), config.templates):,} parameters, "
+        f"{config.input_size}x{config.input_size} pixels, {len(config.classes)} classes{templates}{classes}.\n"
     )
     if not (package.path / MAP_FILE).is_file():
         return text
     return (
         f"{text}\n![A photograph overlaid with its semantic map]({MAP_FILE})\n\n"
-        "One cell per patch, one colour per class, opacity proportional to the class's share; computed by the "
-        f"{variant.patch_source}.\n"
+        "One cell per patch, one colour per class. The opacity is proportional to the class's share, as computed by "
+        f"the {variant.patch_source}.\n"
     )
 
 
@@ -165,12 +168,12 @@ def _uses_and_limits(package: Package) -> str:
     return f"""## Intended use and limits
 
 For research and teaching: which parts of an image are evidence for which class, and how the middle layers of a \
-network can be made to show it. Not for decisions about people, or where a wrong class does harm.
+network can be made to show it. Not for decisions about people, nor where a wrong class does harm.
 
 The model has {len(config.classes)} classes and an input of {config.input_size}x{config.input_size} pixels: any image \
 is scaled to that size and assigned one of the classes, even if it shows something else. Accuracy depends on how \
-similar your images are to its data set; measure it on your own. The patch map comes from a layer that sees part of \
-the image around each patch; it shows what the network matched there, not the outline of an object.
+similar your images are to those of its data set, so measure it on yours. Each cell of the map depends on the area \
+around its patch: the map shows what the network matched there, not the outline of an object.
 """
 
 
@@ -186,6 +189,6 @@ _CITATION = """## Citation
 }
 ```
 
-An independent implementation: details that the paper leaves open are this project's, and these are not the authors' \
-weights.
+This is an independent implementation. It chooses the details that the paper leaves open, and these are not the \
+authors' weights.
 """

@@ -67,8 +67,8 @@ def probe_section(package: Package) -> str:
         for intervention, effect in probe.effects.items():
             cells = [f"{effect.accuracy:.2f}", f"{effect.changed[0]:.2f}"]
             rows.append(["", "", INTERVENTIONS[intervention], *cells])
-    verdicts = "\n".join(f"- {through}: {probe.verdict}." for through, probe in probes.items())
-    about = "Accuracy and predictions when the assignment of every patch is replaced (`zoo probe`)."
+    verdicts = "\n".join(f"- With {through}, {probe.verdict}." for through, probe in probes.items())
+    about = "How answers change when the assignment of every patch is replaced (`zoo probe`)."
     return f"{heading}{about}\n\n{markdown(columns, 'lllrr', rows)}\n\n{verdicts}\n"
 
 
@@ -78,10 +78,10 @@ def training_section(package: Package) -> str:
     if training is None:
         return ""
     recipe = markdown(["setting", "value"], "ll", ([name, str(value)] for name, value in training.recipe.items()))
-    rounded = " Then the weights were rounded to half precision." if training.rounded_from_sha256 else ""
+    rounded = " The weights were then rounded to half precision." if training.rounded_from_sha256 else ""
     return (
-        f"## Training\n\n{training.images:,} images of {training.data}, {training.minutes} minutes on "
-        f"{training.machine.device}, torch {training.torch}.{rounded}\n\n{recipe}\n{_log(training.history)}"
+        f"## Training\n\nTrained on {training.images:,} images of {training.data} in {training.minutes} minutes "
+        f"({training.machine.device}; torch {training.torch}).{rounded}\n\n{recipe}\n{_log(training.history)}"
     )
 
 
@@ -114,8 +114,8 @@ def _onnx(package: Package, repository: str | None) -> str:
     assert file
     path = f'hf_hub_download("{repository}", "{file.name}")' if repository else f'"PATH/{file.name}"'
     imported = "from huggingface_hub import hf_hub_download\n" if repository else ""
-    return f"""With ONNX Runtime alone (`pip install onnxruntime pillow huggingface_hub`); the network normalises its \
-    pixels itself:
+    return f"""With ONNX Runtime alone (`pip install onnxruntime pillow huggingface_hub`); the network \
+normalises its pixels itself:
 
 ```python
 import json

@@ -76,13 +76,13 @@ def measure(inputs: ClaimInputs) -> Finding:
         verdict=verdict([layer["overlap_above"] for found in trained.values() for layer in found]),
         text=finding_text(trained, means, gains),
         measured_on=(
-            f"{inputs.data}, {images:,} images of the test split, {LOCATIONS} locations "
-            f"per image and layer; slack and temperature fitted on as many training images; seed {inputs.seed} of the "
-            "locations; one trained network per variant"
+            f"{inputs.data}, {images:,} images of the test split, {LOCATIONS} locations per image and layer, sampled "
+            f"with seed {inputs.seed}; slack and temperature fitted on the same number of training images; one trained "
+            "network per variant"
         ),
         numbers=(
             *(
-                Number.of(f"overlap, {name}, `{variant}`, mean of the layers", means[variant][name]["overlap"])
+                Number.of(f"overlap, mean of the layers, {name}, `{variant}`", means[variant][name]["overlap"])
                 for variant in NETWORKS
                 for name in (FITTED, EQUAL, BARE)
             ),

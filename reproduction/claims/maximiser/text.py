@@ -17,7 +17,7 @@ Facts = dict[str, Any]
 def finding_text(
     networks: dict[str, list[Facts]], means: dict[str, dict[str, Any]], gains: Mapping[str, Estimate]
 ) -> str:
-    """Text of the finding.
+    """Text of the finding, four paragraphs.
 
     Arguments:
         networks: layers of the plain networks.
@@ -26,9 +26,9 @@ def finding_text(
     """
     layers = [layer for found in networks.values() for layer in found]
     above = {name: sum(is_above(layer["overlap_above"], name) for layer in layers) for name in (*LIMITS, EQUAL)}
-    counts = ", ".join(f"{name} at {count}" for name, count in above.items())
-    below = "; ".join(
-        f"`{variant}`: {', '.join(names)}"
+    counts = [f"{name} at {count}" for name, count in above.items()]
+    below = " and ".join(
+        f"{', '.join(names)} of `{variant}`"
         for variant, found in networks.items()
         if (names := [f"`{layer['name']}`" for layer in found if not is_above(layer["overlap_above"], EQUAL)])
     )
@@ -37,29 +37,39 @@ def finding_text(
     temperatures = [layer["temperature"] for layer in layers]
     spread = np.median([layer["effective_templates"] / layer["templates"] for layer in layers])
     support, overlap = ({v: means[v][BARE][measure].value for v in networks} for measure in ("support", "overlap"))
-    return (
-        f"At {len(layers)} BN-ReLUs, the closed form of BN's output overlaps with the ReLU's output more than "
-        f"{counts}. "
-        + (f"It is not above equal shares at {below}. " if below else "")
-        + f"Its fitted slack is {slack}: BN's shift already is the slack, so support and order of the templates are "
-        "the ReLU's by construction; only the shares are a finding. These are similar but not equal: the ReLU is "
-        "linear above the slack and drops the rest, the softmax is exponential and drops nothing. "
-        f"The best temperatures, {min(temperatures):.2f} to {max(temperatures):.2f} in units of BN's output, are "
-        f"far from the 0 of the arg-max: in the median layer, the output is spread over effectively {spread:.0%} of "
-        "the templates, so BN-ReLU is soft and picks no winner. One slack and one temperature for all templates of "
-        f"BN's input do not suffice: F1 of the support {_by_network(support)}, overlap {_by_network(overlap)}. BN adds "
-        f"a slack and a temperature per template. {_learning_text(means, gains)}"
+    compared = (
+        "The soft maximiser with slack has a closed form, a softmax over the templates and the slack. Applied to BN's "
+        f"output, it overlaps with the ReLU's output more than {', '.join(counts[:-1])} and {counts[-1]} of "
+        f"{len(layers)} BN-ReLUs."
     )
+    if below:
+        compared += f" It does not overlap more than equal shares at {below}."
+    shares = (
+        f"The fitted slack is {slack}, because BN's shift already acts as the slack. Which templates pass, and in "
+        "which order, therefore agrees by construction; only the shares are a finding. They are similar but not equal: "
+        "the ReLU is linear above the slack and drops the rest, while the softmax is exponential and drops nothing. "
+        f"The best temperatures are {min(temperatures):.2f} to {max(temperatures):.2f} in units of BN's output, far "
+        "from the 0 of arg-max. In the median layer, the output is spread over effectively "
+        f"{spread:.0%} of the templates: BN-ReLU is soft and does not pick a single winner."
+    )
+    bare = (
+        "One slack and one temperature for all templates are not enough when applied to BN's input: the F1 score of "
+        f"the support is {_by_network(support)}, the overlap {_by_network(overlap)}. BN adds a slack and a temperature "
+        "for each template."
+    )
+    return "\n\n".join([compared, shares, bare, _learning_text(means, gains)])
 
 
 def _learning_text(means: dict[str, dict[str, Any]], gains: Mapping[str, Estimate]) -> str:
     overlaps = ", ".join(f"{means[name][FITTED]['overlap'].value:.2f} (`{name}`)" for name in means)
     learnt = (
-        "learning adds to it"
+        "learning adds to the agreement"
         if is_learnt(gains.values())
         else "the agreement is a property of the operator, not of learning"
     )
-    return f"Overlap of the closed form of BN's output with and without training: {overlaps}; by the rule, {learnt}."
+    return (
+        f"The overlap of the closed form of BN's output, with and without training: {overlaps}. By the rule, {learnt}."
+    )
 
 
 def means_table(means: dict[str, dict[str, Any]]) -> FindingTable:
@@ -70,7 +80,8 @@ def means_table(means: dict[str, dict[str, Any]]) -> FindingTable:
         for name in CONTENDERS
     ]
     columns = (("network", "l"), ("assignment", "l"), *((measure, "r") for measure in MEASURES))
-    return FindingTable("Means over the layers", columns, tuple(rows))
+    title = "Means over the layers, with and without training"
+    return FindingTable(title, columns, tuple(rows))
 
 
 def layers_table(variant: str, layers: list[Facts]) -> FindingTable:
@@ -90,11 +101,10 @@ def layers_table(variant: str, layers: list[Facts]) -> FindingTable:
         )
         for layer in layers
     ]
-    title = f"`{variant}`, by layer; `effective` is the effective number of templates over which the output is spread"
-    starred = (
-        f"{title}; * between a 3x3 and a 1x1 convolution" if any(layer["after_3x3"] for layer in layers) else title
-    )
-    return FindingTable(starred, (("layer", "l"), *((name, "r") for name in names)), tuple(rows))
+    title = f"`{variant}`, layer by layer; `effective` is the effective number of templates that share the output"
+    if any(layer["after_3x3"] for layer in layers):
+        title += "; * between a 3x3 and a 1x1 convolution"
+    return FindingTable(title, (("layer", "l"), *((name, "r") for name in names)), tuple(rows))
 
 
 def _by_network(values: dict[str, float]) -> str:

@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,12 +9,15 @@ from support.closeness import assert_alike
 from explain.probe.diagnostics import mixture_strength
 from explain.probe.measure import ProbeSettings, probe_block
 from explain.probe.models import OnnxBlockModel, TorchBlockModel
+from export.onnx_file import export_network
 from training.data.images import LabelledImages
 from zoo.errors import InputError, PackageError
 from zoo.hub import DEFAULT_MODEL, open_model
-from zoo.images.preprocess import Pixels
-from zoo.networks.load import load_package
+from zoo.images.preprocess import CIFAR10_NORMALIZATION, Pixels
+from zoo.networks.load import create, load_package
 from zoo.outputs import Array
+from zoo.package import ModelConfig
+from zoo.runtime import Precision
 
 CLASSES, COUNT = 4, 40
 SETTINGS = ProbeSettings("made", "held-out", 0, "of nothing")
@@ -32,6 +36,7 @@ class Made:
     """A model that answers by its block (`listens`) or by the pixels alone; every fifth image it takes for the next."""
 
     listens: bool
+    templates: int = 1
 
     def __call__(self, pixels: Pixels, assignment: Array | None = None) -> tuple[Array, Array]:
         number = pixels[:, 0, 0, 0].astype(int)
@@ -39,7 +44,15 @@ class Made:
         own = np.zeros((len(pixels), CLASSES + 1, 2, 2), np.float32)
         own[np.arange(len(pixels)), seen] = 0.75
         own[:, -1] = 0.25
+        if self.templates > 1:  # only the last template of a class takes patches
+            by_template = np.zeros((len(pixels), CLASSES * self.templates + 1, 2, 2), np.float32)
+            by_template[:, self.templates - 1 :: self.templates] = own[:, :-1]
+            by_template[:, -1] = own[:, -1]
+            given = by_template if assignment is None else assignment
+            classes = given[:, :-1].reshape(len(pixels), CLASSES, self.templates, 2, 2).sum(axis=2)
+            assignment = np.concatenate([classes, given[:, -1:]], axis=1)
         used = own if assignment is None or not self.listens else assignment
+        own = by_template if self.templates > 1 else own
         return used[:, :-1].sum(axis=(2, 3)) + 1e-3 * np.eye(CLASSES, dtype=np.float32)[seen], own
 
 
@@ -69,6 +82,51 @@ def test_what_the_maps_say(images: LabelledImages) -> None:
     assert found.none == {"lowest": 0.25, "median": 0.25, "mean": 0.25, "highest": 0.25}
     assert found.between_images == 1
     assert found.one_class == 100
+
+
+def test_several_templates_are_replaced_one_by_one(images: LabelledImages) -> None:
+    seen: list[Array] = []
+    made = Made(listens=True, templates=3)
+
+    def model(pixels: Pixels, assignment: Array | None = None) -> tuple[Array, Array]:
+        if assignment is not None:
+            seen.append(assignment)
+        return made(pixels, assignment)
+
+    found = probe_block(model, images, SETTINGS)
+    one = probe_block(Made(listens=True), images, SETTINGS)
+    assert found.effects == one.effects
+    assert (found.none, found.between_images, found.one_class) == (one.none, one.between_images, one.one_class)
+    silenced, mean, swapped, true, _ = seen
+    assert (silenced[:, -1] == 1).all()
+    assert not silenced[:, :-1].any()
+    assert not mean[:, 0].any()
+    assert mean[:, 2].all()
+    assert set(np.unique(swapped[:, :-1])) == {0, 0.75}
+    labels = images.labels.numpy()
+    for template in range(3):
+        np.testing.assert_allclose(true[np.arange(COUNT), 3 * labels + template], 1 / 3)
+    np.testing.assert_allclose(true.sum(axis=1), 1, rtol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_the_onnx_file_of_several_templates_cut_open(tmp_path: Path, precision: Precision) -> None:
+    torch.manual_seed(0)
+    network = create("wrn16-ours", num_classes=4, templates=3).eval()
+    config = ModelConfig("wrn16-ours", "made", tuple("abcd"), 32, CIFAR10_NORMALIZATION, "0" * 64, templates=3)
+    export_network(network, config, tmp_path / "model.onnx", precision)
+    onnx, reference = OnnxBlockModel.open(tmp_path / "model.onnx"), TorchBlockModel(network)
+    generator = np.random.default_rng(0)
+    pixels = generator.integers(0, 256, (3, 3, 32, 32), dtype=np.uint8)
+    given = generator.dirichlet(np.ones(13), (3, 8, 8)).transpose(0, 3, 1, 2).astype(np.float32)
+    for assignment in (None, given):
+        logits, shares = onnx(pixels, assignment)
+        expected, own = reference(pixels, assignment)
+        tolerance = 1e-3 if precision == "fp32" else 0.05
+        np.testing.assert_allclose(logits, expected, atol=tolerance)
+        assert shares.shape == own.shape == (3, 13, 8, 8)
+    assert np.abs(reference(pixels, given)[0] - reference(pixels)[0]).max() > 0.1
 
 
 def test_without_errors_none_can_go(images: LabelledImages) -> None:

@@ -3,7 +3,7 @@ import pytest
 
 from explain.semantics.class_vectors import CLASS_GROUPS, build_hierarchy, class_means, measure_separation
 from explain.semantics.summary import EXPECTED_PAIRS
-from explain.tapping import class_vectors
+from explain.tapping import class_vectors, template_vectors
 from zoo.hub import open_model
 from zoo.networks.load import create, load_package
 
@@ -51,3 +51,12 @@ def test_vectors_are_those_of_the_mixture() -> None:
     assert vectors.shape == (10, 128)
     np.testing.assert_allclose(vectors[3], network.block.class_vectors()[:, 3].detach().numpy(), rtol=1e-6)
     assert class_vectors(create("wrn16")) is None
+
+
+def test_the_vector_of_a_class_is_the_mean_of_its_templates() -> None:
+    network = create("wrn16-ours", num_classes=4, templates=3)
+    vectors, own = class_vectors(network), template_vectors(network)
+    assert vectors is not None
+    assert own is not None
+    assert (vectors.shape, own.shape) == ((4, 128), (12, 128))
+    np.testing.assert_allclose(vectors[1], own[3:6].mean(axis=0))

@@ -80,6 +80,7 @@ def test_the_summary_has_numbers_with_intervals(report: Path) -> None:
     assert set(summary["entities"]["searched"]) == {"wing", "tyre"}
     assert summary["class_vectors"]["groupings"] == 210
     assert set(summary["class_means"]) == {"before", "after", "mixture"}
+    assert summary["templates"] is None
     numbers = [summary["accuracy"], summary["slack"]["none"], *summary["geometry"]["after"].values()]
     for number in numbers:
         assert number["low"] <= number["value"] <= number["high"]
@@ -127,6 +128,32 @@ def test_a_plain_variant_says_what_cannot_be_said(
     assert "has no semantic block" in page
     assert ">Slack</h2>" not in page
     assert not (out / "index").exists()
+
+
+def test_several_templates_have_a_section(
+    make_package: Callable[..., Package], cifar: Path, tmp_path: Path, run_zoo: RunZoo
+) -> None:
+    classes = open_model("wrn16-ours").config.classes
+    package, out = make_package("wrn16-ours", classes=classes, templates=3), tmp_path / "report"
+    arguments = ("--data", cifar, "-o", out, "--images", 12, "--training-images", 20)
+    ended = run_zoo("semantics", f"local-dir:{package.path}", *arguments)
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads((out / "summary.json").read_text())["templates"]
+    assert found["per_class"] == 3
+    assert tuple(found["by_class"]) == classes
+    for one in found["by_class"].values():
+        assert sum(one["usage"]) == pytest.approx(1)
+        assert 1 <= one["perplexity"] <= 3
+    assert found["position"]["patches"] == 12 * 64
+    assert set(found["position"]["permuted_within"]) == {"class", "class and image"}
+    page = (out / "report.html").read_text()
+    for heading in ("Templates", "Position", "Strongest patches"):
+        assert f">{heading}</h" in page
+    table = pq.read_table(out / "templates.parquet")
+    assert table.num_rows == 30
+    assert {len(row) for row in table["strongest_image"].to_pylist()} == {8}
+    shares = np.load(out / "index" / "shares.npy", mmap_mode="r")
+    assert shares.shape == (12, 8, 8, 11)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from subprocess import CompletedProcess
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 import zoo
@@ -75,11 +76,15 @@ def test_too_few_images() -> None:
 
 
 @pytest.mark.slow
-def test_the_command_measures_and_records(run_zoo: RunZoo, make_package: Callable[..., Package], cifar: Path) -> None:
+def test_the_command_measures_and_records(
+    run_zoo: RunZoo, make_package: Callable[..., Package], cifar: Path, tmp_path: Path
+) -> None:
     package = make_package(classes=CIFAR_CLASSES)
-    model = f"local-dir:{package.path}"
-    ended = run_zoo("slack", model, "--data", cifar, "--split", "test", "--images", "60", "--record")
+    model, sheet = f"local-dir:{package.path}", tmp_path / "sheet.png"
+    ended = run_zoo("slack", model, "--data", cifar, "--split", "test", "--images", "60", "--record", "--sheet", sheet)
     assert ended.returncode == 0, ended.stderr
+    with Image.open(sheet) as image:
+        assert len(image.convert("RGB").getcolors(2**24) or ()) > 100
     found = read_slack(package)["textures"]
     assert found.split == "test"
     assert f"{found.none[0]:.3f}" in ended.stdout

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from zoo.errors import InputError
 from zoo.networks.blocks import AuxiliaryHead, ConvolutionBlock, EncodedHead, PassThrough, SemanticBlock, make_block
-from zoo.networks.matching import ASSIGNMENTS
+from zoo.networks.matching import ASSIGNMENTS, class_scores, spread_classes, sum_templates
 from zoo.registry import AssignmentName, Mechanism
 
 CHANNELS, CLASSES = 16, 5
@@ -124,18 +124,18 @@ def test_a_patch_is_3_by_3(x: Tensor) -> None:
 
 def test_the_auxiliary_head_passes_features_unchanged(x: Tensor) -> None:
     block = AuxiliaryHead(CHANNELS, CLASSES)
-    features, patch_logits, assignment = block(x)
+    features, patch_logits, assignment, templates = block(x)
     assert features is x
     assert assignment is None
+    assert templates is None
     expected = torch.einsum("cd,ndhw->nchw", block.keys.weight[:, :, 0, 0], x) + block.keys.bias[:, None, None]
     torch.testing.assert_close(patch_logits, expected)
 
 
 def test_no_block_passes_features_and_says_nothing(x: Tensor) -> None:
-    features, patch_logits, assignment = PassThrough(CHANNELS)(x)
-    assert features is x
-    assert patch_logits is None
-    assert assignment is None
+    tap = PassThrough(CHANNELS)(x)
+    assert tap.features is x
+    assert tap[1:] == (None, None, None)
 
 
 def test_the_encoded_head_starts_as_the_auxiliary_head(x: Tensor) -> None:
@@ -151,7 +151,7 @@ def test_the_convolution_block_adds_without_saying_anything_of_patches(x: Tensor
     block = ConvolutionBlock(CHANNELS, CLASSES)
     tap = block(x)
     assert tap.features.shape == x.shape
-    assert tap[1:] == (None, None)
+    assert tap[1:] == (None, None, None)
     assert not torch.allclose(tap.features, x)
 
 
@@ -170,3 +170,87 @@ def test_the_convolution_block_adds_without_saying_anything_of_patches(x: Tensor
 def test_weights_of_a_block(mechanism: Mechanism, assignment: str, weights: int) -> None:
     block = make_block(mechanism, 128, 10, assignment)
     assert sum(weight.numel() for weight in block.parameters()) == weights
+
+
+TEMPLATES = 3
+
+
+def with_templates(**settings: object) -> SemanticBlock:
+    """A block whose every tensor is random."""
+    block = SemanticBlock(CHANNELS, CLASSES, templates=TEMPLATES, **settings).eval()  # type: ignore[arg-type]
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weight in block.parameters():
+            weight.normal_(generator=generator)
+    return block
+
+
+def test_a_class_has_the_scores_and_shares_of_its_templates() -> None:
+    scores = torch.randn(2, CLASSES * TEMPLATES, 4, 3, generator=torch.Generator().manual_seed(0))
+    by_class = class_scores(scores, TEMPLATES)
+    for index in range(CLASSES):
+        own = scores[:, index * TEMPLATES : (index + 1) * TEMPLATES]
+        torch.testing.assert_close(by_class[:, index], own.logsumexp(dim=1))
+    shares = sum_templates(nn.functional.pad(scores, (0, 0, 0, 0, 0, 1)).softmax(dim=1), TEMPLATES)
+    torch.testing.assert_close(shares, nn.functional.pad(by_class, (0, 0, 0, 0, 0, 1)).softmax(dim=1))
+    spread = spread_classes(shares, TEMPLATES)
+    torch.testing.assert_close(sum_templates(spread, TEMPLATES), shares)
+    torch.testing.assert_close(spread[:, 1], spread[:, 0])
+
+
+def test_large_scores_do_not_overflow() -> None:
+    scores = torch.tensor([1e4, 1e4, -1e4, -1e4])[None, :, None, None].requires_grad_()
+    by_class = class_scores(scores, 2)
+    torch.testing.assert_close(by_class.flatten(), torch.tensor([1e4, -1e4]), rtol=1e-4, atol=0)
+    by_class.sum().backward()
+    torch.testing.assert_close(scores.grad, torch.full_like(scores, 0.5))
+
+
+@pytest.mark.parametrize("assignment", ASSIGNMENTS)
+@pytest.mark.parametrize("concat", [False, True])
+def test_the_mixture_is_of_templates(x: Tensor, concat: bool, assignment: AssignmentName) -> None:
+    block = with_templates(concat=concat, assignment=assignment)
+    tap = block(x)
+    assert tap.templates.shape == (2, CLASSES * TEMPLATES + 1, 7, 6)
+    torch.testing.assert_close(tap.templates, block.assign(block.keys(block.encoder(x))))
+    torch.testing.assert_close(tap.assignment, sum_templates(tap.templates, TEMPLATES))
+    vectors = block.class_vectors()
+    assert vectors.shape == (CHANNELS, CLASSES * TEMPLATES)
+    mixed = torch.einsum("dk,nkhw->ndhw", vectors, tap.templates[:, :-1])
+    if concat:
+        mixed = torch.einsum("ed,ndhw->nehw", block.compress.weight[:, :, 0, 0], mixed)
+    torch.testing.assert_close(tap.features, torch.cat([x, mixed], dim=1) if concat else x + mixed)
+
+
+def test_a_class_that_is_told_is_spread_evenly(x: Tensor) -> None:
+    block = with_templates()
+    told = torch.zeros(2, CLASSES + 1, 7, 6)
+    told[:, 1] = 0.75
+    told[:, -1] = 0.25
+    tap = block(x, told)
+    torch.testing.assert_close(tap.assignment, told)
+    assert tap.templates[:, TEMPLATES : 2 * TEMPLATES].unique().tolist() == [0.25]
+    own = block(x)
+    assert torch.equal(block(x, own.templates).features, own.features)
+    source = torch.tensor([1, 0])
+    torch.testing.assert_close(block(x, source=source).templates, own.templates[source])
+
+
+@pytest.mark.parametrize("concat", [False, True])
+def test_a_fixed_assignment_of_templates_is_the_softmax_of_the_patch_logits(x: Tensor, concat: bool) -> None:
+    block = with_templates(concat=concat)
+    before = block(x)
+    block.fix_assignment()
+    after = block(x)
+    torch.testing.assert_close(after.templates, before.templates)
+    torch.testing.assert_close(after.features, before.features, rtol=1e-4, atol=1e-4)
+    with_none = torch.cat([after.patch_logits, torch.zeros(2, 1, 7, 6)], dim=1)
+    torch.testing.assert_close(after.assignment, with_none.softmax(dim=1))
+
+
+def test_one_template_is_the_block_as_it_was(x: Tensor) -> None:
+    block = SemanticBlock(CHANNELS, CLASSES, templates=1)
+    tap = block(x)
+    assert tap.templates is None
+    assert torch.equal(tap.patch_logits, block.keys(block.encoder(x)))
+    assert torch.equal(tap.assignment, block.assign(tap.patch_logits))

@@ -61,6 +61,43 @@ def test_create_with_bn_relu_and_another_normalization() -> None:
     torch.testing.assert_close(network.normalize.std.flatten(), torch.tensor([0.2, 0.3, 0.4]))
 
 
+@pytest.mark.parametrize(
+    ("variant", "templates", "message"),
+    [
+        ("wrn16-ours", 0, "templates = 0: must be from 1"),
+        ("wrn16-ours", 257, "templates = 257: must be from 1 to 256"),
+        ("wrn16-aux", 2, "templates = 2: wrn16-aux has no semantic block"),
+        ("wrn16", 2, "templates = 2: wrn16 has no semantic block"),
+    ],
+)
+def test_a_number_of_templates_that_is_not_possible(variant: str, templates: int, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        zoo.create(variant, templates=templates)
+
+
+def test_several_templates_are_loaded_and_kept_for_other_classes(make_package: MakePackage) -> None:
+    package = make_package("wrn16-ours", templates=3)
+    network = zoo.load(local(package))
+    assert network.config.templates == 3
+    assert_same_weights(network, load_file(package.weights()))
+    other = zoo.load(local(package), num_classes=7)
+    assert other.block.keys.out_channels == 21
+    assert {name for name in network.class_tensors() if name.startswith("block.")} == {
+        "block.keys.weight",
+        "block.keys.bias",
+        "block.assign.gamma",
+        "block.assign.beta",
+        "block.values.weight",
+    }
+
+
+def test_weights_with_another_number_of_templates_are_refused(make_package: MakePackage) -> None:
+    package = make_package("wrn16-ours", templates=3)
+    rewrite_config(package, templates=256)
+    with pytest.raises(WeightsMismatchError, match="they have 30 templates, the file names 10 classes of 256"):
+        zoo.load(local(package))
+
+
 def test_create_with_an_unknown_name() -> None:
     with pytest.raises(UnknownNameError, match="did you mean wrn16"):
         zoo.create("wrn17")

@@ -36,7 +36,7 @@ def variants(*mechanisms: str) -> list[str]:
 @pytest.mark.parametrize("variant", VARIANTS)
 @torch.inference_mode()
 def test_shapes(variant: str, size: int, grid: set[int], network: Networks, pixels: Pixels) -> None:
-    logits, patch_logits, assignment, source = network(variant).semantics(pixels(1, size))
+    logits, patch_logits, assignment, source, templates = network(variant).semantics(pixels(1, size))
     side = patch_logits.shape[-1]
     assert side in grid
     assert logits.shape == (1, 10)
@@ -46,6 +46,38 @@ def test_shapes(variant: str, size: int, grid: set[int], network: Networks, pixe
         assert assignment.shape == (1, 11, side, side)
     else:
         assert assignment is None
+    assert templates is None
+
+
+@pytest.mark.parametrize("variant", ["wrn16-ours", "dn100-ours-c"])
+@torch.inference_mode()
+def test_shapes_with_several_templates(variant: str, pixels: Pixels) -> None:
+    made = zoo.create(variant, num_classes=5, templates=3).eval()
+    answer = made.semantics(pixels(2, 32))
+    assert answer.patch_logits.shape == (2, 5, 8, 8)
+    assert answer.assignment is not None
+    assert answer.templates is not None
+    assert answer.assignment.shape == (2, 6, 8, 8)
+    assert answer.templates.shape == (2, 16, 8, 8)
+    assert {name: tensor.shape[1] for name, tensor in made.predict(pixels(2, 32)).items()} == {
+        "logits": 5,
+        "patch_logits": 5,
+        "assignment": 6,
+        "templates": 16,
+    }
+    assert [output.name for output in made.outputs] == ["logits", "patch_logits", "assignment", "templates"]
+
+
+@torch.inference_mode()
+def test_an_assignment_to_templates_may_be_given_too(pixels: Pixels) -> None:
+    made, given = zoo.create("wrn16-ours", templates=3).eval(), pixels(2, 32)
+    own = made.semantics(given)
+    torch.testing.assert_close(made.semantics(given, own.templates).logits, own.logits)
+    by_class = made.semantics(given, own.assignment)
+    torch.testing.assert_close(by_class.assignment, own.assignment)
+    assert not torch.allclose(by_class.logits, own.logits, atol=0)
+    source = torch.tensor([1, 1])
+    torch.testing.assert_close(made.semantics(given, source=source).templates, own.templates[source])
 
 
 @torch.inference_mode()
@@ -300,3 +332,11 @@ def test_every_network_has_one_number_of_classes(variant: str, classes: int) -> 
     made = zoo.create(variant, num_classes=classes)
     made.require_consistent_classes()
     assert sum(weight.numel() for weight in made.parameters()) == zoo.info(variant).parameters(classes)
+
+
+def test_a_head_must_have_the_classes_of_the_templates() -> None:
+    made = zoo.create("wrn16-ours", templates=3)
+    made.require_consistent_classes()
+    made.classifier = torch.nn.Linear(128, 30)
+    with pytest.raises(InputError, match=r"classifier has 30 classes, but block\.keys has 10 and block\.values has 10"):
+        made.require_consistent_classes()

@@ -156,7 +156,7 @@ def test_the_training_is_told(make_package: MakePackage) -> None:
     package = make_package()
     write_json(package.path / METRICS_FILE, training(package))
     card = model_card(package)
-    assert "50,000 images of cifar10, 12.5 minutes on a machine, torch 2.8.0.\n" in card
+    assert "50,000 images of cifar10 in 12.5 minutes (a machine; torch 2.8.0).\n" in card
     assert "| epochs | 15 |" in card
     assert "| input_sizes | [16, 32] |" in card
     assert "<details>" not in card
@@ -164,7 +164,7 @@ def test_the_training_is_told(make_package: MakePackage) -> None:
     write_json(package.path / METRICS_FILE, training(package, history=history, rounded_from_sha256="0" * 64))
     card = model_card(package)
     assert "| epoch | loss |\n| --: | --: |\n| 1 | 1.9 |\n| 2 | 1.3 |" in card
-    assert "torch 2.8.0. Then the weights were rounded to half precision.\n" in card
+    assert "torch 2.8.0). The weights were then rounded to half precision.\n" in card
 
 
 def test_a_setting_does_not_break_the_table(make_package: MakePackage) -> None:

@@ -1,11 +1,12 @@
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from support.configs import CONFIG, CONFIGS
 
 from zoo.errors import PackageError
-from zoo.outputs import STANDARD, Output
+from zoo.outputs import STANDARD, Output, templates_output
 from zoo.package import ModelConfig
 from zoo.package.onnx_metadata import (
     config_from_metadata,
@@ -25,6 +26,15 @@ def test_a_configuration_survives_metadata(config: ModelConfig) -> None:
 
 def test_metadata_names_the_model_in_plain_text() -> None:
     assert onnx_metadata(CONFIG, "int8", STANDARD)["name"] == CONFIG.name == "wrn16-ours.cifar10"
+
+
+def test_one_template_per_class_is_not_mentioned() -> None:
+    one = replace(CONFIG, templates=1)
+    assert "templates" not in onnx_metadata(one, "fp32", STANDARD)
+    assert "per_class" not in onnx_metadata(one, "fp32", STANDARD)["outputs"]
+    several = onnx_metadata(replace(CONFIG, templates=8), "fp32", (*STANDARD, templates_output(8)))
+    assert several["templates"] == "8"
+    assert outputs_from_metadata(several, ["templates"], "it")[0].per_class == 8
 
 
 def test_metadata_of_another_program_is_ignored() -> None:

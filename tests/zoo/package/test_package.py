@@ -46,10 +46,12 @@ def test_a_file_that_failed_its_verification(make_package: MakePackage) -> None:
     assert package.verification_failed("int8")
 
 
-def test_the_assignment_may_be_left_out() -> None:
+def test_assignment_and_templates_may_be_left_out() -> None:
     fields = json.loads(CONFIG.to_json())
-    del fields["assignment"]
-    assert ModelConfig.from_json(json.dumps(fields)).assignment == "softmax"
+    del fields["assignment"], fields["templates"]
+    config = ModelConfig.from_json(json.dumps(fields))
+    assert config.assignment == "softmax"
+    assert config.templates == 1
 
 
 @pytest.mark.parametrize(
@@ -81,6 +83,9 @@ def test_a_missing_field_is_named(name: str) -> None:
         ("normalization", {"mean": [0, 0], "std": [1, 1, 1]}),
         ("weights_sha256", 12),
         ("assignment", "argmax"),
+        ("templates", 0),
+        ("templates", 257),
+        ("templates", "many"),
     ],
 )
 def test_a_wrong_field_is_named(name: str, value: Any) -> None:
