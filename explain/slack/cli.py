@@ -7,7 +7,7 @@ import typer
 
 from zoo.errors import InputError
 from zoo.extras import require
-from zoo.options import Data, ModelArgument, path_option
+from zoo.options import Data, ModelArgument, data_option, path_option
 from zoo.package import NETWORK_FILES
 from zoo.package.metrics import HELD_OUT_FIRST
 
@@ -22,7 +22,7 @@ def slack(
     ] = None,
     backgrounds: Annotated[
         str,
-        typer.Option(
+        data_option(
             help="Backgrounds: textures with the spectra of other images of the split, or the images of another data "
             "set: a name, a folder or a Hub data set."
         ),

@@ -425,10 +425,14 @@ def test_every_path_may_begin_at_a_home_directory() -> None:
         for parameter in inspect.signature(command.callback, eval_str=True).parameters.values()
     ]
     paths = {name: hint for name, hint in parameters if "Path" in str(get_args(hint)[0])}
-    assert {"classify images", "train run", "export output", "similar index", "claims report"} <= set(paths)
+    assert {"classify images", "train run", "export output", "similar index", "claims raw"} <= set(paths)
     assert [name for name, hint in paths.items() if get_args(hint)[1].parser is not parse_path] == []
-    data = {name: hint for name, hint in parameters if name.split()[1] in ("data", "datasets") and name not in paths}
-    assert len(data) >= 7
+    data = {
+        name: hint
+        for name, hint in parameters
+        if name.split()[1] in ("data", "datasets", "backgrounds") and name not in paths
+    }
+    assert len(data) >= 8
     assert [name for name, hint in data.items() if get_args(hint)[1].parser is not parse_data] == []
 
 
