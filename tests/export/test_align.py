@@ -6,6 +6,8 @@ from export.align import BLOCK, align_channels
 from export.fold import fold
 from zoo.networks.densenet import DenseLayer
 
+pytestmark = pytest.mark.slow
+
 
 def convolutions(module):
     return [layer for layer in module.modules() if isinstance(layer, nn.Conv2d)]

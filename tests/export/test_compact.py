@@ -12,6 +12,8 @@ from zoo.networks.load import load_package
 from zoo.package import CARD_FILE, CONFIG_FILE, METRICS_FILE, WEIGHTS_FILE, Package
 from zoo.package.metrics import own_metrics
 
+pytestmark = pytest.mark.slow
+
 
 def test_how_it_was_trained_is_kept_and_what_was_measured_is_not(tmp_path):
     shipped = open_model("wrn16-ours")

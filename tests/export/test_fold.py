@@ -8,6 +8,8 @@ from torch import nn
 from export.fold import fold
 from zoo.registry import info, list_models
 
+pytestmark = pytest.mark.slow
+
 REMAINING_NORMS = {
     # One before each residual block, whose input is a sum, and the head's; the first is folded into the stem.
     "zoo.networks.resnet:build": lambda blocks: 4 * blocks,

@@ -8,6 +8,8 @@ from export.precision import in_half, with_scaled_channels
 from zoo.errors import InputError
 from zoo.registry import list_models
 
+pytestmark = pytest.mark.slow
+
 
 def answers(module, images):
     with torch.inference_mode():
@@ -22,7 +24,6 @@ def test_convolutions_of_single_channels_do_what_normalisation_did(variant, make
     assert_alike(answers(scaled, pixels(2)), expected)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["wrn16-ours", "dn100-ours-c", "rn26"])
 def test_half_precision_inside_and_single_outside(variant, make_network, pixels):
     expected = answers(fold(make_network(variant)), pixels(2))

@@ -20,6 +20,8 @@ from zoo.predictors.cuda_graph import CudaGraphRunner
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.predictors.torch import TorchPredictor
 
+pytestmark = pytest.mark.slow
+
 
 def tamper(package, tensor, change, precision="fp32"):
     """Change one tensor of an ONNX file."""
@@ -46,7 +48,6 @@ def scale_classifier(package, factor):
     return Package.open(package.path)
 
 
-@pytest.mark.slow
 def test_parity_is_measured_and_recorded(package, pixels):
     parity = verify(package, pixels(66))
     assert parity.passed
@@ -130,7 +131,6 @@ def test_on_cuda_more_may_differ_than_on_the_cpu(package, pixels, monkeypatch):
     assert verify(package, pixels(3)).tolerance == TOLERANCES["fp32", "CUDAExecutionProvider"]
 
 
-@pytest.mark.slow
 def test_in_8_bits_the_answers_count_and_not_the_numbers(package, pixels):
     copy_as(package, "int8")
     tamper(package, "classifier.bias", lambda bias: bias + 0.01, "int8")

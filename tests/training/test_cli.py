@@ -14,6 +14,8 @@ from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.package import CARD_FILE, METRICS_FILE, Package
 from zoo.package.metrics import read_metrics
 
+pytestmark = pytest.mark.slow
+
 RunZoo = Callable[..., CompletedProcess[str]]
 
 SHORT = ("--epochs", 2, "--growth", 0.5, "--growth", 1, "--batch-size", 32, "--peak-learning-rate", 0.02)
@@ -35,7 +37,6 @@ def copied(tmp_path: Path) -> Package:
     return Package.open(tmp_path / "model")
 
 
-@pytest.mark.slow
 def test_train_writes_a_model_directory(
     run_zoo: RunZoo, cifar: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -56,7 +57,6 @@ def test_train_writes_a_model_directory(
     assert network.config.input_size == 32
 
 
-@pytest.mark.slow
 def test_train_into_chosen_folders(run_zoo: RunZoo, cifar: Path, tmp_path: Path) -> None:
     run, out = tmp_path / "run", tmp_path / "out"
     arguments = (

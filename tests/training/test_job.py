@@ -27,6 +27,8 @@ from zoo.package import CARD_FILE, WEIGHTS_FILE, Package
 from zoo.package.metrics import own_metrics
 from zoo.predictors.torch import TorchPredictor
 
+pytestmark = pytest.mark.slow
+
 RunJob = Callable[..., tuple[Package, str]]
 
 
@@ -132,7 +134,6 @@ def _stopped_after_a_step(*arguments: object, **options: object) -> None:
     raise _PowerFailureError
 
 
-@pytest.mark.slow
 def test_fine_tuning_keeps_what_belongs_to_no_class(run: RunJob, tiny: Recipe) -> None:
     package, said = run(replace(tiny, start_from="released", epochs=1, growth=(1.0,), input_size=0, balance=True))
     assert "input 68x68 pixels" in said or "input 72x72 pixels" in said
@@ -176,7 +177,6 @@ def test_the_same_command_again_keeps_what_was_measured(run: RunJob, tiny: Recip
     assert own_metrics(again).training
 
 
-@pytest.mark.slow
 def test_a_part_of_the_training_images_held_out(run: RunJob, cifar: Path, tiny: Recipe) -> None:
     recipe = replace(tiny, epochs=1, growth=(1.0,))
     package, said = run(recipe, source=str(cifar), hold_out=0.1, limit=100)
@@ -188,7 +188,6 @@ def test_a_part_of_the_training_images_held_out(run: RunJob, cifar: Path, tiny: 
     assert f"{images} held-out images" in said
 
 
-@pytest.mark.slow
 def test_held_out_images_can_be_measured_again(run: RunJob, cifar: Path, tiny: Recipe) -> None:
     package, _ = run(replace(tiny, epochs=1, growth=(1.0,)), source=str(cifar), hold_out=0.25, limit=64)
     data = ModelData(package, str(cifar))
@@ -244,7 +243,6 @@ def test_the_validation_split_is_measured_after_each_epoch(
     assert [entry["epoch"] for entry in log if "validation_accuracy" in entry] == [1, 2, 3]
 
 
-@pytest.mark.slow
 def test_measuring_the_validation_split_changes_no_weight(run: RunJob, tiny: Recipe, three_splits: Path) -> None:
     """With an average of the weights, too."""
     recipe = replace(tiny, ema_decay=0.9)

@@ -25,6 +25,8 @@ from training.recipe import Recipe
 from zoo.errors import InputError, UnknownNameError
 from zoo.networks.network import Semantics
 
+pytestmark = pytest.mark.slow
+
 First = Callable[[int], LabelledImages]
 DuringStep = Callable[[int, Callable[[], None]], None]
 
@@ -37,7 +39,6 @@ def assert_same(one: TrainedNetwork, other: TrainedNetwork) -> None:
     assert one.history == other.history
 
 
-@pytest.mark.slow
 def test_the_loss_falls(first: First, tmp_path: Path) -> None:
     recipe = Recipe(epochs=5, batch_size=64, peak_learning_rate=0.02, input_size=32, precision="fp32")
     trained = train("wrn16-ours", first(256), recipe, tmp_path)
@@ -48,7 +49,6 @@ def test_the_loss_falls(first: First, tmp_path: Path) -> None:
     assert trained.seconds > 0
 
 
-@pytest.mark.slow
 def test_a_stopped_run_goes_on_to_the_same_weights(first: First, tiny: Recipe, tmp_path: Path) -> None:
     """In the middle of an epoch, at its end, and where the size of the images changes."""
     whole = train("wrn16-ours", first(70), tiny, tmp_path / "whole")
@@ -59,7 +59,6 @@ def test_a_stopped_run_goes_on_to_the_same_weights(first: First, tiny: Recipe, t
     assert_same(train("wrn16-ours", first(70), tiny, tmp_path / "parts"), whole)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["rn26-aux", "dn100"])
 def test_other_variants_go_on_too(variant: str, first: First, tmp_path: Path) -> None:
     recipe = Recipe(epochs=1, batch_size=8, peak_learning_rate=0.02, input_size=32)
@@ -132,7 +131,6 @@ def during_step(monkeypatch: pytest.MonkeyPatch) -> DuringStep:
     return prepare
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_after_the_step_and_saves(
     number: signal.Signals,
@@ -230,7 +228,6 @@ def test_the_accuracy_is_of_the_images_with_their_own_assignment() -> None:
     assert sums.means()["accuracy"] == 0.5
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("variant", "same"), [("wrn16-ours", False), ("wrn16-aux", True), ("wrn16", True)])
 def test_networks_with_a_block_learn_to_listen_to_it(
     variant: str, same: bool, first: First, tiny: Recipe, tmp_path: Path
@@ -259,7 +256,6 @@ def test_a_loss_that_is_no_number_ends_the_run(first: First, tiny: Recipe, tmp_p
         train("wrn16", first(64), replace(tiny, peak_learning_rate=1e20, warmup=0.0), tmp_path)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("mixed", [{"mixup": 0.3}, {"canvas": 0.4, "cutmix": 0.4, "patch_loss": "slack"}])
 def test_every_setting_resumes_to_the_same_weights(
     mixed: dict[str, Any], first: First, tiny: Recipe, tmp_path: Path
@@ -314,7 +310,6 @@ def test_the_log_has_an_entry_an_epoch_and_none_twice(first: First, tiny: Recipe
     assert list(tmp_path.glob("events.out.tfevents.*"))
 
 
-@pytest.mark.slow
 def test_compiled_code_computes_the_same(
     first: First, tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,6 +61,7 @@ def test_every_further_template_has_the_registered_number_of_weights(name: str, 
     assert sum(weight.numel() for weight in network.parameters()) == zoo.info(name).parameters(classes, templates)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", zoo.list_models())
 def test_the_network_has_the_registered_multiply_adds(name: str) -> None:
     pixels = torch.empty(1, 3, 32, 32, dtype=torch.uint8, device="meta")

@@ -12,6 +12,8 @@ from explain.attributions.patches import as_float
 from zoo.errors import InputError
 from zoo.networks.network import Network
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def network() -> Network:
@@ -26,7 +28,6 @@ def pixels() -> Tensor:
 CLASSES = torch.tensor([3, 0, 9])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ATTRIBUTIONS)
 def test_each_method_keeps_to_the_common_form(name: str, network: Network, pixels: Tensor) -> None:
     method = ATTRIBUTIONS[name]
@@ -39,7 +40,6 @@ def test_each_method_keeps_to_the_common_form(name: str, network: Network, pixel
         torch.testing.assert_close(together[1:2], alone, atol=1e-4, rtol=1e-3)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in ATTRIBUTIONS if name != "random"])
 def test_each_method_but_chance_depends_on_the_class(name: str, network: Network, pixels: Tensor) -> None:
     method = ATTRIBUTIONS[name]

@@ -5,6 +5,8 @@ from explain.semantics import templates as module
 from explain.semantics.templates import TemplateTally, measure_position
 from zoo.outputs import Array
 
+pytestmark = pytest.mark.slow
+
 IMAGES, ROWS, COLUMNS, CLASSES, TEMPLATES = 40, 4, 6, 3, 2
 CELLS = ROWS * COLUMNS
 

@@ -18,6 +18,8 @@ from zoo.answers import softmax
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.predictors.onnx import OnnxPredictor
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def predictor() -> OnnxPredictor:

@@ -12,6 +12,8 @@ from training.data.model_split import ModelData
 from zoo.errors import DataError, InputError
 from zoo.package import Package
 
+pytestmark = pytest.mark.slow
+
 RunZoo = Callable[..., CompletedProcess[str]]
 
 

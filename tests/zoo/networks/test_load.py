@@ -26,6 +26,8 @@ from zoo.images.preprocess import Normalization
 from zoo.package import CONFIG_FILE, WEIGHTS_FILE, ModelConfig, Package
 from zoo.registry import AssignmentName
 
+pytestmark = pytest.mark.slow
+
 MakePackage = Callable[..., Package]
 
 TRAINED = open_model("wrn16-ours")
@@ -253,7 +255,6 @@ def test_weights_that_answer_otherwise_than_the_configuration_says(
         zoo.load(local(package), num_classes=classes)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("assignment", ["softmax", "softmax_no_slack", "bn_relu"])
 @pytest.mark.parametrize("variant", [*zoo.list_models(), *CONTROLS])
 def test_a_state_carries_all_that_the_answers_depend_on(variant: str, assignment: AssignmentName) -> None:

@@ -1,11 +1,14 @@
 from pathlib import Path
 
+import pytest
 import torch
 from torch import nn
 
 from reproduction.claims.maximiser.untrained import untrained_network
 from training.data.prepare import load_split
 from zoo.hub import open_model
+
+pytestmark = pytest.mark.slow
 
 
 def test_an_untrained_network_has_the_statistics_of_the_images(cifar: Path) -> None:

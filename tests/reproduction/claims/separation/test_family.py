@@ -8,6 +8,8 @@ from reproduction.claims.separation import family
 from reproduction.claims.separation.family import CONTRAST, OUTPUT, PLACES, compare
 from reproduction.claims.separation.scores import SpaceScores, score_space
 
+pytestmark = pytest.mark.slow
+
 CLASSES = 4
 GROUP = np.array([True, True, False, False])
 

@@ -2,9 +2,12 @@ import socket
 import time
 from dataclasses import dataclass, field
 
+import pytest
 from support.small_app import small_server
 
 from serve.process.http1 import ConnectionSweeper
+
+pytestmark = pytest.mark.slow
 
 
 @dataclass
