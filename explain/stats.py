@@ -20,6 +20,10 @@ class Estimate(NamedTuple):
     low: float
     high: float
 
+    def rounded(self) -> "Estimate":
+        """The estimate with the four decimals that records keep."""
+        return Estimate(*(round(number, 4) for number in self))
+
 
 def bootstrap(
     statistic: Callable[[Floats], ArrayLike], images: int, seed: int, resamples: int = RESAMPLES

@@ -43,7 +43,7 @@ def probe(
     from explain.probe.models import BlockModel, OnnxBlockModel, TorchBlockModel
     from explain.probe.report import probe_lines, probe_table
     from training.data.data_set import data_set_name
-    from training.data.model_split import ModelData
+    from training.data.model_split import ModelData, require_recordable
     from zoo.files import sha256
     from zoo.hub import open_model
     from zoo.package.card import write_card
@@ -58,8 +58,8 @@ def probe(
         raise InputError(f"{config.variant} has no semantic block to probe; choose an -ours variant")
     if through != "torch" and through not in ONNX:
         raise InputError(f"--through {through}: must be one of torch, {', '.join(ONNX)}")
-    if record and data_set_name(data) != config.data:
-        raise InputError(f"--record --data {data}: only results on {config.data}, the model's data set, are recorded")
+    if record:
+        require_recordable(config, data)
     if record and images is not None and images < MIN_RECORDED:
         raise InputError(f"--record --images {images}: must be at least {MIN_RECORDED:,}; omit --images for all")
     images_of = ModelData(package, data)

@@ -17,15 +17,6 @@ STRENGTH_IMAGES = 1000
 """Maximum number of images for measuring the strength of the mixture."""
 
 
-def sum_templates(shares: Array, classes: int) -> Array:
-    """Shares of classes, [N, C + 1, h, w], of those of templates, [N, C * M + 1, h, w]; `none` is last in both."""
-    count, entries, *grid = shares.shape
-    if entries == classes + 1:
-        return shares
-    by_class = shares[:, :-1].reshape(count, classes, -1, *grid).sum(axis=2)
-    return np.concatenate([by_class, shares[:, -1:]], axis=1)
-
-
 def between_images(shares: Array) -> float:
     """Between-image share of the variance of the assignment, summed over classes."""
     classes = shares[:, :-1]

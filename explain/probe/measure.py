@@ -11,14 +11,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from explain.probe.diagnostics import between_images, one_class, sum_templates
+from explain.probe.diagnostics import between_images, one_class
 from explain.probe.models import BlockModel
-from explain.stats import Estimate, Floats, bootstrap
+from explain.stats import Floats, bootstrap
 from training.data.images import LabelledImages
 from zoo.errors import InputError
 from zoo.images.preprocess import Pixels
+from zoo.networks.matching import sum_templates
 from zoo.outputs import Array
 from zoo.package.probe import INTERVENTIONS, Effect, Interval, Intervention, Probe
 
@@ -69,7 +71,7 @@ def probe_block(
         progress(done := done + len(pixels))
     predicted, shares = np.concatenate(logits), np.concatenate(own)
     classes = len(images.classes)
-    by_class = sum_templates(shares, classes)
+    by_class = sum_templates(torch.from_numpy(shares), (shares.shape[1] - 1) // classes).numpy()
     class_values = np.ones(classes, np.float32) if shares_sum_to_1 else _mean_positive(by_class[:, :-1])
     generator = np.random.default_rng(settings.seed)
     wrong = (labels + generator.integers(1, classes, size=count)) % classes
@@ -176,14 +178,9 @@ def _effects(
     effects = {
         name: Effect(
             round(100 * float((after[name] == labels).mean()), 4),
-            _rounded(estimates[index]),
-            _rounded(estimates[index + len(after)]),
+            estimates[index].rounded(),
+            estimates[index + len(after)].rounded(),
         )
         for index, name in enumerate(after)
     }
-    return effects, _rounded(errors_removed)
-
-
-def _rounded(estimate: Estimate) -> Interval:
-    value, low, high = (round(number, 4) for number in estimate)
-    return value, low, high
+    return effects, errors_removed.rounded()

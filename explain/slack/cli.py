@@ -7,7 +7,7 @@ import typer
 
 from zoo.errors import InputError
 from zoo.extras import require
-from zoo.options import Data, ModelArgument, data_option, path_option
+from zoo.options import SPLITS, Data, ModelArgument, RecordOption, data_option, path_option
 from zoo.package import NETWORK_FILES
 from zoo.package.metrics import HELD_OUT_FIRST
 
@@ -18,7 +18,8 @@ def slack(
     model: ModelArgument,
     data: Data = "cifar10",
     split: Annotated[
-        str | None, typer.Option(help="Split to measure on.", show_default=", else ".join(HELD_OUT_FIRST))
+        str | None,
+        typer.Option(help=f"Split to measure on: {SPLITS}, or train.", show_default=", else ".join(HELD_OUT_FIRST)),
     ] = None,
     backgrounds: Annotated[
         str,
@@ -33,7 +34,7 @@ def slack(
     ] = None,
     images: Annotated[int, typer.Option(min=2, help="Number of randomly sampled images.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
-    record: Annotated[bool, typer.Option("--record", help="Write the result to the model directory.")] = False,
+    record: RecordOption = False,
     sheet: Annotated[
         Path | None,
         path_option(
@@ -55,7 +56,7 @@ def slack(
     from explain.slack.scenes import make_textures
     from explain.slack.sheet import IMAGES, contact_sheet
     from training.data.data_set import data_set_name
-    from training.data.model_split import ModelData
+    from training.data.model_split import ModelData, require_recordable
     from zoo.files import writing
     from zoo.hub import open_model
     from zoo.package.slack import write_slack
@@ -67,8 +68,8 @@ def slack(
         raise InputError("--background-classes needs --backgrounds DATA")
     package = open_model(model, NETWORK_FILES)
     config = package.config
-    if record and data_set_name(data) != config.data:
-        raise InputError(f"--record --data {data}: only results on {config.data}, the model's data set, are recorded")
+    if record:
+        require_recordable(config, data)
     own = ModelData(package, data)
     split = own.choose(split, prefer_held_out=True)
     # The images in the background are others than those in front.

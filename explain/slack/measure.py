@@ -75,7 +75,7 @@ def measure_separation(
         return np.array([one, other, one - other])
 
     estimates = bootstrap(statistic, len(images), settings.seed, RESAMPLES)
-    own, rival, difference = ((round(e.value, 4), round(e.low, 4), round(e.high, 4)) for e in estimates)
+    own, rival, difference = (estimate.rounded() for estimate in estimates)
     return SlackMeasurement(
         data=settings.data,
         split=settings.split,

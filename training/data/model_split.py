@@ -120,6 +120,16 @@ class ModelData:
         return f"training held out no images of {self.source} (zoo train --hold-out {HELD_OUT_SHARE})"
 
 
+def require_recordable(config: ModelConfig, source: str) -> None:
+    """Refuse to record results on another data set than the model's.
+
+    Raises:
+        InputError: the data set is another.
+    """
+    if data_set_name(source) != config.data:
+        raise InputError(f"--record --data {source}: only results on {config.data}, the model's data set, are recorded")
+
+
 def _require_classes(classes: Sequence[str], config: ModelConfig, source: str) -> None:
     """Refuse a data set whose classes differ from a model's.
 

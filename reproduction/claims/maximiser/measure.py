@@ -106,7 +106,7 @@ def _gain(trained: list[_Layer], untrained: list[_Layer], seed: int) -> Estimate
     of_trained, of_untrained = (
         _mean_of_defined(np.stack([_advantage(layer) for layer in layers], axis=1)) for layers in (trained, untrained)
     )
-    return _rounded(mean_estimate(of_trained - of_untrained, seed))
+    return mean_estimate(of_trained - of_untrained, seed).rounded()
 
 
 def _advantage(layer: _Layer) -> Floats:
@@ -179,7 +179,7 @@ def _by_name(by_image: Floats, seed: int) -> dict[str, dict[str, Any]]:
     """Estimates of [N, contenders, measures] by contender and measure; None if undefined for all images."""
     flat = by_image.reshape(len(by_image), -1)
     defined = np.flatnonzero(np.isfinite(flat).any(axis=0)).tolist()
-    found = dict(zip(defined, map(_rounded, mean_estimates(flat[:, defined], seed)), strict=True))
+    found = dict(zip(defined, map(Estimate.rounded, mean_estimates(flat[:, defined], seed)), strict=True))
     estimates = [found.get(column) for column in range(flat.shape[1])]
     rows = [estimates[start : start + len(MEASURES)] for start in range(0, len(estimates), len(MEASURES))]
     return {name: dict(zip(MEASURES, row, strict=True)) for name, row in zip(CONTENDERS, rows, strict=True)}
@@ -190,8 +190,4 @@ def _above(by_image: Floats, seed: int) -> dict[str, Estimate]:
     overlap = by_image[:, :, MEASURES.index("overlap")]
     names = (*LIMITS, EQUAL)
     differences = overlap[:, [CONTENDERS.index(FITTED)]] - overlap[:, [CONTENDERS.index(name) for name in names]]
-    return {name: _rounded(one) for name, one in zip(names, mean_estimates(differences, seed), strict=True)}
-
-
-def _rounded(estimate: Estimate) -> Estimate:
-    return Estimate(*(round(value, 4) for value in estimate))
+    return {name: one.rounded() for name, one in zip(names, mean_estimates(differences, seed), strict=True)}
