@@ -15,10 +15,6 @@ AT_ONCE_ON_A_GPU = 4
 """Concurrent runs on a GPU: a small network leaves most of it idle, so this is faster than one run after the other."""
 
 
-def _runs(experiment: str) -> int:
-    return len(EXPERIMENTS[experiment].plan())
-
-
 def add_commands(app: typer.Typer) -> None:
     """Add this package's commands to the program."""
     app.command()(reproduce)
@@ -50,9 +46,9 @@ def reproduce(
     experiment: Annotated[
         list[str] | None,
         typer.Option(
-            help="Experiment to run instead of the table (repeatable): feedback (what the block adds to the patch "
-            f"loss, {_runs('feedback')} runs), block (settings of the block, {_runs('block')} runs) or tricks (changes "
-            f"to the recipe fast, {_runs('tricks')} runs)."
+            help="Experiment to run instead of the table (repeatable): "
+            + "; ".join(f"{name} ({one.title} {len(one.plan())} runs)" for name, one in EXPERIMENTS.items())
+            + "."
         ),
     ] = None,
     runs: Annotated[Path, path_option(help="Folder for checkpoints, models and logs.")] = Path("runs/reproduce"),

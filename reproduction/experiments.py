@@ -93,6 +93,7 @@ on_few_images = partial(
 
 CANVASES: Change = ("canvas", 0.5)
 SLACK_LOSS: Change = ("patch_loss", "slack")
+TEMPLATES: Change = ("templates", 8)
 
 EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
     {
@@ -146,10 +147,11 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
                 Arm("plain, canvases", "wrn16", (CANVASES,)),
                 Arm("aux, canvases", "wrn16-aux", (CANVASES,)),
                 Arm("aux, slack loss, canvases", "wrn16-aux", (CANVASES, SLACK_LOSS)),
-                Arm("ours", "wrn16-ours"),
+                Arm("ours", "wrn16-ours", seeds=1),
                 Arm("ours, canvases", "wrn16-ours", (CANVASES,)),
-                Arm("ours, slack loss", "wrn16-ours", (SLACK_LOSS,)),
+                Arm("ours, slack loss", "wrn16-ours", (SLACK_LOSS,), seeds=1),
                 Arm("ours, slack loss, canvases", "wrn16-ours", (CANVASES, SLACK_LOSS)),
+                Arm("ours, slack loss, canvases, 8 templates", "wrn16-ours", (CANVASES, SLACK_LOSS, TEMPLATES), seeds=2),
             ),
             against="ours, canvases",
             seeds=3,
