@@ -32,10 +32,20 @@ INTRODUCTION = (
 
 ABOUT_SLACK = (
     "How well background and object separate (`zoo slack`), on held-out images shrunk to half their side and placed at "
-    "random on textures: the area under the ROC curve, cell by cell of the patch grid, of the share of `none` and of "
-    "1 - max p (0.5 is chance), and the mean share of `none` on the object and on the background."
+    "random on a background: the area under the ROC curve, cell by cell of the patch grid, of the share of `none` and "
+    "of 1 - max p (0.5 is chance), and the mean share of `none` on the object and on the background. Pointing: in "
+    "mosaics of four images, the part of the share of a class that is on the image of that class (0.25 is chance)."
 )
-SLACK_HEADINGS = ("arm", "seeds", "area, none", "area, 1 - max p", "none on object", "none on background")
+SLACK_HEADINGS = (
+    "arm",
+    "seeds",
+    "area, none",
+    "difference [95% interval]",
+    "area, 1 - max p",
+    "none on object",
+    "none on background",
+    "pointing",
+)
 
 
 def experiment_sections(groups: Iterable[Group]) -> list[str]:
@@ -59,23 +69,41 @@ def _section(name: str, experiment: Experiment, records: dict[str, Record]) -> l
     )
     rows = [_row(arm, by_arm[arm.title], by_arm[experiment.against]) for arm in experiment.arms]
     tables = [markdown(HEADINGS, ALIGNMENT, rows)]
-    if experiment.measures_slack:
-        tables += [ABOUT_SLACK, markdown(SLACK_HEADINGS, "lrrrrr", _slack_rows(by_arm))]
+    for one in experiment.backgrounds:
+        tables += [
+            f"{ABOUT_SLACK} Backgrounds: {one.source}{_listed(one.classes)}.",
+            markdown(SLACK_HEADINGS, "lrrrrrrr", _slack_rows(by_arm, one.source, experiment.against)),
+        ]
     return [f"### {experiment.title}", about, *tables]
 
 
-def _slack_rows(by_arm: Mapping[str, Mapping[int, Record]]) -> list[list[str]]:
-    """Means over the seeds, one row per arm."""
+def _listed(classes: Sequence[str]) -> str:
+    return f" ({', '.join(classes)})" if classes else ""
+
+
+def _slack_rows(by_arm: Mapping[str, Mapping[int, Record]], backgrounds: str, against: str) -> list[list[str]]:
+    """Means over the seeds, one row per arm, with paired differences of the areas of `none`."""
+    measured = {
+        title: {seed: record.slack[backgrounds] for seed, record in records.items() if backgrounds in record.slack}
+        for title, records in by_arm.items()
+    }
     rows = []
-    for title, records in by_arm.items():
-        found = [record.slack["textures"] for record in records.values() if "textures" in record.slack]
-        columns = [
-            [one.none[0] for one in found],
-            [one.doubt[0] for one in found],
-            [one.none_on_object for one in found],
-            [one.none_on_background for one in found],
-        ]
-        rows.append([title, str(len(found)), *(shown_mean(values, decimals=3) for values in columns)])
+    for title, own in measured.items():
+        found = list(own.values())
+        other = measured[against]
+        differences = [own[seed].none[0] - other[seed].none[0] for seed in sorted(own.keys() & other)]
+        rows.append(
+            [
+                title,
+                str(len(found)),
+                shown_mean([one.none[0] for one in found], decimals=3),
+                "" if title == against else paired_difference(differences, decimals=3),
+                shown_mean([one.doubt[0] for one in found], decimals=3),
+                shown_mean([one.none_on_object for one in found], decimals=3),
+                shown_mean([one.none_on_background for one in found], decimals=3),
+                shown_mean([one.pointing[0] for one in found if one.pointing], decimals=3),
+            ]
+        )
     return rows
 
 
@@ -89,11 +117,12 @@ def records_by_arm(
         records: all records by name.
         data: short name of the data set; None for the experiment's own.
     """
+    sources = {} if data is None else {experiment.data: data}
     return {
         arm.title: {
             seed: records[name]
             for seed in range(arm.seeds or experiment.seeds)
-            if (name := experiment.run(arm, seed, data).name) in records
+            if (name := experiment.run(arm, seed, sources).name) in records
         }
         for arm in experiment.arms
     }
@@ -122,13 +151,13 @@ def _row(arm: Arm, own: dict[int, Record], against: dict[int, Record]) -> list[s
     ]
 
 
-def paired_difference(differences: Sequence[float]) -> str:
+def paired_difference(differences: Sequence[float], decimals: int = 2) -> str:
     """Mean of paired differences with its 95% interval; no interval for a single pair, empty for none."""
     if not differences:
         return ""
     if (interval := paired_interval(differences)) is None:
-        return f"{differences[0]:+.2f}"
-    return f"{interval.value:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]"
+        return f"{differences[0]:+.{decimals}f}"
+    return f"{interval.value:+.{decimals}f} [{interval.low:+.{decimals}f}, {interval.high:+.{decimals}f}]"
 
 
 def paired_interval(differences: Sequence[float]) -> Estimate | None:

@@ -4,11 +4,11 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 
-from reproduction.plan import Change, Run
+from reproduction.plan import TEXTURES, Backgrounds, Change, Run
 from zoo.errors import InputError, UnknownNameError
 from zoo.registry import DATA_SETS
 
@@ -44,29 +44,40 @@ class Experiment:
     """Share of the training split to hold out and measure on; the test split is not used."""
     seeds: int = 1
     """Default number of seeds."""
-    measures_slack: bool = False
-    """Whether `zoo slack` measures the trained networks."""
+    backgrounds: tuple[Backgrounds, ...] = ()
+    """Backgrounds on which `zoo slack` measures the trained networks."""
 
-    def run(self, arm: Arm, seed: int, source: str | None = None) -> Run:
-        """Run of an arm with a seed."""
+    @property
+    def data_sets(self) -> set[str]:
+        """Names of the data sets that the experiment needs."""
+        return {self.data, *(one.source for one in self.backgrounds)} - {TEXTURES}
+
+    def run(self, arm: Arm, seed: int, sources: Mapping[str, str] = MappingProxyType({})) -> Run:
+        """Run of an arm with a seed.
+
+        Arguments:
+            arm: the arm.
+            seed: the seed.
+            sources: locations of data sets, by name; others are fetched.
+        """
         changes = tuple(sorted({**dict(self.changes), **dict(arm.changes)}.items()))
         return Run(
             variant=arm.variant,
-            source=source or self.data,
+            source=sources.get(self.data, self.data),
             recipe_name=self.recipe_name,
             changes=changes,
             seed=seed,
             hold_out=self.hold_out,
             limit=self.limit,
-            measures_slack=self.measures_slack,
+            backgrounds=tuple(replace(one, source=sources.get(one.source, one.source)) for one in self.backgrounds),
         )
 
-    def plan(self, seeds: int | None = None, source: str | None = None) -> list[Run]:
+    def plan(self, seeds: int | None = None, sources: Mapping[str, str] = MappingProxyType({})) -> list[Run]:
         """All runs, the first seed of every arm before the second of any.
 
         Arguments:
             seeds: number of seeds, from 0 up; None for the experiment's own.
-            source: data set; None for the experiment's own.
+            sources: locations of data sets, by name; others are fetched.
 
         Raises:
             InputError: the number of seeds is below 1.
@@ -75,7 +86,7 @@ class Experiment:
         if seeds < 1:
             raise InputError(f"seeds = {seeds}: must be at least 1")
         return [
-            self.run(arm, seed, source)
+            self.run(arm, seed, sources)
             for seed in range(seeds)
             for arm in self.arms
             if arm.seeds is None or seed < arm.seeds
@@ -94,6 +105,14 @@ on_few_images = partial(
 CANVASES: Change = ("canvas", 0.5)
 SLACK_LOSS: Change = ("patch_loss", "slack")
 TEMPLATES: Change = ("templates", 8)
+FOREIGN_CLASSES = (
+    *("bottle", "bowl", "can", "cup", "plate", "apple", "mushroom", "orange", "pear", "sweet_pepper"),
+    *("clock", "keyboard", "lamp", "telephone", "television", "bed", "chair", "couch", "table", "wardrobe"),
+    *("orchid", "poppy", "rose", "sunflower", "tulip", "cloud", "forest", "mountain", "plain", "sea"),
+    *("maple_tree", "oak_tree", "palm_tree", "pine_tree", "willow_tree"),
+    *("bridge", "castle", "house", "road", "skyscraper"),
+)
+"""Classes of CIFAR-100 for backgrounds: those that are neither animals, people nor vehicles."""
 
 EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
     {
@@ -151,11 +170,24 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
                 Arm("ours, canvases", "wrn16-ours", (CANVASES,)),
                 Arm("ours, slack loss", "wrn16-ours", (SLACK_LOSS,), seeds=1),
                 Arm("ours, slack loss, canvases", "wrn16-ours", (CANVASES, SLACK_LOSS)),
-                Arm("ours, slack loss, canvases, 8 templates", "wrn16-ours", (CANVASES, SLACK_LOSS, TEMPLATES), seeds=2),
+                Arm("8 templates, slack loss, canvases", "wrn16-ours", (CANVASES, SLACK_LOSS, TEMPLATES), seeds=2),
+                Arm("plain", "wrn16", seeds=1),
+                Arm(
+                    "ours, slack loss, canvases, object share at least 0.4",
+                    "wrn16-ours",
+                    (CANVASES, SLACK_LOSS, ("min_object_share", 0.4)),
+                    seeds=1,
+                ),
+                Arm(
+                    "ours, slack loss, canvases, CutMix",
+                    "wrn16-ours",
+                    (CANVASES, SLACK_LOSS, ("cutmix", 0.25)),
+                    seeds=1,
+                ),
             ),
             against="ours, canvases",
             seeds=3,
-            measures_slack=True,
+            backgrounds=(Backgrounds(), Backgrounds("cifar100", FOREIGN_CLASSES)),
         ),
         "tricks": Experiment(
             title="How much does each trick of the recipe help?",
@@ -205,14 +237,15 @@ def plan_experiments(names: list[str], seeds: int | None, sources: list[str]) ->
 
     chosen = [experiment(name) for name in names]
     by_name = {data_set_name(source): source for source in sources}
-    if unused := by_name.keys() - {one.data for one in chosen}:
+    used = {name for one in chosen for name in one.data_sets}
+    if unused := by_name.keys() - used:
         raise InputError(
             f"no chosen experiment uses {', '.join(sorted(unused))}; they use "
-            f"{', '.join(sorted({one.data for one in chosen} & set(DATA_SETS)))}"
+            f"{', '.join(sorted(used & set(DATA_SETS)))}"
         )
     runs: dict[str, Run] = {}
     for one in chosen:
-        for run in one.plan(seeds, by_name.get(one.data)):
-            if run.name not in runs or run.measures_slack:
+        for run in one.plan(seeds, by_name):
+            if run.name not in runs or run.backgrounds:
                 runs[run.name] = run
     return list(runs.values())

@@ -17,8 +17,27 @@ FAMILIES = (("rn26", "rn26-aux", "rn26-ours"), ("wrn16", "wrn16-aux", "wrn16-our
 Change = tuple[str, Any]
 """A field of the recipe and its new value."""
 
+TEXTURES = "textures"
+"""Backgrounds of `zoo slack` that are not the images of a data set."""
+
 PROBED_IMAGES = 5000
 """Number of images for measuring whether a network uses its semantic block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backgrounds:
+    """Backgrounds of `zoo slack`."""
+
+    source: str = TEXTURES
+    """`TEXTURES` or a data set."""
+    classes: tuple[str, ...] = ()
+    """Classes of the data set to use."""
+
+    @property
+    def arguments(self) -> list[str]:
+        """Arguments of `zoo slack`."""
+        classes = ["--background-classes", ",".join(self.classes)] if self.classes else []
+        return ["--backgrounds", self.source, *classes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +55,8 @@ class Run:
     """Share of the training split to hold out and measure on instead of the test split; 0 for none."""
     limit: int | None = None
     """Limit on the number of training images; None for all."""
-    measures_slack: bool = False
-    """Whether `zoo slack` measures the trained network."""
+    backgrounds: tuple[Backgrounds, ...] = ()
+    """Backgrounds on which `zoo slack` measures the trained network."""
 
     @property
     def data(self) -> str:
@@ -78,11 +97,11 @@ class Run:
         """Arguments of the commands `zoo` that measure the trained network, in order."""
         common = [model, "--data", self.source, "--record"]
         probe = [["probe", *common, "--images", str(PROBED_IMAGES)]] if self.has_block else []
-        return [*probe, *([["slack", *common]] if self.measures_slack else [])]
+        return [*probe, *(["slack", *common, *one.arguments] for one in self.backgrounds)]
 
     def is_measured(self, record: Record) -> bool:
-        """Whether a record has all measurements of this run."""
-        return bool(record.slack) or not self.measures_slack
+        """Whether a record has the measurements of this run by `zoo slack`, on any backgrounds."""
+        return bool(record.slack) or not self.backgrounds
 
     def check(self, record: Record) -> None:
         """Check that a record belongs to this run.

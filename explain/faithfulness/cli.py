@@ -83,7 +83,7 @@ def faithfulness(
 def _measure(package: "Package", data: "ModelData", split: str, protocol: "MeasurementProtocol") -> dict[str, Any]:
     """Measure one model, with a progress bar; returns its record."""
     from explain.faithfulness.measure import measure_faithfulness
-    from explain.faithfulness.pointing import QUADRANTS
+    from explain.pointing import QUADRANTS
     from zoo.predictors.torch import TorchPredictor
     from zoo.registry import info
     from zoo.terminal import Terminal, progress_bar

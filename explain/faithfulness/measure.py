@@ -11,7 +11,7 @@ from torch import Tensor
 
 from explain.attributions import SEMANTIC_MAP, Attribution, attributions_for
 from explain.faithfulness.curves import STEPS, CurveAreas, curve_areas, prepare_curves
-from explain.faithfulness.pointing import QUADRANTS, PointingScores, build_mosaics, pointing_scores, require_divisible
+from explain.pointing import QUADRANTS, PointingScores, build_mosaics, pointing_scores, require_divisible
 from explain.stats import Estimate, mean_estimate, proportion_estimate
 from training.data.images import LabelledImages
 from zoo.networks.network import Network

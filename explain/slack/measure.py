@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from explain.pointing import QUADRANTS, build_mosaics, pointing_scores, require_divisible
 from explain.slack.scenes import make_scenes
 from explain.slack.separation import area_by_cell
-from explain.stats import Floats, bootstrap
+from explain.stats import Estimate, Floats, bootstrap, mean_estimate
 from zoo.errors import InputError
 from zoo.networks.network import Network, Semantics
 from zoo.package.slack import SlackMeasurement
@@ -89,7 +90,21 @@ def measure_separation(
         none_on_object=_mean(shares, covered),
         none_on_background=_mean(shares, ~covered),
         accuracy=round(100 * right / len(images), 4),
+        pointing=_pointing(network, images, labels, settings.seed),
     )
+
+
+def _pointing(network: Network, images: Tensor, labels: Tensor, seed: int) -> Estimate | None:
+    if len(set(labels.tolist())) < QUADRANTS:
+        return None
+    require_divisible(images.shape[-1])
+    mosaics = build_mosaics(images, labels, len(images), seed)
+    found = []
+    for pixels, classes, quadrants in zip(*(torch.split(part, BATCH) for part in mosaics), strict=True):
+        with torch.inference_mode():
+            shares = shares_of(network.semantics(pixels.to(network.device))).cpu()
+        found.append(pointing_scores(shares[torch.arange(len(shares)), classes], quadrants).mass)
+    return mean_estimate(torch.cat(found).numpy(), seed).rounded()
 
 
 def shares_of(semantics: Semantics) -> Tensor:

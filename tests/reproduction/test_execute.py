@@ -13,7 +13,7 @@ import pytest
 
 from reproduction import execute as execution
 from reproduction.execute import UnfinishedError, execute, require_used_blocks, state
-from reproduction.plan import Run, plan
+from reproduction.plan import Backgrounds, Run, plan
 from reproduction.records import RecordError, read_record, read_records
 from training import interrupt, recipes
 from training.recipe import Recipe
@@ -370,7 +370,7 @@ def test_a_measured_run_is_done_with_its_measurement(
 ) -> None:
     runs, records = planned("wrn16-aux", "wrn16-ours"), tmp_path / "records"
     make(runs, trainer())
-    measured = [replace(run, measures_slack=True) for run in runs]
+    measured = [replace(run, backgrounds=(Backgrounds(),)) for run in runs]
     assert [state(run, tmp_path / "other", records) for run in (*runs, *measured)] == ["done"] * 2 + ["to do"] * 2
     shutil.rmtree(tmp_path / "runs")
     make(measured, trainer())

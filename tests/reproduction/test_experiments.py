@@ -1,6 +1,7 @@
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -64,7 +65,19 @@ def test_of_shared_runs_the_measured_one_is_planned() -> None:
     for names in (["feedback", "slack"], ["slack", "feedback"]):
         runs = plan_experiments(names, 1, [])
         ours = [run for run in runs if run.name == experiment("slack").plan(1)[0].name]
-        assert [run.measures_slack for run in ours] == [True]
+        assert [[one.source for one in run.backgrounds] for run in ours] == [["textures", "cifar100"]]
+
+
+def test_data_sets_are_those_of_the_backgrounds_too(tmp_path: Path) -> None:
+    folder = tmp_path / "cifar100"
+    run = experiment("slack").plan(1, {"cifar100": str(folder)})[0]
+    assert run.source == "cifar10"
+    assert [one.source for one in run.backgrounds] == ["textures", str(folder)]
+    foreign = run.measurements("model")[-1]
+    assert foreign[foreign.index("--backgrounds") + 1] == str(folder)
+    assert "cloud" in foreign[foreign.index("--background-classes") + 1].split(",")
+    with pytest.raises(InputError, match="uses cifar100"):
+        plan_experiments(["feedback"], 1, ["cifar100"])
 
 
 def test_a_paired_difference() -> None:

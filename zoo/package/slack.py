@@ -43,6 +43,9 @@ class SlackMeasurement:
     none_on_background: Share
     accuracy: Percent
     """Accuracy on the scenes."""
+    pointing: Interval | None = None
+    """Grid pointing game: in mosaics of four of the images, the part of the share of a class that is on the image of
+    that class (0.25 by chance); None with fewer than four classes."""
 
 
 _adapter = TypeAdapter(dict[str, SlackMeasurement])

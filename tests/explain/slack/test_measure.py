@@ -70,6 +70,26 @@ def test_every_variant_has_a_share_of_none(variant: str) -> None:
     assert 0 <= found.none[1] <= found.none[0] <= found.none[2] <= 1
 
 
+def test_pointing() -> None:
+    """Each class is a colour, and its share the level of that colour in a patch."""
+    count = 4 * COUNT
+    labels = torch.arange(count) % 4
+
+    class Coloured(Made):
+        def semantics(self, pixels: Tensor) -> Semantics:
+            level = torch.nn.functional.avg_pool2d(pixels.float(), 4) / 255
+            shares = torch.cat([level, 1 - level.amax(dim=1, keepdim=True), 0 * level[:, :1]], dim=1)
+            return Semantics(shares.mean(dim=(2, 3)), shares[:, :4], shares, "semantic block")
+
+    images = torch.zeros(count, 3, 32, 32, dtype=torch.uint8)
+    for label in range(3):
+        images[labels == label, label] = 255
+    found = measure_separation(Coloured(), images, labels, dark(count), SETTINGS)  # type: ignore[arg-type]
+    assert found.pointing == (1, 1, 1)
+    few = measure_separation(Made(), bright(count), labels % 2, dark(count), SETTINGS)  # type: ignore[arg-type]
+    assert few.pointing is None
+
+
 def test_too_few_images() -> None:
     with pytest.raises(InputError, match="images = 3"):
         measure(Made(), bright(3), dark(3))

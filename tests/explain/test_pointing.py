@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from explain.faithfulness.pointing import build_mosaics, pointing_scores, require_divisible
+from explain.pointing import build_mosaics, pointing_scores, require_divisible
 from zoo.errors import InputError
 
 
