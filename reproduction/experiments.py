@@ -189,6 +189,17 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             seeds=3,
             backgrounds=(Backgrounds(), Backgrounds("cifar100", FOREIGN_CLASSES)),
         ),
+        "slack-full": Experiment(
+            title="Does the slack loss cost accuracy with all images and the recipe fast?",
+            question="The networks of the experiment `slack` with crops, flips and all images that are not held out.",
+            arms=(
+                Arm("ours", "wrn16-ours"),
+                Arm("ours, slack loss, canvases", "wrn16-ours", (CANVASES, SLACK_LOSS)),
+            ),
+            against="ours",
+            recipe_name="fast",
+            backgrounds=(Backgrounds(), Backgrounds("cifar100", FOREIGN_CLASSES)),
+        ),
         "tricks": Experiment(
             title="How much does each trick of the recipe help?",
             question="The recipe as it is, and with one field changed.",

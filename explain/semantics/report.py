@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 from markupsafe import Markup
+from PIL import Image
 
 from explain.cutouts import cut_out_pixels
 from explain.html import image_uri, png_uri, render
 from explain.semantics.class_vectors import Separation
 from explain.semantics.entities import KIND_LABELS
-from explain.semantics.entities_sheet import draw_entities
 from explain.semantics.figures import (
     QUALITY_LABELS,
     SPACE_LABELS,
@@ -20,6 +20,7 @@ from explain.semantics.figures import (
     quality_figure,
     slack_figure,
 )
+from explain.semantics.sheet import draw_entities, draw_templates
 from explain.semantics.study import AssignmentStudy, PatchStudy
 from explain.semantics.summary import SUMMARY_FILE, find_expected_pairs, limitations, summary
 from explain.semantics.tables import write_tables
@@ -30,17 +31,18 @@ from zoo.outputs import NONE
 from zoo.semantic_map import class_colour, label_colours
 
 REPORT_FILE = "report.html"
-ENTITIES_SHEET = "entities.png"
+ENTITIES_SHEET, TEMPLATES_SHEET = "entities.png", "templates.png"
 MAX_TEMPLATES_SHOWN = 128
 """Maximum number of templates whose strongest patches are shown, so that a page for many classes can be opened."""
 SMALLEST_SHARE = 0.02
-"""Smallest share shown in an entity's bar; smaller ones are combined."""
+"""Smallest share shown in an entity's bar, where smaller ones are combined, and smallest usage of a template shown."""
 
 
 def write_report(study: PatchStudy, folder: Path) -> Path:
     """Write the page, the tables and the summary of a study into a folder; returns the path of the page."""
     tables = write_tables(study, folder)
     write_json(folder / SUMMARY_FILE, summary(study))
+    sheets = _sheets(study, study.assignment) if study.assignment else {}
     page = render(
         "semantics.html",
         study=study,
@@ -52,14 +54,22 @@ def write_report(study: PatchStudy, folder: Path) -> Path:
         quality=Markup(quality_figure(study.geometry)),
         map=png_uri(map_figure(study)),
         legend=[(name, class_colour(index)) for index, name in enumerate(study.config.classes[:12])],
-        files=[SUMMARY_FILE, *tables, *([ENTITIES_SHEET] if study.assignment else [])],
+        files=[SUMMARY_FILE, *tables, *sheets],
         **(_assignment_values(study, study.assignment) if study.assignment else {"assignment": None}),
     )
-    if study.assignment:
-        write_atomically(folder / ENTITIES_SHEET, png_bytes(draw_entities(study, study.assignment)))
+    for name, sheet in sheets.items():
+        write_atomically(folder / name, png_bytes(sheet))
     file = folder / REPORT_FILE
     write_atomically(file, page.encode())
     return file
+
+
+def _sheets(study: PatchStudy, assignment: AssignmentStudy) -> dict[str, Image.Image]:
+    """Images of patches by the name of their file."""
+    sheets = {ENTITIES_SHEET: draw_entities(study, assignment)}
+    if assignment.templates:
+        sheets[TEMPLATES_SHEET] = draw_templates(study, assignment.templates)
+    return sheets
 
 
 def _separations(study: PatchStudy) -> dict[str, Separation]:
@@ -116,14 +126,18 @@ def _template_values(study: PatchStudy, use: TemplateUse) -> dict[str, Any]:
                         "number": number + 1,
                         "usage": float(use.usage[index, number]),
                         "colour": colours[place],
-                        "examples": _cutouts(study, use.strongest[place]) if index < shown else [],
+                        "examples": _cutouts(study, use.strongest[place])
+                        if index < shown and use.usage[index, number] >= SMALLEST_SHARE
+                        else [],
                     }
-                    for number, place in enumerate(range(index * per_class, (index + 1) * per_class))
+                    for number in np.argsort(-use.usage[index], kind="stable").tolist()
+                    for place in [index * per_class + number]
                 ],
             }
             for index, name in enumerate(classes)
         ],
         "shown": shown,
+        "smallest": SMALLEST_SHARE,
         "permutations": PERMUTATIONS,
         "position": use.position,
     }

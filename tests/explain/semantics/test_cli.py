@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from explain.semantics.entities import classify_mixture
-from explain.semantics.entities_sheet import MARGIN, ROW, TEXT_WIDTH
+from explain.semantics.sheet import CLASSES, MARGIN, ROW, SMALLEST_USAGE, TEXT_WIDTH
 from zoo.hub import open_model
 from zoo.package import ENTITIES_FILE, Package
 from zoo.package.entities import Entities
@@ -154,6 +154,10 @@ def test_several_templates_have_a_section(
     assert {len(row) for row in table["strongest_image"].to_pylist()} == {8}
     shares = np.load(out / "index" / "shares.npy", mmap_mode="r")
     assert shares.shape == (12, 8, 8, 11)
+    most = sorted(found["by_class"].values(), key=lambda one: -one["perplexity"])[:CLASSES]
+    used = [share for one in most for share in one["usage"] if share >= SMALLEST_USAGE]
+    with Image.open(out / "templates.png") as sheet:
+        assert sheet.height == 2 * MARGIN + len(used) * ROW
 
 
 @pytest.mark.parametrize(
