@@ -40,7 +40,7 @@ class Row(NamedTuple):
 
 
 def draw_entities(study: PatchStudy, assignment: AssignmentStudy) -> Image.Image:
-    """Draw one row per entity: the most frequent pure one, the expected pairs, and the two most frequent generic ones."""
+    """Draw a row per entity: the most frequent pure one, the expected pairs, and the two most frequent generic ones."""
     return draw_rows(study, [_entity_row(study, assignment, index) for index in _chosen(study, assignment)])
 
 
