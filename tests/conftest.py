@@ -10,6 +10,7 @@ from subprocess import CompletedProcess
 
 import hypothesis
 import pytest
+from support.gpu import has_gpu
 from support.loopback_hub import Hub, loopback_hub
 
 import zoo
@@ -46,6 +47,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and "browser" in item.fixturenames:
             item.add_marker(pytest.mark.browser)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("cuda") and not has_gpu():
+        pytest.skip("needs an NVIDIA GPU")
 
 
 def pytest_unconfigure() -> None:
