@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from training import feed as module
 from training.data.images import LabelledImages
-from training.feed import Batch, BatchStream
+from training.feed import Batch, BatchStream, steps_at_once
 from training.recipe import Recipe
 
 First = Callable[[int], LabelledImages]
@@ -82,6 +83,27 @@ def test_a_run_that_starts_in_the_middle_sees_the_same(
     whole = list(feed(**changes).batches())
     for start in (1, 4, 9):
         assert_same(list(feed(**changes).batches(start)), whole[start:])
+
+
+@pytest.mark.parametrize("changes", [{}, EVERYTHING, COMPOSED])
+@pytest.mark.parametrize("count", [3, 100])
+def test_steps_augmented_together_are_the_same(
+    feed: Callable[..., BatchStream], changes: dict[str, object], count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU; from the middle of an epoch, and for one of two processes."""
+    made, part = feed(**changes), feed(rank=1, processes=2, **changes)
+    whole, rest = list(made.batches()), list(part.batches(5))
+    monkeypatch.setattr(module, "steps_at_once", lambda *arguments: count)
+    assert_same(list(made.batches()), whole)
+    assert_same(list(part.batches(5)), rest)
+
+
+def test_a_gpu_augments_as_many_steps_as_fit() -> None:
+    gpu = torch.device("cuda")
+    assert steps_at_once(CPU, 128, 32) == 1
+    assert steps_at_once(gpu, 128, 32) == 2**27 // (128 * 3 * 32 * 32 * 4)
+    assert steps_at_once(gpu, 127, 32) == 1  # the last image has no neighbour
+    assert steps_at_once(gpu, 2, 10_000) == 1
 
 
 @pytest.mark.parametrize("changes", [{}, EVERYTHING, COMPOSED])
