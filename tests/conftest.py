@@ -27,7 +27,7 @@ _cache = tempfile.TemporaryDirectory(prefix="zoo-tests-", ignore_cleanup_errors=
 os.environ["HF_HOME"] = _cache.name
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
-for _variable in ("HF_HUB_CACHE", "HF_DATASETS_CACHE", "HF_ENDPOINT"):
+for _variable in ("HF_HUB_CACHE", "HF_DATASETS_CACHE", "HF_ASSETS_CACHE", "HF_ENDPOINT"):
     os.environ.pop(_variable, None)
 
 # The tests' tensors are so small that on a busy machine threads would mostly wait for each other.
