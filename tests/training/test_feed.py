@@ -1,9 +1,11 @@
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from training import feed as module
 from training.data.images import LabelledImages
@@ -96,6 +98,23 @@ def test_steps_augmented_together_are_the_same(
     monkeypatch.setattr(module, "steps_at_once", lambda *arguments: count)
     assert_same(list(made.batches()), whole)
     assert_same(list(part.batches(5)), rest)
+
+
+@pytest.mark.parametrize("changes", [{}, EVERYTHING, COMPOSED])
+def test_nothing_is_read_back_from_a_gpu(
+    first: First, tiny: Recipe, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With tensors that have a device but no values: reading one, and mixing devices, are errors."""
+    gpu = torch.device("cuda:0")
+    colour = torch.zeros(3, dtype=torch.uint8)
+    monkeypatch.setattr(BatchStream, "_mean_colour", lambda stream: colour.to(gpu))  # read once, on the CPU
+    monkeypatch.setattr(Tensor, "pin_memory", lambda tensor: tensor)  # needs a driver
+    made = BatchStream(first(64), replace(tiny, interchange=0.5, **changes), gpu)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        batches = list(made.batches())
+    assert len(batches) == made.steps
+    assert {field.device for batch in batches for field in batch if field is not None} == {gpu}
+    assert all(batch.pixels.is_contiguous(memory_format=torch.channels_last) for batch in batches)
 
 
 def test_a_gpu_augments_as_many_steps_as_fit() -> None:
