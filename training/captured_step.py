@@ -89,5 +89,6 @@ class CapturedStep:
             self._failed = True
             for tensor in self._state:
                 tensor.grad = None  # of a half-done step
-            self._say(f"training without a CUDA graph, which is slower: {str(error).splitlines()[0]}")
+            why = str(error).partition("\n")[0]
+            self._say(f"training without a CUDA graph, which is slower: {why}")
         torch._foreach_copy_(self._state, saved)
