@@ -10,6 +10,7 @@ from subprocess import CompletedProcess
 
 import hypothesis
 import pytest
+from support.gpu import has_gpu
 from support.loopback_hub import Hub, loopback_hub
 
 import zoo
@@ -26,7 +27,7 @@ _cache = tempfile.TemporaryDirectory(prefix="zoo-tests-", ignore_cleanup_errors=
 os.environ["HF_HOME"] = _cache.name
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
-for _variable in ("HF_HUB_CACHE", "HF_DATASETS_CACHE", "HF_ENDPOINT"):
+for _variable in ("HF_HUB_CACHE", "HF_DATASETS_CACHE", "HF_ASSETS_CACHE", "HF_ENDPOINT"):
     os.environ.pop(_variable, None)
 
 # The tests' tensors are so small that on a busy machine threads would mostly wait for each other.
@@ -46,6 +47,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and "browser" in item.fixturenames:
             item.add_marker(pytest.mark.browser)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("cuda") and not has_gpu():
+        pytest.skip("needs an NVIDIA GPU")
 
 
 def pytest_unconfigure() -> None:

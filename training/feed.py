@@ -4,12 +4,15 @@ Thus a resumed run sees the same batches as an uninterrupted one, and processes 
 images as a single one: random numbers are drawn on the CPU for the whole batch, and each process takes its part.
 (Mixup, CutMix, canvases and interchanges pair neighbours, so the parts have an even number of images, which
 `Recipe.fitted` ensures.)
+
+A GPU augments the images of many steps at once, since for those of a single one it would take longer to launch the
+many short kernels than to compute them.
 """
 
 import math
-from collections.abc import Generator, Iterator
-from contextlib import closing
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 import torch
@@ -21,6 +24,9 @@ from training.composition import compose
 from training.data.images import LabelledImages
 from training.data.stream import Example, StreamedImages, stream
 from training.recipe import Recipe
+
+MAX_AUGMENTED_BYTES = 2**27
+"""Size in bytes, in floating point, of the images that a GPU augments at once; it needs several times as much."""
 
 
 class Batch(NamedTuple):
@@ -41,6 +47,19 @@ class Batch(NamedTuple):
     def interchanged(self, share: float) -> Tensor:
         """Targets [N, C], with a share from the image whose assignment is used."""
         return self.targets.lerp(self.targets[self.source], share)
+
+    def clone(self) -> "Batch":
+        """A copy, in memory of its own."""
+        shown = None if self.patch_targets is None else self.patch_targets.clone()
+        pixels, labels, targets, source = (field.clone() for field in self[:4])
+        return Batch(pixels, labels, targets, source, shown)
+
+    def split(self, count: int) -> Iterator["Batch"]:
+        """Batches of `count` images each."""
+        fields = (
+            [None] * (len(self.labels) // count) if field is None else torch.split(field, count) for field in self
+        )
+        return map(Batch, *fields)
 
 
 class Draws(NamedTuple):
@@ -71,6 +90,15 @@ class Draws(NamedTuple):
         """Part of one of several processes."""
         length = len(self.chosen) // processes
         return Draws(*(field[..., rank * length : (rank + 1) * length] for field in self))
+
+    @staticmethod
+    def joined(steps: Sequence["Draws"]) -> "Draws":
+        """Draws of several steps, one after the other."""
+        return Draws(*(torch.cat(fields, dim=-1) for fields in zip(*steps, strict=True)))
+
+    def split(self, count: int) -> Iterator["Draws"]:
+        """Draws for `count` images each."""
+        return map(Draws, *(torch.split(field, count, dim=-1) for field in self))
 
     def to(self, device: torch.device) -> "Draws":
         """Move to a device, without synchronising with a GPU."""
@@ -106,40 +134,28 @@ class BatchStream:
         """Number of steps in the run."""
         return self.recipe.epochs * self.steps_per_epoch
 
+    @property
+    def _part(self) -> int:
+        """Number of images of a batch in this process."""
+        return self.recipe.batch_size // self.processes
+
     def batches(self, start: int = 0) -> Generator[Batch, None, None]:
         """Batches from step `start` on."""
-        recipe, classes = self.recipe, len(self.images.classes)
-        fill = self._mean_colour() if recipe.cutout else None
-        crops = self._held(start) if isinstance(self.images, LabelledImages) else self._streamed(start)
-        with closing(crops):
-            for pixels, labels, draws in crops:
-                targets = F.one_hot(labels, classes).float()
-                if fill is not None:
-                    side = math.ceil(recipe.cutout * pixels.shape[-1] / recipe.input_size)
-                    pixels = augment.cutout(pixels, side, draws.centre, fill)
-                patch_targets = None
-                if recipe.mixup:
-                    pixels, targets = augment.mixup(pixels, targets, draws.share)
-                elif recipe.composed:
-                    parts = (draws.kind, draws.place, draws.noise)
-                    pixels, shown = compose(pixels, *parts, recipe.canvas, recipe.cutmix)
-                    patch_targets = augment.mix_labels(targets, shown)
-                    targets = F.normalize(patch_targets.sum(dim=(2, 3)), p=1, dim=1)
-                yield Batch(pixels, labels, targets, augment.interchange(draws.interchanged), patch_targets)
+        fill = self._mean_colour() if self.recipe.cutout else None
+        return self._held(start, fill) if isinstance(self.images, LabelledImages) else self._streamed(start, fill)
 
-    def _held(self, start: int) -> Generator[tuple[Tensor, Tensor, Draws], None, None]:
+    def _held(self, start: int, fill: Tensor | None) -> Generator[Batch, None, None]:
         assert isinstance(self.images, LabelledImages)
         whole, labels = self.images.images.to(self.device), self.images.labels.to(self.device)
         images = torch.empty(0)
-        for size, drawn in self._draws(start):
+        for size, draws in self._chunks(start):
             if size != images.shape[-1]:
                 images = torch.empty(0)  # freed before the next ones are allocated
                 images = augment.resize(whole, size)
-            draws = drawn.to(self.device)
-            chosen = draws.chosen
-            yield augment.crop_and_flip(images[chosen], draws.shift, draws.mirrored), labels[chosen], draws
+            pixels = augment.crop_and_flip(images[draws.chosen], draws.shift, draws.mirrored)
+            yield from self._augmented(pixels, labels[draws.chosen], draws, fill).split(self._part)
 
-    def _streamed(self, start: int) -> Generator[tuple[Tensor, Tensor, Draws], None, None]:
+    def _streamed(self, start: int, fill: Tensor | None) -> Generator[Batch, None, None]:
         assert isinstance(self.images, StreamedImages)
         examples = (
             [
@@ -150,10 +166,39 @@ class BatchStream:
         )
         batches = stream(self.images, examples, self.workers, pin=self.device.type == "cuda")
         # The workers are steps ahead of the loop, so the draws of each step are repeated here.
-        for (_, drawn), (pixels, labels) in zip(self._draws(start), batches, strict=True):
-            draws = drawn.to(self.device)
+        steps = (draws for _, chunk in self._chunks(start) for draws in chunk.split(self._part))
+        for draws, (pixels, labels) in zip(steps, batches, strict=True):
             on_device = pixels.to(self.device, non_blocking=True).contiguous(memory_format=torch.channels_last)
-            yield augment.flip(on_device, draws.mirrored), labels.to(self.device, non_blocking=True), draws
+            flipped = augment.flip(on_device, draws.mirrored)
+            yield self._augmented(flipped, labels.to(self.device, non_blocking=True), draws, fill)
+
+    def _augmented(self, pixels: Tensor, labels: Tensor, draws: Draws, fill: Tensor | None) -> Batch:
+        """Cropped and flipped images of one or more batches with all other augmentation."""
+        recipe = self.recipe
+        targets = F.one_hot(labels, len(self.images.classes)).float()
+        if fill is not None:
+            side = math.ceil(recipe.cutout * pixels.shape[-1] / recipe.input_size)
+            pixels = augment.cutout(pixels, side, draws.centre, fill)
+        patch_targets = None
+        if recipe.mixup:
+            pixels, targets = augment.mixup(pixels, targets, draws.share)
+        elif recipe.composed:
+            parts = (draws.kind, draws.place, draws.noise)
+            pixels, shown = compose(pixels, *parts, recipe.canvas, recipe.cutmix)
+            patch_targets = augment.mix_labels(targets, shown)
+            targets = F.normalize(patch_targets.sum(dim=(2, 3)), p=1, dim=1)
+        source = augment.interchange(draws.interchanged) % self._part
+        return Batch(pixels, labels, targets, source, patch_targets)
+
+    def _chunks(self, start: int) -> Iterator[tuple[int, Draws]]:
+        """Side of the images, and draws of several steps of an epoch on the device, from step `start` on."""
+        steps = self._draws(start)
+        while start < self.steps:
+            left = self.steps_per_epoch - start % self.steps_per_epoch
+            size = self.recipe.side(start // self.steps_per_epoch)
+            count = min(left, steps_at_once(self.device, self._part, size))
+            yield size, Draws.joined([draws for _, draws in islice(steps, count)]).to(self.device)
+            start += count
 
     def _draws(self, start: int) -> Iterator[tuple[int, Draws]]:
         """Side of the images, and this process's part of the draws, for each step from `start` on."""
@@ -200,3 +245,13 @@ class BatchStream:
     def _stream(self, number: int) -> int:
         """Seed of a stream of random numbers, a function of only the recipe's seed and the stream's number."""
         return self.recipe.seed * 1_000_003 + number
+
+
+def steps_at_once(device: torch.device, batch_size: int, size: int) -> int:
+    """Number of steps to augment at once: one on a CPU, whose caches hold a single batch, several on a GPU.
+
+    An odd batch is alone, since neighbours are paired from its first image on.
+    """
+    if device.type != "cuda" or batch_size % 2:
+        return 1
+    return max(1, MAX_AUGMENTED_BYTES // (batch_size * 3 * size * size * torch.float32.itemsize))

@@ -92,7 +92,7 @@ def run_job(job: Job, say: Say) -> Package:
         raise InputError(f"--run-folder {job.run}: the name is not UTF-8, which TensorBoard requires; choose another")
     if job.workers is not None and job.workers < 0:
         raise InputError(f"workers = {job.workers}: must not be negative")
-    fabric, why_device = join_processes(job.device, job.recipe.precision)
+    fabric, why_device = join_processes(job.device)
     tell: Say = say if fabric.is_global_zero else lambda sentence: None
     tell(f"computing on {fabric.device}: {why_device}")
 

@@ -1,7 +1,8 @@
 """The training loop, to be read top to bottom.
 
 The same code runs in one process, on several GPUs and on several machines, through Lightning Fabric. Every random
-choice is a function of only the seed and the step (`training.feed`), so that a resumed run ends with the same weights.
+choice is a function of only the seed and the step (`training.feed`), so that a resumed run ends with the same weights:
+bit for bit on a CPU, and up to the rounding of sums in varying order on a GPU.
 """
 
 import math
@@ -10,13 +11,14 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from training.average import MovingAverage
+from training.captured_step import Capture, CapturedStep, cuda_graph
 from training.checkpoint import CHECKPOINT_FILE, CheckpointError, load_checkpoint, save_checkpoint
 from training.feed import Batch, BatchStream
 from training.interrupt import stop_on_signal
@@ -40,6 +42,9 @@ SHOW_SECONDS = 1.0
 """Seconds between progress updates; each one synchronises with the GPU."""
 SYNC_STEPS = 10
 """Steps between agreements of the processes on GPUs whether to stop or save; each one synchronises the GPUs."""
+MAX_BENCHMARKED = 64
+"""Largest number of convolutions for which cuDNN measures its algorithms; for a DenseNet's 130, in three directions at
+each image size, it takes longer than a short run gains."""
 
 
 class TrainingStoppedError(ZooError):
@@ -76,6 +81,7 @@ def train(
     compiled: bool = False,
     validate: Validate | None = None,
     stop_after: int | None = None,
+    capture: Capture | None = None,
 ) -> TrainedNetwork:
     """Train a network, resuming from the checkpoint in the run folder if there is one.
 
@@ -88,6 +94,7 @@ def train(
         compiled: whether to compile the network with `torch.compile`.
         validate: measures the network after each epoch, in every process.
         stop_after: number of steps after which to stop as if killed, for tests and measurements.
+        capture: how steps are captured, for tests; None for a CUDA graph in a process alone on a GPU, else for not.
 
     Raises:
         TrainingStoppedError: stopped by Ctrl-C or SIGTERM; the state is saved.
@@ -101,13 +108,13 @@ def train(
     if device.type == "cpu":
         keep_freed_memory()
     network.to(device).to(memory_format=torch.channels_last).train()
+    if device.type == "cuda":
+        convolutions = sum(isinstance(module, nn.Conv2d) for module in network.modules())
+        torch.backends.cudnn.benchmark = convolutions <= MAX_BENCHMARKED
     if not alone:
         share_batch_norms(network, device)
     optimizer = make_optimizer(network, recipe)
-    average = None
-    if recipe.ema_decay:
-        decay: Any = get_ema_multi_avg_fn(recipe.ema_decay)  # type: ignore[no-untyped-call]
-        average = AveragedModel(network, multi_avg_fn=decay, use_buffers=True)
+    average = MovingAverage(network, recipe.ema_decay) if recipe.ema_decay else None
     class_weights = None
     if recipe.balance:
         class_weights = balanced_weights(feed.images.labels, len(feed.images.classes)).to(device)
@@ -122,22 +129,53 @@ def train(
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
         if average is not None:
-            average.load_state_dict(state["average"])
+            average.network.load_state_dict(state["average"])
         step, seconds, history = state["step"], state["seconds"], state["history"]
-        sums = EpochSums(torch.tensor(state["sums"], device=device))
+        sums.values.copy_(torch.tensor(state["sums"]))
 
     def save() -> None:
         means = sums.over_processes(fabric)  # a collective operation, in every process
         if fabric.is_global_zero:
             state: dict[str, Any] = {"identity": identity, "network": network.state_dict()}
-            state |= {"optimizer": optimizer.state_dict(), "average": None if average is None else average.state_dict()}
+            state["optimizer"] = optimizer.state_dict()
+            state["average"] = None if average is None else average.network.state_dict()
             state |= {"step": step, "seconds": seconds, "history": history, "sums": means.values.tolist()}
             save_checkpoint(checkpoint, state)
         fabric.barrier()  # none exits before the state is saved, or the launcher would end the others
 
-    trained = network if average is None else cast(Network, average.module)
-    answer: Any = torch.compile(_Answer(network)) if compiled else _Answer(network)
-    module, stepper = fabric.setup(answer, optimizer)
+    answer: Any = torch.compile(_Answer(network), dynamic=False) if compiled else _Answer(network)
+    module = answer if alone else fabric.setup_module(answer)
+    # What changes from step to step is in tensors, so that a captured step sees it.
+    rate, patch_weight = torch.zeros((), device=device), torch.zeros((), device=device)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+    def update(batch: Batch) -> None:
+        """One step, which a CUDA graph captures: nothing in it is read back from the device."""
+        with torch.autocast(device.type, torch.bfloat16, recipe.precision == "bf16", cache_enabled=False):
+            semantics = module(batch.pixels, batch.source if has_block else None)
+        loss = semantic_loss(
+            semantics,
+            batch.targets,
+            patch_weight,
+            recipe.label_smoothing,
+            class_weights,
+            batch.interchanged(recipe.interchanged_label) if has_block else None,
+            batch.patch_targets,
+            patch_loss,
+        )
+        loss.backward()  # type: ignore[no-untyped-call]
+        if recipe.clip_norm:
+            nn.utils.clip_grad_norm_(network.parameters(), recipe.clip_norm)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        if average is not None:
+            average.update()
+        sums.add(loss, semantics, batch)
+
+    trained = network if average is None else average.network
+    if capture is None and alone and device.type == "cuda":
+        capture = cuda_graph
     started, saved, first = time.monotonic() - seconds, time.monotonic(), step
     with (
         Log(run if fabric.is_global_zero else None, step) as log,
@@ -146,32 +184,20 @@ def train(
         closing(feed.batches(step)) as batches,
     ):
         task = progress.add_task(identity["variant"], total=feed.steps, completed=step, status="")
+        take_step: Callable[[Batch], None] = update
+        if capture is not None:
+            tensors = [*network.state_dict(keep_vars=True).values(), *_tensors(optimizer), sums.values]
+            if average is not None:
+                tensors += average.network.state_dict().values()
+            take_step = CapturedStep(update, tensors, capture, progress.console.print)
         resumed = shown = time.monotonic()
         for batch in batches:
             progressed = step / feed.steps
-            rate = learning_rate(progressed, recipe)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            semantics = module(batch.pixels, batch.source if has_block else None)
-            loss = semantic_loss(
-                semantics,
-                batch.targets,
-                recipe.patch_weight_at(progressed),
-                recipe.label_smoothing,
-                class_weights,
-                batch.interchanged(recipe.interchanged_label) if has_block else None,
-                batch.patch_targets,
-                patch_loss,
-            )
-            fabric.backward(loss)
-            if recipe.clip_norm:
-                fabric.clip_gradients(module, stepper, max_norm=recipe.clip_norm, error_if_nonfinite=False)
-            stepper.step()
-            stepper.zero_grad(set_to_none=True)
-            if average is not None:
-                average.update_parameters(network)
-
-            sums.add(loss, semantics, batch)
+            rate.fill_(learning_rate(progressed, recipe))
+            patch_weight.fill_(recipe.patch_weight_at(progressed))
+            take_step(batch)
+            if average is not None and step == 0:
+                average.restart()  # not a mixture with the initial weights
             step += 1
             seconds = time.monotonic() - started
             epoch, in_epoch = divmod(step, feed.steps_per_epoch)
@@ -197,7 +223,7 @@ def train(
                     network.train()
                     progress.update(task, status="")
                     resumed += time.monotonic() - now  # the speed is that of training alone
-                entry = {"epoch": step / feed.steps_per_epoch, **means, **validated, "learning_rate": rate}
+                entry = {"epoch": step / feed.steps_per_epoch, **means, **validated, "learning_rate": float(rate)}
                 log.write(step, **entry, images_per_second=speed)
             if in_epoch == 0:
                 history.append({"epoch": epoch, "input_size": batch.pixels.shape[-1], **means, **validated})
@@ -209,7 +235,7 @@ def train(
                         f"the loss of epoch {epoch} is not finite with peak_learning_rate = "
                         f"{recipe.peak_learning_rate}; delete {checkpoint} and train with a lower one"
                     )
-                sums = EpochSums.zero(device)
+                sums.values.zero_()
             if stop_now or save_now or step in (stop_after, feed.steps):
                 save()
                 saved = time.monotonic()
@@ -252,9 +278,18 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.SGD:
         {"params": matrices, "weight_decay": recipe.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
-    return torch.optim.SGD(
+    optimizer = torch.optim.SGD(
         groups, lr=recipe.peak_learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0, fused=True
     )
+    if recipe.momentum:  # made here, so that the first step is like all others
+        for weight in matrices + vectors:
+            optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+    return optimizer
+
+
+def _tensors(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    """The optimizer's state."""
+    return [value for state in optimizer.state.values() for value in state.values() if isinstance(value, Tensor)]
 
 
 class _Answer(nn.Module):

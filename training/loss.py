@@ -16,7 +16,7 @@ def has_patch_supervision(semantics: Semantics) -> bool:
 def semantic_loss(
     semantics: Semantics,
     targets: Tensor,
-    patch_weight: float,
+    patch_weight: float | Tensor,
     label_smoothing: float = 0.0,
     class_weights: Tensor | None = None,
     image_targets: Tensor | None = None,

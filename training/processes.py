@@ -7,16 +7,14 @@ import torch
 from lightning_fabric import Fabric
 
 from training.device import choose_device
-from training.recipe import TrainingPrecision
 from zoo.errors import InputError
 
 
-def join_processes(device: str, precision: TrainingPrecision) -> tuple[Fabric, str]:
+def join_processes(device: str) -> tuple[Fabric, str]:
     """Join the processes that train together; also returns the reason for the device as text.
 
     Arguments:
         device: as for `choose_device`; processes started together use one GPU each.
-        precision: precision of the network's computation.
 
     Raises:
         InputError: the device is not available, or several processes would share a numbered one.
@@ -31,7 +29,6 @@ def join_processes(device: str, precision: TrainingPrecision) -> tuple[Fabric, s
     if chosen.type == "cuda":
         if here > torch.cuda.device_count():
             raise InputError(f"{here} processes on {torch.cuda.device_count()} GPUs: start one per GPU")
-        torch.backends.cudnn.benchmark = True  # the steps of a run have the same shapes
         torch.set_float32_matmul_precision("high")
     one_device = 1 if chosen.index is None or chosen.type == "cpu" else [chosen.index]
     fabric = Fabric(
@@ -39,7 +36,6 @@ def join_processes(device: str, precision: TrainingPrecision) -> tuple[Fabric, s
         devices=here if together > 1 else one_device,
         num_nodes=together // here,
         strategy="ddp" if together > 1 else "auto",
-        precision="bf16-mixed" if precision == "bf16" else "32-true",
     )
     fabric.launch()
     if together > 1:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryFile, mkstemp
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -185,18 +185,25 @@ def write_atomically(file: Path, data: bytes) -> None:
             file.write_bytes(data)
         else:
             file.parent.mkdir(parents=True, exist_ok=True)
-            _replace(file, data)
+            with replacing(file) as stream:
+                stream.write(data)
     except OSError as error:
         error.filename, error.filename2 = str(file), None
         raise
 
 
-def _replace(file: Path, data: bytes) -> None:
+@contextmanager
+def replacing(file: Path) -> Iterator[IO[bytes]]:
+    """Context manager with a stream, whose content replaces a file's at the end; after an error, the old one stays.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     # Only part of the name, which may already have the maximum length.
     handle, temporary = mkstemp(dir=file.parent, prefix=f".{file.name[:40]}.")
     try:
         with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
+            yield stream
         os.chmod(temporary, 0o644)
         os.replace(temporary, file)
     except BaseException:

@@ -22,7 +22,7 @@ def train(task: Task, run: Path) -> None:
 
     images = LabelledImages(*task.images())
     recipe = Recipe(epochs=1, batch_size=task.batch_size, input_size=task.size)
-    fabric, _ = join_processes(task.device, recipe.precision)
+    fabric, _ = join_processes(task.device)
     start = start_network(task.variant, images, recipe)
     feed = BatchStream(images, recipe, fabric.device)
     identity = {"variant": task.variant, "data": images.digest()}

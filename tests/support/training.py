@@ -1,9 +1,10 @@
-"""A training in a few lines, on the CPU, for tests of what it consists of."""
+"""A training in a few lines, for tests of what it consists of."""
 
 from dataclasses import asdict
 from pathlib import Path
 
 from training import loop
+from training.captured_step import Capture
 from training.data.images import LabelledImages
 from training.feed import BatchStream
 from training.loop import TrainedNetwork
@@ -13,13 +14,20 @@ from training.recipe import Recipe
 
 
 def train(
-    variant: str, images: LabelledImages, recipe: Recipe, run: Path, stop_after: int | None = None
+    variant: str,
+    images: LabelledImages,
+    recipe: Recipe,
+    run: Path,
+    stop_after: int | None = None,
+    capture: Capture | None = None,
+    device: str = "cpu",
 ) -> TrainedNetwork:
     """Train a variant in this process; the checkpoint's identity is `identity(variant, images, recipe)`."""
-    fabric, _ = join_processes("cpu", recipe.precision)
+    fabric, _ = join_processes(device)
     feed = BatchStream(images, recipe, fabric.device)
     network = start_network(variant, images, recipe).network
-    return loop.train(fabric, network, feed, run, identity(variant, images, recipe), stop_after=stop_after)
+    own = identity(variant, images, recipe)
+    return loop.train(fabric, network, feed, run, own, stop_after=stop_after, capture=capture)
 
 
 def identity(variant: str, images: LabelledImages, recipe: Recipe) -> dict[str, object]:

@@ -2,10 +2,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
 from training.data.images import LabelledImages
 from training.data.prepare import load_split
 from training.recipe import Recipe
+
+
+@pytest.fixture(autouse=True)
+def decoded_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The cache of decoded images, empty for each test."""
+    assets = tmp_path_factory.mktemp("assets")
+    monkeypatch.setattr(constants, "HF_ASSETS_CACHE", str(assets))
+    return assets / "template-zoo" / "decoded" / "default"
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,15 @@
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 
+from training import feed as module
 from training.data.images import LabelledImages
-from training.feed import Batch, BatchStream
+from training.feed import Batch, BatchStream, steps_at_once
 from training.recipe import Recipe
 
 First = Callable[[int], LabelledImages]
@@ -82,6 +85,44 @@ def test_a_run_that_starts_in_the_middle_sees_the_same(
     whole = list(feed(**changes).batches())
     for start in (1, 4, 9):
         assert_same(list(feed(**changes).batches(start)), whole[start:])
+
+
+@pytest.mark.parametrize("changes", [{}, EVERYTHING, COMPOSED])
+@pytest.mark.parametrize("count", [3, 100])
+def test_steps_augmented_together_are_the_same(
+    feed: Callable[..., BatchStream], changes: dict[str, object], count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU; from the middle of an epoch, and for one of two processes."""
+    made, part = feed(**changes), feed(rank=1, processes=2, **changes)
+    whole, rest = list(made.batches()), list(part.batches(5))
+    monkeypatch.setattr(module, "steps_at_once", lambda *arguments: count)
+    assert_same(list(made.batches()), whole)
+    assert_same(list(part.batches(5)), rest)
+
+
+@pytest.mark.parametrize("changes", [{}, EVERYTHING, COMPOSED])
+def test_nothing_is_read_back_from_a_gpu(
+    first: First, tiny: Recipe, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With tensors that have a device but no values: reading one, and mixing devices, are errors."""
+    gpu = torch.device("cuda:0")
+    colour = torch.zeros(3, dtype=torch.uint8)
+    monkeypatch.setattr(BatchStream, "_mean_colour", lambda stream: colour.to(gpu))  # read once, on the CPU
+    monkeypatch.setattr(Tensor, "pin_memory", lambda tensor: tensor)  # needs a driver
+    made = BatchStream(first(64), replace(tiny, interchange=0.5, **changes), gpu)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        batches = list(made.batches())
+    assert len(batches) == made.steps
+    assert {field.device for batch in batches for field in batch if field is not None} == {gpu}
+    assert all(batch.pixels.is_contiguous(memory_format=torch.channels_last) for batch in batches)
+
+
+def test_a_gpu_augments_as_many_steps_as_fit() -> None:
+    gpu = torch.device("cuda")
+    assert steps_at_once(CPU, 128, 32) == 1
+    assert steps_at_once(gpu, 128, 32) == 2**27 // (128 * 3 * 32 * 32 * 4)
+    assert steps_at_once(gpu, 127, 32) == 1  # the last image has no neighbour
+    assert steps_at_once(gpu, 2, 10_000) == 1
 
 
 @pytest.mark.parametrize("changes", [{}, EVERYTHING, COMPOSED])

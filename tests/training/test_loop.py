@@ -315,7 +315,7 @@ def test_compiled_code_computes_the_same(
 ) -> None:
     """Without the code generator, which would take a C++ compiler and minutes."""
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
-    fabric, _ = join_processes("cpu", "fp32")
+    fabric, _ = join_processes("cpu")
     feed = BatchStream(first(16), tiny, fabric.device)
     weights = []
     for compiled in (False, True):

@@ -69,11 +69,11 @@ def test_two_processes_that_were_stopped_train_what_one_does(cifar: Path, tmp_pa
 
 
 def test_one_process_says_where_it_computes() -> None:
-    fabric, why = join_processes("cpu", "bf16")
+    fabric, why = join_processes("cpu")
     assert (fabric.device.type, fabric.world_size, why) == ("cpu", 1, "as requested")
 
 
 def test_processes_cannot_share_a_numbered_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(InputError, match="device 'cpu:0': 2 processes cannot share it; give cpu without"):
-        join_processes("cpu:0", "fp32")
+        join_processes("cpu:0")

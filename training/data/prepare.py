@@ -13,6 +13,7 @@ from PIL import Image
 
 from training.data.data_set import EncodedImages, class_counts, open_split, sample
 from training.data.decode_all import decode_all
+from training.data.decoded_cache import DecodedFile
 from training.data.images import LabelledImages, normalization_of
 from training.data.stream import StreamedImages
 from zoo.errors import DataError
@@ -71,7 +72,8 @@ def prepare(
 ) -> Prepared:
     """Decode every image once, and hold the images in memory if they fit and little detail is lost.
 
-    Unreadable images are skipped and listed in the result.
+    Unreadable images are skipped and listed in the result. Images that are held are kept in a cache on disk, and not
+    decoded again by the next run.
 
     Arguments:
         encoded: images of a split.
@@ -85,6 +87,11 @@ def prepare(
         DataError: no image at all, or none of a class to be trained, can be read.
     """
     held, why = _choose(encoded, size, memory if memory is not None else total_memory() // 4, crops)
+    cached = DecodedFile.of(encoded, size) if held else None
+    if cached is not None and (decoded_before := cached.read()) is not None:
+        progress(len(encoded))
+        whole = LabelledImages(torch.from_numpy(decoded_before), encoded.labels, encoded.classes)
+        return Prepared(whole, (), why)
     survey = _Survey(encoded.classes)
     pixels = np.empty((len(encoded) if held else 0, 3, size, size), dtype=np.uint8)
     kept: list[int] = []
@@ -104,6 +111,8 @@ def prepare(
         if crops or not kept:
             _require_all_classes(encoded, left, problems)
         encoded = left
+    elif cached is not None:
+        cached.write(pixels)
     images: LabelledImages | StreamedImages
     if held:
         images = LabelledImages(torch.from_numpy(pixels[: len(kept)]), encoded.labels, encoded.classes)
