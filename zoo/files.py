@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from tempfile import TemporaryFile, mkstemp
+from tempfile import TemporaryDirectory, TemporaryFile, mkstemp
 from typing import Any, TypeVar
 
 import numpy as np
@@ -202,6 +202,28 @@ def _replace(file: Path, data: bytes) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Context manager for a folder that appears only when it is complete: yields a temporary one to fill.
+
+    Raises:
+        InputError: the folder exists and is not empty, or is a file.
+        OSError: it cannot be written.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        problem = "is not empty" if folder.is_dir() else "is a file"
+        raise InputError(f"{folder} {problem}; choose another folder, or remove it first")
+    folder = folder.resolve()  # `.` has no name
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name[:40]}.", ignore_cleanup_errors=True) as temporary:
+        unfinished = Path(temporary) / folder.name
+        unfinished.mkdir()
+        yield unfinished
+        if folder.exists():
+            folder.rmdir()  # empty; Windows renames to no existing folder
+        unfinished.rename(folder)
 
 
 def write_json(file: Path, value: Any) -> None:

@@ -36,17 +36,17 @@ def variants(*mechanisms: str) -> list[str]:
 @pytest.mark.parametrize("variant", VARIANTS)
 @torch.inference_mode()
 def test_shapes(variant: str, size: int, grid: set[int], network: Networks, pixels: Pixels) -> None:
-    logits, patch_logits, assignment, source, templates = network(variant).semantics(pixels(1, size))
-    side = patch_logits.shape[-1]
+    answer = network(variant).semantics(pixels(1, size))
+    side = answer.patch_logits.shape[-1]
     assert side in grid
-    assert logits.shape == (1, 10)
-    assert patch_logits.shape == (1, 10, side, side)
-    assert source == SOURCES[zoo.info(variant).mechanism]
-    if source == "semantic block":
-        assert assignment.shape == (1, 11, side, side)
+    assert answer.logits.shape == (1, 10)
+    assert answer.patch_logits.shape == (1, 10, side, side)
+    assert answer.source == SOURCES[zoo.info(variant).mechanism]
+    if answer.source == "semantic block":
+        assert answer.assignment.shape == (1, 11, side, side)
     else:
-        assert assignment is None
-    assert templates is None
+        assert answer.assignment is None
+    assert answer.templates is None
 
 
 @pytest.mark.parametrize("variant", ["wrn16-ours", "dn100-ours-c"])
