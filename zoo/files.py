@@ -221,9 +221,11 @@ def new_folder(folder: Path) -> Iterator[Path]:
         unfinished = Path(temporary) / folder.name
         unfinished.mkdir()
         yield unfinished
-        if folder.exists():
-            folder.rmdir()  # empty; Windows renames to no existing folder
-        unfinished.rename(folder)
+        if not folder.exists():
+            unfinished.rename(folder)
+        else:  # empty, and not to be replaced, as it may be the current one
+            for file in unfinished.iterdir():
+                file.rename(folder / file.name)
 
 
 def write_json(file: Path, value: Any) -> None:

@@ -1,9 +1,7 @@
 """Base class of the zoo's networks: pixels -> stem -> three stages -> block -> last stage -> head."""
 
-import copy
 import math
-from collections.abc import Iterable, Iterator
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, overload
 
 import torch
@@ -87,6 +85,9 @@ def scale_pixels(pixels: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     return (pixels.to(mean.dtype) - mean) / std
 
 
+_REDUCTIONS = (1, 1, 2, 4, 4)
+"""Ratio of the input's height and width to those of the features: stem, first three stages, last stage."""
+
 _CLASS_MODULES = ("classifier", "block.keys", "block.assign", "block.values")
 """Modules with tensors whose shape depends on the number of classes."""
 
@@ -99,8 +100,9 @@ class Network(nn.Module):
         stages: modules of the first three stages and between them, with features [N, d, h, w] as output and h about
             H / 4.
         block: one of `zoo.networks.blocks`; maps features to a `Tap`.
-        last_stage: last stage, with features [N, features, h, w] as output.
-        features: number of channels of the last stage.
+        last_stage: last stage, with features [N, num_features, h, w] as output.
+        channels: number of channels at each depth, by the module that computes them: `stem`, the last module of each
+            of the first three stages, such as `stages.0`, and `last_stage`.
         num_classes: number of classes C.
         normalization: normalisation of the pixels; part of the network, so that its input is always raw pixels.
     """
@@ -121,20 +123,27 @@ class Network(nn.Module):
         stages: nn.Sequential,
         block: Block,
         last_stage: nn.Module,
-        features: int,
+        channels: Mapping[str, int],
         num_classes: int,
         normalization: Normalization,
     ) -> None:
         super().__init__()
-        self.num_features = features
+        self.feature_info = FeatureInfo(
+            Feature(num_chs=count, reduction=reduction, module=name)
+            for (name, count), reduction in zip(channels.items(), _REDUCTIONS, strict=True)
+        )
+        self.num_features = channels["last_stage"]
         self.normalize = Normalize(normalization)
         self.stem = stem
         self.stages = stages
         self.block = block
         self.last_stage = last_stage
-        self.norm = nn.BatchNorm2d(features)
-        self.classifier = nn.Linear(features, num_classes)
+        self.norm = nn.BatchNorm2d(self.num_features)
+        self.classifier = nn.Linear(self.num_features, num_classes)
         self.apply(_initialize)
+
+    feature_info: FeatureInfo
+    """Facts about the features of the stem, the three stages before the block, and the last stage."""
 
     num_features: int
     """Number of channels of the features that the head averages: the length of an embedding."""
@@ -269,19 +278,6 @@ class Network(nn.Module):
         """
         pooled = features.mean(dim=(2, 3))
         return pooled if pre_logits else self.classifier(pooled)
-
-    @cached_property
-    def feature_info(self) -> FeatureInfo:
-        """Facts about the features of the stem, the three stages before the block, and the last stage."""
-        size = MIN_INPUT_SIZE
-        shapes = copy.deepcopy(self).to("meta")._depths(torch.empty(1, 3, size, size, device="meta"))
-        with torch.no_grad():
-            stem, *before, last = (
-                Feature(num_chs=x.shape[1], reduction=size // x.shape[2], module=name) for name, x in shapes
-            )
-        # A stage ends with the last module of its resolution: a transition begins the next one.
-        ends = {feature["reduction"]: feature for feature in before}
-        return FeatureInfo((stem, *ends.values(), last))
 
     @overload
     def forward_intermediates(
