@@ -116,6 +116,12 @@ class Network(nn.Module):
     input_size: int = MIN_INPUT_SIZE
     """Height and width in pixels to which images are scaled, that of the training images; may be set."""
 
+    feature_info: FeatureInfo
+    """Facts about the features of the stem, the three stages before the block, and the last stage."""
+
+    num_features: int
+    """Number of channels of the features that the head averages: the length of an embedding."""
+
     def __init__(
         self,
         *,
@@ -141,12 +147,6 @@ class Network(nn.Module):
         self.norm = nn.BatchNorm2d(self.num_features)
         self.classifier = nn.Linear(self.num_features, num_classes)
         self.apply(_initialize)
-
-    feature_info: FeatureInfo
-    """Facts about the features of the stem, the three stages before the block, and the last stage."""
-
-    num_features: int
-    """Number of channels of the features that the head averages: the length of an embedding."""
 
     @property
     def num_classes(self) -> int:
