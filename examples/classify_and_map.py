@@ -7,13 +7,10 @@ To run it:
 """
 
 import sys
-from pathlib import Path
 
 import torch
 
 import zoo
-from zoo.images.decode import decode, read_pixels
-from zoo.semantic_map import draw_semantic_map
 
 
 def main(file: str, output: str) -> None:
@@ -30,10 +27,8 @@ def main(file: str, output: str) -> None:
     shares = answer.assignment[0]
     print(f"patches that look most like a {classes[best[0]]}: {(shares.argmax(dim=0) == best[0]).sum()} of 64")
 
-    # The network sees the centre square of the image; the map covers that box.
-    box = read_pixels(file, model.config.input_size).box
-    image = decode(Path(file).read_bytes())
-    draw_semantic_map(image, shares.numpy(), box, classes, model.config.name).save(output)
+    # A Pillow image, which a notebook shows. The network sees the centre square of the image; the rest is dimmed.
+    zoo.draw(answer, file).save(output)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ To run it:
     python examples/own_output.py models/wrn16-norm.cifar10 tests/data
 """
 
-import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -21,11 +20,10 @@ import zoo
 from export.images import read_folder_pixels
 from export.onnx_file import export_onnx
 from export.verify import verify
-from zoo.hub import open_model
 from zoo.networks import resnet
 from zoo.networks.network import Activations, Network
 from zoo.outputs import Output
-from zoo.package import CONFIG_FILE, ONNX_FILES, WEIGHTS_FILE, Package
+from zoo.package import ONNX_FILES
 from zoo.predictors.onnx import OnnxPredictor
 
 NORM = Output("feature_norm", "scalar map", "Norm of the features")
@@ -49,13 +47,11 @@ def build(*arguments: Any) -> Network:
 
 def main(folder: str, images: str) -> None:
     zoo.register(replace(zoo.info("wrn16-ours"), name="wrn16-norm", builder=f"{__name__}:build"))
-    source, path = open_model("wrn16-ours"), Path(folder)
-    path.mkdir(parents=True)
-    shutil.copy(source.path / WEIGHTS_FILE, path)
-    (path / CONFIG_FILE).write_text(replace(source.config, variant="wrn16-norm").to_json())
-    package = Package.open(path)
+    trained, network = zoo.load("wrn16-ours"), zoo.create("wrn16-norm")
+    network.load_state_dict(trained.state_dict())
+    package = zoo.save(network, folder, classes=trained.config.classes, data="cifar10")
 
-    export_onnx(package, path / ONNX_FILES["fp32"])
+    export_onnx(package, package.path / ONNX_FILES["fp32"])
     pixels = read_folder_pixels(Path(images), package.config.input_size, limit=100)
     parity = verify(package, pixels)
     print(f"{NORM.name}: ONNX and PyTorch differ by at most {parity.max_abs_error[NORM.name]:.1e}")

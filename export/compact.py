@@ -3,14 +3,12 @@
 import dataclasses
 import hashlib
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from safetensors.torch import save
 from torch import Tensor
 
 from export.precision import to_half
-from zoo.errors import InputError
-from zoo.files import write_atomically, write_json
+from zoo.files import new_folder, write_atomically, write_json
 from zoo.networks.load import load_package
 from zoo.package import CONFIG_FILE, METRICS_FILE, WEIGHTS_FILE, Package
 from zoo.package.card import write_card
@@ -28,18 +26,13 @@ def compact(package: Package, out: Path) -> Package:
         out: new model directory.
 
     Raises:
-        InputError: `out` already exists, or a weight is beyond the range of half precision.
+        InputError: `out` is not empty, or a weight is beyond the range of half precision.
         PackageError: the weights are missing, damaged or of another network.
     """
-    if out.exists():
-        raise InputError(f"{out} already exists; choose a new directory")
     rounded = {name: _round(name, value) for name, value in load_package(package).state_dict().items()}
     data = save(rounded)
     config = dataclasses.replace(package.config, weights_sha256=hashlib.sha256(data).hexdigest())
-    out.parent.mkdir(parents=True, exist_ok=True)
-    # Written next to `out` under a temporary name until it is complete.
-    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.", ignore_cleanup_errors=True) as unfinished:
-        made = Path(unfinished) / out.name
+    with new_folder(out) as made:
         write_atomically(made / WEIGHTS_FILE, data)
         write_atomically(made / CONFIG_FILE, config.to_json().encode())
         if own_metrics(package).training:
@@ -47,7 +40,6 @@ def compact(package: Package, out: Path) -> Package:
             training = origin | package.metrics()["training"] | {"weights_sha256": config.weights_sha256}
             write_json(made / METRICS_FILE, {"training": training})
         write_card(Package.open(made))
-        made.rename(out)
     return Package.open(out)
 
 

@@ -76,7 +76,7 @@ def _is_pointwise(conv: nn.Conv2d) -> bool:
 
 def _fold_stem(network: Network) -> None:
     """Fold the first normalisation of a residual network into the stem, unless a shortcut also uses the stem."""
-    first = network.stages
+    first: nn.Module = network.stages
     while isinstance(first, nn.Sequential):
         first = first[0]
     if isinstance(network.stem, nn.Conv2d) and isinstance(first, PreActivationBlock) and first.shortcut is not None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
 
 from training.data.images import LabelledImages
 from training.data.stream import StreamedImages
@@ -21,6 +20,7 @@ from zoo.images.preprocess import Normalization
 from zoo.networks.blocks import SemanticBlock
 from zoo.networks.load import create, load_package
 from zoo.networks.network import Network
+from zoo.networks.save import weights_file
 from zoo.package import CONFIG_FILE, METRICS_FILE, NETWORK_FILES, WEIGHTS_FILE, ModelConfig, Package
 from zoo.package.card import write_card
 from zoo.package.metrics import Training, digest_field, own_metrics, read_metrics
@@ -115,7 +115,7 @@ def describe(
         classes=classes,
         input_size=recipe.input_size,
         normalization=normalization,
-        weights_sha256=hashlib.sha256(_weights_file(network)).hexdigest(),
+        weights_sha256=hashlib.sha256(weights_file(network)).hexdigest(),
         assignment=recipe.assignment,
         templates=recipe.templates,
     )
@@ -146,7 +146,7 @@ def save_model(
         data_digest: digest of the training split before holding out; see `training.data.data_set.data_digest`.
     """
     kept = _evaluations_of(out, config)
-    write_atomically(out / WEIGHTS_FILE, _weights_file(trained.network))
+    write_atomically(out / WEIGHTS_FILE, weights_file(trained.network))
     write_atomically(out / CONFIG_FILE, config.to_json().encode())
     training = {
         "data": config.data,
@@ -197,10 +197,6 @@ def _evaluations_of(out: Path, config: ModelConfig) -> dict[str, Any]:
     except PackageError:
         return {}
     return package.metrics() if package.config == config else {}
-
-
-def _weights_file(network: Network) -> bytes:
-    return save({name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()})
 
 
 def _machine(device: torch.device) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from tempfile import TemporaryFile, mkstemp
+from tempfile import TemporaryDirectory, TemporaryFile, mkstemp
 from typing import IO, Any, TypeVar
 
 import numpy as np
@@ -209,6 +209,30 @@ def replacing(file: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Context manager for a folder that appears only when it is complete: yields a temporary one to fill.
+
+    Raises:
+        InputError: the folder exists and is not empty, or is a file.
+        OSError: it cannot be written.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        problem = "is not empty" if folder.is_dir() else "is a file"
+        raise InputError(f"{folder} {problem}; choose another folder, or remove it first")
+    folder = folder.resolve()  # `.` has no name
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name[:40]}.", ignore_cleanup_errors=True) as temporary:
+        unfinished = Path(temporary) / folder.name
+        unfinished.mkdir()
+        yield unfinished
+        if not folder.exists():
+            unfinished.rename(folder)
+        else:  # empty, and not to be replaced, as it may be the current one
+            for file in unfinished.iterdir():
+                file.rename(folder / file.name)
 
 
 def write_json(file: Path, value: Any) -> None:

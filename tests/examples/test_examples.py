@@ -12,6 +12,7 @@ from PIL import Image
 from support.serving import running
 
 from serve.app import create_app
+from serve.client import Client
 from serve.inference.service import Service
 from serve.settings import Settings
 from zoo.outputs import NONE
@@ -68,6 +69,16 @@ def test_train_own_images(own_images: Path, tmp_path: Path) -> None:
     package = Package.open(model)
     assert package.config.classes == ("class 0", "class 1")
     assert not package.verification_failed("fp32")
+
+
+def test_own_loop(own_images: Path, tmp_path: Path) -> None:
+    model = tmp_path / "run/model"
+    printed = run("own_loop.py", own_images, model, 1).splitlines()
+    assert printed[-1] == f"zoo serve --model local-dir:{model}"
+    app = create_app(Service.open(Settings(model=(f"local-dir:{model}",), threads=1)))
+    with running(app) as url, Client(url) as client:
+        [result] = client.classify(CAT).results
+    assert {share.label for share in result.classes} == {"class 0", "class 1"}
 
 
 def test_ask_server(tmp_path: Path) -> None:

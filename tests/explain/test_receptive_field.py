@@ -27,10 +27,10 @@ def test_the_reach_of_a_known_network(reach: int) -> None:
     torch.manual_seed(0)
     network = Network(
         stem=nn.Identity(),
-        stages=Mean(reach),
+        stages=nn.Sequential(Mean(reach)),
         block=AuxiliaryHead(3, 2),
         last_stage=nn.Identity(),
-        features=3,
+        channels=dict.fromkeys(("stem", "stages.0", "stages.1", "stages.2", "last_stage"), 3),
         num_classes=2,
         normalization=CIFAR10_NORMALIZATION,
     )

@@ -76,11 +76,12 @@ def test_rounding_twice_changes_nothing(package, tmp_path):
     assert compact(once, tmp_path / "twice").config == once.config
 
 
-def test_a_directory_that_is_there_stays_as_it_is(package, tmp_path):
+def test_a_directory_with_files_stays_as_it_is(package, tmp_path):
     (tmp_path / "new").mkdir()
-    with pytest.raises(InputError, match="already exists"):
+    (tmp_path / "new" / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="is not empty"):
         compact(package, tmp_path / "new")
-    assert list((tmp_path / "new").iterdir()) == []
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["notes.txt"]
 
 
 def test_weights_beyond_half_precision_are_refused(package, tmp_path):

@@ -149,7 +149,7 @@ def test_a_configuration_of_other_classes_is_refused(make_network, exported, tmp
 def test_a_head_that_was_replaced_alone_is_refused_with_the_remedy(make_network, exported, tmp_path):
     network, config = copy.deepcopy(make_network("wrn16-ours")), exported("wrn16-ours").config
     network.classifier = nn.Linear(network.classifier.in_features, 5)
-    with pytest.raises(InputError, match=r"has 5 classes, but block.keys has 10 .* start from zoo.load"):
+    with pytest.raises(InputError, match=r"has 5 classes, but block.keys has 10 .* use network.reset_classifier"):
         export_network(network, dataclasses.replace(config, classes=config.classes[:5]), tmp_path / "model.onnx")
 
 

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from zoo.errors import InputError
 from zoo.files import (
     check_output,
     expand_path,
+    new_folder,
     read_bounded,
     refuse_inputs,
     require_writable,
@@ -161,3 +163,32 @@ def test_a_failed_replacement_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="x"):
         write_atomically(folder, b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_a_new_folder_appears_when_it_is_complete(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "new"
+    with new_folder(folder) as unfinished:
+        (unfinished / "one").write_text("1")
+        assert not folder.exists()
+    assert [file.read_text() for file in folder.iterdir()] == ["1"]
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_a_new_folder_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    with suppress(ZeroDivisionError), new_folder(tmp_path / "new") as unfinished:
+        (unfinished / "one").write_text("1")
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_new_folder_may_exist_if_it_is_empty(tmp_path: Path) -> None:
+    inode = tmp_path.stat().st_ino
+    with new_folder(tmp_path) as unfinished:
+        (unfinished / "one").write_text("1")
+        (unfinished / "two").mkdir()
+    assert tmp_path.stat().st_ino == inode
+    assert {path.name for path in tmp_path.iterdir()} == {"one", "two"}
+    with pytest.raises(InputError, match="is not empty"), new_folder(tmp_path):
+        pytest.fail("entered")
+    with pytest.raises(InputError, match="is a file"), new_folder(tmp_path / "one"):
+        pytest.fail("entered")

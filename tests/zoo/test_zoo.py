@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -17,7 +18,8 @@ def test_nothing_that_serving_needs_imports_torch() -> None:
     ended = run_python(
         "import sys, zoo, zoo.answers, zoo.package.card, zoo.cli, zoo.images.decode, zoo.hub, zoo.predictors.onnx\n"
         "import zoo.package, zoo.predictors.open_predictor, zoo.options, zoo.semantic_map, zoo.images.preprocess\n"
-        "zoo.cli._add_commands(); zoo.list_models(); zoo.info('rn26')\n"
+        "zoo.cli._add_commands(); zoo.list_models(pretrained=True); zoo.info('rn26'); zoo.info('rn26.cifar10')\n"
+        "zoo.draw; zoo.read_image; zoo.__version__; dir(zoo)\n"
         "sys.exit('torch' in sys.modules)"
     )
     assert ended.returncode == 0, ended.stderr
@@ -49,6 +51,20 @@ def test_onnx_runtime_tells_nobody_unless_it_is_asked_to(
 def test_every_public_name_is_there() -> None:
     for name in zoo.__all__:
         assert callable(getattr(zoo, name))
+        assert name in dir(zoo)
+
+
+@pytest.mark.process
+def test_importing_the_package_imports_little() -> None:
+    ended = run_python(
+        "import sys, zoo; zoo.list_models(); zoo.info('rn26')\n"
+        "print(*sorted({'numpy', 'PIL', 'pydantic', 'huggingface_hub', 'torch', 'typer'} & sys.modules.keys()))"
+    )
+    assert ended.stdout == "\n", ended.stderr
+
+
+def test_the_version_is_the_distributions() -> None:
+    assert zoo.__version__ == version("template-zoo")
 
 
 def test_a_name_that_is_not_there() -> None:

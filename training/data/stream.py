@@ -16,10 +16,7 @@ from training.data.data_set import EncodedImages
 from training.data.decode_all import decode_all
 from training.data.images import EVALUATION_BATCH
 from zoo.errors import DataError
-from zoo.images.preprocess import Normalization, Pixels
-
-CROP_AREA = (0.35, 1.0)
-"""Smallest and largest share of an image's area in a training crop."""
+from zoo.images.preprocess import CROP_AREA, Normalization, Pixels
 
 
 @dataclass(frozen=True, slots=True)

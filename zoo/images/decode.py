@@ -67,6 +67,16 @@ def decode_pixels(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> Centr
     return CentreSquare(as_pixels(square), centre_square(width, height), width, height)
 
 
+def read_image(file: str | PathLike[str]) -> Image.Image:
+    """`decode` for the path of a file.
+
+    Raises:
+        ImageError: as for `decode`, or the file cannot be read; names it.
+    """
+    with naming(file):
+        return decode(read_bounded(file))
+
+
 def read_pixels(file: str | PathLike[str], size: int) -> CentreSquare:
     """`decode_pixels` for the path of a file.
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
-from zoo.errors import ImageError
+from zoo.errors import ImageError, InputError
 
 Pixels = NDArray[np.uint8]
 """A batch [N, 3, H, W] or one image [3, H, W], values 0..255, channels red, green, blue."""
@@ -32,6 +32,10 @@ class Normalization:
 
 
 CIFAR10_NORMALIZATION = Normalization(mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616))
+
+
+CROP_AREA = (0.35, 1.0)
+"""Smallest and largest share of an image's area in a random crop for training."""
 
 
 class Box(NamedTuple):
@@ -70,6 +74,32 @@ def scale_box(image: Image.Image, box: Box, size: int) -> Image.Image:
 def as_pixels(image: Image.Image) -> Pixels:
     """An RGB image as pixels [3, height, width]."""
     return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
+
+
+def image_of_array(array: NDArray[Any]) -> Image.Image:
+    """A Pillow image of an array [H, W], [H, W, 1], [H, W, 3] or [H, W, 4].
+
+    Raises:
+        InputError: it is empty, has another shape, or its numbers are neither uint8 nor floating point in 0..1.
+    """
+    if not array.size or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+        raise InputError(f"expected an image [H, W] or [H, W, 3], got an array {list(array.shape)}")
+    if array.dtype.kind == "f":
+        require_shares(float(array.min()), float(array.max()))
+        array = (255 * array).round().astype(np.uint8)
+    if array.dtype != np.uint8:
+        raise InputError(f"expected an array of uint8 in 0..255 or floating point in 0..1, got {array.dtype}")
+    return Image.fromarray(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array)
+
+
+def require_shares(low: float, high: float) -> None:
+    """Check the smallest and the largest of floating-point pixels.
+
+    Raises:
+        InputError: they are not in 0..1.
+    """
+    if not 0 <= low <= high <= 1:
+        raise InputError(f"floating-point pixels from {low:g} to {high:g}: expected 0..1; divide 0..255 by 255")
 
 
 _GREY_MAXIMUM = {"L;2": 3, "L;4": 15, "L": 255}

@@ -10,7 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.errors import InputError
-from zoo.networks.matching import SlackSoftmax, class_scores, make_assignment, spread_classes, sum_templates
+from zoo.networks.matching import (
+    SlackSoftmax,
+    assignment_name,
+    class_scores,
+    make_assignment,
+    spread_classes,
+    sum_templates,
+)
 from zoo.registry import AssignmentName, Mechanism
 
 
@@ -34,6 +41,9 @@ class PassThrough(nn.Module):
         super().__init__()
         self.out_channels = channels
 
+    def reset_classes(self, num_classes: int) -> None:
+        """Do nothing: nothing here depends on the classes."""
+
     def forward(self, x: Tensor) -> Tap:
         return Tap(x, None, None)
 
@@ -44,7 +54,11 @@ class AuxiliaryHead(nn.Module):
     def __init__(self, channels: int, num_classes: int) -> None:
         super().__init__()
         self.out_channels = channels
-        self.keys = nn.Conv2d(channels, num_classes, 1)
+        self.reset_classes(num_classes)
+
+    def reset_classes(self, num_classes: int) -> None:
+        """Replace the keys by new ones for `num_classes` classes."""
+        self.keys = nn.Conv2d(self.out_channels, num_classes, 1)
 
     def forward(self, x: Tensor) -> Tap:
         return Tap(x, self.keys(x), None)
@@ -105,13 +119,22 @@ class SemanticBlock(nn.Module):
         templates: int = 1,
     ) -> None:
         super().__init__()
+        self.channels = channels
         self.templates = templates
         self.encoder = Encoder(channels)
-        self.keys = nn.Conv2d(channels, num_classes * templates, 1)
-        self.assign = make_assignment(assignment, num_classes * templates)
-        self.values = nn.Conv2d(num_classes * templates, channels, 1, bias=False)
+        self._make_classes(num_classes, assignment)
         self.compress = nn.Conv2d(channels, channels // 8, 1, bias=False) if concat else None
         self.out_channels = channels + channels // 8 if concat else channels
+
+    def _make_classes(self, num_classes: int, assignment: AssignmentName) -> None:
+        count = num_classes * self.templates
+        self.keys = nn.Conv2d(self.channels, count, 1)
+        self.assign = make_assignment(assignment, count)
+        self.values = nn.Conv2d(count, self.channels, 1, bias=False)
+
+    def reset_classes(self, num_classes: int) -> None:
+        """Replace keys, assignment and values by new ones for `num_classes` classes, with as many templates each."""
+        self._make_classes(num_classes, assignment_name(self.assign))
 
     def class_vectors(self) -> Tensor:
         """Class vectors [d, C * M], with mean 0 over the templates in each channel and root mean square 1 overall."""
@@ -188,7 +211,11 @@ class EncodedHead(nn.Module):
         super().__init__()
         self.out_channels = channels
         self.encoder = Encoder(channels)
-        self.keys = nn.Conv2d(channels, num_classes, 1)
+        self.reset_classes(num_classes)
+
+    def reset_classes(self, num_classes: int) -> None:
+        """Replace the keys by new ones for `num_classes` classes."""
+        self.keys = nn.Conv2d(self.out_channels, num_classes, 1)
 
     def forward(self, x: Tensor) -> Tap:
         return Tap(x, self.keys(self.encoder(x)), None)
@@ -205,9 +232,13 @@ class ConvolutionBlock(nn.Module):
         super().__init__()
         self.out_channels = channels
         self.encoder = Encoder(channels)
-        self.keys = nn.Conv2d(channels, num_classes, 1, bias=False)
+        self.reset_classes(num_classes)
+
+    def reset_classes(self, num_classes: int) -> None:
+        """Replace keys, normalisation and values by new ones for `num_classes` templates."""
+        self.keys = nn.Conv2d(self.out_channels, num_classes, 1, bias=False)
         self.assign = nn.BatchNorm2d(num_classes)
-        self.values = nn.Conv2d(num_classes, channels, 1, bias=False)
+        self.values = nn.Conv2d(num_classes, self.out_channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tap:
         return Tap(x + self.values(self.assign(self.keys(self.encoder(x))).relu()), None, None)

@@ -62,7 +62,13 @@ def build(
         ),
         block=block,
         last_stage=dense_stage(block.out_channels, variant.blocks),
-        features=block.out_channels + grown,
+        channels={
+            "stem": STEM,
+            "stages.0": first,
+            "stages.2": second,
+            "stages.4": third,
+            "last_stage": block.out_channels + grown,
+        },
         num_classes=num_classes,
         normalization=normalization,
     )

@@ -1,8 +1,9 @@
 """Networks by name: created with random weights, or loaded with trained ones."""
 
 import importlib
+from collections.abc import Iterable
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast, overload
 
 import torch
 from safetensors import SafetensorError
@@ -13,7 +14,8 @@ from zoo.errors import InputError, WeightsMismatchError
 from zoo.hub import HUB_PREFIX, LOCAL_PREFIX, open_model, refuse_path
 from zoo.hub.download import fetch
 from zoo.images.preprocess import CIFAR10_NORMALIZATION, Normalization
-from zoo.networks.network import Network
+from zoo.networks.backbone import Backbone
+from zoo.networks.network import Network, require_classes
 from zoo.package import CONFIG_FILE, NETWORK_FILES, Package
 from zoo.registry import AssignmentName, info
 
@@ -41,30 +43,69 @@ def create(
     """
     refuse_path(name)
     variant = info(name)
-    if num_classes < 2:
-        raise InputError(f"num_classes = {num_classes}: a classifier needs at least 2")
+    require_classes(num_classes)
     variant.check_templates(templates)
     module, _, function = variant.builder.partition(":")
     build = getattr(importlib.import_module(module), function)
-    return cast(Network, build(variant, num_classes, assignment, normalization, templates))
+    network = cast(Network, build(variant, num_classes, assignment, normalization, templates))
+    network.variant = variant.name
+    return network
 
 
-def load(name: str, *, pretrained: bool | str = True, num_classes: int | None = None) -> Network:
+@overload
+def load(
+    name: str,
+    *,
+    pretrained: bool | str = True,
+    num_classes: int | None = None,
+    features_only: Literal[False] = False,
+) -> Network: ...
+
+
+@overload
+def load(
+    name: str,
+    *,
+    pretrained: bool | str = True,
+    num_classes: int | None = None,
+    features_only: Literal[True],
+    out_indices: int | Iterable[int] | None = None,
+) -> Backbone: ...
+
+
+def load(
+    name: str,
+    *,
+    pretrained: bool | str = True,
+    num_classes: int | None = None,
+    features_only: bool = False,
+    out_indices: int | Iterable[int] | None = None,
+) -> Network | Backbone:
     """Load a network with trained weights, in evaluation mode; its identity is in `network.config`.
 
     Arguments:
         name: a variant, `VARIANT.DATA`, `local-dir:PATH` or `hf-hub:ORG/NAME@REVISION`.
         pretrained: True for the weights of `name`, the name of a data set for those trained on it, False for random
         weights.
-        num_classes: number of classes if it differs from that of the weights: tensors that depend on it keep their
-        random initialisation, to be trained, and `network.config` is None.
+        num_classes: number of classes if it differs from that of the weights: tensors that depend on it are random, to
+        be trained, and `network.config` is None; see `Network.reset_classifier`, also for 0.
+        features_only: whether to return a `zoo.Backbone` instead, a network that returns its features.
+        out_indices: depths of these features, of `network.feature_info`; a number n for the last n; None for all.
 
     Raises:
         BarePathError, UnknownNameError: `name` is a path, or not a variant.
+        InputError: a number of classes or an index that is not possible.
         PackageError: the weights are missing (`DigestError`: damaged; `WeightsMismatchError`: for another network).
 
     Nothing from the Hub is executed or unpickled: weights are safetensors files, and networks are the zoo's own code.
     """
+    if out_indices is not None and not features_only:
+        raise InputError("out_indices are of features; add features_only=True")
+    network = _load(name, pretrained, num_classes)
+    return Backbone(network, out_indices).eval() if features_only else network
+
+
+def _load(name: str, pretrained: bool | str, num_classes: int | None) -> Network:
     if pretrained is False:
         if name.startswith((LOCAL_PREFIX, HUB_PREFIX)):
             raise InputError(f"{name!r} names weights; leave out pretrained=False")
@@ -96,12 +137,11 @@ def load_package(package: Package, num_classes: int | None = None) -> Network:
             f"the weights in {package.path} do not match {CONFIG_FILE}: they have {len(keys)} templates, the file "
             f"names {classes} classes of {config.templates}; fetch or train the model again"
         )
-    same_classes = num_classes is None or num_classes == classes
     # Weights that will be replaced must not advance the caller's random state.
-    with torch.random.fork_rng(devices=[], enabled=same_classes):
+    with torch.random.fork_rng(devices=[]):
         network = create(
             config.variant,
-            num_classes=classes if num_classes is None else num_classes,
+            num_classes=classes,
             assignment=config.assignment,
             normalization=config.normalization,
             templates=config.templates,
@@ -113,16 +153,15 @@ def load_package(package: Package, num_classes: int | None = None) -> Network:
                 f"the weights in {package.path} do not match {CONFIG_FILE}: {name} is {weights[name].tolist()}, in the "
                 f"file {own[name].tolist()}; fetch or train the model again"
             )
-    if not same_classes:
-        by_class = network.class_tensors()
-        weights = {name: own[name] if name in by_class else value for name, value in weights.items()}
     try:
         network.load_state_dict(weights, strict=True)
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise WeightsMismatchError(f"the weights in {package.path} do not match {config.variant}: {reason}") from None
-    if same_classes:
-        network.config = config
+    network.config = config
+    network.input_size = config.input_size
+    if num_classes is not None and num_classes != classes:
+        network.reset_classifier(num_classes)
     return network.eval()
 
 

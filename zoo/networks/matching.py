@@ -23,7 +23,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from zoo.errors import UnknownNameError
+from zoo.errors import InputError, UnknownNameError
 from zoo.registry import AssignmentName
 
 
@@ -100,6 +100,23 @@ def make_assignment(name: AssignmentName, templates: int) -> nn.Module:
     if name not in ASSIGNMENTS:
         raise UnknownNameError("assignment", name, ASSIGNMENTS)
     return ASSIGNMENTS[name](templates)
+
+
+def assignment_name(module: nn.Module) -> AssignmentName:
+    """Name of an assignment, by its type and its slack.
+
+    Raises:
+        InputError: there is none of this type.
+    """
+    for name in ASSIGNMENTS:
+        like = make_assignment(name, 1)
+        if type(module) is type(like) and _slack(module) == _slack(like):
+            return name
+    raise InputError(f"the assignment {type(module).__name__} is none of {', '.join(ASSIGNMENTS)}")
+
+
+def _slack(module: nn.Module) -> float | None:
+    return module.none_logit.item() if isinstance(module, SlackSoftmax) else None
 
 
 def class_scores(scores: Tensor, templates: int) -> Tensor:

@@ -100,7 +100,7 @@ def build(
         stages=nn.Sequential(make_stage(16, 64, 32, 1), make_stage(64, 128, 64, 2), make_stage(128, 128, 128, 2)),
         block=block,
         last_stage=make_stage(128, 256, 128, 1),
-        features=256,
+        channels={"stem": 16, "stages.0": 64, "stages.1": 128, "stages.2": 128, "last_stage": 256},
         num_classes=num_classes,
         normalization=normalization,
     )
@@ -133,7 +133,7 @@ def build_wide(
         stages=nn.Sequential(make_stage(16, 32, 1), make_stage(32, 64, 2), make_stage(64, 128, 2)),
         block=block,
         last_stage=make_stage(128, 128, 1),
-        features=128,
+        channels={"stem": 16, "stages.0": 32, "stages.1": 64, "stages.2": 128, "last_stage": 128},
         num_classes=num_classes,
         normalization=normalization,
     )

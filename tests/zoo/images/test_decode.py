@@ -2,17 +2,18 @@ import contextlib
 import io
 import struct
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageChops
 from support.transparent import TRANSPARENT, chunk
 
 from zoo.errors import ImageError, ImageTooLargeError, UnsupportedImageError
-from zoo.images.decode import FORMATS, MAX_PIXELS, decode, decode_pixels, is_image
+from zoo.images.decode import FORMATS, MAX_PIXELS, decode, decode_pixels, is_image, read_image
 from zoo.images.preprocess import Box, scale_box, to_pixels
 
 ORIENTATION = 0x0112
@@ -311,3 +312,16 @@ def test_files_of_each_format_are_recognised(kind: str) -> None:
 @pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"<svg>", b"RIFF\x00\x00\x00\x00WAVE", b"GIF88a", b"BM\x00\x00"])
 def test_other_files_are_not(data: bytes) -> None:
     assert not is_image(data)
+
+
+def test_the_image_of_a_file_is_upright_and_named_in_errors(photo_file: Path, photo: bytes, tmp_path: Path) -> None:
+    assert ImageChops.difference(read_image(photo_file), decode(photo)).getbbox() is None
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGBA", (20, 10)).save(tmp_path / "turned.png", exif=exif)
+    turned = read_image(str(tmp_path / "turned.png"))
+    assert (turned.mode, turned.size, turned.getpixel((0, 0))) == ("RGB", (10, 20), (255, 255, 255))
+    for name in ("nowhere.png", "text.png"):
+        (tmp_path / "text.png").write_text("text")
+        with pytest.raises(ImageError, match=name):
+            read_image(tmp_path / name)

@@ -116,10 +116,10 @@ def test_a_classifier_has_at_least_2_classes(classes: int) -> None:
         zoo.create("wrn16", num_classes=classes)
 
 
-@pytest.mark.parametrize("pretrained", [True, False])
-def test_load_refuses_no_classes_as_create_does(pretrained: bool) -> None:
-    with pytest.raises(InputError, match="num_classes = 0"):
-        zoo.load("wrn16-ours", pretrained=pretrained, num_classes=0)
+@pytest.mark.parametrize(("pretrained", "classes"), [(True, 1), (True, -1), (False, 1), (False, 0)])
+def test_load_refuses_a_number_of_classes_as_create_does(pretrained: bool, classes: int) -> None:
+    with pytest.raises(InputError, match=f"num_classes = {classes}"):
+        zoo.load("wrn16-ours", pretrained=pretrained, num_classes=classes)
 
 
 def test_load_gives_the_shipped_weights() -> None:

@@ -7,8 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from zoo.errors import UnknownNameError
-from zoo.networks.matching import ASSIGNMENTS, BatchNormRelu, SlackSoftmax, SoftMatching, make_assignment
+from zoo.errors import InputError, UnknownNameError
+from zoo.networks.matching import (
+    ASSIGNMENTS,
+    BatchNormRelu,
+    SlackSoftmax,
+    SoftMatching,
+    assignment_name,
+    make_assignment,
+)
 from zoo.registry import AssignmentName
 
 SCORES = st.lists(st.floats(-10, 10, width=32), min_size=1, max_size=12)
@@ -196,3 +203,10 @@ def test_soft_matching_looks_at_one_location_of_one_image() -> None:
     responses = torch.randn(4, 8, 3, 3, generator=torch.Generator().manual_seed(0))
     alone = matching(responses[1:2, :, 1:2, 2:3])
     torch.testing.assert_close(matching(responses)[1:2, :, 1:2, 2:3], alone)
+
+
+def test_every_assignment_has_its_name() -> None:
+    assert [assignment_name(make_assignment(name, 3)) for name in ASSIGNMENTS] == list(ASSIGNMENTS)
+    for other in (SlackSoftmax(3, none_logit=1.0), torch.nn.Softmax(dim=1)):
+        with pytest.raises(InputError, match=f"{type(other).__name__} is none of softmax"):
+            assignment_name(other)

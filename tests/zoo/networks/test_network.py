@@ -1,20 +1,14 @@
 from collections.abc import Callable
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
-from support.transparent import TRANSPARENT
 from support.variants import CONTROLS
 from torch import Tensor
 
 import zoo
-from zoo.errors import ImageError, InputError
-from zoo.images.decode import decode_pixels
-from zoo.images.preprocess import CIFAR10_NORMALIZATION, Normalization, to_pixels
+from zoo.errors import InputError
+from zoo.images.preprocess import CIFAR10_NORMALIZATION, Normalization
 from zoo.networks.network import Normalize
-from zoo.package import Package
 
 Networks = Callable[..., zoo.Network]
 Pixels = Callable[..., Tensor]
@@ -36,17 +30,17 @@ def variants(*mechanisms: str) -> list[str]:
 @pytest.mark.parametrize("variant", VARIANTS)
 @torch.inference_mode()
 def test_shapes(variant: str, size: int, grid: set[int], network: Networks, pixels: Pixels) -> None:
-    logits, patch_logits, assignment, source, templates = network(variant).semantics(pixels(1, size))
-    side = patch_logits.shape[-1]
+    answer = network(variant).semantics(pixels(1, size))
+    side = answer.patch_logits.shape[-1]
     assert side in grid
-    assert logits.shape == (1, 10)
-    assert patch_logits.shape == (1, 10, side, side)
-    assert source == SOURCES[zoo.info(variant).mechanism]
-    if source == "semantic block":
-        assert assignment.shape == (1, 11, side, side)
+    assert answer.logits.shape == (1, 10)
+    assert answer.patch_logits.shape == (1, 10, side, side)
+    assert answer.source == SOURCES[zoo.info(variant).mechanism]
+    if answer.source == "semantic block":
+        assert answer.assignment.shape == (1, 11, side, side)
     else:
-        assert assignment is None
-    assert templates is None
+        assert answer.assignment is None
+    assert answer.templates is None
 
 
 @pytest.mark.parametrize("variant", ["wrn16-ours", "dn100-ours-c"])
@@ -190,47 +184,6 @@ def test_class_tensors_are_those_whose_shape_depends_on_the_classes(variant: str
     assert network(variant).num_classes == 10
 
 
-@pytest.mark.parametrize(("size", "expected"), [(None, 32), (84, 84)])
-def test_pixels_of_an_image(size: int | None, expected: int, network: Networks, photo_file: Path) -> None:
-    with Image.open(photo_file) as image:
-        pixels = network("wrn16-ours").pixels(image, size)
-        np.testing.assert_array_equal(pixels[0], to_pixels(image, expected)[0])
-    assert pixels.dtype == torch.uint8
-    assert network("wrn16-ours")(pixels).shape == (1, 10)
-
-
-def test_pixels_of_a_file_are_the_servers(network: Networks, photo_file: Path, tmp_path: Path) -> None:
-    clear = tmp_path / "clear.png"
-    Image.new("RGBA", (50, 40), (10, 20, 30, 128)).save(clear)
-    for file in (photo_file, clear):
-        expected = decode_pixels(file.read_bytes(), 32).pixels
-        for given in (file, str(file), file.read_bytes()):
-            np.testing.assert_array_equal(network("wrn16-ours").pixels(given)[0], expected)
-
-
-@pytest.mark.parametrize("kind", TRANSPARENT)
-def test_pixels_of_transparency_lie_over_white(kind: str, network: Networks, tmp_path: Path) -> None:
-    file = tmp_path / "clear"
-    file.write_bytes(TRANSPARENT[kind].data)
-    with Image.open(file) as opened:
-        for given in (file, file.read_bytes(), opened):
-            np.testing.assert_array_equal(network("wrn16-ours").pixels(given)[0], TRANSPARENT[kind].pixels)
-
-
-@pytest.mark.parametrize(("content", "problem"), [(None, "No such file"), (b"", "is empty"), (b"text", "not an image")])
-def test_pixels_of_no_image(content: bytes | None, problem: str, network: Networks, tmp_path: Path) -> None:
-    file = tmp_path / "photo.jpg"
-    if content is not None:
-        file.write_bytes(content)
-    with pytest.raises(ImageError, match=rf"photo\.jpg: .*{problem}"):
-        network("wrn16-ours").pixels(file)
-
-
-def test_pixels_have_the_size_of_the_loaded_model(make_package: Callable[..., Package]) -> None:
-    loaded = zoo.load(f"local-dir:{make_package('wrn16', size=40).path}")
-    assert loaded.pixels(Image.new("RGB", (50, 60))).shape == (1, 3, 40, 40)
-
-
 def test_another_assignment_is_what_the_block_re_embeds(network: Networks, pixels: Pixels) -> None:
     made, given = network("wrn16-ours"), pixels(2, 32)
     own = made.semantics(given)
@@ -278,43 +231,6 @@ def test_networks_are_made_in_the_default_type(variant: str, dtype: torch.dtype,
         torch.set_default_dtype(torch.float32)
 
 
-@pytest.mark.parametrize("shape", [(3, 32, 32), (2, 3, 32, 32)])
-def test_tensors_of_pixels_pass(shape: tuple[int, ...], network: Networks) -> None:
-    made = network("wrn16")
-    for given in (torch.rand(shape), torch.randint(256, shape, dtype=torch.uint8)):
-        assert torch.equal(made.pixels(given), given.reshape(-1, 3, 32, 32))
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        (255 * torch.ones(3, 32, 32), "divide 0..255 by 255"),
-        (-torch.ones(3, 32, 32), "expected 0..1"),
-        (torch.full((3, 32, 32), torch.nan), "expected 0..1"),
-        (torch.ones(3, 32, 32, dtype=torch.int64), "uint8"),
-        (torch.ones(32, 32), "shape"),
-        (torch.ones(1, 4, 32, 32), "shape"),
-        (torch.ones(0, 3, 32, 32), "shape"),
-    ],
-)
-def test_tensors_that_are_no_pixels_are_refused(given: Tensor, message: str, network: Networks) -> None:
-    with pytest.raises(InputError, match=message):
-        network("wrn16").pixels(given)
-
-
-def test_images_of_floating_point_numbers(network: Networks) -> None:
-    values = np.linspace(0, 1, 32 * 32, dtype=np.float32).reshape(32, 32)
-    found = network("wrn16").pixels(Image.fromarray(values))
-    np.testing.assert_array_equal(found[0, 0].numpy(), (255 * values).round())
-    with pytest.raises(ImageError, match=r"0\.\.1"):
-        network("wrn16").pixels(Image.fromarray(255 * values))
-
-
-def test_images_of_16_bits_keep_their_upper_8(network: Networks) -> None:
-    values = np.full((32, 32), 0x8001, dtype=np.uint16)
-    assert network("wrn16").pixels(Image.fromarray(values)).unique().tolist() == [0x80]
-
-
 @pytest.mark.parametrize("variant", ["wrn16-ours", "wrn16-aux", "dn100-ours-c"])
 def test_a_head_of_its_own_number_of_classes_is_refused(variant: str) -> None:
     made = zoo.create(variant)
@@ -340,3 +256,122 @@ def test_a_head_must_have_the_classes_of_the_templates() -> None:
     made.classifier = torch.nn.Linear(128, 30)
     with pytest.raises(InputError, match=r"classifier has 30 classes, but block\.keys has 10 and block\.values has 10"):
         made.require_consistent_classes()
+
+
+@pytest.mark.parametrize("variant", [*VARIANTS, *CONTROLS])
+@torch.inference_mode()
+def test_head_and_features_are_the_whole_network(variant: str, network: Networks, pixels: Pixels) -> None:
+    made = network(variant)
+    features = made.forward_features(pixels(2, 40))
+    assert features.shape == (2, made.num_features, 10, 10)
+    embeddings = made.forward_head(features, pre_logits=True)
+    assert embeddings.shape == (2, made.num_features)
+    logits = made(pixels(2, 40))
+    assert torch.equal(made.forward_head(features), logits)
+    assert torch.equal(made.get_classifier()(embeddings), logits)
+
+
+@pytest.mark.parametrize("variant", ["wrn16", "dn100-ours-c"])
+@torch.inference_mode()
+def test_intermediates_come_with_the_last_features(variant: str, network: Networks, pixels: Pixels) -> None:
+    made = network(variant)
+    last, depths = made.forward_intermediates(pixels(2), 2)
+    assert torch.equal(last, made.forward_features(pixels(2)))
+    assert [tensor.shape[1] for tensor in depths] == made.feature_info.channels()[-2:]
+    assert torch.equal(depths[0], made.activations(pixels(2)).before)
+    assert torch.equal(made.norm(depths[1]).relu(), last)
+
+
+@torch.inference_mode()
+def test_nothing_is_computed_beyond_the_last_intermediate(pixels: Pixels) -> None:
+    made = zoo.create("wrn16-ours").eval()
+    made.last_stage.register_forward_hook(lambda *_: pytest.fail("computed"))
+    [tensor] = made.forward_intermediates(pixels(1), [1], intermediates_only=True)
+    assert tensor.shape == (1, 32, 32, 32)
+
+
+@pytest.mark.parametrize("variant", [*VARIANTS, *CONTROLS])
+def test_reset_classifier_replaces_what_is_of_the_classes(variant: str, pixels: Pixels) -> None:
+    made = zoo.create(variant).eval()
+    before = {name: tensor.clone() for name, tensor in made.state_dict().items()}
+    for tensor in made.parameters():
+        tensor.requires_grad_(False)
+    made.reset_classifier(7)
+    assert made.num_classes == 7
+    made.require_consistent_classes()
+    after, like = made.state_dict(), zoo.create(variant, num_classes=7).state_dict()
+    assert list(after) == list(like)
+    assert {name: tensor.shape for name, tensor in after.items()} == {n: tensor.shape for n, tensor in like.items()}
+    for name in after.keys() - made.class_tensors():
+        assert torch.equal(after[name], before[name]), name
+    # The new tensors are to be trained, by the image's label and by that of the patches.
+    answer = made.semantics(pixels(2, 16))
+    (answer.logits.sum() + (answer.patch_logits * torch.randn(7, 1, 1)).sum()).backward()
+    trained = {name for name, tensor in made.named_parameters() if tensor.grad is not None}
+    assert trained == {name for name, _ in made.named_parameters()} & made.class_tensors()
+    assert not any(module.training for module in made.modules())
+
+
+@pytest.mark.parametrize("assignment", ["softmax", "softmax_no_slack", "bn_relu"])
+def test_reset_classifier_keeps_the_assignment_and_the_templates(assignment: str, pixels: Pixels) -> None:
+    made = zoo.create("dn100-ours-c", assignment=assignment, templates=3)
+    made.reset_classifier(4)
+    like = zoo.create("dn100-ours-c", num_classes=4, assignment=assignment, templates=3)
+    like.load_state_dict(made.state_dict())
+    with torch.inference_mode():
+        found, expected = made.eval().predict(pixels(2)), like.eval().predict(pixels(2))
+    assert found["templates"].shape[1] == 13
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+
+
+def test_reset_classifier_keeps_type_and_mode() -> None:
+    made = zoo.create("wrn16-ours").double()
+    made.reset_classifier(3)
+    assert {tensor.dtype for tensor in made.parameters()} == {torch.float64}
+    assert all(module.training for module in made.modules())
+    assert made.block.keys.weight.std() > 0.05  # He initialisation, as of every other convolution
+
+
+def test_new_classes_are_another_identity() -> None:
+    made = zoo.load("wrn16-ours")
+    made.reset_classifier(10)
+    assert made.config is None
+    assert made.semantics(made.pixels(torch.rand(3, 32, 32))).classes == ()
+
+
+@pytest.mark.parametrize("variant", ["wrn16", "wrn16-aux", "wrn16-ours"])
+@torch.inference_mode()
+def test_a_network_without_classifier_gives_embeddings(variant: str, pixels: Pixels) -> None:
+    made = zoo.create(variant).eval()
+    expected = made.forward_head(made.forward_features(pixels(2)), pre_logits=True)
+    made.reset_classifier(0)
+    assert made.num_classes == 0
+    assert torch.equal(made(pixels(2)), expected)
+    with pytest.raises(InputError, match="classifier was removed"):
+        made.semantics(pixels(2))
+    with pytest.raises(InputError, match=r"reset_classifier\(C\)"):
+        made.require_consistent_classes()
+    made.reset_classifier(5)
+    assert made.semantics(pixels(2)).logits.shape == (2, 5)
+    made.require_consistent_classes()
+
+
+@pytest.mark.parametrize("classes", [1, -1])
+def test_reset_classifier_to_a_number_that_is_not_possible(classes: int) -> None:
+    made = zoo.create("wrn16-ours")
+    with pytest.raises(InputError, match=f"num_classes = {classes}: .* at least 2, and 0"):
+        made.reset_classifier(classes)
+    assert made.num_classes == 10
+
+
+def test_timm_reads_the_configuration() -> None:
+    made = zoo.load("wrn16-ours")
+    found = made.pretrained_cfg
+    assert found["input_size"] == (3, 32, 32)
+    assert (found["architecture"], found["tag"], found["num_classes"]) == ("wrn16-ours", "cifar10", 10)
+    assert found["label_names"][3] == "cat"
+    # The network expects pixels in 0..1, and normalises them itself.
+    assert (set(found["mean"]), set(found["std"])) == ({0.0}, {1.0})
+    assert made.get_submodule(found["classifier"]) is made.get_classifier()
+    assert made.get_submodule(found["first_conv"]).in_channels == 3
+    assert zoo.create("wrn16").pretrained_cfg["label_names"] is None
