@@ -89,12 +89,12 @@ def reproduce(
     from zoo.terminal import Terminal
 
     say = Terminal().print
-    if only_write:
-        require("explain", "matplotlib", "scipy")
-        return _write(results, say)
-    require("train")
+    if not only_write:
+        require("train")
     if not dry_run:
-        require("explain")  # zoo probe runs on every network with a semantic block
+        require("explain", "matplotlib", "scipy")
+    if only_write:
+        return _write(results, say)
     from reproduction.execute import (
         TRAINER,
         TimeLimit,
