@@ -33,10 +33,16 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = "template-zoo"
 
 TESTS = ("pytest", "hypothesis", "torch", "datasets", "lightning_fabric", "tensorboard", "httpx2", "onnxruntime")
-QUICK_TESTS = ("tests/training", "tests/zoo/networks", "tests/zoo/predictors", "tests/reproduction")
+QUICK_TESTS = (
+    *("tests/training", "tests/zoo/networks", "tests/zoo/predictors", "tests/reproduction"),
+    "--ignore=tests/reproduction/claims",
+)
 EXPORT = ("torch", "onnx", "onnxscript", "onnxruntime")
 TRAINING = ("torch", "torchvision", "datasets", "lightning_fabric", "tensorboard")
-SERVING = ("onnxruntime", "fastapi", "uvicorn", "httptools", "python_multipart", "prometheus_client", "psutil")
+SERVING = (
+    *("onnxruntime", "fastapi", "fastapi_offline", "uvicorn", "httptools", "python_multipart", "prometheus_client"),
+    "psutil",
+)
 REPRODUCTION = (*TRAINING, "matplotlib", "scipy")
 
 GRACE_MINUTES = 3.0
@@ -188,12 +194,12 @@ def run_all(chosen: Sequence[Stage], folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     outcomes: list[Outcome] = []
     for stage in chosen:
-        print(f"{stage.name}: started", flush=True)
+        print(f"{stage.name}: ", end="", flush=True)
         outcome = run(stage, folder)
         outcomes.append(outcome)
         summary = json.dumps([asdict(one) for one in outcomes], indent=2)
         (folder / "summary.json").write_text(f"{summary}\n")
-        print(f"{stage.name}: {described(outcome)}", flush=True)
+        print(described(outcome), flush=True)
         if outcome.state != "skipped":
             print(last_lines(folder / f"{stage.name}.log"), flush=True)
     print(f"\nin {folder}:")
