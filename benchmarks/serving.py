@@ -37,6 +37,7 @@ from peers.contest import Contest
 from peers.loops import Loops, capacities, lines
 from peers.machine import describe
 from peers.photographs import KINDS
+from peers.server_process import STARTS_WITHIN
 from peers.serving_contenders import contenders, environment, versions
 from rich.console import Console
 
@@ -108,10 +109,13 @@ def main() -> None:
         write_json(arguments.out, record)
         say(step)
 
-    with tempfile.TemporaryDirectory() as folder, Contest(Path(folder), kinds) as contest:
+    starts_within = min(STARTS_WITHIN, budget.left / len(arguments.servers))
+    with tempfile.TemporaryDirectory() as folder, Contest(Path(folder), kinds, starts_within) as contest:
         for name in arguments.servers:
             contest.enter(known[name], environment(package, Path(folder), arguments.device))
             say(f"{name}: {contest.left_out.get(name, 'started')}")
+        if not contest.names:
+            raise SystemExit("no server started")
         record["left_out"] = contest.left_out
         record["images"] = {
             kind: [Path(file).stat().st_size for file in files.images] for kind, files in contest.files.items()

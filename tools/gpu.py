@@ -109,7 +109,7 @@ def stages(arguments: argparse.Namespace) -> list[Stage]:
             installed=True,
         ),
         benchmark("inference", 4 * part, EXPORT, "wrn16-ours", "dn100-ours-c", "--repeats", "10"),
-        benchmark("training_speed", 3 * part, TRAINING),
+        benchmark("training_speed", 3 * part, TRAINING, *(("--steps", "4") if rehearsal else ())),
         benchmark("serving", 3 * part, SERVING, *serving_options),
         Stage(
             "reproduce",
@@ -224,6 +224,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "gpu", help="folder for logs and training runs")
     arguments = parser.parse_args()
     arguments.out = arguments.out.resolve()
+    arguments.data = [str(Path(name).resolve()) if Path(name).is_dir() else name for name in arguments.data]
     names = [stage.name for stage in stages(arguments)]
     if unknown := set(arguments.only or ()) - set(names):
         parser.error(f"unknown stages: {', '.join(sorted(unknown))}; choose from {', '.join(names)}")
