@@ -17,7 +17,7 @@ ON_CUDA = os.environ["DEVICE"] == "cuda"
 CORES = int(os.environ["CORES"])
 THREADS = int(os.environ.get("THREADS", 0))
 """Threads per batch, if the peer does not set them; 0 for ONNX Runtime's default of one per core."""
-MAX_BATCH = 32
+MAX_BATCH = 256 if ON_CUDA else 32
 """Maximum batch size, our server's default."""
 MAX_WAIT = 0.002
 """Seconds that the first image of a batch waits for others, our server's default."""
