@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from subprocess import CompletedProcess
 from types import MappingProxyType
@@ -238,13 +239,13 @@ def test_a_stopped_plan_goes_on(
 
 @pytest.fixture
 def limit(tmp_path: Path) -> Callable[..., TimeLimit]:
-    """A limit on a clock by which each finished run took a minute, and one that takes too long an hour."""
+    """A limit on a clock by which a finished run took a minute, and which is up when this many runs take too long."""
 
-    def clock() -> float:
-        hours = len(list(tmp_path.glob("runs/*/waiting")))
-        return 3600 * hours + 60 * len(list(tmp_path.glob("records/*.json")))
+    def make(minutes: float, estimates: Mapping[str, float] = MappingProxyType({}), long: int = 1) -> TimeLimit:
+        def clock() -> float:
+            is_up = len(list(tmp_path.glob("runs/*/waiting"))) == long
+            return 3600 * is_up + 60 * len(list(tmp_path.glob("records/*.json")))
 
-    def make(minutes: float, estimates: Mapping[str, float] = MappingProxyType({})) -> TimeLimit:
         return TimeLimit(minutes, lambda run: estimates.get(run.variant, 1), clock)
 
     return make
@@ -277,7 +278,7 @@ def test_what_still_runs_at_the_end_is_saved_and_resumed(
     said: list[str],
 ) -> None:
     runs, places = planned("wrn16*"), (tmp_path / "runs", tmp_path / "records")
-    make(runs, trainer(LONG), at_once=2, limit=limit(50, {"wrn16-aux": 90}))
+    make(runs, trainer(LONG), at_once=2, limit=limit(50, {"wrn16-aux": 90}, long=2))
     assert [state(run, *places) for run in runs] == ["half-done", "to do", "half-done"]
     assert said[2] == "time is up: waiting for 2 to save; press Ctrl-C again to stop immediately"
     assert [line.rpartition(" ")[2] for line in said[3:]] == ["stopped"] * 2
@@ -394,8 +395,12 @@ def test_the_command(command: RunZoo, tmp_path: Path) -> None:
 
 
 @pytest.mark.process
-def test_the_command_ends_on_time(command: RunZoo, tmp_path: Path) -> None:
-    arguments = ("--variants", "wrn16*", "--minutes", 0.1)
+def test_the_command_ends_on_time(command: RunZoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def clock() -> float:
+        return 3600 * len(list(tmp_path.glob("runs/*/waiting")))
+
+    monkeypatch.setattr(execution, "TimeLimit", partial(TimeLimit, clock=clock))
+    arguments = ("--variants", "wrn16*", "--minutes", 0.5)
     planned = command(*arguments, "--dry-run").stdout.splitlines()
     assert [line.split()[-1] for line in planned[:3]] == [
         f"{name}.cifar10.test.seed0" for name in ("wrn16", "wrn16-ours", "wrn16-aux")
@@ -406,7 +411,7 @@ def test_the_command_ends_on_time(command: RunZoo, tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     *_, written, summary, first, second, third = ended.stdout.splitlines()
     assert written == f"{tmp_path}/docs/results.md: 0 runs"
-    assert summary == "0 of 3 runs finished within 0.1 minutes; run the same command to train the others:"
+    assert summary == "0 of 3 runs finished within 0.5 minutes; run the same command to train the others:"
     assert [line.split()[0] for line in (first, second, third)] == ["half-done", "to", "to"]
 
     (tmp_path / "runs" / "resuming").touch()
