@@ -6,6 +6,12 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 # Processes of the tests; each loads what all tests import, 1 GB.
 JOBS ?= 2
 PYTEST := $(BIN)/python -m pytest -q -n $(JOBS)
+# For `make gpu`: minutes of training, folders of data sets, and an interpreter to use as it is, which installs nothing.
+MINUTES ?= 30
+DATA ?=
+GPU_PYTHON ?=
+# More options of tools/gpu.py, such as --device cpu for a rehearsal.
+GPU_OPTIONS ?=
 # For `make release` where images cannot be fetched: --base-from-debootstrap
 IMAGE_OPTIONS ?=
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -17,7 +23,7 @@ $(BIN)/twine check --strict dist/*
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast lint types format docs site lock bench release publish clean
+.PHONY: help serve test test-fast lint types format docs site lock bench gpu release publish clean
 
 help:  ## Show the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -64,6 +70,9 @@ bench: $(VENV)/bench.installed  ## Measure; raw results go to benchmarks/results
 	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/soak.py
 	$(BIN)/python -m pytest -q --hypothesis-profile thorough tests/serve/http/test_fuzz.py
+
+gpu: $(if $(GPU_PYTHON),,$(VENV)/gpu.installed)  ## Test, measure and train on a GPU, for MINUTES of training; logs are in build/gpu
+	$(or $(GPU_PYTHON),$(BIN)/python) tools/gpu.py --minutes $(MINUTES) $(if $(DATA),--data $(DATA)) $(GPU_OPTIONS)
 
 release: $(VENV)/release.installed  ## Build wheel and sdist and try what was built; uploads nothing
 	$(BUILD)

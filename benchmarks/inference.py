@@ -1,7 +1,8 @@
 """Speed of inference, compared with other runtimes on the same machine.
 
     python benchmarks/inference.py [VARIANT ...] [--batches N ...] [--threads N] [--repeats N] [--data FOLDER]
-                                   [--device D] [--without CONTENDER ...] [--out FILE]
+                                   [--device D] [--without CONTENDER ...] [--minutes N] [--out FILE]
+    python benchmarks/inference.py --device cuda --minutes 4                   # the most informative part
 
 Needs `pip install --group bench -e .`; contenders whose package is missing are skipped and reported. All of them
 (`peers/contenders.py`) get the same pixels, uint8 [N, 3, 32, 32], and number of threads, and return arrays:
@@ -12,8 +13,12 @@ Needs `pip install --group bench -e .`; contenders whose package is missing are 
   faster.
 - ours: the files of `zoo export` with the server's predictor; "one run" is the whole batch at once on all threads,
   "tuned" the fastest split into parts for this batch.
+- on a GPU also torch.compile in fp16 with captured graphs (`mode="reduce-overhead"`), and ours in TF32 and fp16.
 - timm resnet: a residual network from timm with a similar number of multiply-adds, in ONNX Runtime with default
 options.
+
+Peers have their default options, which on a GPU include TF32 for products in fp32; ours computes in true fp32 unless
+its name says otherwise.
 
 Variants are measured with their model in `weights/`, or else with random weights. Times do not depend on weights, but
 the parts that stay in fp32 in 8 bits do, and on the images of `--data` (by default 64 coloured squares).
@@ -24,6 +29,9 @@ the peak is the fastest fp32 matrix product and the bandwidth that of a large co
 variant, and the intensity assumes minimal traffic: weights once, pixels, outputs. The cost of the semantic block is
 measured as well: wrn16-ours against wrn16 and rn26-ours against rn26.
 
+With `--minutes`, each variant gets an equal part of the time left, and batch sizes that do not fit in it are left out,
+as are contenders that are not ready after a quarter of the whole time.
+
 The time of every call is written to benchmarks/results/inference.json (on CUDA, inference.cuda.json), replacing earlier
 results of the same variants. `make docs` writes docs/performance.md from it. On a noisy machine, compare the ratios
 rather than the times.
@@ -32,6 +40,7 @@ rather than the times.
 import argparse
 import json
 import tempfile
+from collections.abc import Iterator
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,7 +48,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from peers.comparison import compare, summary
+from peers.budget import Budget
+from peers.comparison import Measured, compare, summary
 from peers.contenders import CONTENDERS
 from peers.machine import Roofline, describe, measure_roofline
 from peers.semantics import PAIRS, measure_semantics
@@ -54,8 +64,13 @@ from zoo.images.preprocess import Pixels
 from zoo.machine import cores
 from zoo.registry import info, list_models
 
-VARIANTS = [name for name in list_models() if info(name).paper_accuracy]
-BATCHES = (1, 8, 64, 256)
+FIRST = ("wrn16-ours", "dn100-ours-c")
+"""Variants that say most."""
+VARIANTS = [*FIRST, *(name for name in list_models() if info(name).paper_accuracy and name not in FIRST)]
+BATCHES = {"cpu": (1, 8, 64, 256), "cuda": (1, 256, 32, 8, 1024)}
+"""Batch sizes by device, in the order in which they are measured."""
+PATIENCE = 0.25
+"""Share of `--minutes` within which a contender must be ready."""
 FINER = 5
 """Factor on the number of turns for the cost of the semantic block, which is about one percent."""
 RESULTS = {"cpu": "inference.json", "cuda": "inference.cuda.json"}
@@ -67,19 +82,24 @@ console.width = max(console.width, 120)
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Speed of inference compared with other runtimes.")
     parser.add_argument("variants", nargs="*", metavar="VARIANT", default=VARIANTS)
-    parser.add_argument("--batches", type=int, nargs="+", default=BATCHES, help="batch sizes")
+    parser.add_argument("--batches", type=int, nargs="+", help="batch sizes", metavar="N")
     parser.add_argument("--threads", type=int, default=cores(), help="number of threads of every contender")
     parser.add_argument("--repeats", type=int, default=20, help="number of turns per contender")
     parser.add_argument("--data", type=Path, help="training images for quantisation to 8 bits, as for zoo export")
     names = [contender.name for contender in CONTENDERS if not contender.required]
     parser.add_argument("--without", nargs="+", default=[], choices=names, help="contenders to skip")
     parser.add_argument("--device", default="cpu", choices=RESULTS)
+    parser.add_argument("--minutes", type=float, help="time limit; what does not fit is left out")
     parser.add_argument("--out", type=Path, help="file for the raw results")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    arguments.batches = arguments.batches or BATCHES[arguments.device]
+    return arguments
 
 
-def measure(variant: str, arguments: argparse.Namespace, scales: Pixels, folder: Path) -> dict[str, Any]:
-    """All measurements of one variant, as JSON."""
+def measure(
+    variant: str, arguments: argparse.Namespace, scales: Pixels, folder: Path, budget: Budget
+) -> Iterator[dict[str, Any]]:
+    """Measurements of one variant so far, as JSON: after each batch size, and at the end with the second peak."""
     device, threads = arguments.device, arguments.threads
 
     def say(text: str) -> None:
@@ -97,24 +117,34 @@ def measure(variant: str, arguments: argparse.Namespace, scales: Pixels, folder:
     if find_spec("timm"):
         subject.write_ordinary()
     contenders = [one for one in CONTENDERS if device in one.devices and one.name not in arguments.without]
-    measured = []
+    measured: list[Measured] = []
+
+    def result() -> dict[str, Any]:
+        roofline = Roofline.best(limits)
+        return {
+            "machine": machine,
+            "peak": roofline.to_json() | {"measured": limits},
+            "repeats": arguments.repeats,
+            "weights": subject.weights,
+            "multiply_adds": subject.multiply_adds,
+            "ordinary": subject.ordinary and subject.ordinary._asdict(),
+            "scales": {"images": len(scales), "from": arguments.data.name if arguments.data else "coloured squares"},
+            "files": {kind: written.to_json() for kind, written in subject.files.items()},
+            "batches": {str(one.batch): summary(subject, one, roofline) for one in measured},
+        }
+
+    build_seconds = 60 * PATIENCE * arguments.minutes if arguments.minutes else None
     for batch in arguments.batches:
+        if measured and not budget.fits():
+            say(f"batches of {batch} are left out, to end on time")
+            continue
         pixels = np.random.default_rng(0).integers(0, 256, (batch, 3, SIDE, SIDE), dtype=np.uint8)
-        measured.append(compare(subject, contenders, pixels, arguments.repeats, say))
+        with budget.measurement():
+            measured.append(compare(subject, contenders, pixels, arguments.repeats, say, build_seconds))
+        yield result()
     say("peak")
     limits.append(measure_roofline(device, threads))
-    roofline = Roofline.best(limits)
-    return {
-        "machine": machine,
-        "peak": roofline.to_json() | {"measured": limits},
-        "repeats": arguments.repeats,
-        "weights": subject.weights,
-        "multiply_adds": subject.multiply_adds,
-        "ordinary": subject.ordinary and subject.ordinary._asdict(),
-        "scales": {"images": len(scales), "from": arguments.data.name if arguments.data else "coloured squares"},
-        "files": {kind: written.to_json() for kind, written in subject.files.items()},
-        "batches": {str(one.batch): summary(subject, one, roofline) for one in measured},
-    }
+    yield result()
 
 
 def table_of(variant: str, result: dict[str, Any]) -> Table:
@@ -154,13 +184,20 @@ def main() -> None:
     scales = read_folder_pixels(arguments.data, SIDE, 2 * CALIBRATION_IMAGES) if arguments.data else coloured_squares()
     torch.set_num_threads(arguments.threads)
     warm_exporter()
-    for variant in arguments.variants:
+    budget = Budget(arguments.minutes)
+    for index, variant in enumerate(arguments.variants):
+        if not budget.fits():
+            console.print(f"left out, to end on time: {', '.join(arguments.variants[index:])}")
+            break
         with tempfile.TemporaryDirectory() as folder:
-            result = measure(variant, arguments, scales, Path(folder))
-        record.setdefault("variants", {})[variant] = result
-        write_json(file, record)
+            part = budget.share(len(arguments.variants) - index)
+            for result in measure(variant, arguments, scales, Path(folder), part):
+                record.setdefault("variants", {})[variant] = result
+                write_json(file, record)
         console.print(table_of(variant, result))
     for variant in filter(PAIRS.__contains__, arguments.variants):
+        if not budget.fits():
+            break
         cost = measure_semantics(variant, arguments.device, arguments.threads, FINER * arguments.repeats)
         record.setdefault("semantics", {})[variant] = cost
         write_json(file, record)

@@ -1,7 +1,8 @@
 """Speed of `zoo serve`, compared with other servers of the same ONNX file on the same machine.
 
     python benchmarks/serving.py [--servers NAME ...] [--images KIND ...] [--clients N ...] [--seconds S]
-                                 [--repeats N] [--rates SHARE ...] [--peer-python PATH] [--model NAME] [--out FILE]
+                                 [--repeats N] [--rates SHARE ...] [--peer-python PATH] [--model NAME]
+                                 [--device D] [--minutes N] [--out FILE]
     python benchmarks/serving.py --images 640x480 --clients 32 --seconds 8 --rates      # only the most informative part
 
 Needs `pip install --group bench -e .`, or the peers' packages (bentoml, litserve, fastapi, uvicorn, python-multipart,
@@ -17,8 +18,11 @@ are paused between turns; ratios are taken per turn. Parts of the run:
 - open loop: requests with images of 640x480 arrive at random times, at shares of the server's peak throughput in a
   closed loop; latency counts from the time when a request was due.
 
-Raw results of every turn are written to benchmarks/results/serving.json; `make docs` writes docs/serving.md from it. On
-a noisy machine, compare the ratios rather than the times.
+On CUDA, peers use ONNX Runtime's CUDA provider with its default options. With `--minutes`, loads that do not fit in the
+time left are left out.
+
+Raw results of every turn are written to benchmarks/results/serving.json (on CUDA, serving.cuda.json); `make docs`
+writes docs/serving.md (docs/gpu.md) from it. On a noisy machine, compare the ratios rather than the times.
 """
 
 import argparse
@@ -28,10 +32,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from peers.budget import Budget
 from peers.contest import Contest
 from peers.loops import Loops, capacities, lines
 from peers.machine import describe
 from peers.photographs import KINDS
+from peers.server_process import STARTS_WITHIN
 from peers.serving_contenders import contenders, environment, versions
 from rich.console import Console
 
@@ -42,18 +48,15 @@ from zoo.machine import cores
 CLIENTS = (1, 8, 32, 128)
 RATES = (0.2, 0.5, 0.8, 1.0, 1.2, 1.5)
 OPEN_LOOP_IMAGE = "640x480"
-RESULTS = Path(__file__).parent / "results" / "serving.json"
+RESULTS = {"cpu": "serving.json", "cuda": "serving.cuda.json"}
 
 console = Console()
 console.width = max(console.width, 130)
 
 
 def read_arguments() -> argparse.Namespace:
-    everyone = list(contenders("", sys.executable))
     parser = argparse.ArgumentParser(description="Speed of serving compared with other servers.")
-    parser.add_argument(
-        "--servers", nargs="+", choices=everyone, default=[name for name in everyone if "raw" not in name]
-    )
+    parser.add_argument("--servers", nargs="+", metavar="NAME", help="servers to compare")
     parser.add_argument("--images", nargs="+", choices=KINDS, default=list(KINDS), help="kinds of images to send")
     parser.add_argument(
         "--clients", type=int, nargs="+", default=CLIENTS, help="numbers of clients in the closed loops"
@@ -67,8 +70,16 @@ def read_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--peer-python", default=sys.executable, help="interpreter with the peers' packages")
     parser.add_argument("--model", default="wrn16-ours", help="model, as for zoo serve")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="file for the raw results")
-    return parser.parse_args()
+    parser.add_argument("--device", default="cpu", choices=RESULTS)
+    parser.add_argument("--minutes", type=float, help="time limit; what does not fit is left out")
+    parser.add_argument("--out", type=Path, help="file for the raw results")
+    arguments = parser.parse_args()
+    names = contenders(arguments.model, arguments.peer_python, arguments.device)
+    arguments.servers = arguments.servers or [name for name in names if "raw" not in name]
+    if unknown := set(arguments.servers) - set(names):
+        parser.error(f"unknown servers: {', '.join(sorted(unknown))}; choose from {', '.join(names)}")
+    arguments.out = arguments.out or Path(__file__).parent / "results" / RESULTS[arguments.device]
+    return arguments
 
 
 def say(text: str) -> None:
@@ -78,11 +89,12 @@ def say(text: str) -> None:
 
 def main() -> None:
     arguments = read_arguments()
+    budget = Budget(arguments.minutes)
     package = open_model(arguments.model)
-    known = contenders(arguments.model, arguments.peer_python)
+    known = contenders(arguments.model, arguments.peer_python, arguments.device)
     kinds = [KINDS[kind] for kind in arguments.images]
     record: dict[str, Any] = {
-        "machine": describe("cpu", cores()),
+        "machine": describe(arguments.device, cores()),
         "versions": {"ours": versions(sys.executable), "peers": versions(arguments.peer_python)},
         "model": package.config.name,
         "warmup": arguments.warmup,
@@ -97,30 +109,46 @@ def main() -> None:
         write_json(arguments.out, record)
         say(step)
 
-    with tempfile.TemporaryDirectory() as folder, Contest(Path(folder), kinds) as contest:
+    starts_within = min(STARTS_WITHIN, budget.left / len(arguments.servers))
+    with tempfile.TemporaryDirectory() as folder, Contest(Path(folder), kinds, starts_within) as contest:
         for name in arguments.servers:
-            contest.enter(known[name], environment(package, Path(folder)))
+            contest.enter(known[name], environment(package, Path(folder), arguments.device))
             say(f"{name}: {contest.left_out.get(name, 'started')}")
+        if not contest.names:
+            raise SystemExit("no server started")
         record["left_out"] = contest.left_out
         record["images"] = {
             kind: [Path(file).stat().st_size for file in files.images] for kind, files in contest.files.items()
         }
         loops = Loops(contest, arguments.repeats, arguments.warmup)
+
+        def fits(step: str) -> bool:
+            if budget.fits():
+                return True
+            say(f"{step} is left out, to end on time")
+            return False
+
         for kind in kinds:
             record["closed"][kind.name] = {}
             for clients in (clients for clients in arguments.clients if clients not in kind.skipped):
-                turns = loops.closed(kind, clients, arguments.seconds)
-                record["closed"][kind.name][str(clients)] = turns
-                keep("\n  ".join([f"{kind.name}, {clients} clients", *lines(turns)]))
-            record["no_http"][kind.name] = loops.no_http(kind, arguments.model, arguments.seconds)
-            keep(f"{kind.name}, no HTTP")
-        if OPEN_LOOP_IMAGE in record["closed"]:
+                step = f"{kind.name}, {clients} clients"
+                if fits(step):
+                    with budget.measurement():
+                        turns = loops.closed(kind, clients, arguments.seconds)
+                    record["closed"][kind.name][str(clients)] = turns
+                    keep("\n  ".join([step, *lines(turns)]))
+            step = f"{kind.name}, no HTTP"
+            if fits(step):
+                record["no_http"][kind.name] = loops.no_http(kind, arguments.model, arguments.seconds, arguments.device)
+                keep(step)
+        if record["closed"].get(OPEN_LOOP_IMAGE):
             record["open"] = {}
             most = capacities(record["closed"][OPEN_LOOP_IMAGE])
             for seed, share in enumerate(arguments.rates):
-                kind = KINDS[OPEN_LOOP_IMAGE]
-                record["open"][str(share)] = loops.open(kind, share, most, arguments.open_seconds, seed)
-                keep(f"open loop, {share:.0%} of peak")
+                kind, step = KINDS[OPEN_LOOP_IMAGE], f"open loop, {share:.0%} of peak"
+                if fits(step):
+                    record["open"][str(share)] = loops.open(kind, share, most, arguments.open_seconds, seed)
+                    keep(step)
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def long_load(contest: Contest, name: str, kind: str, **load: Any) -> tuple[Driv
 
 def main() -> None:
     arguments = read_arguments()
-    contender, kind = our_server(arguments.model, arguments.precision), KINDS[arguments.images]
+    contender, kind = our_server(arguments.model, arguments.precision, "cpu"), KINDS[arguments.images]
     record: dict[str, Any] = {
         "machine": describe("cpu", cores()),
         "model": open_model(arguments.model).config.name,

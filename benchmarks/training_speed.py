@@ -1,7 +1,7 @@
 """Speed of `zoo train`, compared with a plain PyTorch loop and timm's training script.
 
     python benchmarks/training_speed.py [VARIANT ...] [--data FOLDER] [--timm-script PATH] [--steps N] [--repeats N]
-                                  [--device D] [--compile]
+                                  [--device D] [--compile] [--minutes N] [--out FILE]
 
 In images per second, for the same network, images, batch size, precision (bf16 autocast), memory format (channels-last)
 and number of threads. Each trainer is a file in `peers/` and runs in its own process:
@@ -17,9 +17,12 @@ that a busy machine slows all of them; rows have medians over turns. Each turn s
 not count, and images are left when the clock stops, so that no loader gains from batches prepared beforehand. For ours
 and plain, the clock is read at the end of two steps; timm's speed is the one that it logs.
 
+With `--minutes`, each variant gets an equal part of the time left: a third of it for the trials of data-loader workers,
+the rest for as many turns as fit.
+
 The peak is that of a large bf16 matrix product, the best of several shapes and turns; a training step counts as three
-times the multiply-adds of the forward pass. Raw results are written to benchmarks/results/training_speed.json. On a
-noisy machine, compare the ratios rather than the speeds.
+times the multiply-adds of the forward pass. Raw results are written to benchmarks/results/training_speed.json (on
+CUDA, training_speed.cuda.json). On a noisy machine, compare the ratios rather than the speeds.
 """
 
 import argparse
@@ -31,7 +34,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -39,7 +42,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peers.budget import Budget
 from peers.images import write_images
+from peers.machine import describe_gpu
 from peers.task import Task
 from rich.console import Console
 from rich.table import Table
@@ -50,7 +55,9 @@ from zoo.registry import info
 
 VARIANTS = ("wrn16-ours", "dn100-ours-c")
 BATCH, SIZE = 128, 32
-WARMUP = 10
+WARMUP = {"cpu": 10, "cuda": 50}
+STEPS = {"cpu": 40, "cuda": 1000}
+"""Timed steps per turn, some seconds, by device."""
 TRIALS = 2
 """Trials per number of data-loader workers, of which the best counts."""
 PREFETCHED = 2
@@ -59,7 +66,7 @@ STEP_COST = 3
 """Ratio of the multiply-adds of a training step to those of its forward pass."""
 PACKAGES = ("torch", "torchvision", "timm")
 HERE = Path(__file__).parent
-RESULTS = HERE / "results" / "training_speed.json"
+RESULTS = {"cpu": "training_speed.json", "cuda": "training_speed.cuda.json"}
 
 console = Console()
 console.width = max(console.width, 110)
@@ -68,14 +75,18 @@ console.width = max(console.width, 110)
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Speed of training compared with two peers.")
     parser.add_argument("variants", nargs="*", metavar="VARIANT", default=VARIANTS)
-    parser.add_argument("--steps", type=int, default=40, help="timed steps per turn")
+    parser.add_argument("--steps", type=int, help="timed steps per turn")
     parser.add_argument("--repeats", type=int, default=5, help="number of turns per trainer")
     parser.add_argument("--data", default=str(HERE.parent / "tests/data/cifar10"), help="data set, as for zoo train")
     parser.add_argument("--timm-script", type=Path, help="timm's train.py")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", choices=RESULTS)
     parser.add_argument("--compile", action="store_true", help="use torch.compile in our trainer")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="file for the raw results")
-    return parser.parse_args()
+    parser.add_argument("--minutes", type=float, help="time limit; what does not fit is left out")
+    parser.add_argument("--out", type=Path, help="file for the raw results")
+    arguments = parser.parse_args()
+    arguments.steps = arguments.steps or STEPS[arguments.device]
+    arguments.out = arguments.out or HERE / "results" / RESULTS[arguments.device]
+    return arguments
 
 
 def run_peer(name: str, *arguments: str) -> dict[str, Any]:
@@ -107,35 +118,45 @@ def worker_choices() -> list[int]:
     return sorted({0, 1, 2, os.cpu_count() or 1})
 
 
-def try_workers(name: str, task: Task, timm_script: Path | None) -> dict[int, list[float]]:
+def try_workers(name: str, task: Task, timm_script: Path | None, budget: Budget) -> dict[int, list[float]]:
     """Speeds of a trainer by number of data-loader workers, in short trials."""
     shorter = replace(task, steps=max(task.steps // 4, 1))
-    speeds: dict[int, list[float]] = {count: [] for count in worker_choices()}
-    for _ in range(TRIALS):
+    # The most first: where time is short, it is the best guess.
+    choices = sorted(worker_choices(), reverse=budget.limited)
+    speeds: dict[int, list[float]] = {count: [] for count in choices}
+    for _ in range(1 if budget.limited else TRIALS):
         for count, own in speeds.items():
-            own.append(speed(name, replace(shorter, workers=count), timm_script))
-    return speeds
+            if count == choices[0] or budget.fits():
+                with budget.measurement():
+                    own.append(speed(name, replace(shorter, workers=count), timm_script))
+    return {count: own for count, own in speeds.items() if own}
 
 
-def compare(task: Task, names: list[str], repeats: int, timm_script: Path | None) -> dict[str, Any]:
-    """Speeds of the trainers for one variant in interleaved turns, with the peak of the machine."""
+def compare(
+    task: Task, names: list[str], repeats: int, timm_script: Path | None, budget: Budget
+) -> Iterator[dict[str, Any]]:
+    """Speeds of the trainers for one variant, in interleaved turns, with the peak of the machine, after each turn."""
     tasks, tried = {"ours": task}, {}
     for name in names[1:]:
-        tried[name] = try_workers(name, task, timm_script)
+        tried[name] = try_workers(name, task, timm_script, budget.share(3 * len(names[1:])))
         fastest = {max(own): count for count, own in tried[name].items()}
         tasks[name] = replace(task, workers=fastest[max(fastest)])
     speeds: dict[str, list[float]] = {name: [] for name in names}
     peaks = []
-    for _ in range(repeats):
-        for name in names:
-            speeds[name].append(speed(name, tasks[name], timm_script))
-        peaks.append(peak(task.device))
-    return {
-        "images_per_second": speeds,
-        "workers": {name: tasks[name].workers for name in names[1:]},
-        "images_per_second_by_workers": tried,
-        "peak_multiply_adds_per_second": peaks,
-    }
+    turns = budget.share(1)
+    for turn in range(repeats):
+        if turn and not turns.fits():
+            break
+        with turns.measurement():
+            for name in names:
+                speeds[name].append(speed(name, tasks[name], timm_script))
+            peaks.append(peak(task.device))
+        yield {
+            "images_per_second": speeds,
+            "workers": {name: tasks[name].workers for name in names[1:]},
+            "images_per_second_by_workers": tried,
+            "peak_multiply_adds_per_second": peaks,
+        }
 
 
 def add_rows(table: Table, variant: str, result: Mapping[str, Any]) -> None:
@@ -160,14 +181,15 @@ def add_rows(table: Table, variant: str, result: Mapping[str, Any]) -> None:
 
 def machine(device: str) -> dict[str, Any]:
     """Machine and versions on which the speeds depend."""
+    graphics = {"gpu": describe_gpu(device)} if device == "cuda" else {}
     return {
         "processor": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
+        "device": graphics["gpu"]["name"] if graphics else device,
         "versions": {name: version(name) for name in PACKAGES if find_spec(name)},
         "load": os.getloadavg()[0],
-    }
+    } | graphics
 
 
 def main() -> None:
@@ -183,7 +205,7 @@ def main() -> None:
         "timm_script_sha256": script and hashlib.sha256(script.read_bytes()).hexdigest(),
         "batch_size": BATCH,
         "size": SIZE,
-        "warmup_steps": WARMUP,
+        "warmup_steps": WARMUP[arguments.device],
         "steps": arguments.steps,
         "variants": {},
     }
@@ -191,15 +213,21 @@ def main() -> None:
     title = f"Training, medians of {arguments.repeats} turns, {record['machine']['device']}"
     table = Table(*columns, title=title)
     # timm's first log line is for update 0, so its lines are one step late.
-    steps = WARMUP + arguments.steps + 1 + PREFETCHED * max(worker_choices())
+    warmup = WARMUP[arguments.device]
+    steps = warmup + arguments.steps + 1 + PREFETCHED * max(worker_choices())
+    budget = Budget(arguments.minutes)
     with tempfile.TemporaryDirectory() as folder:
-        write_images(arguments.data, Path(folder), BATCH * steps, SIZE)
-        for variant in arguments.variants:
-            task = Task(variant, folder, arguments.device, SIZE, BATCH, WARMUP, arguments.steps, 0, arguments.compile)
+        write_images(arguments.data, Path(folder), BATCH * steps, SIZE, files="timm" in names)
+        for index, variant in enumerate(arguments.variants):
+            if not budget.fits():
+                console.print(f"left out, to end on time: {', '.join(arguments.variants[index:])}")
+                break
+            task = Task(variant, folder, arguments.device, SIZE, BATCH, warmup, arguments.steps, 0, arguments.compile)
+            part = budget.share(len(arguments.variants) - index)
             with console.status(f"training {variant}"):
-                result = compare(task, names, arguments.repeats, script)
-            record["variants"][variant] = result
-            write_json(arguments.out, record)
+                for result in compare(task, names, arguments.repeats, script, part):
+                    record["variants"][variant] = result
+                    write_json(arguments.out, record)
             add_rows(table, variant, result)
     console.print(table)
 

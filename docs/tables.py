@@ -10,12 +10,14 @@ import re
 import statistics
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import typer
 from corruption_tables import CORRUPTED
 from faithfulness_tables import DIFFERENCES, FAITHFULNESS
+from gpu_tables import GPU, NOT_MEASURED
 from measured import COMPARED, LATENCY, contenders, results
 from performance_tables import INFERENCE, PERFORMANCE
 from serving_tables import LONG_LOAD, SERVERS, SERVING
@@ -108,9 +110,12 @@ def expected_table() -> str:
     return markdown([*headings, "patch accuracy, %"], "llrrrlrr", rows)
 
 
-def speed_table() -> str:
+def speed_table(name: str = "training_speed.json") -> str:
     """Training throughput of ours and of the peers, as benchmarks/training_speed.py measured it."""
-    measured = json.loads((ROOT / "benchmarks/results/training_speed.json").read_text())
+    file = ROOT / "benchmarks/results" / name
+    if not file.is_file():
+        return NOT_MEASURED
+    measured = json.loads(file.read_text())
     rows = []
     for variant, result in measured["variants"].items():
         speeds = result["images_per_second"]
@@ -144,6 +149,7 @@ DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
     "docs/variants.md": {"variants": variants_table} | CORRUPTED,
     "docs/training.md": {"expected": expected_table, "speed": speed_table},
     "docs/performance.md": PERFORMANCE,
+    "docs/gpu.md": GPU | {"gpu-training": partial(speed_table, "training_speed.cuda.json")},
     "docs/serving.md": SERVING,
     "docs/explain.md": FAITHFULNESS,
 }

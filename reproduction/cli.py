@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,9 @@ from reproduction.experiments import EXPERIMENTS
 from zoo.errors import InputError, reason_of
 from zoo.extras import require
 from zoo.options import data_option, path_option
+
+if TYPE_CHECKING:
+    from reproduction.estimate import Estimator
 
 AT_ONCE_ON_A_GPU = 4
 """Concurrent runs on a GPU: a small network leaves most of it idle, so this is faster than one run after the other."""
@@ -59,8 +62,19 @@ def reproduce(
             min=1, help="Number of runs to train at once.", show_default=f"{AT_ONCE_ON_A_GPU} on a GPU, otherwise 1"
         ),
     ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            help="Time to train in, best value first: a run starts only if its estimated time fits, and those in "
+            "progress at the end are saved and resume next time.",
+            show_default="as long as it takes",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda or cuda:N.")] = "auto",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the plan and its progress.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show the plan and its progress; with --minutes, also estimates.")
+    ] = False,
     only_write: Annotated[
         bool, typer.Option("--only-write", help="Train nothing; write results.md again from existing records.")
     ] = False,
@@ -69,20 +83,29 @@ def reproduce(
 
     The table is that of all variants with an accuracy in the paper, on its data sets; docs/results.md has the runs and
     the minutes of each. Networks with a semantic block are probed, as by `zoo probe`. If one of the table does not use
-    its block, the command fails at the end, when all results are written.
+    its block, the command fails at the end, when all results are written. With --minutes, the command ends on time and
+    lists the runs that are left.
     """
     from zoo.terminal import Terminal
 
     say = Terminal().print
-    if only_write:
-        require("explain", "matplotlib", "scipy")
-        return _write(results, say)
-    require("train")
+    if not only_write:
+        require("train")
     if not dry_run:
-        require("explain")  # zoo probe runs on every network with a semantic block
-    from reproduction.execute import TRAINER, UnfinishedError, execute, require_test_splits, require_used_blocks, state
+        require("explain", "matplotlib", "scipy")
+    if only_write:
+        return _write(results, say)
+    from reproduction.execute import (
+        TRAINER,
+        TimeLimit,
+        UnfinishedError,
+        execute,
+        require_test_splits,
+        require_used_blocks,
+        state,
+    )
     from reproduction.experiments import plan_experiments
-    from reproduction.plan import plan
+    from reproduction.plan import by_value, plan
     from reproduction.records import RECORDS
 
     if experiment:
@@ -95,10 +118,16 @@ def reproduce(
         changes = {} if epochs is None else {"epochs": epochs}
         planned = plan(datasets or (), variants or (), 1 if seeds is None else seeds, recipe or "fast", changes)
     records = results / RECORDS
+    limit = None
+    if minutes is not None:
+        at_once = at_once or _at_once_on(device)
+        limit = TimeLimit(minutes, _estimator(runs, records, at_once, device))
+        planned = planned if experiment else by_value(planned, limit.estimate)
     states = [state(run, runs, records) for run in planned]
     if dry_run:
         for run, its_state in zip(planned, states, strict=True):
-            say(f"{its_state:<9}  {run.name}")
+            estimate = f"{0 if its_state == 'done' else limit.estimate(run):6.1f} minutes  " if limit else ""
+            say(f"{its_state:<9}  {estimate}{run.name}")
     counts = ", ".join(f"{states.count(kind)} {kind}" for kind in ("done", "half-done", "to do"))
     say(f"{len(planned)} runs: {counts}")
     if dry_run:
@@ -108,14 +137,27 @@ def reproduce(
         at_once = _at_once_on(device) if waiting else 1
     require_test_splits(waiting)
     try:
-        execute(waiting, runs, records, at_once, device, trainer=TRAINER, say=say)
+        execute(waiting, runs, records, at_once, device, trainer=TRAINER, say=say, limit=limit)
     except UnfinishedError:
         _write(results, say)
         raise
     _write(results, say)
+    left = [run for run in waiting if state(run, runs, records) != "done"]
+    if limit and left:
+        finished = f"{len(waiting) - len(left)} of {len(waiting)} runs finished"
+        say(f"{finished} within {minutes:g} minutes; run the same command to train the others:")
+        for run in left:
+            say(f"{state(run, runs, records):<9}  {limit.estimate(run):6.1f} minutes  {run.name}")
     if not experiment:
-        require_used_blocks(planned, records)
+        require_used_blocks([run for run in planned if run not in left], records)
     return None
+
+
+def _estimator(runs: Path, records: Path, at_once: int, device: str) -> "Estimator":
+    from reproduction.estimate import Estimator
+    from training.device import choose_device
+
+    return Estimator(runs, records, at_once, choose_device(device)[0])
 
 
 def _at_once_on(device: str) -> int:

@@ -1,6 +1,7 @@
 """Execution of a plan: a process per unfinished run, its measurements, and the record of the results."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -28,6 +29,17 @@ OUTPUT_FILE = "output.log"
 POLL_SECONDS = 0.1
 
 State = Literal["done", "half-done", "to do"]
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimit:
+    """Limit on the time of an execution."""
+
+    minutes: float
+    estimate: Callable[[Run], float]
+    """Minutes that a run will take."""
+    clock: Callable[[], float] = time.monotonic
+    """Current time in seconds."""
 
 
 class UnfinishedError(ZooError):
@@ -73,8 +85,12 @@ def execute(
     *,
     trainer: Sequence[str],
     say: Callable[[str], None],
+    limit: TimeLimit | None = None,
 ) -> None:
     """Execute runs, each in a separate process, so that they fail independently; each writes its record when done.
+
+    Within a time limit, a run starts only if its estimated time fits, in the order of the plan; if none fits from the
+    start, the first is begun nevertheless. When time is up, the runs in progress save and stop.
 
     Arguments:
         planned: the runs in order.
@@ -84,6 +100,7 @@ def execute(
         device: device of the processes.
         trainer: command to which a run's arguments are appended.
         say: called with a line when a run starts and when it ends.
+        limit: limit on the time, after which this returns with runs left; None for no limit.
 
     Raises:
         InputError: `at_once` is not above 0.
@@ -93,14 +110,27 @@ def execute(
         raise InputError(f"at_once = {at_once}: must be above 0")
     execution = _Execution(len(planned), runs, records, at_once, device, trainer, say)
     waiting = list(enumerate(planned, start=1))
+    until = limit.clock() + 60 * limit.minutes if limit else math.inf
+
+    def fitting() -> int | None:
+        """Index of the first waiting run that fits in the time left."""
+        if not limit or not waiting:
+            return 0 if waiting else None
+        left = (until - limit.clock()) / 60
+        found = (index for index, (_, run) in enumerate(waiting) if limit.estimate(run) <= left)
+        return next(found, 0 if len(waiting) == len(planned) else None)
+
     with stop_on_signal() as stop:
         try:
-            while execution.working or (waiting and not stop.received):
-                if stop.received:
-                    execution.stop()
-                elif waiting and len(execution.working) < at_once:
-                    execution.start(*waiting.pop(0))
+            while True:
+                time_is_up = limit is not None and limit.clock() >= until
+                if stop.received or time_is_up:
+                    execution.stop("stopping" if stop.received else "time is up")
+                elif len(execution.working) < at_once and (index := fitting()) is not None:
+                    execution.start(*waiting.pop(index))
                     continue
+                if not execution.working:
+                    break
                 execution.collect()
                 time.sleep(POLL_SECONDS)
         finally:
@@ -213,11 +243,11 @@ class _Execution:
                 left = self.planned - self.done - len(self.failed)
                 self.say(f"{job.place}: {_summary(record)}; {left} left")
 
-    def stop(self) -> None:
+    def stop(self, why: str) -> None:
         """Ask the runs, once, to save and stop."""
-        if not self.stopping:
+        if self.working and not self.stopping:
             self.stopping = True
-            self.say(f"stopping: waiting for {len(self.working)} to save; press Ctrl-C again to stop immediately")
+            self.say(f"{why}: waiting for {len(self.working)} to save; press Ctrl-C again to stop immediately")
             for job in self.working:
                 job.process.terminate()
 

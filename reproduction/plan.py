@@ -1,13 +1,14 @@
-"""The runs of the paper's table, in order."""
+"""The runs of the paper's table, in the order of its rows or of their value."""
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from reproduction.records import Record, RecordError, run_name, shown
 from training import recipes
+from training.recipe import Recipe
 from zoo.errors import InputError, UnknownNameError
 from zoo.registry import DATA_SETS, info, list_models
 
@@ -19,6 +20,14 @@ Change = tuple[str, Any]
 
 TEXTURES = "textures"
 """Backgrounds of `zoo slack` that are not the images of a data set."""
+
+MOST_VALUABLE = (
+    ("cifar10", ("rn26", "rn26-aux", "rn26-ours", "rn38", "rn38-ours", "wrn16", "wrn16-ours")),
+    ("cifar10", ("dn100-ours-c",)),
+    ("cifar100", ("rn26", "rn26-aux", "rn26-ours", "wrn16", "wrn16-ours")),
+    ("mini-imagenet", ("wrn16-ours",)),
+)
+"""Rows of the table whose numbers are worth most for the time that they take, best first."""
 
 PROBED_IMAGES = 5000
 """Number of images for measuring whether a network uses its semantic block."""
@@ -70,6 +79,11 @@ class Run:
         """Name of the run's folder and record."""
         changes = dict(self.changes)
         return run_name(self.variant, self.data, self.recipe_name, changes, self.hold_out, self.seed, self.limit)
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe with its changes."""
+        return replace(recipes.get(self.recipe_name), **dict(self.changes), seed=self.seed)
 
     def arguments(self) -> list[str]:
         """Arguments of the command `zoo`."""
@@ -166,6 +180,22 @@ def plan(
         for source in sources
         for variant in variants
     ]
+
+
+def by_value(planned: Iterable[Run], minutes: Callable[[Run], float]) -> list[Run]:
+    """Runs of the table, best value first: each seed by `MOST_VALUABLE`, then all others, the shortest first.
+
+    Arguments:
+        planned: the runs.
+        minutes: how long a run will take.
+    """
+    ranks = {(data, variant): rank for rank, (data, variants) in enumerate(MOST_VALUABLE) for variant in variants}
+
+    def key(run: Run) -> tuple[int, int, float]:
+        rank = ranks.get((run.data, run.variant))
+        return (run.seed, len(ranks), minutes(run)) if rank is None else (run.seed, rank, 0.0)
+
+    return sorted(planned, key=key)
 
 
 def _differing(recipe_name: str, changes: Mapping[str, Any]) -> tuple[Change, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from peers.budget import interrupted_after
 from peers.contenders import Call, Contender
 from peers.machine import Roofline
 from peers.subject import Subject
@@ -17,8 +18,11 @@ from peers.turns import Times, in_turn, ratios
 
 from zoo.images.preprocess import Pixels
 
+SINGLE = ("fp32", "tf32")
+"""Precisions whose class logits must agree with eager's."""
+
 LARGEST_ERROR = 0.01
-"""Tolerance of fp32 class logits, relative to eager's largest; beyond it, the network is a different one."""
+"""Tolerance of these class logits, relative to eager's largest; beyond it, the network is a different one."""
 
 
 @dataclass(slots=True)
@@ -39,6 +43,7 @@ def compare(
     pixels: Pixels,
     repeats: int,
     progress: Callable[[str], None],
+    build_seconds: float | None = None,
 ) -> Measured:
     """Time the contenders on the same pixels.
 
@@ -48,6 +53,7 @@ def compare(
         pixels: the batch [N, 3, S, S].
         repeats: number of turns.
         progress: called with a description of each step.
+        build_seconds: time after which a contender that is not ready is skipped, unless required; None for no limit.
     """
     measured = Measured(len(pixels))
     calls: dict[str, Call] = {}
@@ -58,7 +64,8 @@ def compare(
             continue
         progress(f"batches of {len(pixels)}, building {contender.name}")
         try:
-            call, facts, logits = _set_up(contender, subject, pixels)
+            with interrupted_after(None if contender.required else build_seconds):
+                call, facts, logits = _set_up(contender, subject, pixels)
         except Exception as error:  # peers' exceptions have no common base class
             if contender.required:
                 raise
@@ -68,7 +75,7 @@ def compare(
             expected = logits if expected is None else expected
             difference = float(np.abs(logits - expected).max() / np.abs(expected).max())
             facts["logits_error"] = difference
-            if not difference <= LARGEST_ERROR and contender.precision == "fp32":
+            if not difference <= LARGEST_ERROR and facts["precision"] in SINGLE:
                 measured.left_out[contender.name] = f"its logits differ from PyTorch's by {difference:.1%}"
                 continue
         calls[contender.name], measured.facts[contender.name] = call, facts
@@ -85,7 +92,7 @@ def _set_up(contender: Contender, subject: Subject, pixels: Pixels) -> tuple[Cal
     taken = time.perf_counter() - started
     work = subject.ordinary.multiply_adds if contender.ordinary and subject.ordinary else subject.multiply_adds
     facts = {
-        "precision": contender.precision,
+        "precision": contender.precision_on(subject.device),
         "multiply_adds": work,
         "setting": setting,
         "setup_seconds": round(taken, 3),

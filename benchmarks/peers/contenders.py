@@ -9,15 +9,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from peers.openvino_requests import build_openvino
-from peers.subject import AnswerTuple, Subject
+from peers.subject import AnswerTuple, HalfAnswerTuple, Subject
 from peers.turns import fastest
 
 from serve.tuning.tune import PARTS
 from zoo.images.preprocess import Pixels
 from zoo.outputs import INPUT
+from zoo.predictors import Prediction
+from zoo.predictors.cuda_graph import CudaGraphRunner
 from zoo.predictors.onnx import OnnxPredictor
-from zoo.predictors.onnx_session import open_session
-from zoo.predictors.torch import TorchPredictor
+from zoo.predictors.onnx_session import declared_by
 from zoo.runtime import Runtime
 
 Call = Callable[[Pixels], Sequence[Any]]
@@ -42,6 +43,7 @@ class Contender:
     name: str
     build: Callable[[Subject, Pixels], Built]
     precision: str = "fp32"
+    """Precision; fp32 is TF32 on a GPU where that is the runtime's default."""
     package: str = "onnxruntime"
     """Package without which it is skipped."""
     devices: tuple[str, ...] = ("cpu", "cuda")
@@ -49,17 +51,30 @@ class Contender:
     """Whether a failure ends the run; others are skipped."""
     ordinary: bool = False
     """Whether it is a different network, with another image size."""
+    exact: bool = False
+    """Whether it computes fp32 without TF32 on a GPU."""
+
+    def precision_on(self, device: str) -> str:
+        """Precision of its products on a device."""
+        return "tf32" if self.precision == "fp32" and device != "cpu" and not self.exact else self.precision
 
 
 def build_eager(subject: Subject, pixels: Pixels) -> Built:
-    """Eager PyTorch, as in the package's own predictor."""
-    return Built(TorchPredictor(subject.on_device(), subject.config))
+    """Eager PyTorch with its default options."""
+    return Built(_torch_call(AnswerTuple(subject.on_device()), subject.device))
 
 
 def build_compiled(subject: Subject, pixels: Pixels) -> Built:
     """torch.compile in its default mode; compiled for this batch size only, its best case."""
     torch.compiler.reset()
     return Built(_torch_call(torch.compile(AnswerTuple(subject.on_device()), dynamic=False), subject.device))
+
+
+def build_compiled_half(subject: Subject, pixels: Pixels) -> Built:
+    """torch.compile in half precision, whose runs on a GPU replay a captured graph."""
+    torch.compiler.reset()
+    module = torch.compile(HalfAnswerTuple(subject.on_device()), dynamic=False, mode="reduce-overhead")
+    return Built(_torch_call(module, subject.device))
 
 
 def build_torchscript(subject: Subject, pixels: Pixels) -> Built:
@@ -75,7 +90,7 @@ def build_torchscript(subject: Subject, pixels: Pixels) -> Built:
 
 def build_session(subject: Subject, pixels: Pixels, kind: str) -> Built:
     """ONNX Runtime with its default options."""
-    session = open_session(subject.files[kind].path, subject.device, subject.threads, Runtime())
+    session = _session(subject, kind)
     if kind != "ordinary":
         return Built(lambda pixels: session.run(None, {INPUT: pixels}))
     assert subject.ordinary is not None
@@ -84,11 +99,18 @@ def build_session(subject: Subject, pixels: Pixels, kind: str) -> Built:
     return Built(lambda pixels: session.run(None, {INPUT: own}))
 
 
+def build_ours_in_tf32(subject: Subject, pixels: Pixels) -> Built:
+    """Our fp32 file as our predictor runs it on a GPU, but in TF32."""
+    session = _session(subject, "fp32", enable_cuda_graph="1", use_tf32="1")
+    declared = declared_by(session, subject.files["fp32"].path)
+    return Built(_arrays_of(CudaGraphRunner(session, declared.outputs, declared.config.input_size, subject.device)))
+
+
 def build_ours(subject: Subject, pixels: Pixels, precision: str, runtime: Runtime | None = None) -> Built:
     """This project's predictor."""
     if precision in subject.failed:
         raise RuntimeError(subject.failed[precision])
-    return Built(OnnxPredictor(subject.files[precision].path, subject.device, subject.threads, runtime))
+    return Built(_arrays_of(OnnxPredictor(subject.files[precision].path, subject.device, subject.threads, runtime)))
 
 
 def build_tuned(subject: Subject, pixels: Pixels) -> Built:
@@ -111,18 +133,41 @@ CPU, CUDA = ("cpu",), ("cuda",)
 CONTENDERS = (
     Contender("PyTorch eager", build_eager, package="torch", required=True),
     Contender("torch.compile", build_compiled, package="torch"),
+    Contender("torch.compile fp16, graph", build_compiled_half, "fp16", "torch", CUDA),
     Contender("TorchScript", build_torchscript, package="torch"),
     Contender("plain ONNX", partial(build_session, kind="plain")),
     Contender("OpenVINO fp32", partial(build_with_openvino, precision="f32"), package="openvino", devices=CPU),
     Contender("OpenVINO bf16", partial(build_with_openvino, precision="bf16"), "bf16", "openvino", CPU),
     Contender("ours fp32, one run", partial(build_ours, precision="fp32", runtime=ONE_RUN), devices=CPU, required=True),
-    Contender("ours fp32", partial(build_ours, precision="fp32"), required=True),
+    Contender("ours fp32", partial(build_ours, precision="fp32"), required=True, exact=True),
+    Contender("ours fp32, TF32", build_ours_in_tf32, devices=CUDA),
     Contender("ours fp32, tuned", build_tuned, devices=CPU),
     Contender("ours int8", partial(build_ours, precision="int8"), "int8", devices=CPU),
     Contender("ours fp16", partial(build_ours, precision="fp16"), "fp16", devices=CUDA),
     Contender("timm resnet", partial(build_session, kind="ordinary"), package="timm", ordinary=True),
 )
 """Contenders in the order of the tables; the first is the reference."""
+
+
+def _arrays_of(predict: Callable[[Pixels], Prediction]) -> Call:
+    return lambda pixels: list(predict(pixels).values())
+
+
+def _session(subject: Subject, kind: str, **options: str) -> Any:
+    """ONNX Runtime session of a file, with these options of its CUDA provider."""
+    import onnxruntime
+
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = subject.threads
+    settings.log_severity_level = 3
+    providers: list[Any] = ["CPUExecutionProvider"]
+    if subject.device == "cuda":
+        providers.insert(0, ("CUDAExecutionProvider", options))
+    # Without CUDA, a session would silently open on the CPU.
+    session = onnxruntime.InferenceSession(subject.files[kind].path, settings, providers, enable_fallback=0)
+    if subject.device == "cuda" and session.get_providers()[0] != "CUDAExecutionProvider":
+        raise RuntimeError("ONNX Runtime does not compute on CUDA")
+    return session
 
 
 def _torch_call(module: Any, device: str) -> Call:

@@ -10,7 +10,7 @@ from peers.drive import Driven, drive
 from peers.load import Load
 from peers.messages import body_request, form_request
 from peers.photographs import Kind
-from peers.server_process import Server, StartError
+from peers.server_process import STARTS_WITHIN, Server, StartError
 from peers.serving_contenders import Contender
 
 TRAINING = {"warmup": 0.0, "seconds": 2.0, "clients": 8}
@@ -51,14 +51,16 @@ class Contest:
     Arguments:
         folder: folder for requests and logs.
         kinds: kinds of images.
+        starts_within: seconds after which a server that does not answer is skipped.
     """
 
-    def __init__(self, folder: Path, kinds: Iterable[Kind]) -> None:
+    def __init__(self, folder: Path, kinds: Iterable[Kind], starts_within: float = STARTS_WITHIN) -> None:
         self.left_out: dict[str, str] = {}
         """Reasons, by contender."""
         self.files = {kind.name: Files.write(kind, folder) for kind in kinds}
         """Files by kind of images."""
         self._folder = folder
+        self._starts_within = starts_within
         self._servers: dict[str, tuple[Contender, Server]] = {}
         self._answers: dict[str, str] = {}
         self._ending = ExitStack()
@@ -83,7 +85,8 @@ class Contest:
                     Server(contender.command, {**environment, **contender.environment}, self._folder)
                 )
                 for kind in self.files:
-                    self._check(kind, server.wait(Path(self._requests(kind, contender)[0]).read_bytes()))
+                    request = Path(self._requests(kind, contender)[0]).read_bytes()
+                    self._check(kind, server.wait(request, self._starts_within))
                 self._ending.enter_context(starting.pop_all())
         except StartError as error:
             self.left_out[contender.name] = str(error)

@@ -11,16 +11,13 @@ from typing import Any
 from peers.contest import Contest
 from peers.no_http import Task
 from peers.photographs import Kind
-from peers.serving_contenders import OURS
+from peers.serving_contenders import OURS, PRECISIONS
 from peers.turns import ratios
 
-from zoo.runtime import Precision
+from zoo.runtime import Device
 
 Turns = dict[str, list[dict[str, Any]]]
 """Results of the turns of each server, as JSON."""
-
-PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
-"""Precisions measured without HTTP."""
 
 
 class Loops:
@@ -45,12 +42,14 @@ class Loops:
             turns[name].append(self._contest.send(name, kind.name, clients=clients, **times).to_json())
         return turns
 
-    def no_http(self, kind: Kind, model: str, seconds: float) -> Turns:
-        """The images decoded and computed by threads, by precision."""
-        turns: Turns = {precision: [] for precision in PRECISIONS}
+    def no_http(self, kind: Kind, model: str, seconds: float, device: Device) -> Turns:
+        """The images decoded and computed by threads, by the precisions of the servers."""
+        precisions = [one for one in PRECISIONS[device] if f"ours {one}" not in self._contest.left_out]
+        turns: Turns = {precision: [] for precision in precisions}
         script = str(Path(__file__).with_name("no_http.py"))
-        for precision in self._in_turn(PRECISIONS):
-            task = Task(model, precision, self._contest.files[kind.name].images, self._warmup, kind.slow * seconds)
+        for precision in self._in_turn(precisions):
+            images = self._contest.files[kind.name].images
+            task = Task(model, precision, images, self._warmup, kind.slow * seconds, device)
             command = [sys.executable, script, task.to_json()]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             turns[precision].append(json.loads(done.stdout.splitlines()[-1]))

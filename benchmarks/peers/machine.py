@@ -1,4 +1,7 @@
-"""The machine of a measurement: its load, its limits, and versions of packages."""
+"""The machine of a measurement: its load, its limits, and versions of packages.
+
+python benchmarks/peers/machine.py DEVICE
+"""
 
 import json
 import os
@@ -6,6 +9,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import packages_distributions, version
@@ -19,10 +23,10 @@ PACKAGES = ("torch", "onnx", "onnxruntime", "openvino", "timm", "numpy")
 
 def describe(device: str, threads: int) -> dict[str, Any]:
     """Current state of the machine, as JSON."""
+    graphics: dict[str, Any] = {}
     if device.startswith("cuda"):
-        import torch
-
-        device = torch.cuda.get_device_name(device)
+        graphics = {"gpu": describe_gpu(device)}
+        device = graphics["gpu"]["name"]
     distributions = packages_distributions()
     return {
         "date": datetime.now(UTC).date().isoformat(),
@@ -34,7 +38,34 @@ def describe(device: str, threads: int) -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "versions": {"python": platform.python_version()}
         | {name: version(distributions[name][0]) for name in PACKAGES if name in distributions},
+    } | graphics
+
+
+def describe_gpu(device: str) -> dict[str, Any]:
+    """Name, memory and driver of a GPU, and versions of the libraries that PyTorch and ONNX Runtime compute with."""
+    import torch
+
+    found = torch.cuda.get_device_properties(device)
+    libraries = {"CUDA of PyTorch": torch.version.cuda, "cuDNN": torch.backends.cudnn.version()}
+    with suppress(ImportError):
+        from onnxruntime.capi.build_and_package_info import cuda_version
+
+        libraries["CUDA of ONNX Runtime"] = cuda_version
+    return {
+        "name": found.name,
+        "memory": found.total_memory,
+        "capability": f"{found.major}.{found.minor}",
+        "driver": _driver(),
+        "libraries": libraries,
     }
+
+
+def _driver() -> str | None:
+    """Version of the NVIDIA driver; None if it cannot be found."""
+    with suppress(OSError, subprocess.SubprocessError):
+        command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0]
+    return None
 
 
 def measure_roofline(device: str, threads: int) -> dict[str, Any]:
@@ -89,3 +120,7 @@ class Roofline:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+if __name__ == "__main__":
+    print(json.dumps(describe(sys.argv[1], cores()), indent=2))

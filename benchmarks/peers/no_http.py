@@ -2,7 +2,8 @@
 
     python benchmarks/peers/no_http.py TASK
 
-Each thread decodes a few images and computes them with one thread, so that none waits for another. `TASK` is JSON;
+Each thread decodes a few images and computes them with one thread, so that none waits for another; on CUDA, they take
+turns to compute. `TASK` is JSON;
 the last line of the output has `images_per_second` and `cpu_seconds` as JSON.
 """
 
@@ -21,7 +22,7 @@ from zoo.hub import open_model
 from zoo.images.decode import decode_pixels
 from zoo.machine import cores
 from zoo.predictors.onnx import OnnxPredictor
-from zoo.runtime import Precision
+from zoo.runtime import Device, Precision
 
 BATCH = 8
 
@@ -38,6 +39,7 @@ class Task:
     warmup: float
     """Seconds before the measured time."""
     seconds: float
+    device: Device = "cpu"
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -56,7 +58,7 @@ def work(predictor: OnnxPredictor, images: Iterator[bytes], start: float, stop: 
 
 
 def main(task: Task) -> None:
-    predictor = OnnxPredictor.open(open_model(task.model), "cpu", threads=1, precision=task.precision)
+    predictor = OnnxPredictor.open(open_model(task.model), task.device, threads=1, precision=task.precision)
     files = [Path(file).read_bytes() for file in task.images]
     start = time.perf_counter() + task.warmup
     with ThreadPoolExecutor(cores()) as pool:

@@ -2,8 +2,8 @@
 
     python benchmarks/peers/roofline.py DEVICE
 
-On the CPU, several libraries multiply in fp32, since none is fastest on every machine; on a GPU, PyTorch does, in fp32
-(with TF32, as in its convolutions) and fp16. `OMP_NUM_THREADS` sets the number of threads.
+On the CPU, several libraries multiply in fp32, since none is fastest on every machine; on a GPU, PyTorch does, in fp32,
+TF32 (as in its convolutions) and fp16. `OMP_NUM_THREADS` sets the number of threads.
 """
 
 import json
@@ -53,11 +53,14 @@ def onnxruntime_product(side: int) -> float:
 def products(device: torch.device) -> dict[str, Speeds]:
     """Speeds by precision."""
     sides = SIDES[device.type]
-    torch.set_float32_matmul_precision("high" if device.type == "cuda" else "highest")
-    single: Speeds = {"PyTorch": {side: multiply_adds_per_second(side, device, torch.float32) for side in sides}}
+
+    def of_pytorch(dtype: torch.dtype, precision: str = "highest") -> Speeds:
+        torch.set_float32_matmul_precision(precision)
+        return {"PyTorch": {side: multiply_adds_per_second(side, device, dtype) for side in sides}}
+
+    single = of_pytorch(torch.float32)
     if device.type == "cuda":
-        half = {side: multiply_adds_per_second(side, device, torch.float16) for side in sides}
-        return {"fp32": single, "fp16": {"PyTorch": half}}
+        return {"fp32": single, "tf32": of_pytorch(torch.float32, "high"), "fp16": of_pytorch(torch.float16)}
     single["NumPy"] = {side: numpy_product(side) for side in sides}
     single["ONNX Runtime"] = {side: onnxruntime_product(side) for side in sides}
     return {"fp32": single}

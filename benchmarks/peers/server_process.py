@@ -66,13 +66,17 @@ class Server:
                 process.kill()
         self._process.wait()
 
-    def wait(self, request: bytes) -> bytes:
+    def wait(self, request: bytes, starts_within: float = STARTS_WITHIN) -> bytes:
         """Wait for the first successful response to a request; returns its body.
+
+        Arguments:
+            request: the request.
+            starts_within: seconds to wait.
 
         Raises:
             StartError: the server ended, or does not respond.
         """
-        until = time.monotonic() + STARTS_WITHIN
+        until = time.monotonic() + starts_within
         reason = "no response"
         while time.monotonic() < until and self._process.poll() is None:
             try:

@@ -10,11 +10,13 @@ from typing import Any
 
 from zoo.machine import cores
 from zoo.package import Package
-from zoo.runtime import Precision
+from zoo.runtime import Device, Precision
 
 SERVERS = Path(__file__).with_name("servers")
 OURS = "ours fp32"
 """Reference with which the others are compared."""
+PRECISIONS: Mapping[Device, tuple[Precision, ...]] = {"cpu": ("fp32", "int8"), "cuda": ("fp32", "fp16")}
+"""Precisions of our server, by device; the first is the reference."""
 PACKAGES = (
     "bentoml",
     "fastapi",
@@ -41,26 +43,27 @@ class Contender:
     """Additional environment variables."""
 
 
-def our_server(model: str, precision: Precision) -> Contender:
-    """`zoo serve` with default settings on the CPU."""
-    options = ("--model", model, "--precision", precision, "--device", "cpu", "--port", "{port}")
+def our_server(model: str, precision: Precision, device: Device) -> Contender:
+    """`zoo serve` with default settings."""
+    options = ("--model", model, "--precision", precision, "--device", device, "--port", "{port}")
     return Contender(f"ours {precision}", (sys.executable, "-m", "zoo", "serve", *options))
 
 
-def contenders(model: str, peer_python: str) -> dict[str, Contender]:
+def contenders(model: str, peer_python: str, device: Device) -> dict[str, Contender]:
     """All servers by name, ours first.
 
     Arguments:
         model: model, as for `zoo serve`.
         peer_python: interpreter with the peers' packages.
+        device: device to compute on.
     """
-    ours = our_server(model, "fp32")
+    ours, *lower = (our_server(model, precision, device) for precision in PRECISIONS[device])
     bentoml = ("serve", "with_bentoml:Server", "--working-dir", str(SERVERS), "--host", "127.0.0.1")
     fastapi = ("with_fastapi:app", "--app-dir", str(SERVERS), "--log-level", "warning", "--port", "{port}")
     every = (
         ours,
         replace(ours, name="ours fp32, raw body", raw=True),
-        our_server(model, "int8"),
+        *lower,
         Contender("LitServe", (peer_python, str(SERVERS / "with_litserve.py"), "{port}")),
         Contender("BentoML", (peer_python, "-m", "bentoml", *bentoml, "--port", "{port}")),
         Contender("FastAPI", (peer_python, "-m", "uvicorn", *fastapi)),
@@ -73,11 +76,12 @@ def contenders(model: str, peer_python: str) -> dict[str, Contender]:
     return {contender.name: contender for contender in every}
 
 
-def environment(package: Package, folder: Path) -> dict[str, str]:
+def environment(package: Package, folder: Path, device: Device) -> dict[str, str]:
     """Environment variables of the peers; see `servers/classifier.py`."""
     return {
         "MODEL": str(package.onnx("fp32")),
         "CORES": str(cores()),
+        "DEVICE": device,
         "BENTOML_HOME": str(folder),
         "BENTOML_DO_NOT_TRACK": "true",
     }

@@ -45,6 +45,16 @@ class AnswerTuple(nn.Module):
         return tuple(self.network.predict(pixels).values())
 
 
+class HalfAnswerTuple(AnswerTuple):
+    """The same in half precision, with outputs in single precision."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__(network.half())
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        return tuple(output.float() for output in super().forward(pixels))
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """An exported file."""

@@ -37,7 +37,8 @@ def probe(
     The map is replaced by no match, the mean map, that of another image, the image's own class or another class; a
     network that uses its block then answers otherwise.
     """
-    require("explain")
+    require("train")
+    require("explain", "scipy")
     from explain.probe import measure as probing
     from explain.probe.diagnostics import cosine_to_start, mixture_strength
     from explain.probe.models import BlockModel, OnnxBlockModel, TorchBlockModel

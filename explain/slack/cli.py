@@ -47,7 +47,8 @@ def slack(
     Images are shrunk and put at random places on backgrounds; patches of different images at the same place are
     compared.
     """
-    require("explain")
+    require("train")
+    require("explain", "scipy")
     import torch
 
     from explain.slack.backgrounds import foreign_backgrounds

@@ -103,3 +103,11 @@ def test_all_end_with_the_contest(contest: Contest) -> None:
     processes = contest.server("one").processes
     contest.__exit__(None, None, None)
     assert not any(map(psutil.Process.is_running, processes))
+
+
+def test_one_that_does_not_answer_in_time_is_left_out(tmp_path: Path) -> None:
+    silent = Contender("silent", (sys.executable, "-c", "import time; time.sleep(60)"))
+    with Contest(tmp_path, [KINDS[KIND]], starts_within=0.5) as contest:
+        contest.enter(silent, {})
+        assert contest.names == []
+    assert "Connection refused" in contest.left_out["silent"]

@@ -14,7 +14,7 @@ from reproduction import cli
     [
         (("reproduce", "--only-write"), "matplotlib", "explain"),
         (("reproduce", "--dry-run"), "tensorboard", "train"),
-        (("reproduce",), "openTSNE", "explain"),
+        (("reproduce",), "scipy", "explain"),
         (("claims",), "openTSNE", "explain"),
     ],
 )

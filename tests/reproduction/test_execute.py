@@ -3,16 +3,18 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from subprocess import CompletedProcess
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
 from reproduction import execute as execution
-from reproduction.execute import UnfinishedError, execute, require_used_blocks, state
+from reproduction.execute import TimeLimit, UnfinishedError, execute, require_used_blocks, state
 from reproduction.plan import Backgrounds, Run, plan
 from reproduction.records import RecordError, read_record, read_records
 from training import interrupt, recipes
@@ -89,6 +91,19 @@ if variant != "rn26" and not (run.parent / "stopped").exists():
 """
 
 
+LONG = """
+def save(*_):
+    (run / "checkpoint.pt").touch()
+    sys.exit("error: stopped")
+
+if not (run.parent / "resuming").exists():
+    signal.signal(signal.SIGTERM, save)
+    (run / "waiting").touch()
+    time.sleep(60)
+"""
+"""A run that takes too long, until a file says that it is resumed."""
+
+
 @pytest.fixture(autouse=True)
 def _recipe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(recipes.RECIPES, "test", Recipe(epochs=2))
@@ -118,8 +133,9 @@ def said() -> list[str]:
 def make(tmp_path: Path, said: list[str]) -> Callable[..., None]:
     """Execute a plan below `tmp_path`."""
 
-    def run(planned: list[Run], trainer: Sequence[str], at_once: int = 1) -> None:
-        execute(planned, tmp_path / "runs", tmp_path / "records", at_once, "cpu", trainer=trainer, say=said.append)
+    def run(planned: list[Run], trainer: Sequence[str], at_once: int = 1, limit: TimeLimit | None = None) -> None:
+        places = tmp_path / "runs", tmp_path / "records"
+        execute(planned, *places, at_once, "cpu", trainer=trainer, say=said.append, limit=limit)
 
     return run
 
@@ -221,6 +237,66 @@ def test_a_stopped_plan_goes_on(
     assert [state(run, *places) for run in runs] == ["done"] * 4
 
 
+@pytest.fixture
+def limit(tmp_path: Path) -> Callable[..., TimeLimit]:
+    """A limit on a clock by which a finished run took a minute, and which is up when this many runs take too long."""
+
+    def make(minutes: float, estimates: Mapping[str, float] = MappingProxyType({}), long: int = 1) -> TimeLimit:
+        def clock() -> float:
+            is_up = len(list(tmp_path.glob("runs/*/waiting"))) == long
+            return 3600 * is_up + 60 * len(list(tmp_path.glob("records/*.json")))
+
+        return TimeLimit(minutes, lambda run: estimates.get(run.variant, 1), clock)
+
+    return make
+
+
+@pytest.mark.process
+def test_only_runs_that_fit_in_the_time_are_started(
+    make: Callable[..., None],
+    trainer: Callable[..., Sequence[str]],
+    limit: Callable[..., TimeLimit],
+    tmp_path: Path,
+    said: list[str],
+) -> None:
+    runs = planned("rn26", "rn38", "wrn16*")
+    make(runs, trainer(), limit=limit(3, {"rn38": 2.5}))
+    done = [run.variant for run in runs if state(run, tmp_path / "runs", tmp_path / "records") == "done"]
+    assert done == ["rn26", "wrn16", "wrn16-aux"]
+    assert (tmp_path / "runs" / "order").read_text().count("\n") == 3
+    make(runs[1:2] + runs[4:], trainer(), limit=limit(3.5, {"rn38": 2.5}))
+    assert [state(run, tmp_path / "runs", tmp_path / "records") for run in runs] == ["done"] * 5
+    assert "time is up" not in " ".join(said)
+
+
+@pytest.mark.process
+def test_what_still_runs_at_the_end_is_saved_and_resumed(
+    make: Callable[..., None],
+    trainer: Callable[..., Sequence[str]],
+    limit: Callable[..., TimeLimit],
+    tmp_path: Path,
+    said: list[str],
+) -> None:
+    runs, places = planned("wrn16*"), (tmp_path / "runs", tmp_path / "records")
+    make(runs, trainer(LONG), at_once=2, limit=limit(50, {"wrn16-aux": 90}, long=2))
+    assert [state(run, *places) for run in runs] == ["half-done", "to do", "half-done"]
+    assert said[2] == "time is up: waiting for 2 to save; press Ctrl-C again to stop immediately"
+    assert [line.rpartition(" ")[2] for line in said[3:]] == ["stopped"] * 2
+    (tmp_path / "runs" / "resuming").touch()
+    make(runs, trainer(LONG))
+    assert [state(run, *places) for run in runs] == ["done"] * 3
+
+
+@pytest.mark.process
+def test_where_no_run_fits_from_the_start_the_first_is_begun(
+    make: Callable[..., None], trainer: Callable[..., Sequence[str]], limit: Callable[..., TimeLimit], tmp_path: Path
+) -> None:
+    runs = planned("wrn16*")
+    make(runs, trainer(LONG), at_once=2, limit=limit(5, dict.fromkeys(("wrn16", "wrn16-aux", "wrn16-ours"), 90)))
+    states = [state(run, tmp_path / "runs", tmp_path / "records") for run in runs]
+    assert states == ["half-done", "to do", "to do"]
+
+
 def test_a_second_signal_ends_the_runs_at_once(
     make: Callable[..., None], trainer: Callable[..., Sequence[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -319,6 +395,30 @@ def test_the_command(command: RunZoo, tmp_path: Path) -> None:
 
 
 @pytest.mark.process
+def test_the_command_ends_on_time(command: RunZoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def clock() -> float:
+        return 3600 * len(list(tmp_path.glob("runs/*/waiting")))
+
+    monkeypatch.setattr(execution, "TimeLimit", partial(TimeLimit, clock=clock))
+    arguments = ("--variants", "wrn16*", "--minutes", 0.5)
+    planned = command(*arguments, "--dry-run").stdout.splitlines()
+    assert [line.split()[-1] for line in planned[:3]] == [
+        f"{name}.cifar10.test.seed0" for name in ("wrn16", "wrn16-ours", "wrn16-aux")
+    ]
+    assert all(re.match(r"to do +\d+\.\d minutes ", line) for line in planned[:3])
+
+    ended = command(*arguments, parts=(LONG,))
+    assert ended.returncode == 0, ended.stderr
+    *_, written, summary, first, second, third = ended.stdout.splitlines()
+    assert written == f"{tmp_path}/docs/results.md: 0 runs"
+    assert summary == "0 of 3 runs finished within 0.5 minutes; run the same command to train the others:"
+    assert [line.split()[0] for line in (first, second, third)] == ["half-done", "to", "to"]
+
+    (tmp_path / "runs" / "resuming").touch()
+    assert command(*arguments[:2]).stdout.splitlines()[-1] == f"{tmp_path}/docs/results.md: 3 runs"
+
+
+@pytest.mark.process
 def test_the_command_fails_with_a_run_and_writes_the_others(command: RunZoo, tmp_path: Path) -> None:
     ended = command("--variants", "rn38", "--variants", "wrn16", parts=(FAIL,))
     assert ended.returncode == 1
@@ -345,7 +445,7 @@ def test_the_command_says_what_is_wrong(
     assert not (tmp_path / "docs").exists()
 
 
-@pytest.mark.parametrize("option", ["--seeds", "--epochs", "--at-once"])
+@pytest.mark.parametrize("option", ["--seeds", "--epochs", "--at-once", "--minutes"])
 def test_a_number_out_of_range_is_named(option: str, command: RunZoo, tmp_path: Path) -> None:
     ended = command(option, 0)
     assert ended.returncode == 2

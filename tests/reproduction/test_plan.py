@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from reproduction.plan import Run, plan
+from reproduction.plan import MOST_VALUABLE, Run, by_value, plan
 from reproduction.records import Record, RecordError, parse_record
 from training import recipes
 from training.recipe import Recipe
@@ -31,6 +31,20 @@ def test_the_papers_table() -> None:
     assert list(dict.fromkeys(run.source for run in runs)) == list(DATA_SETS)
     assert not any(run.hold_out or run.changes for run in runs)
     assert len({run.name for run in runs}) == len(runs)
+
+
+def test_the_order_of_value() -> None:
+    runs = planned(seeds=2)
+    took = {variant: number for number, variant in enumerate(reversed(TEN))}
+    ordered = by_value(runs, lambda run: took[run.variant])
+    assert sorted(run.name for run in ordered) == sorted(run.name for run in runs)
+    assert [run.seed for run in ordered] == [0] * 30 + [1] * 30
+    named = [(data, variant) for data, variants in MOST_VALUABLE for variant in variants]
+    assert set(named) <= {(run.data, run.variant) for run in runs}
+    assert [(run.data, run.variant) for run in ordered[: len(named)]] == named
+    assert [len(variants) for _, variants in MOST_VALUABLE] == [7, 1, 5, 1]
+    rest = [took[run.variant] for run in ordered[len(named) : 30]]
+    assert rest == sorted(rest)
 
 
 def test_chosen_variants_come_in_the_tables_order() -> None:

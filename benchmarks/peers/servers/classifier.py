@@ -1,8 +1,8 @@
 """Classifier of every peer: an ONNX file of `zoo export` in ONNX Runtime, with images decoded by Pillow.
 
-Environment variables set the file (`MODEL`) and the numbers of cores (`CORES`) and threads (`THREADS`). Pillow decodes
-at full size, and the centred square is scaled as in `zoo.images.preprocess.to_pixels`, so that all servers return the
-same answers.
+Environment variables set the file (`MODEL`), the device (`DEVICE`: cpu or cuda) and the numbers of cores (`CORES`) and
+threads (`THREADS`). Pillow decodes at full size, and the centred square is scaled as in
+`zoo.images.preprocess.to_pixels`, so that all servers return the same answers.
 """
 
 import json
@@ -13,10 +13,11 @@ import numpy as np
 import onnxruntime
 from PIL import Image
 
+ON_CUDA = os.environ["DEVICE"] == "cuda"
 CORES = int(os.environ["CORES"])
 THREADS = int(os.environ.get("THREADS", 0))
 """Threads per batch, if the peer does not set them; 0 for ONNX Runtime's default of one per core."""
-MAX_BATCH = 32
+MAX_BATCH = 256 if ON_CUDA else 32
 """Maximum batch size, our server's default."""
 MAX_WAIT = 0.002
 """Seconds that the first image of a batch waits for others, our server's default."""
@@ -35,7 +36,12 @@ class Classifier:
     def __init__(self, threads: int) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        self.session = onnxruntime.InferenceSession(os.environ["MODEL"], options, ["CPUExecutionProvider"])
+        provider = "CUDAExecutionProvider" if ON_CUDA else "CPUExecutionProvider"
+        if ON_CUDA:
+            onnxruntime.preload_dlls()
+        self.session = onnxruntime.InferenceSession(os.environ["MODEL"], options, [provider])
+        if self.session.get_providers()[0] != provider:
+            raise RuntimeError(f"ONNX Runtime does not use {provider}")
         metadata = self.session.get_modelmeta().custom_metadata_map
         self.classes = json.loads(metadata["classes"])
         self.size = json.loads(metadata["input_size"])

@@ -8,7 +8,7 @@ from typing import Any
 
 import litserve
 import numpy as np
-from classifier import CORES, MAX_BATCH, MAX_WAIT, TIMEOUT, Classifier
+from classifier import CORES, MAX_BATCH, MAX_WAIT, ON_CUDA, TIMEOUT, Classifier
 from fastapi import Request
 from PIL import Image
 from starlette.formparsers import MultiPartParser
@@ -40,5 +40,7 @@ class Api(litserve.LitAPI):
 if __name__ == "__main__":
     api = Api(max_batch_size=MAX_BATCH, batch_timeout=MAX_WAIT, api_path="/classify")
     # A worker decodes and computes in one thread, so there is one per core; by default, as many processes handle HTTP.
-    server = litserve.LitServer(api, accelerator="cpu", workers_per_device=CORES, timeout=TIMEOUT)
+    server = litserve.LitServer(
+        api, accelerator="cuda" if ON_CUDA else "cpu", workers_per_device=CORES, timeout=TIMEOUT
+    )
     server.run(port=int(sys.argv[1]), host="127.0.0.1", log_level="warning", generate_client_file=False)

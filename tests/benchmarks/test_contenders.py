@@ -1,0 +1,89 @@
+"""Contenders of benchmarks/inference.py, those for GPUs included."""
+
+import numpy as np
+import pytest
+from peers.budget import Budget
+from peers.comparison import Measured, compare, summary
+from peers.contenders import CONTENDERS, Contender, build_ours_in_tf32
+from peers.machine import Roofline
+from peers.subject import SIDE, HalfAnswerTuple, Subject
+
+pytestmark = pytest.mark.slow
+
+COMPARED = ("PyTorch eager", "plain ONNX", "ours fp32, one run", "ours fp32", "ours fp32, TF32")
+
+
+@pytest.fixture(scope="module")
+def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
+    subject = Subject("wrn16-ours", tmp_path_factory.mktemp("subject"), "cpu", 1)
+    subject.write_plain()
+    subject.write_ours("fp32")
+    return subject
+
+
+@pytest.fixture(scope="module")
+def pixels() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (3, 3, SIDE, SIDE), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def measured(subject: Subject, pixels: np.ndarray) -> Measured:
+    contenders = [contender for contender in CONTENDERS if contender.name in COMPARED]
+    return compare(subject, contenders, pixels, repeats=1, progress=lambda step: None)
+
+
+def test_contenders_return_the_same_logits(measured: Measured) -> None:
+    assert measured.left_out == {}
+    assert tuple(measured.facts) == COMPARED
+    assert all(facts["logits_error"] < 1e-4 for facts in measured.facts.values())
+
+
+def test_the_summary_has_a_row_for_each(subject: Subject, measured: Measured) -> None:
+    rows = summary(subject, measured, Roofline({"fp32": 1e12}, 1e11))["contenders"]
+    assert tuple(rows) == COMPARED
+    assert all(row["images_per_second"] > 0 and row["of_peak"] > 0 for row in rows.values())
+
+
+def test_fixed_buffers_take_other_pixels_and_other_batches(subject: Subject, pixels: np.ndarray) -> None:
+    call = build_ours_in_tf32(subject, pixels).call
+    first = np.array(call(pixels)[0])
+    np.testing.assert_allclose(call(pixels[:1])[0], first[:1], atol=1e-4)
+    np.testing.assert_allclose(call(pixels[::-1].copy())[0], first[::-1], atol=1e-4)
+
+
+def test_half_precision_returns_single_precision(subject: Subject, pixels: np.ndarray) -> None:
+    import torch
+
+    with torch.inference_mode():
+        whole = subject.network.predict(torch.from_numpy(pixels))
+        half = HalfAnswerTuple(subject.on_device())(torch.from_numpy(pixels))
+    for output, expected in zip(half, whole.values(), strict=True):
+        assert output.dtype == torch.float32
+        assert (output - expected).abs().max() < 0.05 * expected.abs().max()
+
+
+def test_products_in_single_precision_are_tf32_on_a_gpu_unless_exact() -> None:
+    assert {one.name: one.precision_on("cuda") for one in CONTENDERS if "cuda" in one.devices} == {
+        "PyTorch eager": "tf32",
+        "torch.compile": "tf32",
+        "torch.compile fp16, graph": "fp16",
+        "TorchScript": "tf32",
+        "plain ONNX": "tf32",
+        "ours fp32": "fp32",
+        "ours fp32, TF32": "tf32",
+        "ours fp16": "fp16",
+        "timm resnet": "tf32",
+    }
+    assert {one.precision_on("cpu") for one in CONTENDERS if "cpu" in one.devices} == {"fp32", "bf16", "int8"}
+
+
+def test_a_contender_that_is_not_ready_in_time_is_left_out(subject: Subject, pixels: np.ndarray) -> None:
+    def wait(subject: Subject, pixels: np.ndarray) -> None:
+        while Budget(None).fits():
+            pass
+
+    slow = Contender("slow", wait, package="numpy")  # type: ignore[arg-type]
+    first = next(contender for contender in CONTENDERS if contender.required)
+    measured = compare(subject, [first, slow], pixels, 1, lambda step: None, build_seconds=0.1)
+    assert list(measured.times) == [first.name]
+    assert "TimeoutError: not ready after" in measured.left_out["slow"]
