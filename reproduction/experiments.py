@@ -164,7 +164,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             "as controls.",
             arms=(
                 Arm("plain, canvases", "wrn16", (CANVASES,)),
-                Arm("aux, canvases", "wrn16-aux", (CANVASES,)),
+                Arm("aux, canvases", "wrn16-aux", (CANVASES,), seeds=2),
                 Arm("aux, slack loss, canvases", "wrn16-aux", (CANVASES, SLACK_LOSS)),
                 Arm("ours", "wrn16-ours", seeds=1),
                 Arm("ours, canvases", "wrn16-ours", (CANVASES,)),
