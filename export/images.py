@@ -10,7 +10,8 @@ import numpy as np
 from zoo.errors import ImageError, InputError
 from zoo.extras import importing
 from zoo.images.class_folders import find_splits, split_of
-from zoo.images.decode import FORMATS, decode_pixels
+from zoo.images.decode import decode_pixels
+from zoo.images.formats import NAMES
 from zoo.images.image_files import walk
 from zoo.images.preprocess import Pixels
 
@@ -43,7 +44,7 @@ def read_folder_pixels(folder: Path, size: int, limit: int, training: bool = Fal
     counts = [_rows(file) if file.suffix.lower() == PARQUET else 1 for file in files]
     total = sum(counts)
     if not total:
-        raise InputError(f"{folder} has neither images ({', '.join(FORMATS)}) nor Parquet files")
+        raise InputError(f"{folder} has neither images ({NAMES}) nor Parquet files")
     chosen, first = [total * index // min(limit, total) for index in range(min(limit, total))], 0
     pixels = []
     for file, count in zip(files, counts, strict=True):
