@@ -34,6 +34,16 @@ def data_option(**settings: Any) -> Any:
     return typer.Option(parser=parse_data, **settings)
 
 
+def model_option(**settings: Any) -> Any:
+    """`typer.Option` for a model."""
+    return typer.Option("--model", "-m", help=f"Model: {_REFERENCE}", **settings)
+
+
+def parse_data(text: str) -> str:
+    """A path whose leading `~` or `~USER` is expanded; a name, a URL, or `-` for standard input, as it is."""
+    return str(parse_path(text)) if text.startswith("~") else text
+
+
 def parse_path(text: str | os.PathLike[str]) -> Path:
     # Imported late: commands without file arguments start without NumPy.
     from zoo.files import expand_path
@@ -44,13 +54,9 @@ def parse_path(text: str | os.PathLike[str]) -> Path:
         raise typer.BadParameter(str(error)) from None
 
 
-def parse_data(text: str) -> str:
-    return str(parse_path(text)) if text.startswith("~") else text
-
-
 _REFERENCE = "VARIANT, VARIANT.DATA, local-dir:PATH or hf-hub:ORG/NAME@REVISION; see `zoo --help`."
 
-Model = Annotated[str, typer.Option("--model", "-m", help=f"Model: {_REFERENCE}")]
+Model = Annotated[str, model_option()]
 ModelArgument = Annotated[str, typer.Argument(help=f"Model: {_REFERENCE}", show_default=False)]
 
 Image = Annotated[Path, path_argument(help="Image file.", show_default=False)]
