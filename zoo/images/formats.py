@@ -1,6 +1,8 @@
 """The image formats that are read: the one table that decoding, folders, the server and the documentation follow."""
 
 import re
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
 from zoo.errors import MissingDependencyError, UnsupportedImageError
@@ -80,6 +82,15 @@ def _brands(data: bytes) -> list[bytes]:
     """Brands of a file in the ISO base media format (ISO/IEC 14496-12, section 4.3)."""
     length = min(int.from_bytes(data[:4]), 1024)
     return [data[start : start + 4] for start in (8, *range(16, length, 4))]
+
+
+def decoder_versions() -> str:
+    """Versions of the packages that decode images."""
+    installed = []
+    for package in ("pillow", "pillow-heif"):
+        with suppress(PackageNotFoundError):
+            installed.append(f"{package} {version(package)}")
+    return ", ".join(installed)
 
 
 def enable_decoder(kind: Format) -> None:
