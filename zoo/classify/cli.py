@@ -110,7 +110,7 @@ def _server(url: str, model: str | None, top_k: int | None, api_key: str | None)
 def _answer(classifier: "Classifier", sources: "Sources", kind: str, output: Path) -> "tuple[int, list[Failure]]":
     """Write all answers; the number of images, and those that cannot be read."""
     from zoo.classify.answers import Answer, Failure
-    from zoo.classify.writers import WRITERS, opened
+    from zoo.classify.writers import WRITERS, naming_output, opened
     from zoo.terminal import progress_bar
 
     total, failures = 0, []
@@ -120,10 +120,13 @@ def _answer(classifier: "Classifier", sources: "Sources", kind: str, output: Pat
         task = bar.add_task("images", total=sources.count() if shown else None, status="")
         writer = WRITERS[kind](stream, classifier.identity, classifier.top_k)
         for batch in classifier.answers(sources):
-            writer.write(each for each in batch if isinstance(each, Answer))
-            stream.flush()
+            with naming_output(output):
+                writer.write(each for each in batch if isinstance(each, Answer))
+                stream.flush()
             failures += [each for each in batch if isinstance(each, Failure)]
             total += len(batch)
             bar.update(task, completed=total, status=f"{len(failures):,} unreadable" if failures else "")
-        writer.finish()
+        with naming_output(output):
+            writer.finish()
+            stream.flush()
     return total, failures

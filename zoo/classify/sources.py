@@ -36,7 +36,7 @@ class Sources:
 
     Raises:
         InputError: standard input is named twice, or is a terminal.
-        OSError: the list cannot be read (on iteration).
+        OSError: there is no such list, or (on iteration) it cannot be read.
     """
 
     names: tuple[str, ...]
@@ -49,6 +49,9 @@ class Sources:
         if wanted and sys.stdin and sys.stdin.isatty():
             kind = "an image" if STANDARD_INPUT in self.names else "a list of paths"
             raise InputError(f"{STANDARD_INPUT}: standard input is a terminal; pipe {kind} into this command")
+        if self.list_file not in (None, STANDARD_INPUT):
+            # Only looked at: a pipe can be opened once.
+            os.stat(str(self.list_file))
 
     def __iter__(self) -> Iterator[Source]:
         for name in self.names:

@@ -5,7 +5,7 @@ import json
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from textwrap import indent
 from typing import Any, TextIO
@@ -122,13 +122,23 @@ def opened(output: Path) -> Iterator[TextIO]:
     """The stream of an output file, or standard output for `-`; names of files keep their bytes.
 
     Raises:
-        InputError: it cannot be written.
+        InputError: it cannot be opened.
     """
     if output == STANDARD_OUTPUT:
         yield sys.stdout
         return
-    with writing(output), open(output, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+    with writing(output):
+        stream = output.open("w", encoding="utf-8", errors="surrogateescape", newline="")
+    try:
         yield stream
+    finally:
+        with writing(output):  # what could not be written before is tried again
+            stream.close()
+
+
+def naming_output(output: Path) -> AbstractContextManager[None]:
+    """Context in which an output is written: errors name it, except those of standard output."""
+    return nullcontext() if output == STANDARD_OUTPUT else writing(output)
 
 
 def _json(value: Any, stream: TextIO, spaces: int | None = None) -> str:
