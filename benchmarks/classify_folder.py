@@ -1,6 +1,6 @@
 """Speed and memory of `zoo classify FOLDER --csv`, compared with a plain loop over ONNX Runtime.
 
-    python benchmarks/classify_folder.py --data FOLDER [--counts N N] [--repeats N] [--model MODEL] [--out FILE]
+    python benchmarks/classify_folder.py [--data DATA] [--counts N N] [--repeats N] [--model MODEL] [--out FILE]
 
 The images of the test split are written as PNG files into temporary folders, of 1,000 and of 10,000 images. Both
 contenders classify each folder in a process of their own, in interleaved turns: `zoo classify`, and the loop of
@@ -39,7 +39,7 @@ OURS, PLAIN = "zoo classify", "plain loop"
 
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Speed and memory of zoo classify on a folder.")
-    parser.add_argument("--data", required=True, help="data set, as for zoo train, whose test images are classified")
+    parser.add_argument("--data", default="cifar10", help="data set whose test images are classified")
     parser.add_argument("--counts", type=int, nargs=2, default=(1000, 10_000), help="images in the two folders")
     parser.add_argument("--repeats", type=int, default=5, help="turns of each contender and folder")
     parser.add_argument("--model", default=DEFAULT_MODEL, help="model with an ONNX file")

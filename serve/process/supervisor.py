@@ -25,6 +25,7 @@ from serve.logs import configure_logging
 from serve.process.sockets import CAN_SHARE_ADDRESS, listening
 from serve.settings import ENVIRONMENT_PREFIX, Settings
 from serve.shared import METRICS_FOLDER, Shared
+from zoo.classify.cli import API_KEY_VARIABLE
 from zoo.errors import InputError, ZooError
 from zoo.extras import importing
 from zoo.hub import WEIGHTS_VARIABLE, open_model
@@ -59,7 +60,8 @@ def run(settings: Settings) -> None:
         ZooError: a model or the device is not available, or the address is in use.
     """
     configure_logging(settings.log_format, settings.log_level)
-    for name in unknown_variables(Settings, ENVIRONMENT_PREFIX, (WEIGHTS_VARIABLE, ORGANIZATION_VARIABLE)):
+    others = (WEIGHTS_VARIABLE, ORGANIZATION_VARIABLE, API_KEY_VARIABLE)
+    for name in unknown_variables(Settings, ENVIRONMENT_PREFIX, others):
         _log.warning("ignoring the environment variable %s: not a setting", name)
     ApiKeys(settings.api_keys, settings.api_keys_file)
     count = settings.processes or _default_count(settings)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from zoo.classify.sources import Sources
 
 API_KEY_VARIABLE = "ZOO_CLIENT_API_KEY"
+"""Environment variable with the API key for `--server`; not that of the server's own keys, `ZOO_API_KEYS`."""
 
 _OUTPUT = "(- for standard output)"
 

@@ -5,14 +5,19 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import BinaryIO, NamedTuple, NoReturn
 
 from zoo.errors import DataError, InputError, ZooError
 from zoo.files import MAX_FILE_BYTES, read_bounded
 from zoo.images.formats import NAMES
 from zoo.images.image_files import walk
+from zoo.parallel import map_in_order
 
 STANDARD_INPUT = "-"
+
+DOWNLOADS = 8
+"""URLs that are fetched at the same time."""
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -54,6 +59,13 @@ class Sources:
             os.stat(str(self.list_file))
 
     def __iter__(self) -> Iterator[Source]:
+        for remote, group in groupby(self._all(), key=lambda source: is_url(source.name)):
+            if remote:
+                yield from map_in_order(_downloaded, group, DOWNLOADS)
+            else:
+                yield from group
+
+    def _all(self) -> Iterator[Source]:
         for name in self.names:
             yield from _standard_input() if name == STANDARD_INPUT else _sources(name)
         if self.list_file is not None:
@@ -100,6 +112,15 @@ def _folder(folder: str) -> Iterator[Source]:
         yield Source(folder, _raising(InputError(f"the folder has no images ({NAMES})")))
 
 
+def _downloaded(source: Source) -> Source:
+    """The source of a URL once it has been read."""
+    try:
+        data = source.read()
+    except (OSError, ZooError) as error:
+        return Source(source.name, _raising(error))
+    return Source(source.name, lambda: data)
+
+
 def _fetch(url: str) -> bytes:
     # Imported late, since few commands need TLS.
     from zoo.classify.fetch import fetch
@@ -137,7 +158,7 @@ def _names(stream: Iterable[bytes]) -> Iterator[str]:
             yield name
 
 
-def _raising(error: ZooError) -> Callable[[], NoReturn]:
+def _raising(error: Exception) -> Callable[[], NoReturn]:
     def fail() -> NoReturn:
         raise error
 

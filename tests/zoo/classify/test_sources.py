@@ -1,6 +1,7 @@
 import io
 import os
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -59,10 +60,30 @@ def test_a_list_has_files_folders_and_urls(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(
         write_files(tmp_path, {**IMAGES, "list.txt": b"2.png\r\n\n a \na\nhttps://x.org/1.png\ncaf\xe9.png"})
     )
+    monkeypatch.setattr("zoo.classify.fetch.fetch", lambda url: b"")
     sources = Sources(("10.jpg",), "list.txt")
     expected = ["10.jpg", "2.png", " a ", "a/raw", "a/b/1.webp", "https://x.org/1.png", os.fsdecode(b"caf\xe9.png")]
     assert [source.name for source in sources] == expected
     assert sources.count() is None
+
+
+def test_urls_are_fetched_together_and_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    together = threading.Barrier(3)
+
+    def fetch(url: str) -> bytes:
+        together.wait(10)
+        if url.endswith("2"):
+            raise InputError("it is not there")
+        return url.encode()
+
+    monkeypatch.setattr("zoo.classify.fetch.fetch", fetch)
+    write_files(tmp_path, {"1.png": b"1"})
+    urls = [f"http://x.org/{number}" for number in range(3)]
+    sources = list(Sources((*urls, f"{tmp_path}/1.png")))
+    assert [source.name for source in sources] == [*urls, f"{tmp_path}/1.png"]
+    assert [sources[number].read() for number in (0, 1, 3)] == [b"http://x.org/0", b"http://x.org/1", b"1"]
+    with pytest.raises(InputError, match="it is not there"):
+        sources[2].read()
 
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
