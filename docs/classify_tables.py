@@ -42,7 +42,7 @@ def folder() -> str:
     machine = record["machine"]
     return (
         f"{markdown([*headings, *memory], 'lrrrrr', rows)}\n\n`{record['model']}`, fp32, medians of "
-        f"{record['repeats']} turns on {machine['cores']} cores of {machine['processor']} (load average before: {machine['load']})."
+        f"{record['repeats']} turns on {machine['cores']} cores of {machine['processor']}, load {machine['load']}."
     )
 
 

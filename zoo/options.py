@@ -18,6 +18,9 @@ from zoo.errors import InputError, close_names
 
 T = TypeVar("T")
 
+API_KEY_VARIABLE = "ZOO_CLIENT_API_KEY"
+"""Environment variable with the API key for `--server`; not that of the server's own keys, `ZOO_API_KEYS`."""
+
 
 def path_option(*flags: str, **settings: Any) -> Any:
     """`typer.Option` for a path; a leading `~` or `~USER` is expanded."""

@@ -25,13 +25,12 @@ from serve.logs import configure_logging
 from serve.process.sockets import CAN_SHARE_ADDRESS, listening
 from serve.settings import ENVIRONMENT_PREFIX, Settings
 from serve.shared import METRICS_FOLDER, Shared
-from zoo.classify.cli import API_KEY_VARIABLE
 from zoo.errors import InputError, ZooError
 from zoo.extras import importing
 from zoo.hub import WEIGHTS_VARIABLE, open_model
 from zoo.hub.releases import ORGANIZATION_VARIABLE
 from zoo.machine import cores, nvidia_driver
-from zoo.options import unknown_variables
+from zoo.options import API_KEY_VARIABLE, unknown_variables
 from zoo.package import Package
 from zoo.predictors.onnx import require_onnx
 from zoo.signals import handling, stop_signals

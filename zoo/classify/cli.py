@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zoo.hub import DEFAULT_MODEL
-from zoo.options import AsJson, model_option, parse_data, path_option
+from zoo.options import API_KEY_VARIABLE, AsJson, model_option, parse_data, path_option
 
 if TYPE_CHECKING:
     from zoo.classify.answers import Classifier, Failure
     from zoo.classify.server import ServerClassifier
     from zoo.classify.sources import Sources
-
-API_KEY_VARIABLE = "ZOO_CLIENT_API_KEY"
-"""Environment variable with the API key for `--server`; not that of the server's own keys, `ZOO_API_KEYS`."""
 
 _OUTPUT = "(- for standard output)"
 

@@ -3,6 +3,7 @@
 import struct
 
 from zoo.errors import ImageError, ImageTooLargeError
+from zoo.images.avif import coded_sizes
 
 MAX_TIFF_VALUES = 2**18
 """Maximum number of values of a TIFF field, such as the offsets of strips; Pillow makes an object of each."""
@@ -23,7 +24,7 @@ def check_header(data: bytes, kind: str, max_pixels: int) -> None:
     Arguments:
         data: the whole file.
         kind: name of its format in `zoo.images.formats.FORMATS`.
-        max_pixels: limit on width x height, here of a tile.
+        max_pixels: limit on width x height, here of the tiles of a TIFF file and of what an AVIF file has coded.
 
     Raises:
         ImageTooLargeError: it exceeds a limit.
@@ -34,8 +35,21 @@ def check_header(data: bytes, kind: str, max_pixels: int) -> None:
             _check_tiff(data, max_pixels)
         elif kind == "BMP":
             _check_bmp(data)
-    except struct.error:
+        elif kind == "AVIF":
+            _check_avif(data, max_pixels)
+    except ImageError:
+        raise
+    except (struct.error, ValueError):
         raise ImageError(f"the {kind} image is truncated or damaged; send the whole file") from None
+
+
+def _check_avif(data: bytes, max_pixels: int) -> None:
+    for width, height in coded_sizes(data):
+        if width * height > max_pixels:
+            raise ImageTooLargeError(
+                f"the AVIF file has a coded image of {width} x {height} pixels, above the limit of {max_pixels}; scale "
+                "it down"
+            )
 
 
 def _check_bmp(data: bytes) -> None:
