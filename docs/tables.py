@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from classify_tables import CLASSIFY
 from corruption_tables import CORRUPTED
 from faithfulness_tables import DIFFERENCES, FAITHFULNESS
 from gpu_tables import GPU, NOT_MEASURED
@@ -148,6 +149,7 @@ DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"models": models_table, "commands": commands_table},
     "docs/variants.md": {"variants": variants_table} | CORRUPTED,
     "docs/training.md": {"expected": expected_table, "speed": speed_table},
+    "docs/classify.md": CLASSIFY,
     "docs/performance.md": PERFORMANCE,
     "docs/gpu.md": GPU | {"gpu-training": partial(speed_table, "training_speed.cuda.json")},
     "docs/serving.md": SERVING,

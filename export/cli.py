@@ -37,8 +37,8 @@ def export(
         Path | None,
         path_option(
             help="Training images for calibration: a folder of image files, with its sub-folders, or of Parquet files "
-            "as on the Hub; of splits, only the training one is read. Required for int8, and refused otherwise; up to "
-            "1,024 images are used, without labels."
+            "as on the Hub, or a table of paths; of splits, only the training one is read. Required for int8, and "
+            "refused otherwise; up to 1,024 images are used, without labels."
         ),
     ] = None,
 ) -> None:
@@ -109,7 +109,7 @@ def verify(
         Path,
         path_option(
             help="Images to compare on: a folder of image files, with its sub-folders, or of Parquet files as on the "
-            "Hub; without labels.",
+            "Hub, or a table of paths and labels, which are not used.",
             show_default=False,
         ),
     ],

@@ -1,6 +1,6 @@
 """Images of a folder as pixels, for verification and calibration."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,12 @@ import numpy as np
 from zoo.errors import ImageError, InputError
 from zoo.extras import importing
 from zoo.images.class_folders import find_splits, split_of
-from zoo.images.decode import FORMATS, decode_pixels
+from zoo.images.decode import decode_pixels
+from zoo.images.formats import NAMES
 from zoo.images.image_files import walk
+from zoo.images.label_tables import open_label_tables
 from zoo.images.preprocess import Pixels
+from zoo.images.table_files import SUFFIXES
 
 PARQUET = ".parquet"
 
@@ -21,8 +24,8 @@ def read_folder_pixels(folder: Path, size: int, limit: int, training: bool = Fal
     """Read images of a folder and its sub-folders, evenly sampled in the order of their paths.
 
     Arguments:
-        folder: folder of image files, or of Parquet files in the Hugging Face Hub's layout, with a struct column whose
-            field `bytes` holds the encoded images.
+        folder: folder of image files, table of them (see `zoo.images.label_tables`), or folder of Parquet files in the
+            Hugging Face Hub's layout, with a struct column whose field `bytes` holds the encoded images.
         size: height and width of the pixels; images are resized as for inference.
         limit: maximum number of images, at least 1.
         training: whether to read only the training split, if there are splits: the test split must not influence
@@ -33,17 +36,20 @@ def read_folder_pixels(folder: Path, size: int, limit: int, training: bool = Fal
 
     Raises:
         InputError: the folder does not exist or has no images, or a Parquet file has none or cannot be read.
-        DataError: a folder cannot be read, or it is unclear whether its sub-folders are splits or classes.
+        DataError: a folder or table cannot be read, or it is unclear whether sub-folders are splits or classes.
         ImageError: a file is not an image, or is damaged.
         MissingDependencyError: there are Parquet files, but pyarrow is not installed.
     """
-    if not folder.is_dir():
-        raise InputError(f"{folder} is not a folder; choose one with image files or Parquet files")
+    if not (folder.is_dir() or (folder.is_file() and folder.suffix.lower() in SUFFIXES)):
+        raise InputError(
+            f"{folder} is neither a folder nor a table of paths and labels ({', '.join(SUFFIXES)}); choose one with "
+            "image files or Parquet files"
+        )
     files = _training_files(folder) if training else _files(folder)
     counts = [_rows(file) if file.suffix.lower() == PARQUET else 1 for file in files]
     total = sum(counts)
     if not total:
-        raise InputError(f"{folder} has neither images ({', '.join(FORMATS)}) nor Parquet files")
+        raise InputError(f"{folder} has neither images ({NAMES}) nor Parquet files")
     chosen, first = [total * index // min(limit, total) for index in range(min(limit, total))], 0
     pixels = []
     for file, count in zip(files, counts, strict=True):
@@ -58,7 +64,9 @@ def read_folder_pixels(folder: Path, size: int, limit: int, training: bool = Fal
 
 
 def _files(folder: Path) -> list[Path]:
-    """Image files and Parquet files of a folder and its sub-folders."""
+    """Image files and Parquet files of a folder and its sub-folders, or the files of a table."""
+    if labelled := open_label_tables(str(folder)):
+        return sorted(Path(path) for split in labelled.files for path in labelled.of(split)[0])
     listings = list(walk(str(folder)))
     images = [path for listing in listings for path in listing.images.values()]
     tables = [path for listing in listings for path in listing.others.values() if path.lower().endswith(PARQUET)]
@@ -71,6 +79,8 @@ def _training_files(folder: Path) -> list[Path]:
     Raises:
         InputError: there are splits, but no training split.
     """
+    if labelled := open_label_tables(str(folder)):
+        return _require_train(folder, {split: list(map(Path, labelled.of(split)[0])) for split in labelled.files})
     tables = {file: _split(file.relative_to(folder)) for file in _files(folder) if file.suffix.lower() == PARQUET}
     splits: dict[str, list[Path]] = {}
     if any(tables.values()):
@@ -78,6 +88,10 @@ def _training_files(folder: Path) -> list[Path]:
             splits.setdefault(split or file.stem, []).append(file)
     else:
         splits = {split: _files(Path(inner)) for split, inner in find_splits(str(folder), []).items()}
+    return _require_train(folder, splits)
+
+
+def _require_train(folder: Path, splits: Mapping[str, list[Path]]) -> list[Path]:
     if "train" not in splits:
         raise InputError(f"{folder} has no training split, only {', '.join(splits)}; choose training images")
     return splits["train"]

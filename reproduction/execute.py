@@ -54,7 +54,7 @@ def require_test_splits(runs: Sequence[Run]) -> None:
     """
     from training.data.data_set import open_splits
 
-    for source in sorted({run.source for run in runs if not run.hold_out and os.path.isdir(run.source)}):
+    for source in sorted({run.source for run in runs if not run.hold_out and os.path.exists(run.source)}):
         if open_splits(source).test is None:
             raise InputError(
                 f"{source} has no test split, which the table needs; zoo train --hold-out holds out images instead"

@@ -218,8 +218,8 @@ def _data_sets(sources: Iterable[str]) -> list[str]:
     known: dict[str, str] = {}
     for source in dict.fromkeys(sources):
         on_the_hub = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+(:[\w.-]+)?", source)
-        if source not in DATA_SETS and not on_the_hub and not os.path.isdir(source):
-            raise UnknownNameError("data set or folder", source, DATA_SETS)
+        if source not in DATA_SETS and not on_the_hub and not os.path.exists(source):
+            raise UnknownNameError("data set, folder or table", source, DATA_SETS)
         name = data_set_name(source)
         if name in known:
             raise InputError(f"the data sets {known[name]} and {source} have the same name, {name}; choose one of them")

@@ -5,20 +5,17 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from zoo.classify.cli import classify
 from zoo.errors import MissingDependencyError, ZooError, reason_of
 from zoo.help import WIDTH, WORDS, Command, Program, write_definitions, write_options
 from zoo.hub import DEFAULT_MODEL
 from zoo.hub.cli import publish
-from zoo.options import AsJson, Image, Images, Model, path_option
-
-if TYPE_CHECKING:
-    from zoo.package import Package
-    from zoo.predictors import Prediction
+from zoo.options import Image, Model, path_option
 
 _broken: dict[str, str] = {}
 """Packages whose commands could not be added, with the reason."""
@@ -69,9 +66,6 @@ app = Program(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
 )
 
-BATCH = 64
-"""Images per batch."""
-
 
 def _show_version(wanted: bool) -> None:
     if wanted:
@@ -86,17 +80,6 @@ def program(
     ] = False,
 ) -> None:
     """Small image classifiers that also say which class each patch of an image resembles."""
-
-
-def _open(model: str) -> "Package":
-    """Open a model directory with the files for inference: ONNX, and weights as a fallback."""
-    from zoo.hub import open_model
-    from zoo.package import WEIGHTS_FILE, serving_files
-
-    return open_model(model, (WEIGHTS_FILE, *serving_files(["fp32"])))
-
-
-_TOP_K, _TOP_K_DEFAULT = "from 1 to that of the model", "5, or all if there are fewer"
 
 
 @app.command("list")
@@ -167,38 +150,7 @@ def info_(
     print_json(facts)
 
 
-@app.command()
-def classify(
-    images: Images,
-    model: Model = DEFAULT_MODEL,
-    top_k: Annotated[
-        int | None, typer.Option(help=f"Number of classes to show per image, {_TOP_K}.", show_default=_TOP_K_DEFAULT)
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show the most probable classes of images."""
-    from rich.table import Table
-
-    from zoo.answers import resolve_top_k, top_classes
-    from zoo.terminal import Terminal, print_json
-
-    package = _open(model)
-    config = package.config
-    top_k = resolve_top_k(top_k, config.classes)
-    seen, prediction = _predict(map(_read, images), package)
-    answers = [top_classes(logits, config.classes, top_k) for logits in prediction.logits]
-    if as_json:
-        results = [
-            description | {"classes": [share._asdict() for share in answer]}
-            for description, answer in zip(seen, answers, strict=True)
-        ]
-        return print_json({"model": config.identity(), "results": results})
-    table = Table("image", "class", "probability", title=config.name)
-    for file, answer in zip(images, answers, strict=True):
-        for rank, share in enumerate(answer):
-            table.add_row("" if rank else str(file), share.label, f"{share.probability:.1%}")
-        table.add_section()
-    return Terminal(folded=True).print(table)
+app.command()(classify)
 
 
 @app.command()
@@ -211,7 +163,10 @@ def patches(
     model: Model = DEFAULT_MODEL,
     top_k: Annotated[
         int | None,
-        typer.Option(help=f"Number of classes per patch in a .json file, {_TOP_K}.", show_default=_TOP_K_DEFAULT),
+        typer.Option(
+            help="Number of classes per patch in a .json file, from 1 to that of the model.",
+            show_default="5, or all if there are fewer",
+        ),
     ] = None,
 ) -> None:
     """Show which classes each patch of an image resembles, as an image, an array or JSON.
@@ -220,11 +175,12 @@ def patches(
     grid of h rows and w columns. A network without a semantic block has no share of none.
     """
     from zoo.answers import map_answers, patch_answers, patch_shares, resolve_top_k
+    from zoo.classify.local import open_for_inference
     from zoo.errors import InputError
-    from zoo.files import array_bytes, check_output, json_text, png_bytes, write_output
-    from zoo.images.decode import decode
-    from zoo.images.preprocess import Box
+    from zoo.files import array_bytes, check_output, json_text, png_bytes, read_bounded, write_output
+    from zoo.images.decode import decode, decode_pixels, naming
     from zoo.package.entities import Entities
+    from zoo.predictors.open_predictor import open_predictor
     from zoo.registry import info
     from zoo.semantic_map import draw_semantic_map
     from zoo.terminal import Terminal
@@ -233,19 +189,21 @@ def patches(
     if kind not in (".png", ".npy", ".json"):
         raise InputError(f"-o {output}: the file name must end in .png (image), .npy (array) or .json")
     check_output(output, [image])
-    package = _open(model)
+    package = open_for_inference(model)
     config = package.config
     top_k = resolve_top_k(top_k, config.classes)
-    content = _read(image)
-    [seen], prediction = _predict([content], package)
+    with naming(image):
+        content = read_bounded(image)
+        square = decode_pixels(content, config.input_size)
+    prediction = open_predictor(package)(square.pixels[None])
     shares = patch_shares(prediction)[0]
     rows, columns = shares.shape[1:]
     if kind == ".npy":
         data = array_bytes(shares)
     elif kind == ".png":
-        decoded = decode(content[1])
-        data = png_bytes(draw_semantic_map(decoded, shares, Box(*seen["box"]), config.classes, config.name))
+        data = png_bytes(draw_semantic_map(decode(content), shares, square.box, config.classes, config.name))
     else:
+        seen = {"file": str(image), "image": {"width": square.width, "height": square.height}, "box": list(square.box)}
         grid = {"grid": {"rows": rows, "columns": columns}, "source": info(config.variant).patch_source}
         values = patch_answers(shares, config.classes, top_k, Entities.read(package))
         maps = map_answers(prediction, 0, config.classes)
@@ -257,33 +215,6 @@ def patches(
 
 
 app.command()(publish)
-
-
-def _read(file: Path) -> tuple[Path, bytes]:
-    """A file with its content, which is read once, as a pipe cannot be read again."""
-    from zoo.files import read_bounded
-    from zoo.images.decode import naming
-
-    with naming(file):
-        return file, read_bounded(file)
-
-
-def _predict(files: Iterable[tuple[Path, bytes]], package: "Package") -> "tuple[list[dict[str, Any]], Prediction]":
-    """The part of each image file that the network sees, and the prediction for all of them."""
-    import numpy as np
-
-    from zoo.images.decode import decode_pixels, naming
-    from zoo.predictors import predict_in_parts
-    from zoo.predictors.open_predictor import open_predictor
-
-    seen, pixels = [], []
-    for file, data in files:
-        with naming(file):
-            square = decode_pixels(data, package.config.input_size)
-        pixels.append(square.pixels)
-        size = {"width": square.width, "height": square.height}
-        seen.append({"file": str(file), "image": size, "box": list(square.box)})
-    return seen, predict_in_parts(open_predictor(package), np.stack(pixels), BATCH)
 
 
 def _add_commands() -> None:

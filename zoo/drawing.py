@@ -11,7 +11,8 @@ from PIL import Image
 from zoo.answers import patch_shares, top_classes
 from zoo.errors import InputError
 from zoo.images.decode import decode, read_image
-from zoo.images.preprocess import Box, centre_square, image_of_array, to_rgb
+from zoo.images.preprocess import Box, centre_square, image_of_array
+from zoo.images.rgb import to_rgb
 from zoo.predictors import Prediction
 from zoo.printable import printable
 from zoo.semantic_map import draw_semantic_map

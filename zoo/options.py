@@ -18,6 +18,9 @@ from zoo.errors import InputError, close_names
 
 T = TypeVar("T")
 
+API_KEY_VARIABLE = "ZOO_CLIENT_API_KEY"
+"""Environment variable with the API key for `--server`; not that of the server's own keys, `ZOO_API_KEYS`."""
+
 
 def path_option(*flags: str, **settings: Any) -> Any:
     """`typer.Option` for a path; a leading `~` or `~USER` is expanded."""
@@ -34,6 +37,16 @@ def data_option(**settings: Any) -> Any:
     return typer.Option(parser=parse_data, **settings)
 
 
+def model_option(**settings: Any) -> Any:
+    """`typer.Option` for a model."""
+    return typer.Option("--model", "-m", help=f"Model: {_REFERENCE}", **settings)
+
+
+def parse_data(text: str) -> str:
+    """A path whose leading `~` or `~USER` is expanded; a name, a URL, or `-` for standard input, as it is."""
+    return str(parse_path(text)) if text.startswith("~") else text
+
+
 def parse_path(text: str | os.PathLike[str]) -> Path:
     # Imported late: commands without file arguments start without NumPy.
     from zoo.files import expand_path
@@ -44,13 +57,9 @@ def parse_path(text: str | os.PathLike[str]) -> Path:
         raise typer.BadParameter(str(error)) from None
 
 
-def parse_data(text: str) -> str:
-    return str(parse_path(text)) if text.startswith("~") else text
-
-
 _REFERENCE = "VARIANT, VARIANT.DATA, local-dir:PATH or hf-hub:ORG/NAME@REVISION; see `zoo --help`."
 
-Model = Annotated[str, typer.Option("--model", "-m", help=f"Model: {_REFERENCE}")]
+Model = Annotated[str, model_option()]
 ModelArgument = Annotated[str, typer.Argument(help=f"Model: {_REFERENCE}", show_default=False)]
 
 Image = Annotated[Path, path_argument(help="Image file.", show_default=False)]
@@ -60,8 +69,9 @@ Data = Annotated[
     str,
     data_option(
         help="Data set: a folder with one sub-folder per class (optionally below folders of splits such as train and "
-        "test), a folder of Parquet files in the Hub's layout, the id of a data set on the Hub (uoft-cs/cifar10), or "
-        "cifar10, cifar100 or mini-imagenet, which are downloaded from there."
+        "test), a CSV or JSON Lines file of paths and labels, a folder with metadata.csv or metadata.jsonl or with "
+        "Parquet files as on the Hub, the id of a data set there (uoft-cs/cifar10), or cifar10, cifar100 or "
+        "mini-imagenet, which are downloaded."
     ),
 ]
 

@@ -65,11 +65,12 @@ def discard_unwritten() -> None:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def progress_bar(shown: bool = True) -> "Progress":
+def progress_bar(shown: bool = True, stderr: bool = False) -> "Progress":
     """A progress bar with steps, time and the task's field `status`.
 
     Arguments:
         shown: False prints nothing, for every process but the first.
+        stderr: print to standard error.
     """
     # Imported late: most commands have no progress bar.
     from rich.progress import (
@@ -88,7 +89,7 @@ def progress_bar(shown: bool = True) -> "Progress":
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[status]}"),
-        console=Terminal(folded=True),
+        console=Terminal(folded=True, stderr=stderr),
         disable=not shown,
     )
     bar.console.quiet = not shown

@@ -28,11 +28,10 @@ from serve.inference.admission import Reservation
 from serve.inference.decoding import Upload
 from serve.settings import Settings
 from zoo.errors import close_names, suggestion
-from zoo.images.decode import FORMATS, is_image
+from zoo.images.formats import MEDIA_TYPES, NAMES, format_of
 
 FORM_TYPE, URLENCODED = "multipart/form-data", "application/x-www-form-urlencoded"
 FIELD = "file"
-IMAGE_TYPES = (*(f"image/{name.lower()}" for name in FORMATS), "image/jpg")
 REMEDY = (
     f"send a form with one or several {FIELD!r} fields (curl -F file=@photo.jpg), or an image as the body "
     "(curl --data-binary @photo.jpg)"
@@ -68,9 +67,9 @@ async def read_uploads(request: Request, reservation: Reservation, settings: Set
     if not data:
         raise BadUploadError(f"the request has no image: its body is empty; {REMEDY}")
     # A body declared as an image goes to the decoder, whose errors are more precise.
-    if content_type not in IMAGE_TYPES and not is_image(data):
+    if content_type not in MEDIA_TYPES and not format_of(data):
         kind = f"content type {content_type!r}" if content_type else "no content type"
-        raise UnsupportedTypeError(f"the body ({kind}) is not a {', '.join(FORMATS)} image; {REMEDY}")
+        raise UnsupportedTypeError(f"the body ({kind}) is not a {NAMES} image; {REMEDY}")
     if content_type == URLENCODED and b"\0" not in data:
         raise BadUploadError("the body has lost its NUL bytes and line ends, as with curl -d; use curl --data-binary")
     return [Upload("body", data)]
@@ -318,7 +317,7 @@ class FormFiles:
         announced = part.headers.get(b"content-length", b"")
         if announced.isdigit() and int(announced) != len(data):
             raise self._error(f"{part} has {len(data)} bytes, but its Content-Length is {announced.decode()}")
-        if not part.has_filename and not is_image(data):
+        if not part.has_filename and not format_of(data):
             raise BadUploadError(
                 f"the field {self._field!r} contains text, not a file; use curl -F {self._field}=@photo.jpg"
             )

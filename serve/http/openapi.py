@@ -8,10 +8,11 @@ from fastapi.encoders import jsonable_encoder
 
 from serve.errors import error_body
 from serve.http.auth import is_public
-from serve.http.body import FIELD, FORM_TYPE, IMAGE_TYPES
+from serve.http.body import FIELD, FORM_TYPE
 from serve.http.request import TIMEOUT_HEADER
 from serve.schemas import Problem
 from zoo.errors import UnknownNameError
+from zoo.images.formats import MEDIA_TYPES, NAMES
 
 Responses = dict[int | str, dict[str, Any]]
 """Documented responses by status, in the form that FastAPI expects."""
@@ -52,7 +53,7 @@ _PROBLEMS: Mapping[int, tuple[str, str, str]] = {
     415: (
         "Unsupported image format or content coding.",
         "unsupported_image",
-        "notes.png: the file is not an image in one of the formats JPEG, PNG, WEBP, GIF (15 bytes); convert it",
+        f"notes.png: the file is not an image in one of the formats {NAMES} (15 bytes); convert it",
     ),
     422: (
         "No image, a damaged image or form, or an unknown or invalid parameter.",
@@ -107,7 +108,7 @@ def images_request(max_files: int) -> dict[str, Any]:
             "May be compressed (`Content-Encoding: gzip` or `deflate`); limits also apply to the decompressed body.",
             "required": True,
             "content": {FORM_TYPE: {"schema": form}}
-            | {kind: {"schema": binary} for kind in (*IMAGE_TYPES, "application/octet-stream")},
+            | {kind: {"schema": binary} for kind in (*MEDIA_TYPES, "application/octet-stream")},
         },
     }
 

@@ -30,7 +30,7 @@ from zoo.extras import importing
 from zoo.hub import WEIGHTS_VARIABLE, open_model
 from zoo.hub.releases import ORGANIZATION_VARIABLE
 from zoo.machine import cores, nvidia_driver
-from zoo.options import unknown_variables
+from zoo.options import API_KEY_VARIABLE, unknown_variables
 from zoo.package import Package
 from zoo.predictors.onnx import require_onnx
 from zoo.signals import handling, stop_signals
@@ -59,7 +59,8 @@ def run(settings: Settings) -> None:
         ZooError: a model or the device is not available, or the address is in use.
     """
     configure_logging(settings.log_format, settings.log_level)
-    for name in unknown_variables(Settings, ENVIRONMENT_PREFIX, (WEIGHTS_VARIABLE, ORGANIZATION_VARIABLE)):
+    others = (WEIGHTS_VARIABLE, ORGANIZATION_VARIABLE, API_KEY_VARIABLE)
+    for name in unknown_variables(Settings, ENVIRONMENT_PREFIX, others):
         _log.warning("ignoring the environment variable %s: not a setting", name)
     ApiKeys(settings.api_keys, settings.api_keys_file)
     count = settings.processes or _default_count(settings)

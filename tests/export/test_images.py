@@ -113,8 +113,21 @@ def test_the_images_of_a_folder_are_those_of_training(tmp_path, photo_file):
     assert len(read_folder_pixels(tmp_path, 32, 99)) == len(open_split(str(tmp_path), "train")) == len(kept)
 
 
+@pytest.mark.parametrize("table", ["labels.csv", ""])
+def test_images_of_a_table(table, tmp_path, photo_file):
+    for name in ("1.jpg", "2.jpg", "3.jpg", "unlisted.jpg"):
+        shutil.copy(photo_file, tmp_path / name)
+    text = "file_name,label,split\n1.jpg,a,train\n2.jpg,b,train\n3.jpg,a,test\n"
+    (tmp_path / (table or "metadata.csv")).write_text(text)
+    assert len(read_folder_pixels(tmp_path / table, 32, 99)) == 3
+    assert len(read_folder_pixels(tmp_path / table, 32, 99, training=True)) == 2
+    (tmp_path / (table or "metadata.csv")).write_text(text.replace("train", "validation"))
+    with pytest.raises(InputError, match="has no training split, only validation, test"):
+        read_folder_pixels(tmp_path / table, 32, 99, training=True)
+
+
 def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(InputError, match="nowhere is not a folder"):
+    with pytest.raises(InputError, match="nowhere is neither a folder nor a table"):
         read_folder_pixels(tmp_path / "nowhere", 32, 1)
 
 

@@ -15,10 +15,11 @@ from PIL import Image
 from pydantic import BaseModel
 from starlette.testclient import TestClient
 from support.serving import CONFIG, GatedPredictor, MakeClient, encoded, send
+from support.whole_images import FORMATS
 
 from serve.schemas import ClassifyAnswer, PatchSemanticsAnswer
 from zoo.hub import DEFAULT_MODEL, open_model
-from zoo.images.decode import FORMATS, decode_pixels
+from zoo.images.decode import decode_pixels
 from zoo.predictors.torch import TorchPredictor
 from zoo.registry import info
 

@@ -3,9 +3,7 @@
 import zlib
 
 from hypothesis import strategies as st
-from support.whole_images import whole
-
-from zoo.images.decode import FORMATS
+from support.whole_images import FORMATS, whole
 
 HEADER = 64
 """Bytes in which a file says what it holds."""

@@ -6,13 +6,18 @@ from typing import Any
 
 from PIL import Image
 
+from zoo.images import formats
+
+FORMATS = tuple(each.name for each in formats.FORMATS if not each.extra)
+"""Names of the formats that Pillow itself reads."""
+
 SIDE = 48
 COLOURS = 32
 
 
 @cache
 def whole(kind: str) -> tuple[bytes, ...]:
-    """Files of a format in `zoo.images.decode.FORMATS`."""
+    """Files of one of `FORMATS`."""
     return tuple(_encoded(image, kind, options) for image, options in _variants()[kind])
 
 
@@ -51,6 +56,16 @@ def _variants() -> dict[str, list[tuple[Image.Image, dict[str, Any]]]]:
             (fractal, {"interlace": False}),
             (palette, frames),
         ],
+        "BMP": [(photo, {}), (palette, {}), (layer, {}), (fractal.convert("1"), {})],
+        "TIFF": [
+            (photo, {"tiffinfo": {0x0112: 6}}),
+            (photo, {"compression": "tiff_lzw", "big_tiff": True}),
+            (photo, {"compression": "jpeg"}),
+            (layer, {"icc_profile": profile}),
+            (fractal.convert("I;16"), {"compression": "tiff_adobe_deflate"}),
+            (photo, frames),
+        ],
+        "AVIF": [(photo, {"exif": exif, "speed": 10}), (layer, {"speed": 10}), (photo, frames | {"speed": 10})],
     }
 
 

@@ -6,6 +6,7 @@ from subprocess import CompletedProcess
 
 import httpx2
 import pytest
+from support.images import coloured, write_files
 
 import zoo
 from serve.client.predictor import ServerPredictor
@@ -55,6 +56,21 @@ def test_train_writes_a_model_directory(
     network = zoo.load(f"local-dir:{folder}")
     assert network.config.name == "wrn16-ours.cifar10"
     assert network.config.input_size == 32
+
+
+def test_train_and_eval_on_a_table(run_zoo: RunZoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_files(tmp_path / "pets", {f"{number}.png": coloured(number) for number in range(40)})
+    rows = "".join(f"{number}.png,{'cat' if number % 2 else 'dog'}\n" for number in range(40))
+    (tmp_path / "pets" / "labels.csv").write_text(f"path,label\n{rows}")
+    ended = run_zoo("train", "wrn16", "--data", "pets/labels.csv", *SHORT, "--device", "cpu", "--batch-size", 8)
+    assert ended.returncode == 0, ended.stderr
+    package = Package.open(tmp_path / "runs" / "wrn16.pets" / "model")
+    assert package.config.classes == ("cat", "dog")
+    assert package.metrics()["held-out"]["torch"]["images"] == 4
+    ended = run_zoo("eval", f"local-dir:{package.path}", "--data", "pets/labels.csv")
+    assert ended.returncode == 0, ended.stderr
+    assert "of 4 held-out images of" in ended.stdout
 
 
 def test_train_into_chosen_folders(run_zoo: RunZoo, cifar: Path, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -20,12 +19,12 @@ from PIL import Image
 import zoo
 from export.parity import TOLERANCES
 from zoo import cli
-from zoo.answers import patch_shares, top_classes
+from zoo.answers import patch_shares
 from zoo.help import WIDTH
 from zoo.hub import DEFAULT_MODEL, local_models, open_model
 from zoo.images.decode import decode_pixels
 from zoo.options import parse_data, parse_path
-from zoo.package import CONFIG_FILE, METRICS_FILE, ONNX_FILES, Package
+from zoo.package import METRICS_FILE, ONNX_FILES, Package
 from zoo.predictors.open_predictor import open_predictor
 from zoo.registry import info
 
@@ -247,69 +246,6 @@ def test_info_of_a_model_with_broken_metrics(run_zoo: RunZoo, make_package: Make
     fails(run_zoo("info", f"local-dir:{package.path}"), "is not JSON")
 
 
-def test_classify_as_a_table(run_zoo: RunZoo, photo_file: Path) -> None:
-    output = run_zoo("classify", photo_file, "--top-k", 2).stdout
-    rows = [[cell.strip() for cell in line.split("│")[1:4]] for line in output.splitlines() if line.startswith("│")]
-    assert [row[0] for row in rows] == [str(photo_file), ""]
-    assert rows[0][1] == "cat"
-    assert float(rows[0][2].rstrip("%")) > float(rows[1][2].rstrip("%"))
-
-
-def test_classify_as_json(run_zoo: RunZoo, photo_file: Path, photo: bytes) -> None:
-    answer = json.loads(run_zoo("classify", photo_file, photo_file, "--json").stdout)
-    assert answer["model"]["name"] == DEFAULT_MODEL
-    assert answer["results"][0]["box"] == [75.5, 0, 375.5, 300]
-    package = open_model(DEFAULT_MODEL)
-    prediction = open_predictor(package)(decode_pixels(photo, 32).pixels[None])
-    expected = top_classes(prediction.logits[0], package.config.classes, 5)
-    for result in answer["results"]:
-        assert result["file"] == str(photo_file)
-        assert [entry["label"] for entry in result["classes"]] == [share.label for share in expected]
-        probabilities = [entry["probability"] for entry in result["classes"]]
-        assert probabilities == pytest.approx([share.probability for share in expected], abs=1e-4)
-
-
-@pytest.mark.parametrize("top_k", [0, -1, 11])
-def test_classify_refuses_a_top_k_that_cannot_be(top_k: int, run_zoo: RunZoo, photo_file: Path) -> None:
-    fails(run_zoo("classify", photo_file, "--top-k", top_k), f"top_k = {top_k}: must be between 1 and 10")
-
-
-def test_classify_names_the_bad_one_of_several_files(run_zoo: RunZoo, photo_file: Path, tmp_path: Path) -> None:
-    bad = tmp_path / "text.png"
-    bad.write_text("this is text")
-    fails(run_zoo("classify", photo_file, bad), r"text\.png: the file is not an image in one of the formats")
-
-
-def test_classify_a_file_that_is_not_there_or_a_folder(run_zoo: RunZoo, tmp_path: Path) -> None:
-    fails(run_zoo("classify", tmp_path / "no.png"), r"no\.png: No such file or directory")
-    fails(run_zoo("classify", tmp_path), "Is a directory")
-
-
-def test_classify_with_weights_that_do_not_fit(run_zoo: RunZoo, photo_file: Path, make_package: MakePackage) -> None:
-    package = make_package("wrn16-ours")
-    (package.path / CONFIG_FILE).write_text(replace(package.config, variant="rn26").to_json())
-    fails(run_zoo("classify", photo_file, "-m", f"local-dir:{package.path}"), "do not match rn26")
-
-
-def test_classify_with_a_model_without_an_onnx_file(
-    run_zoo: RunZoo, photo_file: Path, make_package: MakePackage
-) -> None:
-    package = make_package("wrn16", classes=("yes", "no"), data="other", size=40)
-    answer = json.loads(run_zoo("classify", photo_file, "--json", "-m", f"local-dir:{package.path}").stdout)
-    assert answer["model"]["name"] == "wrn16.other"
-    assert {entry["label"] for entry in answer["results"][0]["classes"]} == {"yes", "no"}
-
-
-@pytest.mark.parametrize("name", ["cat [bold]x.jpg", "cat [/x].jpg", ":cat:.jpg", "Katze ö 猫.jpg"])
-def test_classify_shows_any_file_name_as_it_is(
-    name: str, run_zoo: RunZoo, photo_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / name).parent.mkdir(exist_ok=True)
-    shutil.copy(photo_file, tmp_path / name)
-    monkeypatch.chdir(tmp_path)
-    assert name in run_zoo("classify", name).stdout
-
-
 def test_patches_as_an_image(run_zoo: RunZoo, photo_file: Path, tmp_path: Path) -> None:
     output = tmp_path / "map.png"
     ended = run_zoo("patches", photo_file, "-o", output)
@@ -425,12 +361,12 @@ def test_every_path_may_begin_at_a_home_directory() -> None:
         for parameter in inspect.signature(command.callback, eval_str=True).parameters.values()
     ]
     paths = {name: hint for name, hint in parameters if "Path" in str(get_args(hint)[0])}
-    assert {"classify images", "train run", "export output", "similar index", "claims raw"} <= set(paths)
+    assert {"classify csv", "train run", "export output", "similar index", "claims raw"} <= set(paths)
     assert [name for name, hint in paths.items() if get_args(hint)[1].parser is not parse_path] == []
     data = {
         name: hint
         for name, hint in parameters
-        if name.split()[1] in ("data", "datasets", "backgrounds") and name not in paths
+        if name.split()[1] in ("data", "datasets", "backgrounds", "images") and "str" in str(hint) and name not in paths
     }
     assert len(data) >= 8
     assert [name for name, hint in data.items() if get_args(hint)[1].parser is not parse_data] == []

@@ -23,6 +23,7 @@ from zoo.errors import DataError, ImageError, InputError, reason_of
 from zoo.images.class_folders import SPLITS, split_of
 from zoo.images.decode import decode, decode_pixels
 from zoo.images.preprocess import Pixels
+from zoo.images.table_files import SUFFIXES
 from zoo.package.metrics import HELD_OUT_SHARE
 from zoo.registry import list_models
 
@@ -78,8 +79,8 @@ class DataSet:
         """Open a source, without reading any image.
 
         Arguments:
-            source: a folder of Parquet files or of class folders, a name in `zoo.registry.DATA_SETS`, or a Hub data set
-            id.
+            source: a folder of Parquet files or of class folders, a table of paths and labels or a folder with one (see
+            `zoo.images.label_tables`), a name in `zoo.registry.DATA_SETS`, or a Hub data set id.
 
         Raises:
             DataError: the source does not exist or is unusable.
@@ -248,6 +249,9 @@ def class_counts(labelled: Labelled) -> dict[str, int]:
     return dict(zip(labelled.classes, counts.tolist(), strict=True))
 
 
+USUAL_TABLES = ("labels", "metadata")
+"""Names of tables that say nothing about their images."""
+
 MAX_MODEL_NAME = 96
 """Maximum length of a repository's name on the Hub."""
 
@@ -255,10 +259,16 @@ MAX_MODEL_NAME = 96
 def data_set_name(source: str) -> str:
     """Short name of a data set: `cifar10` for `cifar10`, `uoft-cs/cifar10`, `/data/cifar10`, and `.` in that folder.
 
+    A table has its own name without suffix, but `pets/labels.csv` and `pets/metadata.csv` that of their folder, `pets`.
+
     It becomes part of the model's name, which must be valid on the Hub: accents are removed, characters other than
     `A-Za-z0-9._-` become `-`, and repeated `-` and `.` are merged; `data` if nothing is left.
     """
-    letters = unicodedata.normalize("NFKD", Path(os.path.abspath(source)).name)
+    path = Path(os.path.abspath(source))
+    name = path.stem if path.name.lower().endswith(SUFFIXES) else path.name
+    if name in USUAL_TABLES and name != path.name:
+        name = path.parent.name
+    letters = unicodedata.normalize("NFKD", name)
     plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
     name = re.sub(r"([-.])\1+", r"\1", re.sub(r"[^\w.-]+", "-", plain, flags=re.ASCII)).strip("-.")
     longest = max(map(len, list_models()))
@@ -295,10 +305,18 @@ class _Selection:
 def _open(source: str) -> Source:
     if os.path.isdir(source):
         return ParquetTable.find(source) or open_folder(source)
+    if source.lower().endswith(SUFFIXES):
+        return open_folder(source)
     if os.path.exists(source):
-        raise DataError(f"{source} is a file; give a folder (unpack the file if it is an archive)")
+        raise DataError(
+            f"{source} is a file; give a folder (unpack the file if it is an archive), or a table of paths and labels "
+            f"({', '.join(SUFFIXES)})"
+        )
     if source.startswith((".", "/", "~")):
-        raise DataError(f"the folder {source} does not exist; give a folder of class folders or of Parquet files")
+        raise DataError(
+            f"the folder {source} does not exist; give a folder of class folders or of Parquet files, or a table of "
+            "paths and labels"
+        )
     return HubTable(source)
 
 

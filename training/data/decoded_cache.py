@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import PIL
 from huggingface_hub import cached_assets_path, constants
 
 from training.data.data_set import EncodedImages
 from zoo.errors import ImageError
 from zoo.files import replacing
-from zoo.images import decode, preprocess
+from zoo.images import avif, decode, formats, headers, preprocess, rgb
 from zoo.images.preprocess import Pixels
 
 MAX_CACHE_BYTES = 8 * 2**30
@@ -82,8 +81,8 @@ def _digest(encoded: EncodedImages, size: int) -> str:
     Raises:
         OSError, ImageError: an image cannot be read.
     """
-    content = hashlib.sha256(f"{size} {PIL.__version__}".encode())
-    for module in (decode, preprocess):
+    content = hashlib.sha256(f"{size} {formats.decoder_versions()}".encode())
+    for module in (avif, decode, formats, headers, preprocess, rgb):
         content.update(Path(str(module.__file__)).read_bytes())
     for index in range(len(encoded)):
         data = encoded.files.read(index)

@@ -1,4 +1,4 @@
-"""Folders of images as sources of labelled images; see `zoo.images.class_folders`."""
+"""Image files with labels, in class folders or named by tables, as sources; see `zoo.images`."""
 
 import os
 import stat
@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from zoo.errors import ImageError, ImageTooLargeError
-from zoo.images.class_folders import ClassFolders, open_class_folders
+from zoo.images.label_tables import open_labelled_files
+from zoo.images.labelled_files import LabelledFiles
 from zoo.printable import printable
 
 MAX_BYTES = 256 * 2**20
@@ -50,9 +51,9 @@ class FolderFiles:
 
 @dataclass(frozen=True, slots=True)
 class FolderSource:
-    """Class folders as a `training.data.source.Source`."""
+    """Labelled files as a `training.data.source.Source`."""
 
-    found: ClassFolders
+    found: LabelledFiles
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -73,5 +74,5 @@ class FolderSource:
 
 
 def open_folder(root: str) -> FolderSource:
-    """Find the classes of a folder and their images; see `zoo.images.class_folders.open_class_folders`."""
-    return FolderSource(open_class_folders(root))
+    """Find the classes of a folder or of a table and their images; see `zoo.images.label_tables`."""
+    return FolderSource(open_labelled_files(root))

@@ -1,7 +1,6 @@
 """Preparation of images: a first decoding, which finds unreadable ones, and the choice to hold them in memory."""
 
 import hashlib
-import io
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
 
 from training.data.data_set import EncodedImages, class_counts, open_split, sample
 from training.data.decode_all import decode_all
@@ -17,7 +15,7 @@ from training.data.decoded_cache import DecodedFile
 from training.data.images import LabelledImages, normalization_of
 from training.data.stream import StreamedImages
 from zoo.errors import DataError
-from zoo.images.decode import FORMATS
+from zoo.images.decode import size_of
 from zoo.images.preprocess import Normalization, Pixels
 from zoo.machine import total_memory
 from zoo.package import MIN_INPUT_SIZE
@@ -199,8 +197,7 @@ def _short_sides(encoded: EncodedImages) -> list[int]:
     sides = []
     for index in np.linspace(0, len(encoded) - 1, min(len(encoded), SAMPLE)).astype(int).tolist():
         try:
-            with Image.open(io.BytesIO(encoded.files.read(index)), formats=FORMATS) as image:
-                sides.append(min(image.size))
+            sides.append(min(size_of(encoded.files.read(index))))
         except Exception:  # reported when it is decoded
             continue
     if not sides:

@@ -16,10 +16,8 @@ from torch import Tensor
 from zoo.errors import DataError, ImageError
 from zoo.images.class_folders import SPLITS, name_splits
 from zoo.images.image_files import class_name, walk
+from zoo.images.label_tables import LABEL_COLUMNS
 from zoo.registry import DATA_SETS
-
-LABEL_COLUMNS = ("label", "labels", "class", "category", "fine_label")
-"""Columns whose strings or integers are used as classes if there is no ClassLabel column."""
 
 
 class TableFiles:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from zoo.errors import DataError
 from zoo.images.image_files import Listing, class_name, has_images, listed, walk
+from zoo.images.labelled_files import MIN_CLASSES, LabelledFiles, known_classes
 from zoo.printable import encodable, printable
 
 SPLITS = ("train", "validation", "test")
 """Names of the known splits; see `split_of` for the folder names that stand for them."""
 
-MIN_CLASSES = 2
 MIN_SPLITS = 2
 
 _SPLIT_NAME = re.compile(
@@ -44,28 +44,7 @@ def name_splits(names: Iterable[str]) -> dict[str, str]:
     return {name: split if count[split] == 1 else name for name, split in splits.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class ClassFolders:
-    """Result of `open_class_folders`."""
-
-    classes: tuple[str, ...]
-    """Names of the folders with images, sorted; see `zoo.images.image_files.class_name`."""
-    files: Mapping[str, Mapping[str, tuple[str, ...]]]
-    """Paths of the images by split and class."""
-    notes: tuple[str, ...]
-    """Notes on ignored files and folders, one sentence each."""
-
-    def of(self, split: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
-        """Paths and class indices of a split's images."""
-        paths: list[str] = []
-        labels: list[int] = []
-        for name, own in self.files[split].items():
-            paths += own
-            labels += [self.classes.index(name)] * len(own)
-        return tuple(paths), tuple(labels)
-
-
-def open_class_folders(root: str) -> ClassFolders:
+def open_class_folders(root: str) -> LabelledFiles:
     """Find the classes in a folder and their images, at any depth, sorted by name.
 
     `ROOT/CLASS/...` is a single split, `train`; `ROOT/SPLIT/CLASS/...` has several, see `find_splits`. `notes` lists
@@ -80,8 +59,7 @@ def open_class_folders(root: str) -> ClassFolders:
     folders = find_splits(root, notes)
     files = {split: _read_classes(folder, notes) for split, folder in folders.items()}
     first = folders.get("train", root)
-    known = files["train"] if "train" in files else {name for found in files.values() for name in found}
-    classes = tuple(sorted(known))
+    classes = tuple(sorted(known_classes(files)))
     if len(classes) < MIN_CLASSES:
         raise DataError(_too_few(first, classes))
     for split, found in files.items():
@@ -90,7 +68,7 @@ def open_class_folders(root: str) -> ClassFolders:
                 f"{printable(folders[split])} has class folders that are missing in {printable(first)}: "
                 f"{listed(unknown)}; add training images of these classes, or remove the folders"
             )
-    return ClassFolders(classes, {split: found for split, found in files.items() if found}, tuple(notes))
+    return LabelledFiles(classes, {split: found for split, found in files.items() if found}, tuple(notes))
 
 
 def find_splits(root: str, notes: list[str]) -> dict[str, str]:

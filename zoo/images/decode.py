@@ -2,7 +2,6 @@
 
 import io
 import os
-import re
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,13 +12,10 @@ from PIL import Image, UnidentifiedImageError
 
 from zoo.errors import ImageError, ImageTooLargeError, InputError, UnsupportedImageError, reason_of
 from zoo.files import read_bounded
-from zoo.images.preprocess import Box, Pixels, as_pixels, centre_square, load_image, scale_box, to_rgb
-
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
-"""Supported formats; no other decoder is ever run."""
-
-_BEGINNING = re.compile(rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|RIFF....WEBP|GIF8[79]a", re.DOTALL)
-"""First bytes of files in these formats, in that order."""
+from zoo.images.formats import NAMES, enable_decoder, format_of
+from zoo.images.headers import check_header
+from zoo.images.preprocess import Box, Pixels, as_pixels, centre_square, scale_box
+from zoo.images.rgb import load_image, to_rgb
 
 MAX_PIXELS = 50_000_000
 """Default limit on width x height, from the header."""
@@ -96,9 +92,13 @@ def naming(file: str | PathLike[str]) -> Iterator[None]:
         raise ImageError(f"{os.fspath(file)}: {reason_of(error)}") from None
 
 
-def is_image(data: bytes) -> bool:
-    """Whether bytes begin like a file in one of `FORMATS`."""
-    return _BEGINNING.match(data) is not None
+def size_of(data: bytes) -> tuple[int, int]:
+    """Width and height of an image file, from its header.
+
+    Raises:
+        ImageError: as for `decode`.
+    """
+    return _open(data, MAX_PIXELS).size
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -112,7 +112,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
         max_pixels: limit on width x height, checked on the header before anything is decoded.
 
     Raises:
-        UnsupportedImageError: not in one of `FORMATS`.
+        UnsupportedImageError: not in one of `zoo.images.formats.FORMATS`, or in one whose extra is not installed.
         ImageTooLargeError: more pixels than the limit.
         ImageError: empty, truncated or damaged.
     """
@@ -127,11 +127,19 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     """An image whose header was read and whose size is allowed."""
     if not data:
         raise ImageError("the file is empty (0 bytes); send an image")
+    kind = format_of(data)
+    if kind is None:
+        raise UnsupportedImageError(
+            f"the file is not an image in one of the formats {NAMES} ({len(data)} bytes); convert it"
+        )
+    check_header(data, kind.name, max_pixels)
+    enable_decoder(kind)
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(io.BytesIO(data), formats=(kind.pillow_name,))
     except UnidentifiedImageError:
         raise UnsupportedImageError(
-            f"the file is not an image in one of the formats {', '.join(FORMATS)} ({len(data)} bytes); convert it"
+            f"the file begins like a {kind.name} image, but its header is damaged or of an unsupported kind "
+            f"({len(data)} bytes); convert it"
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         # Pillow's own limit, 179 megapixels unless the program changed it.
@@ -156,7 +164,8 @@ def _damage_as_image_error() -> Iterator[None]:
 
 
 _DAMAGED = (
-    OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, AssertionError, struct.error, MemoryError,
+    OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, AssertionError, RuntimeError, struct.error,
+    MemoryError,
 )  # fmt: skip
 """Exceptions that Pillow's decoders raise on damaged files."""
 

@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zoo.errors import DataError, reason_of
+from zoo.images.formats import SUFFIXES
 from zoo.printable import printable
 
-READ_SUFFIXES = (".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".webp")
-"""File name suffixes of the supported formats; see `zoo.images.decode.FORMATS`."""
-
-OTHER_SUFFIXES = (".avif", ".bmp", ".heic", ".heif", ".jp2", ".jxl", ".pgm", ".ppm", ".tga", ".tif", ".tiff")
+OTHER_SUFFIXES = (".jp2", ".jxl", ".pgm", ".ppm", ".tga")
 """File name suffixes of other image formats; these files are reported as unreadable rather than skipped."""
 
 IGNORED = frozenset(
@@ -28,7 +26,7 @@ MAX_NAMES_SHOWN = 20
 def is_image_name(name: str) -> bool:
     """Whether a file name is that of an image: it has the suffix of an image format, or none."""
     suffix = os.path.splitext(name)[1].lower()
-    return not suffix or suffix in READ_SUFFIXES or suffix in OTHER_SUFFIXES
+    return not suffix or suffix in SUFFIXES or suffix in OTHER_SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from typing import Any
 from PIL import Image
 
 from zoo.extras import importing
-from zoo.images.preprocess import CROP_AREA, centre_square, scale_box, to_rgb
+from zoo.images.preprocess import CROP_AREA, centre_square, scale_box
+from zoo.images.rgb import to_rgb
 from zoo.networks.network import Network
 
 with importing("train", "zoo.transform"):

@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import sys
 import threading
 import time
 import zlib
@@ -290,7 +291,7 @@ def test_a_body_that_curl_d_has_stripped(client: TestClient, photo_file: Path) -
 
 
 @pytest.mark.parametrize(
-    "content_type", ["application/json", "text/plain", "image/tiff", "image/svg+xml", "multipart/mixed; boundary=x"]
+    "content_type", ["application/json", "text/plain", "image/jp2", "image/svg+xml", "multipart/mixed; boundary=x"]
 )
 def test_an_unsupported_type(client: TestClient, content_type: str) -> None:
     response = client.post("/classify", content=b"data", headers={"Content-Type": content_type})
@@ -298,8 +299,15 @@ def test_an_unsupported_type(client: TestClient, content_type: str) -> None:
     assert repr(content_type.partition(";")[0]) in problem(response)
 
 
-def test_a_tiff_is_not_decoded(client: TestClient, photo_file: Path) -> None:
-    assert send(client, "/classify", ("a.tif", encoded(photo(photo_file), "TIFF"))).status_code == 415
+def test_an_image_in_another_format_is_not_decoded(client: TestClient, photo_file: Path) -> None:
+    assert send(client, "/classify", ("a.ppm", encoded(photo(photo_file), "PPM"))).status_code == 415
+
+
+def test_a_heic_image_without_the_extra(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    response = send(client, "/classify", ("a.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"))
+    assert response.status_code == 415
+    assert "template-zoo[heic]" in problem(response)
 
 
 @BOTH

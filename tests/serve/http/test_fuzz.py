@@ -26,10 +26,10 @@ from support.serving import GatedPredictor, MakeClient
 from support.small_app import small_server
 
 from serve.app import create_app
-from serve.http.body import IMAGE_TYPES
 from serve.inference.service import Service
 from serve.settings import Settings
 from zoo.hub import DEFAULT_MODEL, open_model
+from zoo.images.formats import MEDIA_TYPES
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +52,7 @@ CONFIG = {
     "operations": [{"include-path-regex": "/infer$", "checks": {"positive_data_acceptance": {"enabled": False}}}],
 }
 
-for kind in IMAGE_TYPES:
+for kind in MEDIA_TYPES:
     schemathesis.openapi.media_type(kind, whole_images)
 schemathesis.openapi.format("binary", whole_images)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from huggingface_hub.utils import validate_repo_id
+from PIL import Image
 from support.images import coloured, make_rows, write_files, write_split
 
 import zoo
@@ -117,6 +118,32 @@ def test_a_folder_that_is_not_there(source: str) -> None:
         open_splits(source)
 
 
+def test_a_table_divides_its_images(tmp_path: Path) -> None:
+    names = [f"{number}.png" for number in range(8)]
+    write_files(tmp_path, {name: coloured(number) for number, name in enumerate(names)})
+    rows = "".join(
+        f"{name},{'ab'[number % 2]},{'train' if number < 6 else 'dev'}\n" for number, name in enumerate(names)
+    )
+    (tmp_path / "labels.csv").write_text(f"file,class,split\n{rows}")
+    splits = open_splits(str(tmp_path / "labels.csv"))
+    assert splits.train.classes == ("a", "b")
+    assert splits.train.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert splits.train.image(1).getpixel((0, 0)) == Image.open(tmp_path / "2.png").getpixel((0, 0))
+    assert splits.validation is not None
+    assert splits.validation.labels.tolist() == [0, 1]
+    assert splits.test is None
+
+
+def test_images_of_a_table_are_known_again_where_they_are_moved(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        write_files(tmp_path / folder, {"x/1.png": coloured(1), "y/2.png": coloured(2)})
+        (tmp_path / folder / "metadata.csv").write_text("file_name,label\nx/1.png,a\ny/2.png,b\n")
+    one, two = (data_digest(open_split(str(tmp_path / folder), "train")) for folder in ("one", "two"))
+    assert one == two
+    (tmp_path / "two" / "metadata.csv").write_text("file_name,label\nx/1.png,b\ny/2.png,a\n")
+    assert data_digest(open_split(str(tmp_path / "two"), "train")) != one
+
+
 def test_a_file_is_no_source(tmp_path: Path) -> None:
     (tmp_path / "data.zip").write_bytes(b"")
     with pytest.raises(DataError, match=r"data\.zip is a file; give a folder"):
@@ -221,6 +248,11 @@ def test_a_share_is_between_0_and_1(share: float) -> None:
 @pytest.mark.parametrize("source", ["cifar10", "uoft-cs/cifar10", "/data/cifar10", "/data/cifar10/", "./cifar10"])
 def test_a_data_set_has_one_short_name(source: str) -> None:
     assert data_set_name(source) == "cifar10"
+
+
+@pytest.mark.parametrize("source", ["pets/labels.csv", "pets/metadata.jsonl", "pets.csv", "x/pets.TSV"])
+def test_a_table_has_a_name(source: str) -> None:
+    assert data_set_name(source) == "pets"
 
 
 @pytest.mark.parametrize("source", [".", "./", "../images", "../images/cats/.."])

@@ -5,13 +5,14 @@ import pytest
 from support.images import coloured, write_files
 
 from zoo.errors import DataError
-from zoo.images.class_folders import ClassFolders, open_class_folders, split_of
+from zoo.images.class_folders import open_class_folders, split_of
+from zoo.images.labelled_files import LabelledFiles
 
 IMAGE = coloured(1)
 TWO_CLASSES = ("cat", "dog")
 
 
-def opened(root: Path, *files: str) -> ClassFolders:
+def opened(root: Path, *files: str) -> LabelledFiles:
     return open_class_folders(write_files(root, dict.fromkeys(files, IMAGE)))
 
 

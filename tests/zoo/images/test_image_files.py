@@ -3,8 +3,7 @@ from pathlib import Path
 import pytest
 from support.images import write_files
 
-from zoo.images.decode import FORMATS
-from zoo.images.image_files import READ_SUFFIXES, has_images, is_image_name, listed, walk
+from zoo.images.image_files import has_images, is_image_name, listed, walk
 
 
 @pytest.mark.parametrize("name", ["1.jpg", "1.JPEG", "1.jfif", "1.webp", "1.tif", "photo.heic", "0a7f", "1.2.png"])
@@ -15,10 +14,6 @@ def test_images_by_their_names(name: str) -> None:
 @pytest.mark.parametrize("name", ["notes.txt", "labels.csv", "train-0.parquet", "film.mp4", "1.png.part"])
 def test_no_images_by_their_names(name: str) -> None:
     assert not is_image_name(name)
-
-
-def test_every_format_that_is_decoded_has_a_suffix() -> None:
-    assert {f".{name.lower()}" for name in FORMATS} <= set(READ_SUFFIXES)
 
 
 def test_folders_are_walked_once(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import io
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from support.transparent import SIDE, TRANSPARENT, chunk, halves
 
 from zoo.errors import ImageError
 from zoo.images.decode import decode, decode_pixels
-from zoo.images.preprocess import to_pixels, to_rgb
+from zoo.images.preprocess import to_pixels
+from zoo.images.rgb import to_rgb
 
 BLUE_HALF = halves("RGBA", (200, 0, 0, 0), (0, 0, 255, 255))
 ORIENTATION = 0x0112
@@ -127,3 +129,75 @@ def test_floating_point_values() -> None:
 
 def test_transparency_of_a_written_file_is_read() -> None:
     assert rgb(Image.open(io.BytesIO(encode(BLUE_HALF)))) == [(255, 255, 255), (0, 0, 255)]
+
+
+DEEP = np.array([[0x0000, 0x12FF, 0xABCD, 0xFFFF]], dtype=np.uint16)
+
+
+def tiff_16(*planes: np.ndarray, meaning: int = 1, order: str = "<", separate: bool = False) -> bytes:
+    """An uncompressed TIFF file of 16-bit channels; `meaning` is its photometric interpretation."""
+    height, width = planes[0].shape
+    stored = planes if separate else [np.stack(planes, axis=-1)]
+    strips = [plane.astype(np.dtype(f"{order}u2")).tobytes() for plane in stored]
+    count, after = len(planes), 8 + 2 + 12 * 10 + 4
+    bits, tables = after, after + 8
+    first = tables + 8 * len(strips)
+    offsets = [first + sum(map(len, strips[:index])) for index in range(len(strips))]
+    short, long = 3, 4
+
+    def field(tag: int, kind: int, values: Sequence[int], place: int = 0) -> bytes:
+        code = {short: "H", long: "I"}[kind]
+        content = struct.pack(f"{order}{len(values)}{code}", *values)
+        value = content.ljust(4, b"\0") if len(content) <= 4 else struct.pack(f"{order}I", place)
+        return struct.pack(f"{order}HHI", tag, kind, len(values)) + value
+
+    fields = [
+        field(256, short, [width]),
+        field(257, short, [height]),
+        field(258, short, [16] * count, bits),
+        field(259, short, [1]),
+        field(262, short, [meaning]),
+        field(273, long, offsets, tables),
+        field(277, short, [count]),
+        field(278, short, [height]),
+        field(279, long, list(map(len, strips)), tables + 4 * len(strips)),
+        field(284, short, [2 if separate else 1]),
+    ]
+    start = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HIH", 42, 8, len(fields))
+    extra = struct.pack(f"{order}4H", *[16] * 4)
+    extra += struct.pack(f"{order}{2 * len(strips)}I", *offsets, *map(len, strips))
+    return start + b"".join(fields) + bytes(4) + extra + b"".join(strips)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("separate", [False, True])
+def test_16_bit_channels_of_a_tiff_file_keep_their_upper_byte(order: str, separate: bool) -> None:
+    planes = [DEEP, DEEP[:, ::-1], DEEP // 2]
+    image = decode(tiff_16(*planes, meaning=2, order=order, separate=separate))
+    np.testing.assert_array_equal(np.asarray(image), np.stack(planes, axis=-1) >> 8)
+
+
+def test_16_bit_grey_of_a_tiff_file() -> None:
+    black_is_0, white_is_0 = (decode(tiff_16(DEEP, meaning=meaning)) for meaning in (1, 0))
+    np.testing.assert_array_equal(np.asarray(black_is_0)[..., 0], DEEP >> 8)
+    np.testing.assert_array_equal(np.asarray(white_is_0)[..., 0], ~DEEP >> 8)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+def test_a_tiff_file_that_is_turned(orientation: int, compression: str) -> None:
+    image = Image.effect_noise((48, 32), 80).convert("RGB")
+    settings = Image.Exif()
+    settings[ORIENTATION] = orientation
+    expected = decode(encode(image, "PNG", exif=settings))
+    data = encode(image, "TIFF", exif=settings, compression=compression)
+    np.testing.assert_array_equal(np.asarray(decode(data)), np.asarray(expected))
+    square = decode_pixels(data, 32)
+    assert (square.width, square.height) == expected.size
+    np.testing.assert_array_equal(square.pixels, to_pixels(expected, 32)[0])
+
+
+def test_integers_beyond_16_bits() -> None:
+    image = Image.fromarray(np.array([[0, 70_000]], dtype=np.int32))
+    with pytest.raises(ImageError, match=r"integer values from 0 to 70000; scale them to 0\.\.65535"):
+        decode(encode(image, "TIFF"))
