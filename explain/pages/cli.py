@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from zoo.errors import UnknownNameError
 from zoo.extras import require
 from zoo.hub import DEFAULT_MODEL
 from zoo.options import Model, path_argument, path_option
@@ -39,15 +38,14 @@ def explain(
 
     from explain.pages.baseline import open_baseline
     from explain.pages.write import write_pages
+    from zoo.answers import class_index
     from zoo.hub import open_model
     from zoo.images.image_files import expand_folders
     from zoo.predictors.torch import TorchPredictor
     from zoo.terminal import Terminal, print_error
 
     package = open_model(model, NETWORK_FILES)
-    classes = package.config.classes
-    if label is not None and label not in classes:
-        raise UnknownNameError("class", label, classes)
+    explained = None if label is None else class_index(label, package.config.classes)
     files = expand_folders(images, output)
     network = TorchPredictor.open(package).network
     compared = open_baseline(package.config, baseline)
@@ -59,7 +57,7 @@ def explain(
             compared,
             files,
             output,
-            explained=None if label is None else classes.index(label),
+            explained=explained,
             maps=maps,
             progress=lambda file: status.update(Text(f"explaining {file}")),
         )

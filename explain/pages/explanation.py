@@ -98,7 +98,8 @@ def separate_maxima(values: Array, count: int) -> list[Place]:
 
     The eight neighbours of a chosen place are never chosen, so that there may be fewer than `count` places.
     """
-    left, places = values.astype(np.float64), []
+    left = values.astype(np.float64)
+    places: list[Place] = []
     while len(places) < count and left.max() > -np.inf:
         row, column = map(int, np.unravel_index(left.argmax(), left.shape))
         places.append((row, column))
