@@ -62,7 +62,7 @@ export class Table {
       const swatch = element("span", { className: "swatch" });
       swatch.style.setProperty("--colour", model.colours[model.classes.indexOf(best.label)]);
       const cells = [
-        element("td", {}, element("span", { className: "named" }, swatch, best.label)),
+        element("td", {}, element("span", { className: "named" }, swatch, best.label), element("small", {}, model.name)),
         element("td", { className: "number" }, percent(best.probability)),
         element("td", { className: "model" }, model.name),
         element("td", { className: "number time" }, formatTime(time)),
