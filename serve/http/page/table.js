@@ -4,7 +4,8 @@ import { save } from "./answer/download.js";
 import { byId, element, formatTime, percent } from "./dom.js";
 
 const THUMBNAIL = 48;
-const COLUMNS = ["file", "model", "class", "probability", "milliseconds", "error"];
+/** The first ones as `zoo classify --csv` names them. */
+const COLUMNS = ["file", "label", "probability", "model", "milliseconds", "error"];
 
 export class Table {
   /** @param {(image: object) => void} onSelect called with an image that is chosen. */
@@ -87,7 +88,7 @@ export function thumbnailOf(photo) {
 function csvOf(images) {
   const lines = images.flatMap(({ name, answers, error }) =>
     answers
-      ? answers.map(({ model, best, milliseconds: time }) => [name, model.name, best.label, best.probability, time.toFixed(3), ""])
+      ? answers.map(({ model, best, milliseconds: time }) => [name, best.label, best.probability, model.name, time.toFixed(3), ""])
       : [[name, "", "", "", "", error?.message ?? "no answer yet"]],
   );
   return [COLUMNS, ...lines].map((line) => `${line.map(quote).join(",")}\r\n`).join("");

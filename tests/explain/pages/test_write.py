@@ -57,7 +57,7 @@ def test_pages_of_several_images(run_zoo: Run, images: list[Path], tmp_path: Pat
     assert done.returncode == 1
     assert "missing.jpg: No such file or directory" in done.stderr
     assert "damaged.jpg: the image is truncated or damaged" in done.stderr
-    assert "empty: is a folder without images" in done.stderr
+    assert "empty: the folder has no images" in done.stderr
     names = sorted(path.name for path in out.iterdir())
     [hostile] = [name for name in names if "script" in name and name.endswith(".html")]
     [own] = [name for name in names if name.endswith("cat.html")]

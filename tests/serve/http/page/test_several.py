@@ -52,6 +52,7 @@ def test_each_image_has_a_row_and_a_broken_one_says_why(page: Page, url: str, ph
     assert [(line["file"], line["model"]) for line in lines] == [
         ("cat.jpg", OURS), ("cat.jpg", PLAIN), ("notes.png", ""), ("bird.png", OURS), ("bird.png", PLAIN),
     ]  # fmt: skip
+    assert (lines[0]["label"], lines[2]["label"]) == ("cat", "")
     assert float(lines[0]["probability"]) == pytest.approx(
         ask(url, "classify", photo_file)["classes"][0]["probability"]
     )
