@@ -95,6 +95,22 @@ class PatchSemanticsAnswer(BaseModel):
     timing: Timing
 
 
+class Occlusion(ImageAnswer):
+    label: str = Field(description="Explained class.")
+    logit: float = Field(description="Logit of that class for the whole image.")
+    grid: Grid
+    drops: list[list[float]] = Field(
+        description="Decrease of the logit when each part of the box is replaced by the image's mean colour, in rows; "
+        "the grid divides the box evenly."
+    )
+
+
+class OcclusionAnswer(BaseModel):
+    model: ModelIdentity
+    results: list[Occlusion]
+    timing: Timing = Field(description="Sum over all batches; `batch` is the size of the largest.")
+
+
 class ModelDescription(ModelIdentity):
     default: bool
     classes: list[str]

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import InputError
+from zoo.errors import InputError, UnknownNameError
 from zoo.outputs import STANDARD, Array
 from zoo.package.entities import Entities
 from zoo.predictors import Prediction
@@ -62,6 +62,17 @@ def resolve_top_k(top_k: int | None, classes: tuple[str, ...]) -> int:
     if not 1 <= top_k <= len(classes):
         raise InputError(f"top_k = {top_k}: must be between 1 and {len(classes)}, the number of classes")
     return top_k
+
+
+def class_index(label: str, classes: tuple[str, ...]) -> int:
+    """Index of a class.
+
+    Raises:
+        UnknownNameError: there is no such class.
+    """
+    if label not in classes:
+        raise UnknownNameError("class", label, classes)
+    return classes.index(label)
 
 
 def top_classes(logits: Array, classes: tuple[str, ...], top_k: int) -> tuple[ClassShare, ...]:

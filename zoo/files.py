@@ -130,7 +130,7 @@ def refuse_inputs(output: Path, inputs: Iterable[Path]) -> None:
     problem = None
     if output.is_dir():
         problem = "it is a directory; give a file in it"
-    elif any(_same(output, file) for file in inputs):
+    elif output.exists() and any(_same(output, file) for file in inputs):
         problem = "it is an input file and would be overwritten; give another one"
     if problem:
         raise InputError(f"cannot write {output}: {problem}")

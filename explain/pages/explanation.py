@@ -1,4 +1,4 @@
-"""Explanation of a network's prediction for one image: all maps of a page, as arrays."""
+"""Explanation of one image: all maps of a page for one class, as arrays."""
 
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ from explain.attributions import class_activation_map
 from explain.attributions.grad_cam import grad_cam
 from explain.attributions.head import head_parts
 from explain.attributions.occlusion import occlusion
+from explain.cutouts import Place
 from zoo.answers import ClassShare, patch_shares, top_classes
 from zoo.errors import InputError
 from zoo.networks.network import Network
@@ -21,12 +22,12 @@ MAPS = 3
 """Number of classes whose maps are shown."""
 TOP_K = 5
 STRONGEST = 6
-"""Number of patches shown as crops."""
+"""Maximum number of patches shown as crops."""
 
 
 @dataclass(frozen=True, slots=True)
 class BaselineMap:
-    """Class activation map of the baseline, for the class that the explained network predicts."""
+    """Class activation map of the baseline, for the explained class."""
 
     name: str
     answer: ClassShare
@@ -45,14 +46,16 @@ class Explanation:
     """Most probable classes, in descending order."""
     predicted: int
     """Index of the most probable class."""
-    logit: float
-    """Logit of the predicted class."""
+    explained: int
+    """Index of the class that the maps explain; usually the predicted one."""
+    logits: Array
+    """Class logits, [C]."""
     bias: float
-    """Bias of the predicted class."""
+    """Bias of the explained class."""
     shares: Array
     """Shares of the classes in each patch, [C + 1, h, w], `none` last and 0 without a block; they sum to 1."""
     parts: Array
-    """Contribution of each location of the last grid to the logit, [h, w]; with the bias, they sum to the logit."""
+    """Contribution of each location of the last grid to its logit, [h, w]; with the bias, they sum to the logit."""
     occlusion: Array
     """Decrease of the logit when the patch is covered, [h, w]."""
     grad_cam: Array
@@ -65,26 +68,58 @@ class Explanation:
         return self.source == "semantic block"
 
     @property
+    def explained_class(self) -> str:
+        """Name of the explained class."""
+        return self.classes[self.explained]
+
+    @property
     def shown_classes(self) -> tuple[int, ...]:
-        """Indices of the predicted class and of the other classes with the largest mean shares."""
+        """Indices of the explained class, the predicted one, and the other classes with the largest mean shares."""
         order = np.argsort(-self.shares[:-1].mean(axis=(1, 2)), kind="stable").tolist()
-        return (self.predicted, *(index for index in order if index != self.predicted))[:MAPS]
+        return tuple(dict.fromkeys((self.explained, self.predicted, *order)))[:MAPS]
 
-    def strongest_patches(self) -> list[tuple[int, int]]:
-        """Row and column of the patches with the largest shares of the predicted class, in descending order."""
-        own = self.shares[self.predicted]
-        order = np.argsort(-own, axis=None, kind="stable")[:STRONGEST]
-        rows, columns = np.unravel_index(order, own.shape)
-        return list(zip(rows.tolist(), columns.tolist(), strict=True))
+    def strongest_patches(self) -> list[Place]:
+        """Row and column of the patches with the largest shares of the explained class, no two of them neighbours."""
+        return separate_maxima(self.shares[self.explained], STRONGEST)
+
+    def maps(self) -> dict[str, Array]:
+        """Maps by name, as `zoo explain --maps` writes them."""
+        maps = {
+            "shares": self.shares,
+            "contributions": self.parts,
+            "occlusion": self.occlusion,
+            "grad-cam": self.grad_cam,
+        }
+        return maps if self.baseline is None else maps | {"baseline": self.baseline.parts}
 
 
-def explain_image(network: Network, pixels: Tensor, baseline: tuple[str, Network, Tensor] | None) -> Explanation:
-    """Explain a network's prediction for one image.
+def separate_maxima(values: Array, count: int) -> list[Place]:
+    """Row and column of the largest values [h, w], in descending order, after non-maximum suppression.
+
+    The eight neighbours of a chosen place are never chosen, so that there may be fewer than `count` places.
+    """
+    left = values.astype(np.float64)
+    places: list[Place] = []
+    while len(places) < count and left.max() > -np.inf:
+        row, column = map(int, np.unravel_index(left.argmax(), left.shape))
+        places.append((row, column))
+        left[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = -np.inf
+    return places
+
+
+def explain_image(
+    network: Network,
+    pixels: Tensor,
+    baseline: tuple[str, Network, Tensor] | None = None,
+    explained: int | None = None,
+) -> Explanation:
+    """Explain a network's answer for one image, or why it is not another class.
 
     Arguments:
         network: network in evaluation mode, with a `config`.
         pixels: image, [1, 3, S, S].
         baseline: name of a network with the same classes, the network, and the image at its input size; or None.
+        explained: index of the class to explain; None for the predicted one.
 
     Raises:
         InputError: the network has no `config`.
@@ -94,20 +129,22 @@ def explain_image(network: Network, pixels: Tensor, baseline: tuple[str, Network
     with torch.inference_mode():
         prediction = predict(network, pixels)
         parts, bias = head_parts(network, pixels)
-    predicted = torch.from_numpy(prediction.logits).argmax(dim=1).to(pixels.device)
-    index, names = int(predicted), network.config.classes
+    predicted, names = int(prediction.logits[0].argmax()), network.config.classes
+    index = predicted if explained is None else explained
+    label = torch.tensor([index], device=pixels.device)
     return Explanation(
         classes=names,
         source=info(network.config.variant).patch_source,
         answers=top_classes(prediction.logits[0], names, min(TOP_K, len(names))),
-        predicted=index,
-        logit=float(prediction.logits[0, index]),
+        predicted=predicted,
+        explained=index,
+        logits=prediction.logits[0],
         bias=float(bias[index].detach()),
         shares=patch_shares(prediction)[0],
         parts=to_array(parts)[0, index],
-        occlusion=to_array(occlusion(network, pixels, predicted))[0],
-        grad_cam=to_array(grad_cam(network, pixels, predicted))[0],
-        baseline=_baseline_map(*baseline, names, predicted) if baseline else None,
+        occlusion=to_array(occlusion(network, pixels, label))[0],
+        grad_cam=to_array(grad_cam(network, pixels, label))[0],
+        baseline=_baseline_map(*baseline, names, label) if baseline else None,
     )
 
 
@@ -115,9 +152,7 @@ def to_array(tensor: Tensor) -> Array:
     return tensor.detach().float().cpu().numpy()
 
 
-def _baseline_map(
-    name: str, network: Network, pixels: Tensor, names: tuple[str, ...], predicted: Tensor
-) -> BaselineMap:
+def _baseline_map(name: str, network: Network, pixels: Tensor, names: tuple[str, ...], label: Tensor) -> BaselineMap:
     with torch.inference_mode():
         [answer] = top_classes(to_array(network(pixels))[0], names, 1)
-    return BaselineMap(name, answer, to_array(class_activation_map(network, pixels, predicted))[0])
+    return BaselineMap(name, answer, to_array(class_activation_map(network, pixels, label))[0])

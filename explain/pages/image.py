@@ -43,7 +43,7 @@ def read_image(file: Path, size: int) -> InputImage:
         ImageError: the file cannot be read, or is not an image; the message begins with its name.
     """
     if file.is_dir():
-        raise ImageError(f"{file}: is a folder; pass its images, as in {file}/*.jpg")
+        raise ImageError(f"{file}: the folder has no images")
     try:
         data = read_bounded(file)
         square = decode_pixels(data, size)

@@ -67,8 +67,8 @@ def _overview(image: InputImage, explanation: Explanation) -> Section:
     tiles = (
         Tile("Image", f"central square of {width} x {height} pixels; network input: {side} x {side}",
              image.square),
-        Tile("What each patch looks like", f"{rows} x {columns} patches", draw_map(image, explanation.shares)),
-        Tile("Strongest patches", f"largest shares of {_answer(explanation)}; enlarged below",
+        Tile("Semantic map", f"{rows} x {columns} patches", draw_map(image, explanation.shares)),
+        Tile("Strongest patches", f"largest shares of {explanation.explained_class}; enlarged below",
              draw_numbered_patches(image, (rows, columns), patches)),
     )  # fmt: skip
     legend = legend_rows(explanation.shares, explanation.classes)
@@ -89,15 +89,25 @@ def _class_maps(image: InputImage, explanation: Explanation) -> Section:
         if explanation.has_none
         else f"There is no map of {NONE}, the share that matches no class: it requires a semantic block."
     )
-    text = "Shares of the predicted class and of the strongest other classes, from 0 (no colour) to 1 (full orange)."
+    first = explanation.explained_class
+    if explanation.explained != explanation.predicted:
+        first += f", of the answer, {names[explanation.predicted]},"
+    text = f"Shares of {first} and of the strongest other classes, from 0 (no colour) to 1 (full orange)."
     return Section("Class by class", f"{text} {none}", tiles)
 
 
 def _effects(image: InputImage, explanation: Explanation) -> Section:
-    answer, parts, falls = _answer(explanation), explanation.parts, explanation.occlusion
+    own, parts, falls = explanation.explained_class, explanation.parts, explanation.occlusion
+    logit, largest = (explanation.logits[index] for index in (explanation.explained, explanation.predicted))
+    answer = explanation.classes[explanation.predicted]
+    reason = (
+        f"The network predicts {own} because the logit of this class is the largest: {logit:.2f}."
+        if own == answer
+        else f"The logit of {own} is {logit:.2f}. The network predicts {answer}, whose logit is the largest: "
+        f"{largest:.2f}."
+    )
     text = (
-        f"The network predicts {answer} because the logit of this class is the largest: {explanation.logit:.2f}. "
-        "Orange patches support the prediction, blue ones oppose it. The two maps measure different things and may "
+        f"{reason} Orange patches support {own}, blue ones oppose it. The two maps measure different things and may "
         "differ."
     )
     exact = (
@@ -109,14 +119,14 @@ def _effects(image: InputImage, explanation: Explanation) -> Section:
         "Each patch in turn is covered with the image's mean colour: orange where the logit falls, blue where it "
         f"rises. These values do not sum to the logit. Range: {falls.min():+z.2f} to {falls.max():+z.2f}."
     )
-    return Section("What influenced the prediction", text, (
+    return Section(f"What supports {own}, and what opposes it", text, (
         Tile("Contributions to the logit", exact, draw_heatmap(image, parts, _largest(parts))),
         Tile("Occlusion", covered, draw_heatmap(image, falls, _largest(falls))),
     ))  # fmt: skip
 
 
 def _patches(image: InputImage, explanation: Explanation) -> Section:
-    shares = explanation.shares[explanation.predicted]
+    shares = explanation.shares[explanation.explained]
     tiles = tuple(
         Tile(
             f"{number}. row {place[0]}, column {place[1]}",
@@ -127,14 +137,14 @@ def _patches(image: InputImage, explanation: Explanation) -> Section:
         for number, place in enumerate(explanation.strongest_patches(), start=1)
     )
     text = (
-        f"The patches with the largest shares of {_answer(explanation)}, framed, with their neighbours. Rows and "
-        "columns start at 0 at the top left, as for zoo similar --patch."
+        f"The patches with the largest shares of {explanation.explained_class}, framed, with their neighbours, which "
+        "are not chosen again. Rows and columns start at 0 at the top left, as for zoo similar --patch."
     )
     return Section("The strongest patches", text, tiles)
 
 
 def _comparison(image: InputImage, explanation: Explanation, baseline_note: str) -> Section:
-    answer, baseline = _answer(explanation), explanation.baseline
+    own, baseline = explanation.explained_class, explanation.baseline
     grad = (
         f"Features of {LAYER}, the last convolutions before the head, weighted by the gradients of the logit; scaled "
         "to the maximum."
@@ -142,15 +152,11 @@ def _comparison(image: InputImage, explanation: Explanation, baseline_note: str)
     tiles = [Tile("Grad-CAM of the same network", grad, draw_heatmap(image, explanation.grad_cam, 1.0))]
     if baseline is not None:
         said = f"It predicts {baseline.answer.label} ({baseline.answer.probability:.0%})."
-        note = f"Contribution of each location to its logit of {answer}. {said}"
+        note = f"Contribution of each location to its logit of {own}. {said}"
         title = f"Class activation map of {baseline.name}"
         tiles.insert(0, Tile(title, note, draw_heatmap(image, baseline.parts, _largest(baseline.parts))))
-    text = f"Other methods to locate the evidence for {answer}."
+    text = f"Other methods to locate the evidence for {own}."
     return Section("For comparison", text if baseline else f"{text} {baseline_note}", tuple(tiles))
-
-
-def _answer(explanation: Explanation) -> str:
-    return explanation.classes[explanation.predicted]
 
 
 def _largest(values: Array) -> float:

@@ -7,16 +7,19 @@ from zoo.semantic_map import INK, PAPER, draw_legend
 
 WIDTH, MARGIN, GAP = 1180, 24, 20
 QUIET = "#5f6368"
-TITLE, HEADING, BODY, NOTE = 28, 22, 17, 15
+TITLE, HEADING, BODY, NOTE = 38, 30, 24, 21
+"""Font sizes, in pixels: legible where the sheet is shown at two thirds of its size, as beside a text."""
+TILES, NOTE_WIDTH = 4, 420
+"""Maximum number of tiles in a row, and maximum width of the text below an image."""
 
 
 def draw_sheet(title: str, subtitle: str, sections: tuple[Section, ...]) -> Image.Image:
     """Draw the sections below a title, one under another, as an RGB image."""
-    rows = [_text(title, TITLE, WIDTH - 2 * MARGIN, INK), _text(subtitle, BODY, WIDTH - 2 * MARGIN, QUIET)]
+    width = WIDTH - 2 * MARGIN
+    rows = [_text(title, TITLE, width, INK), _text(subtitle, BODY, width, QUIET)]
     for section in sections:
-        rows += [_text(section.title, HEADING, WIDTH - 2 * MARGIN, INK), _text(section.text, BODY, 1000, QUIET)]
-        tiles = [_tile(tile) for tile in section.tiles]
-        rows += _arrange([*tiles, draw_legend(list(section.legend), "mean share")] if section.legend else tiles)
+        rows += [_text(section.title, HEADING, width, INK), _text(section.text, BODY, width, QUIET)]
+        rows += _arrange(section)
     sheet = Image.new("RGB", (WIDTH, sum(row.height + GAP for row in rows) + 2 * MARGIN), PAPER)
     top = MARGIN
     for row in rows:
@@ -25,8 +28,21 @@ def draw_sheet(title: str, subtitle: str, sections: tuple[Section, ...]) -> Imag
     return sheet
 
 
-def _tile(tile: Tile) -> Image.Image:
-    width = tile.image.width
+def _arrange(section: Section) -> list[Image.Image]:
+    """Tiles of a section side by side, in as many rows as needed, and its legend."""
+    count = len(section.tiles) + bool(section.legend)
+    rows = -(-count // TILES)
+    per_row = -(-count // rows)
+    width = min((WIDTH - 2 * MARGIN + GAP) // per_row - GAP, NOTE_WIDTH)
+    parts = [_tile(tile, width) for tile in section.tiles]
+    if section.legend:
+        parts.append(draw_legend(list(section.legend), "mean share"))
+    return [_side_by_side(parts[first : first + per_row]) for first in range(0, count, per_row)]
+
+
+def _tile(tile: Tile, width: int) -> Image.Image:
+    """A tile whose text is at most `width` pixels wide, or as wide as its image if that is wider."""
+    width = max(width, tile.image.width)
     return _stack([_text(tile.title, BODY, width, INK), tile.image, _text(tile.note, NOTE, width, QUIET)], GAP // 3)
 
 
@@ -37,16 +53,6 @@ def _stack(parts: list[Image.Image], gap: int) -> Image.Image:
         page.paste(part, (0, top))
         top += part.height + gap
     return page
-
-
-def _arrange(tiles: list[Image.Image]) -> list[Image.Image]:
-    """Arrange tiles side by side, in as many rows as needed."""
-    rows: list[list[Image.Image]] = [[]]
-    for tile in tiles:
-        if rows[-1] and sum(one.width + GAP for one in rows[-1]) + tile.width > WIDTH - 2 * MARGIN:
-            rows.append([])
-        rows[-1].append(tile)
-    return [_side_by_side(row) for row in rows]
 
 
 def _side_by_side(row: list[Image.Image]) -> Image.Image:

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from pydantic import TypeAdapter
 
-from serve.schemas import ClassifyAnswer, ErrorAnswer, ModelDescription, PatchSemanticsAnswer, Timing
+from serve.schemas import ClassifyAnswer, ErrorAnswer, ModelDescription, OcclusionAnswer, PatchSemanticsAnswer, Timing
 from zoo.errors import ZooError
 from zoo.outputs import Array
 
@@ -134,6 +134,17 @@ def shares(images: Sequence[ImageInput], model: str | None) -> Call[Array]:
 def semantic_map(image: ImageInput, model: str | None) -> Call[bytes]:
     """Semantic map drawn over the image."""
     return Call("POST", "/patch-semantics", bytes, "image/png", _without_none(model=model), _named([image]))
+
+
+def occlusion(image: ImageInput, model: str | None, label: str | None) -> Call[OcclusionAnswer]:
+    """Occlusion map of an image."""
+    return Call(
+        "POST",
+        "/occlusion",
+        OcclusionAnswer.model_validate_json,
+        params=_without_none(model=model, label=label),
+        images=_named([image]),
+    )
 
 
 def models() -> Call[list[ModelDescription]]:

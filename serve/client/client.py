@@ -11,7 +11,7 @@ from serve.client import calls
 from serve.client.calls import Call, ImageInput, Outcome
 from serve.client.parts import Parts
 from serve.client.retry import Attempts, RetryPolicy
-from serve.schemas import ClassifyAnswer, ModelDescription, PatchSemanticsAnswer
+from serve.schemas import ClassifyAnswer, ModelDescription, OcclusionAnswer, PatchSemanticsAnswer
 from zoo.outputs import Array
 
 T = TypeVar("T")
@@ -92,6 +92,16 @@ class Client(_BaseClient[httpx2.Client, httpx2.BaseTransport]):
         """Semantic map drawn over the image, as the contents of a PNG file."""
         return self._ask(calls.semantic_map(image, model))
 
+    def occlusion(self, image: ImageInput, model: str | None = None, label: str | None = None) -> OcclusionAnswer:
+        """How far the logit of a class falls when each part of the image is covered.
+
+        Arguments:
+            image: path, file contents or Pillow image.
+            model: name of the model; None for the server's default.
+            label: class to explain; None for the most probable one.
+        """
+        return self._ask(calls.occlusion(image, model, label))
+
     def models(self) -> list[ModelDescription]:
         """Served models, the default one first."""
         return self._ask(calls.models())
@@ -155,6 +165,10 @@ class AsyncClient(_BaseClient[httpx2.AsyncClient, httpx2.AsyncBaseTransport]):
     async def semantic_map(self, image: ImageInput, model: str | None = None) -> bytes:
         """See `Client.semantic_map`."""
         return await self._ask(calls.semantic_map(image, model))
+
+    async def occlusion(self, image: ImageInput, model: str | None = None, label: str | None = None) -> OcclusionAnswer:
+        """See `Client.occlusion`."""
+        return await self._ask(calls.occlusion(image, model, label))
 
     async def models(self) -> list[ModelDescription]:
         """See `Client.models`."""

@@ -6,6 +6,7 @@ The JSON is written directly: building the models of `serve.schemas` first would
 from pydantic_core import to_json
 
 from serve.inference.models import ServedModel
+from serve.inference.occlusion import OcclusionMap
 from serve.inference.service import Result
 from serve.schemas import ModelDescription
 from zoo.answers import map_answers, patch_answers, patch_shares, top_classes
@@ -36,6 +37,19 @@ def patch_semantics_answer(model: ServedModel, result: Result, top_k: int) -> by
             answer["maps"] = maps
         results.append(answer)
     return to_json({"model": model.identity, "results": results, "timing": _timing(result)})
+
+
+def occlusion_answer(model: ServedModel, found: OcclusionMap) -> bytes:
+    """Response body of `/occlusion`: an `OcclusionAnswer` as JSON."""
+    [common] = _images(found.result)
+    rows, columns = found.drops.shape
+    own = {
+        "label": model.package.config.classes[found.label],
+        "logit": float(found.result.prediction.logits[0, found.label]),
+        "grid": {"rows": rows, "columns": columns},
+        "drops": found.drops.tolist(),
+    }
+    return to_json({"model": model.identity, "results": [common | own], "timing": _timing(found.result)})
 
 
 def model_description(model: ServedModel, default: bool) -> ModelDescription:

@@ -23,7 +23,7 @@ from serve.errors import (
     UnsupportedTypeError,
 )
 from serve.http.coding import body_decoder
-from serve.http.request import ImageQuery
+from serve.http.request import ModelQuery
 from serve.inference.admission import Reservation
 from serve.inference.decoding import Upload
 from serve.settings import Settings
@@ -46,7 +46,9 @@ _QUOTED = re.compile(rb'"(?:\\.|[^"\\])*"')
 _EXTENDED = re.compile(rb";[ \t]*filename\*[ \t]*=[ \t]*(utf-8|iso-8859-1)'[^']*'([^;\s]*)", re.IGNORECASE)
 
 
-async def read_uploads(request: Request, reservation: Reservation, settings: Settings, max_files: int) -> list[Upload]:
+async def read_uploads(
+    request: Request, reservation: Reservation, settings: Settings, max_files: int, query: type[ModelQuery]
+) -> list[Upload]:
     """Read the files of a request, in order; `reservation` grows by the bytes of its body.
 
     A body that is not a form is recognised by its content, whatever its content type, which programs often set wrongly.
@@ -60,7 +62,7 @@ async def read_uploads(request: Request, reservation: Reservation, settings: Set
     """
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == FORM_TYPE:
-        form = FormFiles(FIELD, max_files, REMEDY, tuple(ImageQuery.model_fields))
+        form = FormFiles(FIELD, max_files, REMEDY, tuple(query.model_fields))
         await _read(request, reservation, settings, form.reader(request.headers["content-type"]))
         return form.files()
     data = await read_body(request, reservation, settings)

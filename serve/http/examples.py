@@ -15,6 +15,8 @@ from serve.schemas import (
     ModelDescription,
     ModelIdentity,
     NamedEntity,
+    Occlusion,
+    OcclusionAnswer,
     PatchAnswer,
     PatchSemantics,
     PatchSemanticsAnswer,
@@ -58,6 +60,22 @@ PATCH_SEMANTICS = PatchSemanticsAnswer(
                     )
                 ]
             ],
+        )
+    ],
+    timing=_TIMING,
+)
+
+OCCLUSION = OcclusionAnswer(
+    model=_MODEL,
+    results=[
+        Occlusion(
+            file="cat.jpg",
+            image=_SIZE,
+            box=_BOX,
+            label="cat",
+            logit=7.24,
+            grid=Grid(rows=1, columns=2),
+            drops=[[0.84, -0.41]],
         )
     ],
     timing=_TIMING,

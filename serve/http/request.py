@@ -22,20 +22,31 @@ from zoo.errors import InputError, suggestion
 TIMEOUT_HEADER = "X-Request-Timeout-Ms"
 
 
-class ImageQuery(BaseModel):
-    """Query parameters of the image endpoints.
+class ModelQuery(BaseModel):
+    """Query parameters of all image endpoints.
 
-    A new parameter only needs a field here to be documented, parsed and named in error messages.
+    A new parameter only needs a field, here or in a subclass, to be documented, parsed and named in error messages.
     """
 
     model: str | None = Field(
         None,
         description="Name of a model in `/models`, or a variant with a single model; the default model if omitted.",
     )
+
+
+class ImageQuery(ModelQuery):
+    """Query parameters of `/classify` and `/patch-semantics`."""
+
     top_k: int | None = Field(
         None,
         description=f"Number of classes to list, from 1 to C; by default {DEFAULT_TOP_K}, or C if that is less.",
     )
+
+
+class OcclusionQuery(ModelQuery):
+    """Query parameters of `/occlusion`."""
+
+    label: str | None = Field(None, description="Class to explain; the most probable one if omitted.")
 
 
 Q = TypeVar("Q", bound=BaseModel)

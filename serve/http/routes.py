@@ -18,14 +18,23 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
 from serve.http import examples
-from serve.http.answers import classify_answer, model_description, patch_semantics_answer
+from serve.http.answers import classify_answer, model_description, occlusion_answer, patch_semantics_answer
 from serve.http.body import read_uploads
 from serve.http.openapi import JSON, Responses, declare_query_values, example, images_request, problems
-from serve.http.request import ImageQuery, WhileConnected, client_deadline, deadline_of, negotiate, read_query
+from serve.http.request import (
+    ImageQuery,
+    OcclusionQuery,
+    WhileConnected,
+    client_deadline,
+    deadline_of,
+    negotiate,
+    read_query,
+)
 from serve.inference.models import ServedModel
+from serve.inference.occlusion import images_at_once, occlude
 from serve.inference.service import Result, Service
-from serve.schemas import ClassifyAnswer, ModelDescription, PatchSemanticsAnswer
-from zoo.answers import patch_shares, resolve_top_k
+from serve.schemas import ClassifyAnswer, ModelDescription, OcclusionAnswer, PatchSemanticsAnswer
+from zoo.answers import class_index, patch_shares, resolve_top_k
 from zoo.semantic_map import draw_semantic_map
 
 NPY, PNG = "application/x-npy", "image/png"
@@ -82,9 +91,9 @@ def add_routes(app: FastAPI, service: Service) -> None:
     )
 
     async def compute(request: Request, model: ServedModel, draw: bool = False) -> Result:
-        client_end = client_deadline(request)
+        client_end, max_files = client_deadline(request), 1 if draw else settings.max_files
         with service.enter() as reservation:
-            uploads = await read_uploads(request, reservation, settings, 1 if draw else settings.max_files)
+            uploads = await read_uploads(request, reservation, settings, max_files, ImageQuery)
             reservation.add(items=len(uploads))
             async with WhileConnected(request):
                 return await service.answer(model, uploads, deadline_of(client_end, settings), keep_images=draw)
@@ -106,23 +115,42 @@ def add_routes(app: FastAPI, service: Service) -> None:
             body, media_type=kind, headers={BOXES_HEADER: json.dumps([decoded.box for decoded in result.images])}
         )
 
-    add_image_route = partial(
-        app.router.add_api_route,
-        methods=["POST"],
-        openapi_extra=images_request(settings.max_files),
-        route_class_override=LeanRoute,
-    )
+    async def occlusion(request: Request, query: Annotated[OcclusionQuery, Query()]) -> Response:
+        """Explain the classification of an image: how far the logit of a class falls when each part of it is covered.
+
+        The parts are the patches, or an 8 x 8 grid if there are more.
+        """
+        served = service.model(query.model)
+        label = None if query.label is None else class_index(query.label, served.package.config.classes)
+        client_end = client_deadline(request)
+        with service.enter() as reservation:
+            [upload] = await read_uploads(request, reservation, settings, 1, OcclusionQuery)
+            reservation.add(items=images_at_once(settings))
+            async with WhileConnected(request):
+                found = await occlude(service, served, upload, label, deadline_of(client_end, settings))
+        return Response(occlusion_answer(served, found), media_type=JSON)
+
+    add_image_route = partial(app.router.add_api_route, methods=["POST"], route_class_override=LeanRoute)
     add_image_route(
         "/classify",
         classify,
         response_model=ClassifyAnswer,
         responses=example(examples.CLASSIFY) | problems(401, 404, 408, 413, 415, 422, 429, 503, 504),
+        openapi_extra=images_request(settings.max_files),
     )
     add_image_route(
         "/patch-semantics",
         patch_semantics,
         response_model=PatchSemanticsAnswer,
         responses=_PATCH_ANSWERS | problems(401, 404, 406, 408, 413, 415, 422, 429, 503, 504),
+        openapi_extra=images_request(settings.max_files),
+    )
+    add_image_route(
+        "/occlusion",
+        occlusion,
+        response_model=OcclusionAnswer,
+        responses=example(examples.OCCLUSION) | problems(401, 404, 408, 413, 415, 422, 429, 503, 504),
+        openapi_extra=images_request(1),
     )
 
     @app.get("/models", responses=example([examples.MODEL]) | problems(401, 422, 429))

@@ -78,6 +78,20 @@ def has_images(folder: str) -> bool:
     return any(listing.images for listing in walk(folder))
 
 
+def expand_folders(paths: Iterable[Path], ignored: Path) -> list[Path]:
+    """Files, each once, with each folder replaced by the images in it and below it, or kept if it has none.
+
+    Arguments:
+        paths: files and folders.
+        ignored: folder below them whose images are left out, such as that of the output.
+
+    Raises:
+        DataError: a folder cannot be read.
+    """
+    found = (file for path in paths for file in (_images_below(path, ignored) if path.is_dir() else []) or [path])
+    return list(dict.fromkeys(found))
+
+
 def class_name(folder_name: str) -> str:
     """Name of a class in composed form (NFC), since macOS may store names in another form than Linux and Windows."""
     return unicodedata.normalize("NFC", folder_name)
@@ -88,6 +102,18 @@ def listed(names: Iterable[str]) -> str:
     names = list(names)
     more = f" and {len(names) - MAX_NAMES_SHOWN} more" if len(names) > MAX_NAMES_SHOWN else ""
     return ", ".join(map(printable, names[:MAX_NAMES_SHOWN])) + more
+
+
+def _images_below(folder: Path, ignored: Path) -> list[Path]:
+    images = [Path(image) for listing in walk(str(folder)) for image in listing.images.values()]
+    if _is_below(folder, ignored):
+        return images
+    left_out = {parent for parent in {image.parent for image in images} if _is_below(parent, ignored)}
+    return [image for image in images if image.parent not in left_out]
+
+
+def _is_below(folder: Path, other: Path) -> bool:
+    return folder.resolve().is_relative_to(other.resolve())
 
 
 def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[Listing]:

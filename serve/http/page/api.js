@@ -16,6 +16,7 @@ export class ServerError extends Error {
 export const apiKey = {
   get: () => sessionStorage.getItem(KEY),
   set: (key) => sessionStorage.setItem(KEY, key),
+  forget: () => sessionStorage.removeItem(KEY),
 };
 
 /** URL of an endpoint, also behind a proxy that adds a path prefix. */

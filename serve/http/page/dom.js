@@ -7,6 +7,11 @@ const percents = new Intl.NumberFormat("en", { style: "percent", maximumFraction
 /** Format a share: 0.9722 as 97.2%. */
 export const percent = (share) => percents.format(share);
 
+const milliseconds = new Intl.NumberFormat("en", { style: "unit", unit: "millisecond", maximumFractionDigits: 1 });
+
+/** Format a time in milliseconds. */
+export const formatTime = (time) => milliseconds.format(time);
+
 /** Create an element with properties and children (elements or text). */
 export function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);

@@ -1,12 +1,18 @@
 import re
+import shutil
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+import zoo
+from explain.attributions import class_activation_map, occlusion
 from explain.pages.write import page_names
 from zoo.hub import open_model
 from zoo.package import WEIGHTS_FILE, Package
@@ -43,20 +49,22 @@ def addresses(page: str) -> tuple[list[str], set[str]]:
 
 @pytest.mark.slow
 def test_pages_of_several_images(run_zoo: Run, images: list[Path], tmp_path: Path) -> None:
-    missing, damaged = tmp_path / "missing.jpg", tmp_path / "damaged.jpg"
+    missing, damaged, empty = tmp_path / "missing.jpg", tmp_path / "damaged.jpg", tmp_path / "empty"
+    empty.mkdir()
     damaged.write_bytes(images[0].read_bytes()[:2000])
     out = tmp_path / "out"
-    done = run_zoo("explain", missing, images[0], damaged, tmp_path, images[1], "-m", "wrn16-ours", "-o", out)
+    done = run_zoo("explain", missing, images[0], damaged, empty, images[1], "-m", "wrn16-ours", "-o", out)
     assert done.returncode == 1
     assert "missing.jpg: No such file or directory" in done.stderr
     assert "damaged.jpg: the image is truncated or damaged" in done.stderr
-    assert "is a folder; pass its images" in done.stderr
+    assert "empty: the folder has no images" in done.stderr
     names = sorted(path.name for path in out.iterdir())
-    [hostile] = [name for name in names if name.startswith("script") and name.endswith(".html")]
-    assert names == sorted(["cat.html", "cat.png", "index.html", hostile, hostile.replace(".html", ".png")])
+    [hostile] = [name for name in names if "script" in name and name.endswith(".html")]
+    [own] = [name for name in names if name.endswith("cat.html")]
+    assert names == sorted([own, own.replace(".html", ".png"), "index.html", hostile, hostile.replace(".html", ".png")])
     assert all(re.fullmatch(r"[\w-]+\.(html|png)", name) for name in names)
 
-    for name in ("cat.html", hostile, "index.html"):
+    for name in (own, hostile, "index.html"):
         page = (out / name).read_text()
         found, tags = addresses(page)
         assert found
@@ -69,14 +77,47 @@ def test_pages_of_several_images(run_zoo: Run, images: list[Path], tmp_path: Pat
     index = (out / "index.html").read_text()
     assert "missing.jpg: No such file" in index
 
-    cat = (out / "cat.html").read_text()
+    cat = (out / own).read_text()
     assert "<span>none</span>" in cat
     for said in ("Contributions to the logit", "Occlusion", "Grad-CAM of the same network", "wrn16.cifar10",
                  "The last map, none", "The strongest patches"):  # fmt: skip
         assert said in cat
-    with Image.open(out / "cat.png") as sheet:
+    with Image.open(out / own.replace(".html", ".png")) as sheet:
         assert sheet.width == 1180
         assert sheet.height > 2000
+
+
+@pytest.mark.slow
+def test_a_folder_another_class_and_arrays(run_zoo: Run, photo_file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "pets"
+    for place in ("cat.jpg", "more/cat.jpg", "out/cat.png"):
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(photo_file, folder / place)
+    options = ("--class", "dog", "--maps", "-m", "wrn16-ours", "-o", folder / "out")
+    done = run_zoo("explain", folder, *options)
+    assert done.returncode == 0, done.stderr
+    pages = {path.name for path in (folder / "out").glob("*.html")}
+    assert pages == {"cat.html", "more-cat.html", "index.html"}, "images in the folder of the pages are left out"
+
+    def array(name: str) -> Any:
+        return np.load(folder / "out" / f"cat.{name}.npy")
+
+    network = zoo.load("wrn16-ours", pretrained=True)
+    pixels = network.pixels(photo_file)
+    dog = torch.tensor([open_model("wrn16-ours").config.classes.index("dog")])
+    assert array("shares").shape == (11, 8, 8)
+    np.testing.assert_allclose(array("occlusion"), occlusion(network, pixels, dog)[0], atol=1e-4)
+    np.testing.assert_allclose(
+        array("contributions"), class_activation_map(network, pixels, dog)[0].detach(), atol=1e-4
+    )
+    assert array("grad-cam").shape == array("baseline").shape == (8, 8)
+
+
+def test_an_unknown_class_is_refused(run_zoo: Run, photo_file: Path, tmp_path: Path) -> None:
+    done = run_zoo("explain", photo_file, "--class", "dgo", "-o", tmp_path / "out")
+    assert done.returncode == 1
+    assert "unknown class 'dgo'" in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_page_does_not_replace_an_image(run_zoo: Run, tmp_path: Path) -> None:
@@ -139,8 +180,8 @@ def test_a_folder_that_cannot_be_written_is_named(run_zoo: Run, images: list[Pat
 
 
 def test_names_of_pages_are_safe_and_each_is_one_pages() -> None:
-    files = ["a/cat.jpg", "b/cat.png", "CAT.webp", "index.png", "../..", "日本.jpg", "x" * 300 + ".jpg", "\udcff.png"]
-    names = page_names(map(Path, files))
-    assert names[:6] == ["cat", "cat-2", "CAT-3", "index-2", "image", "日本"]
+    files = ["a/cat.jpg", "a-cat.png", "A/CAT.webp", "index.png", "../..", "日本.jpg", "x" * 300 + ".jpg", "\udcff.png"]
+    names = page_names(files)
+    assert names[:6] == ["a-cat", "a-cat-2", "A-CAT-3", "index-2", "image", "日本"]
     assert len(names[6]) == 80
     assert len({name.casefold() for name in names}) == len(files)

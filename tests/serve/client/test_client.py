@@ -111,6 +111,12 @@ def test_patch_semantics(client: Client) -> None:
         assert drawn.format == "PNG"
 
 
+def test_occlusion(client: Client) -> None:
+    [result] = client.occlusion(GREY, label=CONFIG.classes[0]).results
+    assert (result.label, result.logit) == (CONFIG.classes[0], 9)
+    assert result.drops == [[0, 0], [0, 0]]
+
+
 def test_a_variant_names_its_only_model(client: Client) -> None:
     assert client.classify(GREY, model="wrn16-ours").model.name == DEFAULT_MODEL
 
@@ -128,6 +134,7 @@ def test_with_asyncio(url: str, client: Client, photo_file: Path) -> None:
             assert (await same.patch_semantics(GREY)).results == client.patch_semantics(GREY).results
             np.testing.assert_array_equal(await same.shares(GREY), client.shares(GREY))
             assert await same.semantic_map(GREY) == client.semantic_map(GREY)
+            assert (await same.occlusion(GREY)).results == client.occlusion(GREY).results
             assert await same.models() == client.models()
             assert await same.ready()
             with pytest.raises(ServerError, match="top_k = 0"):

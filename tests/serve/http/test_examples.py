@@ -26,7 +26,7 @@ def example(client: TestClient, method: str, path: str) -> Any:
     return content["example"]
 
 
-@pytest.mark.parametrize("path", ["/classify", "/patch-semantics"])
+@pytest.mark.parametrize("path", ["/classify", "/patch-semantics", "/occlusion"])
 def test_of_images(client: TestClient, photo_file: Path, path: str) -> None:
     content = client.get("/openapi.json").json()["paths"][path]["post"]["responses"]["200"]["content"]
     true = client.post(path, content=photo_file.read_bytes()).json()

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from support.images import write_files
 
-from zoo.images.image_files import has_images, is_image_name, listed, walk
+from zoo.images.image_files import expand_folders, has_images, is_image_name, listed, walk
 
 
 @pytest.mark.parametrize("name", ["1.jpg", "1.JPEG", "1.jfif", "1.webp", "1.tif", "photo.heic", "0a7f", "1.2.png"])
@@ -33,3 +33,13 @@ def test_long_lists_are_cut() -> None:
 
 def test_names_in_a_message_are_escaped() -> None:
     assert listed(["a\x1b[2J", "\udcff", "Élan"]) == "a\\x1b[2J, \\xff, Élan"
+
+
+def test_folders_among_files_become_their_images(tmp_path: Path) -> None:
+    root = Path(write_files(tmp_path / "root", {"1.png": b"", "a/2.png": b"", "a/notes.txt": b"", "out/3.png": b""}))
+    given = [root / "a" / "2.png", root, tmp_path / "missing.png"]
+    found = expand_folders(given, root / "out")
+    assert found == [root / "a" / "2.png", root / "1.png", tmp_path / "missing.png"]
+    assert root / "out" / "3.png" in expand_folders([root], root), "the output folder itself is given"
+    (tmp_path / "empty").mkdir()
+    assert expand_folders([tmp_path / "empty"], root) == [tmp_path / "empty"]

@@ -17,6 +17,7 @@ def test_a_chosen_file_is_answered(page: Page, url: str, photo_file: Path) -> No
     classes = ask(url, "classify", photo_file)["classes"][:5]
     assert bars(page, "#whole") == [[entry["label"], percent(entry["probability"])] for entry in classes]
     expect(page.locator("#status")).to_have_text(f"{OURS}: cat, {percent(classes[0]['probability'])}")
+    expect(page.locator("#whole h2")).to_have_text(f"cat {percent(classes[0]['probability'])}")
     expect(page.locator("figcaption")).to_have_text(f"{OURS} semantic block")
 
 
@@ -68,6 +69,35 @@ def test_the_requests_can_be_copied(open_page: OpenPage, url: str, photo: bytes,
     commands = page.evaluate("navigator.clipboard.readText()").splitlines()
     assert commands[0] == f"""curl -F 'file=@"a '\\''cat'\\'', once.jpg"' '{url}/classify?model={OURS}'"""
     assert commands[1].endswith(f"'{url}/patch-semantics?model={OURS}&top_k=10'")
+
+
+def test_samples_are_offered_to_models_that_know_them(open_page: OpenPage) -> None:
+    def with_classes(*classes: str) -> Callable[[Page], object]:
+        def answer(route: Route) -> None:
+            models = route.fetch().json()
+            route.fulfill(json=[{**models[0], "classes": classes, "colours": ["#000000"] * len(classes)}])
+
+        return lambda page: page.route("**/models", answer)
+
+    page = open_page(before=with_classes("Bird", "horse", "rose"))
+    expect(page.locator("#known")).to_have_text("The model knows 3 classes: Bird, horse, rose.")
+    expect(page.locator("[data-sample='bird.png']")).to_be_visible()
+    expect(page.locator("[data-sample='cat.jpg']")).to_be_hidden()
+    expect(page.locator("[data-sample='horse-truck.png']")).to_be_hidden()
+    page = open_page(before=with_classes(*(f"flower {index}" for index in range(102))))
+    expect(page.locator("#known")).to_contain_text("102 classes: flower 0, flower 1, ")
+    expect(page.locator("#known")).to_contain_text(" and 94 more.")
+    expect(page.locator("#samples")).to_be_hidden()
+
+
+def test_an_image_that_only_the_server_decodes_is_answered(open_page: OpenPage, photo_file: Path) -> None:
+    fail = "window.createImageBitmap = () => Promise.reject(new Error('unknown format'))"
+    page = open_page(before=lambda page: page.add_init_script(fail))
+    choose(page, photo_file)
+    expect(page.locator("#whole h2")).to_contain_text("cat")
+    expect(page.locator("#blank")).to_be_visible()
+    width, height = page.locator(".photo").evaluate("canvas => [canvas.width, canvas.height]")
+    assert width / height == pytest.approx(451 / 300, rel=0.01)
 
 
 def test_what_the_server_refuses_is_said(page: Page, tmp_path: Path) -> None:
@@ -128,12 +158,17 @@ def test_a_key_is_asked_for_and_sent(open_page: OpenPage, photo_file: Path) -> N
             route.fulfill(status=401, json={"error": {"code": "unauthorized", "message": "no such key"}})
 
     page = open_page(before=lambda page: page.route("**/models", guard))
+    expect(page.locator("#key")).to_be_focused()
+    expect(page.get_by_role("alert")).to_be_hidden()
+    expect(page.locator("#source")).to_be_hidden()
+    page.keyboard.type("wrong")
+    page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_have_text("no such key")
-    for key in ("wrong", "right"):
-        page.locator("#key").fill(key)
-        page.keyboard.press("Enter")
+    page.keyboard.type("right")  # in place of the wrong one, which is selected
+    page.keyboard.press("Enter")
     choose(page, photo_file)
     assert sent == [None, "Bearer wrong", "Bearer right"]
+    expect(page.get_by_role("alert")).to_be_hidden()
     expect(page.locator("#key-form")).to_be_hidden()
     page.get_by_text("curl commands").click()
     expect(page.locator("#commands")).to_contain_text('-H "Authorization: Bearer $API_KEY"')

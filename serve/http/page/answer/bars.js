@@ -1,6 +1,6 @@
 /** Lists of shares with bars. */
 
-import { element, percent } from "./dom.js";
+import { element, percent } from "../dom.js";
 
 /** Fill a list with rows {label, share, colour}; rows that are not classes have no colour. */
 export function fillBars(list, rows) {

@@ -1,6 +1,6 @@
 /** Legend: the classes in the maps, with their colours and mean shares. */
 
-import { byId, element, percent } from "./dom.js";
+import { byId, element, percent } from "../dom.js";
 
 const MAX_ROWS = 12;
 

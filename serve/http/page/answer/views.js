@@ -1,10 +1,21 @@
 /** Controls of the map view. */
 
+import { byId, element, percent, setOptions } from "../dom.js";
 import { format } from "./declared.js";
-import { byId, element, percent, setOptions } from "./dom.js";
 import { viewColour } from "./map.js";
+import { formatLogit } from "./occlusion.js";
 
-/** A view is {kind: "best"}, {kind: "class", index}, {kind: "none"} or {kind: "declared", name}. */
+const NOTES = {
+  best: () => "Colour: the class with the largest share. The smaller its share, the more transparent; none has no colour.",
+  class: (label) => `Share of ${label}: how much each cell looks like it.`,
+  none: () => "Share that matches no class.",
+  why: (label) => `Each part in turn is covered: orange where the logit of ${label} then falls, blue where it rises.`,
+};
+
+/**
+ * A view is {kind: "best"}, {kind: "class", index}, {kind: "none"}, {kind: "why", index} or {kind: "declared", name}; an
+ * index is that of a class.
+ */
 export class Views {
   /** @param {() => void} onChange called when the view changes. */
   constructor(onChange) {
@@ -23,20 +34,21 @@ export class Views {
   get view() {
     const { value: kind, dataset } = this.radios.find((radio) => radio.checked);
     if (kind === "declared") return { kind, name: dataset.name };
-    return kind === "class" ? { kind, index: this.select.selectedIndex } : { kind };
+    return kind === "class" || kind === "why" ? { kind, index: this.select.selectedIndex } : { kind };
   }
 
   /** Show a single class, or go back to the best classes if it is already shown. */
   toggle(index) {
-    const shown = this.view.index === index;
+    const { kind, index: current } = this.view;
+    const shown = kind === "class" && current === index;
     this.select.selectedIndex = index;
     this.check(shown ? "best" : "class");
     this.onChange();
   }
 
-  /** Offer the views of these maps; keep the current one if possible, else select the class `best`. */
+  /** Offer the views of these maps; keep the current one if possible. The class is `best`, unless one is shown. */
   offer(model, maps, best) {
-    const chosen = this.select.value;
+    const chosen = this.view.kind === "class" ? this.select.value : best;
     setOptions(this.select, model.classes.map((label) => [label, label]), chosen);
     if (this.select.selectedIndex < 0) this.select.value = best;
     this.offerDeclared(maps);
@@ -58,18 +70,22 @@ export class Views {
     if (kind === "declared" && !declared.has(shown)) this.check("best");
   }
 
-  /** Show the values of the weakest and the strongest colour. */
+  /** Show what the colours mean, and the values of the weakest and the strongest one. */
   showScale(model, maps, range) {
+    const { kind, index } = this.view;
     const colour = viewColour(this.view, model, maps);
     const scale = byId("scale");
     scale.hidden = !colour;
-    byId("class-field").hidden = this.view.kind !== "class";
+    scale.classList.toggle("signed", kind === "why");
+    byId("class-field").hidden = index === undefined;
+    byId("note").textContent = NOTES[kind]?.(model.classes[index]) ?? "";
     scale.style.setProperty("--colour", colour);
-    const [low, high] = range.map(this.view.kind === "declared" ? format : percent);
+    const [low, high] = range.map({ declared: format, why: formatLogit }[kind] ?? percent);
     scale.querySelector(".low").textContent = low;
     scale.querySelector("output").textContent = high;
   }
 
+  /** Select a view, without its effects. */
   check(kind) {
     this.radios.find((radio) => radio.value === kind).checked = true;
   }

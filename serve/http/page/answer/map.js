@@ -1,21 +1,25 @@
 /** Semantic maps: the server's results for each cell, and their colours. */
 
+import { rowsOf } from "./bars.js";
 import { DeclaredMap, SCALAR_COLOUR } from "./declared.js";
+import { channels, Grid } from "./grid.js";
+import { FOR } from "./occlusion.js";
 
 const NONE_COLOUR = "#20242b";
+const SHOWN_CLASSES = 3;
 
 /** Classes requested per cell; each of the others has a share below 1%. */
 export const MAX_CLASSES = 100;
 
-/** Response of /patch-semantics for one image; cells are indexed row by row. */
-export class SemanticMap {
+/** Response of /patch-semantics for one image. */
+export class SemanticMap extends Grid {
   /**
    * @param {object} result entry of `results` in the response.
    * @param {{classes: string[], colours: string[]}} model entry of `/models`.
    */
   constructor(result, model) {
-    this.rows = result.grid.rows;
-    this.columns = result.grid.columns;
+    super(result.grid);
+    this.model = model;
     const { width, height } = result.image;
     const [left, top, right, bottom] = result.box;
     /** Area that the grid covers: left, top, width and height, as fractions of the image's sides. */
@@ -24,7 +28,6 @@ export class SemanticMap {
     this.none = this.patches.map((patch) => patch.none);
     /** Whether the response has the nearest entity of each cell. */
     this.hasEntities = this.patches.some((patch) => patch.entity);
-    this.classes = model.classes;
     this.colours = model.colours.map(channels);
     const index = new Map(model.classes.map((label, index) => [label, index]));
     this.best = this.patches.map((patch) => index.get(patch.label));
@@ -36,33 +39,19 @@ export class SemanticMap {
     });
   }
 
-  /** The cell at a point in the box, [x, y] from 0 to 1; the nearest one for a point outside. */
-  cellAt([x, y]) {
-    const index = (share, count) => Math.min(Math.max(Math.floor(share * count), 0), count - 1);
-    return index(y, this.rows) * this.columns + index(x, this.columns);
-  }
-
-  /** Centre of a cell. */
-  middleOf(cell) {
-    return [((cell % this.columns) + 0.5) / this.columns, (Math.floor(cell / this.columns) + 0.5) / this.rows];
-  }
-
-  /** Area of a cell, as fractions of the grid's sides. */
-  areaOf(cell) {
-    const [x, y] = this.middleOf(cell);
-    return [x - 0.5 / this.columns, y - 0.5 / this.rows, 1 / this.columns, 1 / this.rows];
-  }
-
-  /** Display name of a cell. */
-  nameOf(cell) {
-    return `Row ${Math.floor(cell / this.columns) + 1}, column ${(cell % this.columns) + 1}`;
-  }
-
   /** Mean shares over all cells: the classes, in descending order, and `none`. */
   average() {
-    const top = this.classes.map((label, index) => ({ label, probability: this.mean({ kind: "class", index }) }));
+    const top = this.model.classes.map((label, index) => ({ label, probability: this.mean({ kind: "class", index }) }));
     top.sort((a, b) => b.probability - a.probability);
     return { top, none: this.mean({ kind: "none" }) };
+  }
+
+  /** What a cell shows; null for no cell, and the average over all. */
+  describe(cell) {
+    const { top, none, entity } = cell === null ? this.average() : this.patches[cell];
+    const rows = [...rowsOf(top.slice(0, SHOWN_CLASSES), this.model), { label: "none", share: none }];
+    const notes = [...this.declared.values()].map((own) => `${own.title}: ${cell === null ? "…" : own.textOf(cell)}`);
+    return { title: cell === null ? "Average over all cells" : this.nameOf(cell), rows, notes, entity };
   }
 
   /** Values shown by a view, one per cell; empty if the network does not declare such a map. */
@@ -87,17 +76,13 @@ export class SemanticMap {
   }
 
   /**
-   * The map as an image with one pixel per cell: the colour encodes the class, the opacity the value.
+   * The map as an image: the colour encodes the class, the opacity the value.
    *
    * @param {number[]} range values drawn as transparent and as opaque.
    */
   paint(view, [low, high]) {
-    const image = new ImageData(this.columns, this.rows);
-    this.values(view).forEach((value, cell) => {
-      const opacity = value === null ? 0 : (value - low) / (high - low);
-      image.data.set([...this.colourOf(view, cell), Math.round(255 * opacity)], 4 * cell);
-    });
-    return image;
+    const opacities = Array.from(this.values(view), (value) => (value === null ? 0 : (value - low) / (high - low)));
+    return this.draw(opacities, (cell) => this.colourOf(view, cell));
   }
 
   /** Red, green and blue of a cell in a view. */
@@ -111,24 +96,25 @@ export class SemanticMap {
 /** Colour of a view; null if it has several. */
 export function viewColour(view, model, maps) {
   if (view.kind === "best") return null;
+  if (view.kind === "why") return FOR;
   if (view.kind === "none") return NONE_COLOUR;
   if (view.kind === "class") return model.colours[view.index];
   return maps.some((map) => map.declared.get(view.name)?.indices) ? null : SCALAR_COLOUR;
 }
 
 /**
- * Values that a view draws as transparent and as opaque: 0 and 1 for the best class and for names, the minimum and
- * maximum over all maps for declared numbers, else 0 and the maximum.
+ * Values at the ends of a view's scale. The first is drawn as transparent: 0 for the best class and for names, the
+ * minimum over all maps for declared numbers, else 0. That of occlusion maps is as far from 0 as the last one.
  */
 export function rangeOf(view, maps) {
   if (view.kind === "best") return [0, 1];
+  if (view.kind === "why") {
+    const most = Math.max(...maps.flatMap(({ drops }) => drops.map(Math.abs)), 1e-6);
+    return [-most, most];
+  }
   const values = maps.flatMap((map) => [...map.values(view)]).filter((value) => value !== null);
   const named = view.kind === "declared" && maps.every((map) => !map.declared.get(view.name)?.numbers);
   const low = view.kind === "declared" && !named ? Math.min(...values) : 0;
   const high = Math.max(...values);
   return [low, high > low ? high : low + 1e-6];
-}
-
-function channels(hex) {
-  return [1, 3, 5].map((start) => Number.parseInt(hex.slice(start, start + 2), 16));
 }
