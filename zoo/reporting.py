@@ -1,6 +1,7 @@
 """Markdown tables, and the style of figures. matplotlib is imported only when a figure is drawn."""
 
 import io
+import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ STYLE: dict[Any, Any] = {
     # Text stays text, and equal figures yield equal bytes.
     "svg.fonttype": "none",
     "svg.hashsalt": "template-zoo",
+    # Names of classes are not formulas.
+    "text.parse_math": False,
 }
 """matplotlib settings for every figure."""
 
@@ -44,6 +47,8 @@ def svg(figure: "Figure", creator: str) -> bytes:
     """
     import matplotlib
 
-    with matplotlib.rc_context(STYLE), io.BytesIO() as file:
+    with matplotlib.rc_context(STYLE), io.BytesIO() as file, warnings.catch_warnings():
+        # The viewer has fonts of its own.
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font")
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": creator})
         return file.getvalue()

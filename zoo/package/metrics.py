@@ -50,6 +50,8 @@ class Score:
     calibration_error: tuple[float, float, float] | None = None
     """Expected calibration error of the class probabilities in percentage points, with the bounds of its 95% interval;
     None if not measured."""
+    class_accuracy: Mapping[str, Percent] | None = None
+    """Top-1 in percent by class, for classes that have images; None if not measured."""
 
 
 @dataclass(frozen=True, slots=True)
