@@ -1,6 +1,5 @@
 """The commands `zoo train` and `zoo eval`."""
 
-import os
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -103,6 +102,8 @@ def train(
     from training.checkpoint import MODEL_FOLDER
     from training.data.data_set import data_set_name
     from training.job import Job, run_job
+    from training.processes import is_first_process
+    from zoo.package.metrics import own_metrics
     from zoo.terminal import Terminal
 
     run = run or Path("runs") / (name or f"{variant}.{data_set_name(data)}")
@@ -123,17 +124,24 @@ def train(
     )
     console = Terminal()
     package = run_job(job, console.print)
-    if int(os.environ.get("RANK", 0)) == 0:
-        console.print("\n".join(["next:", *(f"  {command}" for command in next_commands(package.path, data))]))
+    if is_first_process():
+        commands = next_commands(package.path, data, own_metrics(package).measured_split)
+        console.print("\n".join(["next:", *(f"  {command}" for command in commands)]))
 
 
-def next_commands(model: Path, data: str) -> tuple[str, ...]:
-    """Commands for what users do with a trained model, to be copied into a shell."""
+def next_commands(model: Path, data: str, split: str) -> tuple[str, ...]:
+    """Shell commands for what users do next with a trained model.
+
+    Arguments:
+        model: the model directory.
+        data: data set, as for `zoo train`.
+        split: split that was measured.
+    """
     reference = shlex.quote(f"local-dir:{model}")
     return (
-        f"zoo eval {reference} --data {shlex.quote(data)} --record",
         f"zoo explain IMAGE --model {reference}",
         f"zoo export {reference}",
+        f"zoo eval {reference} --data {shlex.quote(data)} --split {split} --through onnx --record",
         f"zoo serve --model {reference}",
     )
 

@@ -219,7 +219,7 @@ def train(
                 pace.observe(step, time.monotonic())  # `sums` were read, so the steps are complete
                 left = pace.left(step)
                 progress.update(task, status=status, left=left)
-                if left is not None and not estimated:
+                if left is not None and not estimated and step < feed.steps:
                     estimated = True
                     rest = f"{feed.steps - step:,} of {feed.steps:,} steps"
                     progress.console.print(f"about {duration(left)} for the remaining {rest}")

@@ -48,7 +48,7 @@ class ProgressBar(Progress):
         self._printed: dict[TaskID, tuple[float, float]] = {}
         """Time and progress of the last line of each task, or of its start."""
 
-    def update(self, task_id: TaskID, **changes: Any) -> None:  # type: ignore[override]
+    def update(self, task_id: TaskID, **changes: Any) -> None:
         """Change fields of a task; see `rich.progress.Progress.update`."""
         super().update(task_id, **changes)
         if not (self.console.is_terminal or self.disable):

@@ -1,9 +1,12 @@
 """Markdown tables, and the style of figures. matplotlib is imported only when a figure is drawn."""
 
 import io
+import re
 import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
+
+from zoo.printable import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,6 +35,11 @@ def markdown(headings: Iterable[str], alignment: Iterable[str], rows: Iterable[I
     """A Markdown table; `alignment` has `l` or `r` for each column."""
     ruler = [{"l": "---", "r": "--:"}[side] for side in alignment]
     return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in (headings, ruler, *rows))
+
+
+def literal(name: str) -> str:
+    """A name as Markdown that shows it as it is, on one line."""
+    return re.sub(r"[\\`*_\[\]<>&~$]", r"\\\g<0>", printable(name))
 
 
 def _cell(text: str) -> str:

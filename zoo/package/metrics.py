@@ -73,7 +73,8 @@ class Training:
     machine: Machine
     torch: str
     history: tuple[dict[str, int | float], ...] = ()
-    """Metrics on the augmented training images, one entry per epoch."""
+    """Metrics on the augmented training images, one entry per epoch; with the prefix `validation_`, on the validation
+    split or, if there is none, the held-out images."""
     weights_sha256: str | None = None
     """Digest of the resulting weights."""
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.0
