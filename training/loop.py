@@ -186,7 +186,7 @@ def train(
         closing(feed.batches(step)) as batches,
     ):
         task = progress.add_task(identity["variant"], total=feed.steps, completed=step, status="", left=None)
-        if step:
+        if 0 < step < feed.steps:
             progress.console.print(f"resuming after step {step:,} of {feed.steps:,}")
         pace, estimated = Pace(recipe, feed.steps_per_epoch), False
         take_step: Callable[[Batch], None] = update

@@ -55,5 +55,5 @@ def test_without_matplotlib_there_are_no_figures(
 
 def test_a_folder_that_cannot_be_written(measured: Measured, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="cannot write the report into .*file"):
+    with pytest.raises(InputError, match=r"cannot write the report into .*file"):
         write_report(tmp_path / "file", measured, print)
