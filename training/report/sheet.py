@@ -35,7 +35,10 @@ def draw_mistakes(measured: Measured) -> Image.Image | None:
     of = f"{len(mistakes):,} mistakes in {len(measured.answers.labels):,} {measured.split} images"
     what = of if len(chosen) == len(mistakes) else f"the {len(chosen)} most confident of {of}"
     _write(pen, (MARGIN, MARGIN), f"{measured.title}: {what}", width - 2 * MARGIN, 20)
-    explanation = "Left the image as the network sees it, right its semantic map: a cell per patch, a colour per class."
+    explanation = (
+        "Left the image as the network sees it, right its semantic map: a cell per patch, a colour per class. Below, the "
+        "true class, and the predicted one with its probability."
+    )
     _write(pen, (MARGIN, MARGIN + 32), explanation, width - 2 * MARGIN, 15, QUIET)
     for number, index in enumerate(chosen):
         row, column = divmod(number, COLUMNS)
@@ -62,7 +65,7 @@ def _describe(pen: ImageDraw.ImageDraw, corner: tuple[int, int], measured: Measu
     true, predicted = int(answers.labels[index]), int(answers.predicted[index])
     texts = (
         (f"true: {measured.classes[true]}", true),
-        (f"predicted: {answers.probability[index]:.1%} {measured.classes[predicted]}", predicted),
+        (f"{answers.probability[index]:.1%} {measured.classes[predicted]}", predicted),
     )
     for line, (text, of) in enumerate(texts):
         y = top + line * LINE
