@@ -36,8 +36,8 @@ def draw_mistakes(measured: Measured) -> Image.Image | None:
     what = of if len(chosen) == len(mistakes) else f"the {len(chosen)} most confident of {of}"
     _write(pen, (MARGIN, MARGIN), f"{measured.title}: {what}", width - 2 * MARGIN, 20)
     explanation = (
-        "Left the image as the network sees it, right its semantic map: a cell per patch, a colour per class. Below, the "
-        "true class, and the predicted one with its probability."
+        "Left the image as the network sees it, right its semantic map: a cell per patch, a colour per class. Below, "
+        "the true class, and the predicted one with its probability."
     )
     _write(pen, (MARGIN, MARGIN + 32), explanation, width - 2 * MARGIN, 15, QUIET)
     for number, index in enumerate(chosen):
