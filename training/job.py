@@ -4,13 +4,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from lightning_fabric import Fabric
-from rich.progress import Progress
 
-from training.checkpoint import UNREADABLE_FILE
+from training.checkpoint import CHECKPOINT_FILE, REPORT_FOLDER, UNREADABLE_FILE, require_own_checkpoint
 from training.data.data_set import (
     HELD_OUT,
     EncodedImages,
@@ -22,20 +21,23 @@ from training.data.data_set import (
     sample,
 )
 from training.data.images import LabelledImages
-from training.data.prepare import choose_input_size, prepare
+from training.data.prepare import Prepared, choose_input_size, prepare
 from training.data.stream import StreamedImages
-from training.evaluate import evaluate
+from training.evaluate import ask, evaluate
 from training.feed import BatchStream
 from training.loop import train
-from training.model import describe, record_evaluation, save_model, start_network
+from training.model import describe, open_start, record_evaluation, save_model, start_network
 from training.processes import join_processes, processes_here
 from training.recipe import Recipe
+from training.report import write_report
+from training.report.measured import Measured
 from zoo.errors import DataError, InputError
-from zoo.files import require_writable, write_atomically
+from zoo.files import require_writable, write_atomically, writing
+from zoo.images.class_folders import MIN_CLASSES
 from zoo.machine import cores, total_memory
 from zoo.networks.network import Network
 from zoo.package import ModelConfig, Package
-from zoo.package.metrics import HELD_OUT_SHARE, Training
+from zoo.package.metrics import HELD_OUT_SHARE, own_metrics
 from zoo.predictors.torch import TorchPredictor
 from zoo.printable import encodable, printable
 from zoo.registry import info
@@ -71,21 +73,24 @@ class Job:
     """Number of worker processes for decoding images that are not held in memory; None for one per core."""
     device: str = "auto"
     compiled: bool = False
+    restart: bool = False
+    """Whether to delete the run's checkpoint, and start again."""
 
 
 def run_job(job: Job, say: Say) -> Package:
-    """Train, write the model directory and measure its accuracy; an interrupted run resumes.
+    """Train, write the model directory, and measure and report its accuracy; an interrupted run resumes.
 
-    The validation split is measured after each epoch, for the log and the history. The test split is measured once, at
-    the end; before, it is only decoded, to find unreadable files. Without a test split, the validation split is
-    measured at the end; with neither, or on request, images held out of the training split.
+    The validation split, or else the images held out of the training split, are measured after each epoch, for the log
+    and the history. The test split is measured once, at the end; before, it is only decoded, to find unreadable files.
+    Without a test split, the validation split is measured at the end; with neither, or on request, images held out of
+    the training split.
 
     Arguments:
         job: the job.
         say: called with messages for the user, only in the first process.
 
     Raises:
-        ZooError: see `Variant.check_templates`, `open_splits`, `prepare`, `start_network` and `train`.
+        ZooError: see `Variant.check_templates`, `open_splits`, `prepare`, `open_start` and `train`.
     """
     info(job.variant).check_templates(job.recipe.templates)
     if not encodable(str(job.run)):
@@ -96,31 +101,26 @@ def run_job(job: Job, say: Say) -> Package:
     tell: Say = say if fabric.is_global_zero else lambda sentence: None
     tell(f"computing on {fabric.device}: {why_device}")
 
-    splits = open_splits(job.source)
-    for note in splits.notes:
-        tell(note)
-    encoded, digest = splits.train, data_digest(splits.train)
-    split, measured_on = ("test", splits.test) if splits.test else ("validation", splits.validation)
-    held_out = job.hold_out or (0.0 if measured_on else HELD_OUT_SHARE)
-    if held_out or measured_on is None:
-        split = HELD_OUT
-        encoded, measured_on = hold_out(encoded, held_out)
-        tell(
-            f"{len(measured_on):,} images are held out of the training split and measured at the end; measure them "
-            "again with zoo eval --split held-out"
-        )
-    encoded = sample(encoded, job.limit)
-    size, why_size = (job.recipe.input_size, "as requested") if job.recipe.input_size else choose_input_size(encoded)
-    tell(f"input {size}x{size} pixels: {why_size}")
+    divided = _divide(job, tell)
+    size, why_size = (
+        (job.recipe.input_size, "as requested") if job.recipe.input_size else choose_input_size(divided.train)
+    )
+    tell(f"input {size}x{size} pixels: {why_size}; a step costs {(size / 32) ** 2:.3g} times that at 32x32")
+    _check(job, divided, size, fabric)
     memory = int(fabric.broadcast(_memory_for_images(fabric.device)))
     with progress_bar(fabric.is_global_zero) as progress:
-        prepared = prepare(encoded, size, memory=memory, progress=_counter(progress, "decoding", encoded))
-        counter = _counter(progress, f"decoding {split} images", measured_on)
-        measured = prepare(measured_on, size, memory=memory, crops=False, progress=counter)
-        validation = measured if split == "validation" else None
-        if splits.validation and validation is None:
-            counter = _counter(progress, "decoding validation images", splits.validation)
-            validation = prepare(splits.validation, size, memory=memory, crops=False, progress=counter)
+
+        def decode(encoded: EncodedImages, title: str, crops: bool = False) -> Prepared:
+            task = progress.add_task(title, total=len(encoded), status="")
+            return prepare(
+                encoded, size, memory=memory, crops=crops, progress=lambda done: progress.update(task, completed=done)
+            )
+
+        prepared = decode(divided.train, "decoding", crops=True)
+        measured = decode(divided.measured, f"decoding {divided.split} images")
+        validation = measured if divided.validation is divided.measured else None
+        if divided.validation is not None and validation is None:
+            validation = decode(divided.validation, "decoding validation images")
     images = prepared.images
     others = validation.unreadable if validation and validation is not measured else ()
     if unreadable := prepared.unreadable + measured.unreadable + others:
@@ -136,14 +136,6 @@ def run_job(job: Job, say: Say) -> Package:
 
     data = data_set_name(job.source)
     start = start_network(job.variant, images, recipe)
-    if held_out and start.trained_on == data and not _same_division(start.training, held_out, digest):
-        remedy = "leave out --hold-out" if job.hold_out else "add a test split of images that it has not seen"
-        raise InputError(
-            f"start_from = {recipe.start_from!r} was trained on {data}, including the images to be held out; start "
-            f"from random weights, or {remedy}"
-        )
-    if fabric.is_global_zero:
-        require_writable(job.out, f"into {job.out}", "choose another folder with --out")
     workers = max(1, cores() // processes_here()) if job.workers is None else job.workers
     feed = BatchStream(images, recipe, fabric.device, fabric.global_rank, fabric.world_size, workers)
     held = isinstance(images, LabelledImages)
@@ -152,34 +144,113 @@ def run_job(job: Job, say: Say) -> Package:
     if validation is not None:
         untrained = describe(job.variant, data, images.classes, start.normalization, recipe, start.network)
         validate = partial(_validate, validation.images, untrained, fabric)
+    if job.restart and fabric.is_global_zero:
+        with writing(job.run / CHECKPOINT_FILE):
+            (job.run / CHECKPOINT_FILE).unlink(missing_ok=True)
     trained = train(fabric, start.network, feed, job.run, identity, compiled=job.compiled, validate=validate)
 
     config = describe(job.variant, data, images.classes, start.normalization, recipe, trained.network)
-    evaluation = evaluate(TorchPredictor(trained.network, config), measured.images, fabric=fabric)
+    predict = TorchPredictor(trained.network, config)
+    answers = ask(predict, measured.images, fabric=fabric)
+    evaluation = answers.evaluate(images.classes)
     package = Package(job.out, config)
     if fabric.is_global_zero:
-        save_model(job.out, config, trained, images, recipe, job.recipe_name, held_out, job.limit, digest)
-        record_evaluation(package, split, "torch", evaluation, config.weights_sha256)
+        save_model(
+            job.out, config, trained, images, recipe, job.recipe_name, divided.held_out, job.limit, divided.digest
+        )
+        record_evaluation(package, divided.split, "torch", evaluation, config.weights_sha256)
+        tell(f"{package.path}: {evaluation.accuracy:.2f}% of {evaluation.images:,} {divided.split} images")
+        found = Measured(config.name, divided.split, measured.images, predict, answers, trained.history)
+        for sentence in found.summary():
+            tell(sentence)
+        write_report(job.run / REPORT_FOLDER, found, tell)
     fabric.barrier()
-    tell(f"{package.path}: {evaluation.accuracy:.2f}% of {evaluation.images:,} {split} images")
     return package
+
+
+class _Division(NamedTuple):
+    """Images of a data set by their use."""
+
+    train: EncodedImages
+    measured: EncodedImages
+    """Images to measure at the end."""
+    split: str
+    """Their split."""
+    validation: EncodedImages | None
+    """Images to measure after each epoch, which may be those that are measured at the end."""
+    held_out: float
+    """Share of the training split that is held out."""
+    digest: str
+    """Digest of the training split; see `data_digest`."""
+
+
+def _divide(job: Job, tell: Say) -> _Division:
+    """Open the data set, without decoding any image, and choose the images to train on and to measure on."""
+    splits = open_splits(job.source)
+    for note in splits.notes:
+        tell(note)
+    encoded, digest = splits.train, data_digest(splits.train)
+    split, measured = ("test", splits.test) if splits.test else ("validation", splits.validation)
+    validation = splits.validation
+    held_out = job.hold_out or (0.0 if measured else HELD_OUT_SHARE)
+    if held_out or measured is None:
+        split = HELD_OUT
+        encoded, measured = hold_out(encoded, held_out)
+        validation = validation or measured
+        tell(
+            f"{len(measured):,} images are held out of the training split and measured at the end; measure them "
+            "again with zoo eval --split held-out"
+        )
+    return _Division(sample(encoded, job.limit), measured, split, validation, held_out, digest)
+
+
+def _check(job: Job, divided: _Division, size: int, fabric: Fabric) -> None:
+    """Check everything that can be checked before the images are decoded.
+
+    Raises:
+        DataError: there are too few classes.
+        InputError: the batch cannot be divided among the processes, the start weights have seen the held-out images, or
+            a folder cannot be written.
+        PackageError: the model to start from does not exist or is damaged.
+        CheckpointError: the run folder belongs to another run.
+    """
+    if (present := sum(count > 0 for count in class_counts(divided.train).values())) < MIN_CLASSES:
+        raise DataError(
+            f"{job.source}: {present} of {len(divided.train.classes)} classes have training images; at least "
+            f"{MIN_CLASSES} must"
+        )
+    job.recipe.fitted(size, len(divided.train), fabric.world_size)
+    start = open_start(job.variant, job.recipe)
+    if start and divided.held_out and start.config.data == data_set_name(job.source):
+        training = own_metrics(start).training
+        # Weights that held out the same images have not seen them.
+        if training is None or (training.held_out, training.data_digest) != (divided.held_out, divided.digest):
+            remedy = "leave out --hold-out" if job.hold_out else "add a test split of images that it has not seen"
+            raise InputError(
+                f"start_from = {job.recipe.start_from!r} was trained on {start.config.data}, including the images to "
+                f"be held out; start from random weights, or {remedy}"
+            )
+    if not fabric.is_global_zero:
+        return
+    if not job.restart:
+        settings = {"variant": job.variant, "start": start.config.weights_sha256 if start else "", "input_size": size}
+        # Not the batch size, which unreadable images may reduce.
+        recipe = {name: value for name, value in asdict(job.recipe).items() if name not in ("batch_size", "input_size")}
+        require_own_checkpoint(job.run / CHECKPOINT_FILE, settings | recipe)
+    require_writable(job.run, f"into {job.run}", "choose another folder with --run-folder")
+    require_writable(job.out, f"into {job.out}", "choose another folder with --out")
 
 
 def _validate(
     images: LabelledImages | StreamedImages, config: ModelConfig, fabric: Fabric, network: Network
 ) -> dict[str, float]:
-    """Metrics of the validation split for the history: mean loss, and accuracies as shares."""
+    """Metrics of the validation images for the history: mean loss, and accuracies as shares."""
     measured = evaluate(TorchPredictor(network, config), images, fabric=fabric)
     return {
         "validation_loss": measured.loss,
         "validation_accuracy": measured.accuracy / 100,
         "validation_patch_accuracy": measured.patch_accuracy / 100,
     }
-
-
-def _same_division(training: Training | None, held_out: float, digest: str) -> bool:
-    """Whether a training held out the same images as are held out now."""
-    return training is not None and (training.held_out, training.data_digest) == (held_out, digest)
 
 
 def _memory_for_images(device: torch.device) -> int:
@@ -189,11 +260,6 @@ def _memory_for_images(device: torch.device) -> int:
     """
     here = total_memory() // (4 * processes_here())
     return min(here, torch.cuda.mem_get_info(device)[1] // 4) if device.type == "cuda" else here
-
-
-def _counter(progress: Progress, title: str, encoded: EncodedImages) -> Callable[[int], None]:
-    task = progress.add_task(title, total=len(encoded), status="")
-    return lambda done: progress.update(task, completed=done)
 
 
 def _classes(images: LabelledImages | StreamedImages, balanced: bool) -> str:

@@ -25,6 +25,7 @@ from training.interrupt import stop_on_signal
 from training.log import Log
 from training.loss import balanced_weights, semantic_loss
 from training.norms import share_batch_norms
+from training.pace import Pace
 from training.patch_loss import make_patch_loss
 from training.processes import largest_in_any
 from training.recipe import Recipe
@@ -32,6 +33,7 @@ from zoo.errors import InputError, ZooError
 from zoo.machine import keep_freed_memory
 from zoo.networks.blocks import SemanticBlock
 from zoo.networks.network import Network, Semantics
+from zoo.progress import duration
 from zoo.terminal import progress_bar
 
 CHECKPOINT_SECONDS = 60
@@ -183,7 +185,10 @@ def train(
         stop_on_signal(STOPPING if fabric.is_global_zero else "") as stop,
         closing(feed.batches(step)) as batches,
     ):
-        task = progress.add_task(identity["variant"], total=feed.steps, completed=step, status="")
+        task = progress.add_task(identity["variant"], total=feed.steps, completed=step, status="", left=None)
+        if 0 < step < feed.steps:
+            progress.console.print(f"resuming after step {step:,} of {feed.steps:,}")
+        pace, estimated = Pace(recipe, feed.steps_per_epoch), False
         take_step: Callable[[Batch], None] = update
         if capture is not None:
             tensors = [*network.state_dict(keep_vars=True).values(), *_tensors(optimizer), sums.values]
@@ -211,7 +216,13 @@ def train(
             progress.update(task, completed=step)
             if fabric.is_global_zero and now - shown > SHOW_SECONDS:
                 status = f"epoch {min(epoch + 1, recipe.epochs)}/{recipe.epochs}, {sums}, {speed:.0f} images/s"
-                progress.update(task, status=status)
+                pace.observe(step, time.monotonic())  # `sums` were read, so the steps are complete
+                left = pace.left(step)
+                progress.update(task, status=status, left=left)
+                if left is not None and not estimated and step < feed.steps:
+                    estimated = True
+                    rest = f"{feed.steps - step:,} of {feed.steps:,} steps"
+                    progress.console.print(f"about {duration(left)} for the remaining {rest}")
                 shown = now
             if in_epoch == 0 or step % LOG_STEPS == 0:
                 everywhere = sums.over_processes(fabric)
@@ -222,18 +233,23 @@ def train(
                     validated = validate(trained.eval())
                     network.train()
                     progress.update(task, status="")
-                    resumed += time.monotonic() - now  # the speed is that of training alone
+                    validation_seconds = time.monotonic() - now
+                    pace.validated(validation_seconds)
+                    resumed += validation_seconds  # the speed is that of training alone
                 entry = {"epoch": step / feed.steps_per_epoch, **means, **validated, "learning_rate": float(rate)}
                 log.write(step, **entry, images_per_second=speed)
             if in_epoch == 0:
                 history.append({"epoch": epoch, "input_size": batch.pixels.shape[-1], **means, **validated})
                 shares = [value for name, value in validated.items() if name == "validation_accuracy"]
                 line = ", ".join([str(everywhere), *(f"validation {share:.1%}" for share in shares)])
-                progress.console.print(f"epoch {epoch} of {recipe.epochs}: {line}, {speed:.0f} images/s")
+                line = f"epoch {epoch} of {recipe.epochs}: {line}, {speed:.0f} images/s"
+                left = pace.left(step)
+                end = "" if left is None or step == feed.steps else f", about {duration(left)} left"
+                progress.console.print(line + end, soft_wrap=True)
                 if not math.isfinite(means["loss"]):
                     raise DivergedError(
                         f"the loss of epoch {epoch} is not finite with peak_learning_rate = "
-                        f"{recipe.peak_learning_rate}; delete {checkpoint} and train with a lower one"
+                        f"{recipe.peak_learning_rate}; train with a lower one and --restart"
                     )
                 sums.values.zero_()
             if stop_now or save_now or step in (stop_after, feed.steps):

@@ -23,7 +23,7 @@ from zoo.networks.network import Network
 from zoo.networks.save import weights_file
 from zoo.package import CONFIG_FILE, METRICS_FILE, NETWORK_FILES, WEIGHTS_FILE, ModelConfig, Package
 from zoo.package.card import write_card
-from zoo.package.metrics import Training, digest_field, own_metrics, read_metrics
+from zoo.package.metrics import digest_field, read_metrics
 
 RELEASED = "released"
 """Value of a recipe's `start_from` for the variant's own model of the default data set."""
@@ -38,10 +38,22 @@ class Start:
     """Normalisation of the pixels, from the images or from the model to start from."""
     weights: str = ""
     """SHA-256 of the initial weights; empty for random ones."""
-    trained_on: str = ""
-    """Short name of the data set on which these were trained."""
-    training: Training | None = None
-    """Their training, if recorded."""
+
+
+def open_start(variant: str, recipe: Recipe) -> Package | None:
+    """The model to start from, with its digest checked; None for random weights.
+
+    Raises:
+        InputError: it is of another variant.
+        PackageError: it does not exist or is damaged.
+    """
+    if not recipe.start_from:
+        return None
+    package = open_model(variant if recipe.start_from == RELEASED else recipe.start_from, NETWORK_FILES)
+    if package.config.variant != variant:
+        raise InputError(f"start_from = {recipe.start_from!r} is a {package.config.variant}; it must be a {variant}")
+    package.weights()
+    return package
 
 
 def start_network(variant: str, images: LabelledImages | StreamedImages, recipe: Recipe) -> Start:
@@ -52,17 +64,11 @@ def start_network(variant: str, images: LabelledImages | StreamedImages, recipe:
 
     Raises:
         UnknownNameError: the variant is unknown.
-        InputError: the model to start from is of another variant, or this one cannot have the recipe's templates.
-        PackageError: that model does not exist or is damaged.
+        InputError: this one cannot have the recipe's templates; or as for `open_start`.
+        PackageError: as for `open_start`.
     """
     torch.manual_seed(recipe.seed)
-    package = None
-    if recipe.start_from:
-        package = open_model(variant if recipe.start_from == RELEASED else recipe.start_from, NETWORK_FILES)
-        if package.config.variant != variant:
-            raise InputError(
-                f"start_from = {recipe.start_from!r} is a {package.config.variant}; it must be a {variant}"
-            )
+    package = open_start(variant, recipe)
     normalization = images.normalization() if package is None else package.config.normalization
     network = create(
         variant,
@@ -82,8 +88,7 @@ def start_network(variant: str, images: LabelledImages | StreamedImages, recipe:
     )
     own = network.configured_tensors() | (set() if same else network.class_tensors())
     network.load_state_dict({**network.state_dict(), **{n: w for n, w in weights.items() if n not in own}})
-    training = own_metrics(package).training
-    return Start(_fitted(network, recipe), normalization, config.weights_sha256, config.data, training)
+    return Start(_fitted(network, recipe), normalization, config.weights_sha256)
 
 
 def _fitted(network: Network, recipe: Recipe) -> Network:

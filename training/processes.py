@@ -48,6 +48,11 @@ def processes_here() -> int:
     return int(os.environ.get("LOCAL_WORLD_SIZE", 1))
 
 
+def is_first_process() -> bool:
+    """Whether this is the first of the processes that train together, which prints and writes."""
+    return int(os.environ.get("RANK", 0)) == 0
+
+
 def largest_in_any(fabric: Fabric, value: float) -> float:
     """Maximum of a value over the processes."""
     if fabric.world_size == 1:

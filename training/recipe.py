@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 from zoo.errors import InputError
 from zoo.options import option, require_bounds
-from zoo.package import MIN_INPUT_SIZE
+from zoo.package import MAX_INPUT_SIZE, MIN_INPUT_SIZE
 from zoo.registry import MAX_TEMPLATES, AssignmentName
 
 TrainingPrecision = Literal["bf16", "fp32"]
@@ -103,6 +103,7 @@ class Recipe:
         "Height and width of the network's input in pixels, at least 32; a patch is 4 x 4 of them. 0 for the median "
         "short side of the images, limited to 32 to 96.",
         least=0,
+        most=MAX_INPUT_SIZE,
         group="Recipe: images",
     )
     growth: tuple[float, ...] = option(

@@ -158,11 +158,10 @@ def writing(output: object, remedy: str = "") -> Iterator[None]:
 
 
 def require_writable(folder: Path, output: object, remedy: str = "") -> None:
-    """Create a folder if necessary, and check that it is writable; arguments and errors as for `writing`."""
+    """Check that a folder is writable, or can be created; it is not created. Arguments and errors as for `writing`."""
     with writing(output, remedy):
-        if not folder.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=folder):
+        existing = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+        with TemporaryFile(dir=existing):
             pass
 
 

@@ -1,8 +1,12 @@
 """Markdown tables, and the style of figures. matplotlib is imported only when a figure is drawn."""
 
 import io
+import re
+import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
+
+from zoo.printable import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,6 +25,8 @@ STYLE: dict[Any, Any] = {
     # Text stays text, and equal figures yield equal bytes.
     "svg.fonttype": "none",
     "svg.hashsalt": "template-zoo",
+    # Names of classes are not formulas.
+    "text.parse_math": False,
 }
 """matplotlib settings for every figure."""
 
@@ -29,6 +35,11 @@ def markdown(headings: Iterable[str], alignment: Iterable[str], rows: Iterable[I
     """A Markdown table; `alignment` has `l` or `r` for each column."""
     ruler = [{"l": "---", "r": "--:"}[side] for side in alignment]
     return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in (headings, ruler, *rows))
+
+
+def literal(name: str) -> str:
+    """A name as Markdown that shows it as it is, on one line."""
+    return re.sub(r"[\\`*_\[\]<>&~$]", r"\\\g<0>", printable(name))
 
 
 def _cell(text: str) -> str:
@@ -44,6 +55,8 @@ def svg(figure: "Figure", creator: str) -> bytes:
     """
     import matplotlib
 
-    with matplotlib.rc_context(STYLE), io.BytesIO() as file:
+    with matplotlib.rc_context(STYLE), io.BytesIO() as file, warnings.catch_warnings():
+        # The viewer has fonts of its own.
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font")
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": creator})
         return file.getvalue()

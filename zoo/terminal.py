@@ -12,7 +12,7 @@ from zoo.files import json_text
 from zoo.printable import encodable, printable_lines
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from zoo.progress import ProgressBar
 
 
 class Terminal(Console):
@@ -65,32 +65,14 @@ def discard_unwritten() -> None:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def progress_bar(shown: bool = True, stderr: bool = False) -> "Progress":
-    """A progress bar with steps, time and the task's field `status`.
+def progress_bar(shown: bool = True, stderr: bool = False) -> "ProgressBar":
+    """A progress bar; see `zoo.progress.ProgressBar`.
 
     Arguments:
         shown: False prints nothing, for every process but the first.
         stderr: print to standard error.
     """
     # Imported late: most commands have no progress bar.
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from zoo.progress import ProgressBar
 
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[status]}"),
-        console=Terminal(folded=True, stderr=stderr),
-        disable=not shown,
-    )
-    bar.console.quiet = not shown
-    return bar
+    return ProgressBar(Terminal(folded=True, stderr=stderr), shown)

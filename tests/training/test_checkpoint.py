@@ -40,13 +40,13 @@ def test_what_differs_from_another_run_is_named(tmp_path: Path) -> None:
         load_checkpoint(tmp_path / "checkpoint.pt", IDENTITY | {"epochs": 5, "seed": 1})
     message = str(caught.value)
     assert "belongs to another run (epochs: 3 in the checkpoint, 5 now, seed: None in the checkpoint, 1 now)" in message
-    assert "choose another run folder or delete it" in message
+    assert "--restart" in message
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint"])
 def test_a_file_that_is_not_a_checkpoint(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "checkpoint.pt").write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"checkpoint\.pt is not a checkpoint.*; delete it to start again"):
+    with pytest.raises(CheckpointError, match=r"checkpoint\.pt is not a checkpoint.*--restart"):
         load_checkpoint(tmp_path / "checkpoint.pt", IDENTITY)
 
 

@@ -1,4 +1,7 @@
+import csv
+import json
 import re
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +13,8 @@ from support.images import coloured, write_files
 
 import zoo
 from serve.client.predictor import ServerPredictor
+from training.checkpoint import LOG_FILE
+from training.cli import next_commands
 from zoo.files import sha256
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.package import CARD_FILE, METRICS_FILE, Package
@@ -97,6 +102,51 @@ def test_train_into_chosen_folders(run_zoo: RunZoo, cifar: Path, tmp_path: Path)
     )
 
 
+def test_a_run_by_name_that_starts_again(
+    run_zoo: RunZoo, cifar: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = ("train", "wrn16", "--data", cifar, "--recipe", "smoke", "--batch-size", 16, "--limit", 16)
+    arguments = (*arguments, "--hold-out", 0.1, "--name", "my run")
+    run = tmp_path / "runs" / "my run"
+    ended = run_zoo(*arguments)
+    assert ended.returncode == 0, ended.stderr
+    assert (run / "report" / "confusion.csv").is_file()
+    first = Package.open(run / "model").config
+    fails(run_zoo(*arguments, "--seed", 5), "belongs to another run .*seed: 0 in the checkpoint, 5 now.*--restart")
+    ended = run_zoo(*arguments, "--seed", 5, "--restart")
+    assert ended.returncode == 0, ended.stderr
+    assert Package.open(run / "model").config.weights_sha256 != first.weights_sha256
+    assert [json.loads(line)["step"] for line in (run / LOG_FILE).read_text().splitlines()] == [1]
+    commands = ended.stdout.partition("next:\n")[2].splitlines()
+    [exported] = [shlex.split(command)[2:] for command in commands if " export " in command]
+    assert run_zoo("info", *exported).returncode == 0
+
+
+def test_the_next_commands_can_be_parsed(tmp_path: Path) -> None:
+    """With names that a shell would take apart."""
+    for command in next_commands(tmp_path / "a b'c", "my images; rm x", "held-out"):
+        program, verb, *arguments = shlex.split(command)
+        assert program == "zoo"
+        assert verb in {"explain", "export", "eval", "serve"}
+        assert f"local-dir:{tmp_path}/a b'c" in arguments
+        assert ("my images; rm x" in arguments) == (verb == "eval")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--name", "a/b"), "--name 'a/b': expected the name of a folder in runs; .* use --run-folder"),
+        (("--name", ".."), "--name '..'"),
+        (("--name", ""), "--name ''"),
+        (("--name", "a", "--run-folder", "b"), "--name a and --run-folder b both"),
+        (("--input-size", 5000), "input_size = 5000: must be .* at most 4,096"),
+    ],
+)
+def test_names_and_sizes_that_cannot_be(arguments: tuple[object, ...], message: str, run_zoo: RunZoo) -> None:
+    fails(run_zoo("train", "wrn16", *arguments), message)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -131,6 +181,28 @@ def test_eval_prints_the_accuracy(through: str, run_zoo: RunZoo, cifar: Path) ->
     assert float(found[1]) > 80
 
 
+def test_eval_reports_what_was_confused(run_zoo: RunZoo, cifar: Path, tmp_path: Path) -> None:
+    ended = run_zoo("eval", DEFAULT_MODEL, "--data", cifar, "--through", "onnx", "--report", tmp_path / "report")
+    assert ended.returncode == 0, ended.stderr
+    assert "lowest accuracy: " in ended.stdout
+    with (tmp_path / "report" / "classes.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert sum(int(row["images"]) for row in rows) == 256
+    right = sum(int(row["right"]) for row in rows)
+    assert f": {right / 256:.2%} of 256" in ended.stdout
+    with (tmp_path / "report" / "mistakes.csv").open(newline="") as file:
+        mistakes = list(csv.DictReader(file))
+    assert len(mistakes) == 256 - right
+    assert f"{cifar}, test row " in mistakes[0]["image"]
+
+
+def test_eval_refuses_a_report_that_cannot_be_written(run_zoo: RunZoo, cifar: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    fails(
+        run_zoo("eval", DEFAULT_MODEL, "--data", cifar, "--report", tmp_path / "file"), "cannot write into .*--report"
+    )
+
+
 def test_eval_of_the_training_images(run_zoo: RunZoo, cifar: Path) -> None:
     ended = run_zoo("eval", DEFAULT_MODEL, "--data", cifar, "--split", "train", "--through", "onnx", "--limit", 9)
     assert "of 9 train images" in ended.stdout
@@ -140,6 +212,7 @@ def test_eval_records_a_whole_split(run_zoo: RunZoo, cifar: Path, copied: Packag
     ended = run_zoo("eval", f"local-dir:{copied.path}", "--data", cifar, "--through", "onnx", "--record")
     assert ended.returncode == 0, ended.stderr
     assert copied.metrics()["test"]["onnx"]["images"] == 256
+    assert copied.metrics()["test"]["onnx"]["class_accuracy"].keys() == set(copied.config.classes)
     assert read_metrics(copied).scores["test"]["onnx"].calibration_error is not None
     assert copied.metrics()["test"]["onnx"]["onnx_sha256"] == sha256(copied.path / "model.onnx")
     assert re.search(r"\| ONNX Runtime, fp32 \| .* \| 256 \|", (copied.path / CARD_FILE).read_text())

@@ -8,7 +8,7 @@ import torch
 
 from training.data.images import LabelledImages
 from training.data.prepare import load_split
-from training.evaluate import Evaluation, evaluate, open_through
+from training.evaluate import Evaluation, ask, evaluate, open_through
 from zoo.errors import InputError, PackageError
 from zoo.files import sha256
 from zoo.hub import DEFAULT_MODEL, open_model
@@ -73,6 +73,21 @@ def test_as_json_numbers_are_rounded() -> None:
         "patch_accuracy": 50.0,
         "loss": 1.2346,
     }
+
+
+def test_accuracy_by_class() -> None:
+    """The last class has no images."""
+    evaluation = evaluate(Echo(), make_images([0, 1, 2, 0], [0, 0, 1, 1]))
+    assert evaluation.class_accuracy == {"a": 50, "b": 0}
+    assert evaluation.to_json()["class_accuracy"] == {"a": 50.0, "b": 0.0}
+
+
+def test_the_answer_for_each_image() -> None:
+    answers = ask(Echo(), make_images([0, 1, 2, 0], [0, 1, 2, 1]))
+    assert answers.predicted.tolist() == [0, 1, 2, 0]
+    assert answers.right.tolist() == [True, True, True, False]
+    assert answers.probability == pytest.approx(0.8)
+    assert answers.loss == pytest.approx([-math.log(0.8)] * 3 + [-math.log(0.1)])
 
 
 def test_calibration_is_measured_if_asked() -> None:

@@ -3,7 +3,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from support.images import coloured, write_files
 
 import zoo
-from training.checkpoint import CHECKPOINT_FILE, LOG_FILE, UNREADABLE_FILE
+from training.checkpoint import CHECKPOINT_FILE, LOG_FILE, REPORT_FOLDER, UNREADABLE_FILE, save_checkpoint
 from training.data.data_set import class_counts
 from training.data.images import LabelledImages
 from training.data.model_split import ModelData
@@ -22,7 +22,7 @@ from training.evaluate import Evaluation, evaluate
 from training.job import Job, run_job
 from training.model import record_evaluation
 from training.recipe import Recipe
-from zoo.errors import DataError, InputError
+from zoo.errors import DataError, InputError, ZooError
 from zoo.package import CARD_FILE, WEIGHTS_FILE, Package
 from zoo.package.metrics import own_metrics
 from zoo.predictors.torch import TorchPredictor
@@ -165,6 +165,71 @@ def test_a_folder_that_cannot_be_written_is_found_before_training(run: RunJob, t
     with pytest.raises(InputError, match=r"cannot write into .*file/model.*--out"):
         run(out=tmp_path / "file" / "model")
     assert not (tmp_path / "run" / CHECKPOINT_FILE).exists()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "changes", "message"),
+    [
+        ({}, {"out": Path("file") / "model"}, r"cannot write into .*file/model.*--out"),
+        ({}, {"run": Path("file") / "run"}, r"cannot write into .*file/run.*--run-folder"),
+        ({"start_from": "wrn16"}, {}, "start_from = 'wrn16' is a wrn16; it must be a wrn16-ours"),
+        ({"start_from": "rn38"}, {}, "is not available"),
+        ({"seed": 7}, {}, "belongs to another run .seed: 0 in the checkpoint, 7 now.*--restart"),
+        ({"input_size": 36}, {}, "input_size: 32 in the checkpoint, 36 now"),
+        ({}, {"variant": "wrn16-aux"}, "variant: wrn16-ours in the checkpoint, wrn16-aux now"),
+    ],
+)
+def test_what_is_wrong_is_found_before_any_image_is_decoded(
+    recipe: dict[str, object],
+    changes: dict[str, object],
+    message: str,
+    run: RunJob,
+    tiny: Recipe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    saved = {"variant": "wrn16-ours", "start": "", **asdict(tiny)}
+    save_checkpoint(tmp_path / "run" / CHECKPOINT_FILE, {"identity": saved})
+    if "start_from" in recipe:
+        (tmp_path / "run" / CHECKPOINT_FILE).unlink()
+    monkeypatch.setattr("training.job.prepare", _no_decoding)
+    with pytest.raises(ZooError, match=message):
+        run(replace(tiny, **recipe), **changes)  # type: ignore[arg-type]
+    with pytest.raises(_DecodedError):
+        run(tiny)
+
+
+class _DecodedError(Exception):
+    pass
+
+
+def _no_decoding(*arguments: object, **options: object) -> None:
+    raise _DecodedError
+
+
+def test_images_of_a_single_class(run: RunJob) -> None:
+    with pytest.raises(DataError, match="1 of 2 classes have training images; at least 2 must"):
+        run(limit=1)
+
+
+def test_held_out_images_are_measured_after_each_epoch(run: RunJob, tiny: Recipe, cifar: Path) -> None:
+    recipe = replace(tiny, epochs=2)
+    package, _ = run(recipe, source=str(cifar), hold_out=0.1, limit=64)
+    history, score = package.metrics()["training"]["history"], package.metrics()["held-out"]["torch"]
+    assert [entry["epoch"] for entry in history if "validation_accuracy" in entry] == [1, 2]
+    assert history[-1]["validation_accuracy"] == pytest.approx(score["accuracy"] / 100, abs=1e-4)
+
+
+def test_the_report_is_of_the_images_measured_at_the_end(run: RunJob, tiny: Recipe, tmp_path: Path) -> None:
+    package, said = run(replace(tiny, epochs=1, growth=(1.0,)))
+    assert "report: " in said
+    rows = (tmp_path / "run" / REPORT_FOLDER / "confusion.csv").read_text().splitlines()[1:]
+    assert sum(int(cell) for row in rows for cell in row.split(",")[1:]) == 2
+    accuracy = package.metrics()["held-out"]["torch"]["class_accuracy"]
+    assert accuracy.keys() == {"Vögel", "cat & dog"}
+    assert "## Accuracy by class" in (package.path / CARD_FILE).read_text()
 
 
 def test_the_same_command_again_keeps_what_was_measured(run: RunJob, tiny: Recipe) -> None:

@@ -124,9 +124,11 @@ def test_a_name_as_long_as_names_can_be(tmp_path: Path) -> None:
     assert file.read_bytes() == b"x"
 
 
-def test_a_folder_is_made_and_written_into(tmp_path: Path) -> None:
-    require_writable(tmp_path / "a" / "b", "x")
-    assert list((tmp_path / "a" / "b").iterdir()) == []
+def test_a_folder_need_not_exist_to_be_writable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in (tmp_path, tmp_path / "a" / "b", Path("a"), Path()):
+        require_writable(folder, "x")
+    assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file", tmp_path / "file" / "a"):
         with pytest.raises(InputError, match=r"^cannot write x into it: Not a directory; take another one$"):

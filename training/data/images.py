@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from training.data.source import EncodedFiles
 from zoo.images.preprocess import Normalization, Pixels
 
 EVALUATION_BATCH = 100
@@ -23,6 +24,8 @@ class LabelledImages:
     labels: Tensor
     """[N], int64."""
     classes: tuple[str, ...]
+    files: EncodedFiles | None = None
+    """Files of the images, in the same order; None if they are not known."""
 
     @property
     def size(self) -> int:
@@ -44,6 +47,14 @@ class LabelledImages:
             for channel in range(3):
                 histogram[channel] += torch.bincount(part[:, channel].flatten().int(), minlength=256)
         return normalization_of(histogram)
+
+    def pixels(self, index: int) -> Pixels:
+        """One image, [3, S, S], uint8."""
+        return self.images[index].numpy()
+
+    def where(self, index: int) -> str:
+        """Location of an image's file, or its number where the file is not known."""
+        return f"image {index}" if self.files is None else self.files.where(index)
 
     def batches(self, part: slice = slice(None)) -> Iterator[tuple[Pixels, NDArray[np.int64]]]:
         """Pixels [B, 3, S, S] and labels [B], in order, for evaluation.

@@ -88,7 +88,7 @@ def prepare(
     cached = DecodedFile.of(encoded, size) if held else None
     if cached is not None and (decoded_before := cached.read()) is not None:
         progress(len(encoded))
-        whole = LabelledImages(torch.from_numpy(decoded_before), encoded.labels, encoded.classes)
+        whole = LabelledImages(torch.from_numpy(decoded_before), encoded.labels, encoded.classes, encoded.files)
         return Prepared(whole, (), why)
     survey = _Survey(encoded.classes)
     pixels = np.empty((len(encoded) if held else 0, 3, size, size), dtype=np.uint8)
@@ -113,7 +113,7 @@ def prepare(
         cached.write(pixels)
     images: LabelledImages | StreamedImages
     if held:
-        images = LabelledImages(torch.from_numpy(pixels[: len(kept)]), encoded.labels, encoded.classes)
+        images = LabelledImages(torch.from_numpy(pixels[: len(kept)]), encoded.labels, encoded.classes, encoded.files)
     else:
         images = StreamedImages(encoded, size, survey.digest(encoded.labels), survey.normalization())
     return Prepared(images, tuple(problems), why)

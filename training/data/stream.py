@@ -48,6 +48,14 @@ class StreamedImages:
         """Mean and standard deviation of each channel over all pixels in 0..1, to four decimals."""
         return self.statistics
 
+    def pixels(self, index: int) -> Pixels:
+        """Centred square of one image, [3, S, S], uint8."""
+        return self.encoded.pixels(index, self.size)
+
+    def where(self, index: int) -> str:
+        """Location of an image's file."""
+        return self.encoded.files.where(index)
+
     def batches(self, part: slice = slice(None)) -> Iterator[tuple[Pixels, NDArray[np.int64]]]:
         """Pixels [B, 3, S, S] of the centred squares and labels [B], in order, for evaluation.
 

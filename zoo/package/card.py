@@ -6,9 +6,16 @@ from collections.abc import Mapping
 from zoo.errors import PackageError
 from zoo.files import write_atomically
 from zoo.package import CARD_FILE, MAP_FILE, Package
-from zoo.package.card_sections import probe_section, results_section, training_section, usage_section
+from zoo.package.card_sections import (
+    classes_section,
+    probe_section,
+    results_section,
+    training_section,
+    usage_section,
+)
 from zoo.package.metrics import own_metrics
 from zoo.registry import DATA_SETS, Mechanism, info
+from zoo.reporting import literal
 
 _MECHANISMS: dict[Mechanism, str] = {
     "plain": "a network without a semantic block; its patch logits are class activation maps",
@@ -65,6 +72,7 @@ def model_card(
         f"{_BEGIN}\n{own or by_hand}{_END}\n",
         usage_section(package, repository),
         results_section(package),
+        classes_section(package),
         probe_section(package),
         training_section(package),
         _uses_and_limits(package),
@@ -146,7 +154,7 @@ def _metadata(package: Package, licence: Mapping[str, str]) -> str:
 
 def _introduction(package: Package) -> str:
     config, variant = package.config, info(package.config.variant)
-    classes = f": {', '.join(config.classes)}" if len(config.classes) <= 20 else ""
+    classes = f": {', '.join(map(literal, config.classes))}" if len(config.classes) <= 20 else ""
     templates = f" with {config.templates} templates each" if config.templates > 1 else ""
     text = (
         "An image classifier from template-zoo that also shows what each patch of an image looks like. Variant "

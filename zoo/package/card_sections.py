@@ -1,4 +1,4 @@
-"""Sections of a model card: usage, results, probe and training."""
+"""Sections of a model card: usage, results, classes, probe and training."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,10 +8,13 @@ from zoo.package.metrics import ONNX, ModelMetrics, Score, own_metrics
 from zoo.package.probe import INTERVENTIONS, read_probe
 from zoo.package.timings import Speed, read_speed
 from zoo.registry import info
-from zoo.reporting import markdown
+from zoo.reporting import literal, markdown
 from zoo.runtime import Precision
 
 SAME_CLASS = "same class, %"
+
+MAX_CLASSES = 20
+"""Largest number of classes whose accuracy is shown."""
 
 
 def usage_section(package: Package, repository: str | None) -> str:
@@ -50,6 +53,21 @@ def results_section(package: Package) -> str:
     if speeds:
         parts.append(_about_speed(speeds))
     return "## Accuracy, size and speed\n\n" + "\n\n".join(parts) + "\n"
+
+
+def classes_section(package: Package) -> str:
+    """Accuracy by class, of the classes with the lowest if there are many; empty if it was not measured."""
+    metrics = own_metrics(package)
+    runtimes = sorted(metrics.measured, key="torch".__ne__)
+    through = next((each for each in runtimes if metrics.measured[each].class_accuracy), None)
+    if through is None:
+        return ""
+    accuracy = metrics.measured[through].class_accuracy or {}
+    lowest = sorted(accuracy, key=lambda name: accuracy[name])[:MAX_CLASSES]
+    some = "" if len(lowest) == len(accuracy) else f" These are the {len(lowest)} lowest of {len(accuracy):,}."
+    rows = ([literal(name), f"{accuracy[name]:.2f}"] for name in lowest)
+    about = f"Accuracy on the {metrics.measured_split} images by class, through {through}.{some}"
+    return f"## Accuracy by class\n\n{about}\n\n{markdown(['class', 'accuracy, %'], 'lr', rows)}\n"
 
 
 def probe_section(package: Package) -> str:
@@ -153,8 +171,9 @@ def _log(history: Sequence[Mapping[str, float]]) -> str:
         return ""
     names = list(history[0])
     table = markdown(names, "r" * len(names), ([str(epoch.get(name, "")) for name in names] for epoch in history))
-    validated = " and the validation split" if any(name.startswith("validation") for name in names) else ""
-    summary = f"Training log, on the augmented training images{validated}"
+    validated = any(name.startswith("validation") for name in names)
+    others = " and, for validation, on images that were not trained on" if validated else ""
+    summary = f"Training log, on the augmented training images{others}"
     return f"\n<details>\n<summary>{summary}</summary>\n\n{table}\n\n</details>\n"
 
 

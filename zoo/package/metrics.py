@@ -50,6 +50,8 @@ class Score:
     calibration_error: tuple[float, float, float] | None = None
     """Expected calibration error of the class probabilities in percentage points, with the bounds of its 95% interval;
     None if not measured."""
+    class_accuracy: Mapping[str, Percent] | None = None
+    """Top-1 in percent by class, for classes that have images; None if not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,8 @@ class Training:
     machine: Machine
     torch: str
     history: tuple[dict[str, int | float], ...] = ()
-    """Metrics on the augmented training images, one entry per epoch."""
+    """Metrics on the augmented training images, one entry per epoch; with the prefix `validation_`, on the validation
+    split or, if there is none, the held-out images."""
     weights_sha256: str | None = None
     """Digest of the resulting weights."""
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.0

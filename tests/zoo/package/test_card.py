@@ -94,6 +94,30 @@ def test_every_measurement_has_a_row_beside_the_papers_number(make_package: Make
     assert "by patch logits, or by the assignment for the server." in card
 
 
+def test_accuracy_by_class_with_any_names(make_package: MakePackage) -> None:
+    """Names are shown as they are: no mark-up, no further columns, no control characters."""
+    package = make_package("wrn16-ours", classes=("a|b", "<img src=x>", "*c*\x1b"))
+    accuracy = {"a|b": 50.0, "<img src=x>": 75.5, "*c*\x1b": 100.0}
+    write_json(package.path / METRICS_FILE, {"test": {"torch": result(package, class_accuracy=accuracy)}})
+    card = model_card(package)
+    assert "| class | accuracy, % |\n" in card
+    assert "| a\\|b | 50.00 |\n| \\<img src=x\\> | 75.50 |\n" in card
+    assert r"| \*c\*\\x1b | 100.00 |" in card
+    assert "<img" not in card.replace("\\<img", "")
+
+
+def test_of_many_classes_the_card_shows_the_lowest(make_package: MakePackage) -> None:
+    package = make_package("wrn16-ours")
+    accuracy = {f"class {number}": float(number) for number in range(100)}
+    write_json(package.path / METRICS_FILE, {"test": {"onnx-int8": result(package), "torch": result(package)}})
+    assert "by class" not in model_card(package)
+    write_json(package.path / METRICS_FILE, {"test": {"torch": result(package, class_accuracy=accuracy)}})
+    card = model_card(package)
+    assert "the 20 lowest of 100" in card
+    assert "| class 19 | 19.00 |" in card
+    assert "| class 20 |" not in card
+
+
 def test_what_was_measured_of_other_weights_is_left_out(make_package: MakePackage) -> None:
     package = make_package("wrn16-ours")
     (package.path / "model.onnx").write_bytes(b"another file")
