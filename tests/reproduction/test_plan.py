@@ -90,7 +90,7 @@ def test_several_values_are_several_options() -> None:
     [
         ({"patterns": ["wrn61"]}, UnknownNameError, "unknown variant 'wrn61'; did you mean wrn16"),
         ({"patterns": ["vit*"]}, UnknownNameError, r"unknown variant 'vit\*'"),
-        ({"sources": ["cifar"]}, UnknownNameError, "unknown data set or folder 'cifar'; did you mean cifar10"),
+        ({"sources": ["cifar"]}, UnknownNameError, "unknown data set, folder or table 'cifar'; did you mean cifar10"),
         ({"sources": ["/nowhere/cifar10"]}, UnknownNameError, "'/nowhere/cifar10'"),
         ({"sources": ["cifar10", "uoft-cs/cifar10"]}, InputError, "have the same name, cifar10"),
         ({"seeds": 0}, InputError, "seeds = 0: must be at least 1"),
