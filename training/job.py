@@ -33,7 +33,7 @@ from training.report import write_report
 from training.report.measured import Measured
 from zoo.errors import DataError, InputError
 from zoo.files import require_writable, write_atomically, writing
-from zoo.images.class_folders import MIN_CLASSES
+from zoo.images.labelled_files import MIN_CLASSES
 from zoo.machine import cores, total_memory
 from zoo.networks.network import Network
 from zoo.package import ModelConfig, Package
