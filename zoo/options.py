@@ -63,7 +63,6 @@ Model = Annotated[str, model_option()]
 ModelArgument = Annotated[str, typer.Argument(help=f"Model: {_REFERENCE}", show_default=False)]
 
 Image = Annotated[Path, path_argument(help="Image file.", show_default=False)]
-Images = Annotated[list[Path], path_argument(help="Image files.", show_default=False)]
 
 Data = Annotated[
     str,

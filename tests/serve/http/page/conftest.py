@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from support.page import OURS, PLAIN, OpenPage
 
 from serve.app import create_app
@@ -51,6 +51,7 @@ def url() -> Iterator[str]:
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("needs a Chromium on PATH")
+    expect.set_options(timeout=20_000)  # the reference takes seconds to be drawn on a busy machine
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
