@@ -45,7 +45,7 @@ class Opener:
         self.error: Exception | None = None
         self.gate = threading.Event()
         self.gate.set()
-        monkeypatch.setattr(module, "_resident_bytes", lambda: self.resident)
+        monkeypatch.setattr(module, "used_bytes", lambda device: self.resident)
 
     def __call__(self, package: Package) -> Predictor:
         assert self.gate.wait(20)

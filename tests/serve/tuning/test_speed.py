@@ -7,7 +7,8 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from serve.tuning.speed import BATCHES, measure_speed
+from serve.settings import MAX_BATCH
+from serve.tuning.speed import measure_speed
 from serve.tuning.stopwatch import Seconds, Setting
 from zoo.errors import PackageError
 from zoo.files import sha256
@@ -32,7 +33,7 @@ def test_every_precision_is_measured_with_the_default_options(package: Package) 
 
     found = measure_speed(package, "cpu", threads=1, measure=measure)
     assert asked == [Setting("fp32", Runtime()), Setting("int8", Runtime())]
-    assert found["int8"].seconds == {1: 0.001, BATCHES[1]: 0.001 * BATCHES[1]}
+    assert found["int8"].seconds == {1: 0.001, MAX_BATCH["cpu"]: 0.001 * MAX_BATCH["cpu"]}
     assert found["int8"].onnx_sha256 == sha256(package.path / "model.int8.onnx")
     assert found["int8"].device == "ONNX Runtime on the CPU"
     assert found["int8"].threads == 1

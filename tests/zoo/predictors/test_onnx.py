@@ -13,19 +13,18 @@ import onnxruntime
 import pytest
 from support.closeness import assert_alike
 
-from zoo.errors import DigestError, InputError, PackageError
+from zoo.errors import DeviceError, DigestError, InputError, PackageError
 from zoo.files import sha256
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.machine import cores, processor
+from zoo.nvidia import nvidia_driver
 from zoo.package import ONNX_FILES, PARITY_FILE, Package
 from zoo.package.timings import Serving
 from zoo.predictors.onnx import OnnxPredictor, require_onnx
-from zoo.predictors.onnx_session import DeviceError, open_session
-from zoo.runtime import Device, Runtime
+from zoo.predictors.onnx_session import open_session
+from zoo.runtime import Runtime
 
 MakePackage = Callable[..., Package]
-
-HAS_GPU = Path("/proc/driver/nvidia/version").exists() or Path("/dev/dxg").exists()
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +89,7 @@ def test_an_onnx_file_of_another_program(tmp_path: Path) -> None:
         OnnxPredictor(tmp_path / ONNX_FILES["fp32"])
 
 
-@pytest.mark.skipif(HAS_GPU, reason="this machine has a GPU")
+@pytest.mark.skipif(nvidia_driver(), reason="this machine has a GPU")
 def test_cuda_where_there_is_none_says_why() -> None:
     with pytest.raises(DeviceError) as caught:
         OnnxPredictor.open(open_model(DEFAULT_MODEL), "cuda")
@@ -99,7 +98,7 @@ def test_cuda_where_there_is_none_says_why() -> None:
     assert "use the CPU" in str(caught.value)
 
 
-@pytest.mark.skipif(HAS_GPU, reason="this machine has a GPU")
+@pytest.mark.skipif(nvidia_driver(), reason="this machine has a GPU")
 def test_auto_takes_the_cpu_where_there_is_nothing_else() -> None:
     assert OnnxPredictor.open(open_model(DEFAULT_MODEL), "auto").device == "ONNX Runtime on the CPU"
 
@@ -151,9 +150,9 @@ def test_streams_and_the_threads_that_they_share_are_all_threads(
 ) -> None:
     opened: list[int] = []
 
-    def record(file: Path, device: Device, threads: int, runtime: Runtime) -> object:
+    def record(file: Path, threads: int, runtime: Runtime) -> object:
         opened.append(threads)
-        return open_session(file, device, 1, runtime)
+        return open_session(file, 1, runtime)
 
     monkeypatch.setattr("zoo.predictors.onnx.open_session", record)
     predictor = OnnxPredictor(open_model("wrn16-ours").onnx(), "cpu", threads, Runtime(streams=streams, part=1))
@@ -188,9 +187,9 @@ def test_with_some_of_its_threads_the_answers_are_the_same(
 def test_beside_others_no_thread_waits_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[int] = []
 
-    def record(file: Path, device: Device, threads: int, runtime: Runtime) -> object:
+    def record(file: Path, threads: int, runtime: Runtime) -> object:
         opened.append(threads)
-        return open_session(file, device, 1, runtime)
+        return open_session(file, 1, runtime)
 
     monkeypatch.setattr("zoo.predictors.onnx.open_session", record)
     file = open_model("wrn16-ours").onnx()
@@ -294,4 +293,4 @@ def test_the_command_that_makes_an_onnx_file_names_the_model(
     with pytest.raises(
         PackageError, match=r"create one with `zoo export rn38\.pets`, which needs PyTorch: pip install"
     ):
-        require_onnx(package)
+        require_onnx(package, "fp32")
