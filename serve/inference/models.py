@@ -202,8 +202,17 @@ class Models(Mapping[str, ServedModel]):
     async def _load_while_serving(self, model: ServedModel) -> LoadedModel:
         try:
             async with self._loading:
-                await self._make_room(model)
-                return await asyncio.to_thread(self._load, model)
+                needed = model.bytes or _file_bytes(model.package)
+                idle = self._idle_above_budget(needed)
+                if self._bytes_over_budget(needed) > sum(other.bytes for other in idle):
+                    raise ModelUnavailableError(
+                        f"not enough memory to load the model {model.name} while others are in use; retry later"
+                    )
+                await self._unload_all(idle)
+                loaded = await asyncio.to_thread(self._load, model)
+                # Before the first load, its size was only estimated.
+                await self._unload_all(self._idle_above_budget())
+                return loaded
         except ModelUnavailableError:
             raise
         except (ZooError, OSError, MemoryError) as error:
@@ -211,31 +220,21 @@ class Models(Mapping[str, ServedModel]):
         finally:
             model.loading = None
 
-    async def _make_room(self, model: ServedModel) -> None:
-        """Unload idle models to make room for a model; nothing refers to them afterwards, so their memory is free."""
+    async def _unload_all(self, models: Sequence[ServedModel]) -> None:
+        """Unload models; nothing refers to their predictors afterwards, so that their memory is free."""
         # Without an await in between, so that no request can use one of them again.
-        batchers = [self._unload(other) for other in self._unload_candidates(model)]
+        batchers = [self._unload(model) for model in models]
         for batcher in batchers:
             await asyncio.to_thread(batcher.close, self._settings.drain_seconds)
 
-    def _unload_candidates(self, model: ServedModel) -> Sequence[ServedModel]:
-        """Idle models to unload, least recently used first, to make room for a model.
-
-        Raises:
-            ModelUnavailableError: the idle models do not free enough memory.
-        """
-        needed = self._bytes_over_budget(model.bytes or _file_bytes(model.package))
-        idle = [other for other in self._models.values() if other.loaded and not other.users]
+    def _idle_above_budget(self, more: int = 0) -> Sequence[ServedModel]:
+        """Idle models to unload, least recently used first, until `more` bytes fit into the budget, or none is left."""
+        above = self._bytes_over_budget(more)
         chosen = []
-        for other in sorted(idle, key=lambda other: other.used):
-            if needed <= 0:
-                break
-            chosen.append(other)
-            needed -= other.bytes
-        if needed > 0:
-            raise ModelUnavailableError(
-                f"not enough memory to load the model {model.name} while others are in use; retry later"
-            )
+        for model in sorted(self._models.values(), key=lambda model: model.used):
+            if above > 0 and model.loaded and not model.users:
+                chosen.append(model)
+                above -= model.bytes
         return chosen
 
     def _bytes_over_budget(self, more: int = 0) -> float:

@@ -3,6 +3,7 @@
 import ctypes
 import io
 import logging
+import re
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cache
@@ -98,11 +99,11 @@ def open_on_cuda(file: Path, precision: Precision, options: CudaOptions, graphs:
         except Exception as refusal:
             # A graph is refused if CUDA lacks an operation; any other problem shows up again without it.
             session = _open(file, options.provider(precision, graphs=False))
-            _log.warning("%s: computed without captured graphs, which is slower: %s", file, _first_line(refusal))
+            _log.warning("%s: computed without captured graphs, which is slower: %s", file, _reason(refusal))
             return session, False
     except Exception as error:  # ONNX Runtime's errors have no common base of their own
         raise DeviceError(
-            f"{file} cannot be opened on CUDA: {_first_line(error)}; free memory of the GPU, or use the CPU"
+            f"{file} cannot be opened on CUDA: {_reason(error)}; free memory of the GPU, or use the CPU"
         ) from None
 
 
@@ -110,7 +111,7 @@ def _driver_problem() -> str:
     """Reason why this ONNX Runtime cannot use the machine's driver, empty if it can; nothing is started on the GPU."""
     ort = import_onnxruntime()
     if CUDA not in (available := ort.get_available_providers()):
-        return f"this ONNX Runtime was built without it (available: {', '.join(available)}); install onnxruntime-gpu"
+        return f"this ONNX Runtime was built without CUDA (available: {', '.join(available)}); install onnxruntime-gpu"
     return gpu_problem(getattr(ort, "cuda_version", "") or "12")
 
 
@@ -143,8 +144,8 @@ def _start_cuda() -> str:
             ort.preload_dlls()
         _open(Path(get_example("sigmoid.onnx")), CudaOptions().provider("fp32", graphs=False))
     except Exception as error:
-        reasons = _provider_problem(ort) or "; ".join([_first_line(error), *printed.getvalue().splitlines()])
-        return f"it does not start: {reasons}"
+        reasons = _provider_problem(ort) or "; ".join([_reason(error), *printed.getvalue().splitlines()])
+        return f"ONNX Runtime cannot start CUDA: {reasons}"
     finally:
         ort.set_default_logger_severity(_ERROR)
     return ""
@@ -174,5 +175,8 @@ def _open(file: Path, provider: dict[str, str]) -> Any:
     return session
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
+def _reason(error: Exception) -> str:
+    """What CUDA says, without the places in ONNX Runtime's source code; for another error, its first line."""
+    text = str(error).strip()
+    said = re.search(r"\w+ failure \d+: [^;\n]+", text)
+    return said[0].strip() if said else text.partition("\n")[0]

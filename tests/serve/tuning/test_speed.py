@@ -1,11 +1,15 @@
 """No test asserts a time that a machine took: those here are made up."""
 
+import os
 import shutil
+import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from support.fake_cuda import FakeCuda
+from support.process import PROGRAM
 
 from serve.settings import MAX_BATCH
 from serve.tuning.speed import measure_speed
@@ -63,3 +67,32 @@ def test_a_record_that_is_not_valid(package: Package) -> None:
     (package.path / SPEED_FILE).write_text('{"fp32": {"threads": 1}}')
     with pytest.raises(PackageError, match=r"is not a record of `zoo speed`: .* remove it, or run `zoo speed` again"):
         read_speed(package)
+
+
+def test_a_record_names_the_gpu(package: Package, fake_cuda: FakeCuda) -> None:
+    def measure(settings: Sequence[Setting], batches: Sequence[int]) -> Sequence[Seconds]:
+        return [dict.fromkeys(batches, 0.001) for _ in settings]
+
+    found = measure_speed(package, "cuda", threads=1, measure=measure)
+    assert {(speed.device, speed.processor) for speed in found.values()} == {
+        ("ONNX Runtime on CUDA", "NVIDIA Fake 100")
+    }
+    assert set(found["fp32"].seconds) == {1, MAX_BATCH["cuda"]}
+
+
+def test_why_there_is_no_gpu_is_the_only_output(
+    package: Package, fake_cuda: FakeCuda, run_zoo: Callable[..., CompletedProcess[str]]
+) -> None:
+    fake_cuda.driver.version = 12_080
+    ended = run_zoo("speed", f"local-dir:{package.path}", "--device", "cuda")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "driver 580" in ended.stderr
+
+
+@pytest.mark.cuda
+@pytest.mark.process
+def test_a_gpu_that_is_hidden(package: Package) -> None:
+    command = [PROGRAM, "speed", f"local-dir:{package.path}", "--device", "cuda"]
+    ended = subprocess.run(command, env=os.environ | {"CUDA_VISIBLE_DEVICES": ""}, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "CUDA_VISIBLE_DEVICES=''" in ended.stderr

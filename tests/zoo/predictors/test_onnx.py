@@ -12,6 +12,8 @@ import onnx
 import onnxruntime
 import pytest
 from support.closeness import assert_alike
+from support.fake_cuda import FakeCuda
+from support.onnx_files import copy_as
 
 from zoo.errors import DeviceError, DigestError, InputError, PackageError
 from zoo.files import sha256
@@ -94,7 +96,7 @@ def test_cuda_where_there_is_none_says_why() -> None:
     with pytest.raises(DeviceError) as caught:
         OnnxPredictor.open(open_model(DEFAULT_MODEL), "cuda")
     built_with = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-    assert ("has no NVIDIA driver" if built_with else "was built without it") in str(caught.value)
+    assert ("has no NVIDIA driver" if built_with else "was built without CUDA") in str(caught.value)
     assert "use the CPU" in str(caught.value)
 
 
@@ -267,6 +269,29 @@ def test_what_is_asked_for_goes_before_what_was_found(tuned: Package) -> None:
     change(tuned, onnx_sha256="0" * 64)
     assert OnnxPredictor.open(tuned, "cpu", 3, precision="fp32").precision == "fp32"
     assert OnnxPredictor.open(tuned, "cpu", 3, runtime=CHOSEN).runtime == CHOSEN
+
+
+def test_what_was_found_on_a_cpu_chooses_nothing_on_cuda(tuned: Package, fake_cuda: FakeCuda) -> None:
+    predictor = OnnxPredictor.open(tuned)
+    assert (predictor.precision, predictor.on_cuda) == ("fp32", True)
+    assert fake_cuda.details("open")[-1]["use_tf32"] == "0"
+    copy_as(tuned, "fp16")
+    predictor = OnnxPredictor.open(tuned)
+    assert predictor.precision == "fp16"
+    assert fake_cuda.details("open")[-1]["use_tf32"] == "1"
+    change(tuned, cuda_precision="fp32")
+    assert OnnxPredictor.open(tuned).precision == "fp32"
+    assert OnnxPredictor.open(tuned, "cpu", 3).precision == "int8"
+    assert OnnxPredictor.open(tuned, precision="int8").precision == "int8"
+
+
+def test_on_cuda_it_answers_as_on_the_cpu(fake_cuda: FakeCuda, small: OnnxPredictor) -> None:
+    predictor = OnnxPredictor(open_model("wrn16-ours").onnx(), threads=3)
+    assert (predictor.device, predictor.processor) == ("ONNX Runtime on CUDA", "NVIDIA Fake 100")
+    assert predictor.captures
+    for count in (1, 5):
+        assert_alike(predictor(noise(count)), small(noise(count)))
+    assert (small.processor, small.captures) == (processor(), False)
 
 
 def test_a_file_in_another_precision_than_its_name_says(tuned: Package) -> None:
