@@ -34,7 +34,7 @@ FIELDS = ("precision", "cores", "threads", "onnx_sha256", "runtime")
 @pytest.fixture
 def package(tmp_path: Path) -> Package:
     """A copy of a bundled model with one ONNX file, without a proof of it."""
-    ignored = shutil.ignore_patterns(PARITY_FILE, SERVING_FILE, ONNX_FILES["int8"])
+    ignored = shutil.ignore_patterns(PARITY_FILE, SERVING_FILE, ONNX_FILES["fp16"], ONNX_FILES["int8"])
     return Package.open(Path(shutil.copytree(open_model("wrn16-ours").path, tmp_path / "model", ignore=ignored)))
 
 

@@ -1,6 +1,8 @@
 """Models on CUDA: on a GPU that does not exist, and marked `cuda`, on a real one."""
 
 import gc
+import statistics
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -177,6 +179,26 @@ def test_an_operation_that_cuda_lacks(
     assert len([record for record in caplog.records if "without captured graphs" in record.message]) == 1
     assert_alike(on_gpu(noise(65)), expected, provider="CUDAExecutionProvider")
     assert capfd.readouterr().out == ""
+
+
+@pytest.mark.cuda
+def test_fp16_on_a_gpu(cifar: Path) -> None:
+    """Its speed, too: without tensor cores, which a wrong option forbids, it is as slow as fp32."""
+    single, half = OnnxPredictor(FILE, "cuda"), OnnxPredictor(FILE.with_name("model.fp16.onnx"), "cuda")
+    pixels = read_folder_pixels(cifar, 32, 256)
+    expected, got = single(pixels), half(pixels)
+    assert (got.logits.argmax(axis=1) == expected.logits.argmax(axis=1)).mean() >= 0.99
+    assert np.abs(got.logits - expected.logits).max() < 0.1
+
+    def seconds(predictor: OnnxPredictor) -> float:
+        times = []
+        for _ in range(25):
+            started = time.perf_counter()
+            predictor(pixels)
+            times.append(time.perf_counter() - started)
+        return statistics.median(times[5:])
+
+    assert seconds(single) / seconds(half) > 1.5
 
 
 @pytest.mark.cuda
