@@ -92,7 +92,8 @@ class Parity:
     batch_sizes: tuple[int, ...]
     provider: Provider
     processor: str
-    """Processor of the machine: in int8, older ones lack instructions that keep sums from overflowing."""
+    """Model name of the CPU, or of the GPU on CUDA: in int8, older CPUs lack instructions that keep sums from
+    overflowing."""
     onnxruntime: str
     torch: str
     onnx: str

@@ -146,7 +146,7 @@ class _Trial:
         return Drift(*map(_total_variation, self._expected, actual))
 
     def _answers(self, file: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        session = open_session(file, "cpu", cores(), Runtime())
+        session = open_session(file, cores(), Runtime())
         parts = [
             run_session(session, self._outputs, self._held[start : start + BATCH])
             for start in range(0, len(self._held), BATCH)

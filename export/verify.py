@@ -16,7 +16,6 @@ from zoo.answers import patch_shares
 from zoo.errors import PackageError
 from zoo.files import write_json
 from zoo.images.preprocess import Pixels
-from zoo.machine import processor
 from zoo.networks.load import load_package
 from zoo.outputs import Output
 from zoo.package import ONNX_FILES, PARITY_FILE, Package
@@ -180,7 +179,7 @@ class _Candidate:
             images=images,
             batch_sizes=tuple(sorted(given.batch_sizes)),
             provider=self._provider,
-            processor=processor(),
+            processor=self._predictor.processor,
             onnxruntime=onnxruntime.__version__,
             torch=torch.__version__,
             onnx=version("onnx"),

@@ -11,8 +11,9 @@ from zoo.runtime import Device, Precision
 
 DeviceOption = Annotated[
     Device,
-    typer.Option(help="Device to compute on; auto is the GPU if there is one, and cuda fails without one."),
+    typer.Option(help="Device to compute on; auto is the GPU if it can be used, and cuda fails if it cannot."),
 ]
+_BATCHES = f"{MAX_BATCH['cpu']}, or {MAX_BATCH['cuda']} on CUDA"
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Measure only; write nothing.")]
 
 
@@ -42,7 +43,7 @@ def tune(
         typer.Option(
             help="Precision of the ONNX file to tune, which the server then uses; the other precisions are only "
             "compared.",
-            show_default="the one saved before, or fp32",
+            show_default="the one saved before for the device, or fp32, or fp16 on CUDA if there is such a file",
         ),
     ] = None,
     device: DeviceOption = "auto",
@@ -56,8 +57,14 @@ def tune(
         ),
     ] = 0,
     batch: Annotated[
-        int, typer.Option(min=2, max=BATCH_LIMIT, help="Size of the large batch; the small batch is a single image.")
-    ] = MAX_BATCH,
+        int | None,
+        typer.Option(
+            min=2,
+            max=BATCH_LIMIT,
+            help="Size of the large batch; the small batch is a single image.",
+            show_default=_BATCHES,
+        ),
+    ] = None,
     seconds: Annotated[
         float, typer.Option(min=0, max=DAY, help="Seconds to measure each setting at each of the two batch sizes.")
     ] = 1.0,
@@ -85,8 +92,8 @@ def tune(
     if found.on_cuda:
         console.print("There are no runtime options to tune on CUDA, which computes whole batches.")
     else:
-        console.print(trials_table(package, found, (1, batch)))
-    console.print(summary_table(package, found, (1, batch)))
+        console.print(trials_table(package, found))
+    console.print(summary_table(package, found))
     written = "nothing (--dry-run)" if dry_run else write(found.serving, package)
     # Not wrapped, so that file names can be copied.
     Terminal().print(f"chosen: {describe_choice(found)}\nwritten: {written}")
@@ -97,7 +104,7 @@ def speed(
     device: DeviceOption = "auto",
     threads: Annotated[int, typer.Option(min=0, max=MAX_THREADS, help="CPU threads; 0 for one per core.")] = 0,
     seconds: Annotated[
-        float, typer.Option(min=0, max=DAY, help=f"Seconds to measure each file, for batches of 1 and {MAX_BATCH}.")
+        float, typer.Option(min=0, max=DAY, help=f"Seconds to measure each file, for batches of 1 and {_BATCHES}.")
     ] = 3.0,
     dry_run: DryRunOption = False,
 ) -> None:

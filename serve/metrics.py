@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 from serve.shared import METRICS_FOLDER, Shared, SharedNumber
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
-_BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
+_BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 REQUESTS = ("zoo_requests", "Completed requests, by route, status and model.", ("route", "code", "model"))
 """Name, help text and labels of the request counter."""

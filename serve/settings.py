@@ -1,8 +1,10 @@
 """Server settings, with their defaults and descriptions."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
+from types import MappingProxyType
 from typing import Literal, get_args, get_origin, get_type_hints
 
 from serve.logs import LogFormat, LogLevel
@@ -10,14 +12,16 @@ from zoo.errors import InputError
 from zoo.hub import DEFAULT_MODEL
 from zoo.images.decode import MAX_PIXELS
 from zoo.machine import cores
+from zoo.nvidia import nvidia_driver
 from zoo.options import option, require_bounds
 from zoo.package import serving_files
-from zoo.runtime import Device, Precision
+from zoo.runtime import ChosenDevice, Device, Precision
 
 ENVIRONMENT_PREFIX = "ZOO_"
 """Prefix of the environment variables that set the fields of `Settings`."""
 
-MAX_BATCH = 32
+MAX_BATCH: Mapping[ChosenDevice, int] = MappingProxyType({"cpu": 32, "cuda": 256})
+"""Default maximum number of images in a batch."""
 BATCH_LIMIT = 4096
 QUEUE_PER_CORE = 128
 
@@ -43,7 +47,8 @@ class Settings:
     )
     precision: Literal["auto", Precision] = option(
         "auto",
-        "Precision of the ONNX files to serve: fp32, fp16 or int8; auto for the one saved by `zoo tune`, or fp32.",
+        "Precision of the ONNX files to serve: fp32, fp16 or int8; auto for the one saved by `zoo tune` for the "
+        "device, or fp32, or fp16 on CUDA if there is such a file.",
     )
     load: Literal["start", "use"] = option(
         "start",
@@ -53,11 +58,13 @@ class Settings:
     model_memory_mb: float = option(
         0.0,
         "Memory for the loaded models of the whole server, in MB (10^6 bytes), of which each process has an equal "
-        "part; the least recently used are unloaded to make room. 0 for no limit.",
+        "part; the least recently used are unloaded to make room. On CUDA, it is the GPU's memory. 0 for no limit.",
         least=0,
     )
     device: Device = option(
-        "auto", "Device to compute on; auto is the GPU if there is one, and cuda fails without one."
+        "auto",
+        "Device to compute on; auto is the GPU if it can be used, and cuda fails if it cannot. With several GPUs, it "
+        "is the first in CUDA_VISIBLE_DEVICES.",
     )
     processes: int = option(
         0,
@@ -74,7 +81,12 @@ class Settings:
         most=MAX_THREADS,
     )
     workers: int = option(1, "Batches of one model that each process computes at once.", least=1, most=MAX_THREADS)
-    max_batch: int = option(MAX_BATCH, "Maximum number of images in a batch.", least=1, most=BATCH_LIMIT)
+    max_batch: int = option(
+        0,
+        f"Maximum number of images in a batch; 0 for {MAX_BATCH['cpu']} on the CPU, or {MAX_BATCH['cuda']} on CUDA.",
+        least=0,
+        most=BATCH_LIMIT,
+    )
     max_wait_ms: float = option(
         5.0,
         "Maximum time that the first image of a batch waits for others that are being decoded, in milliseconds.",
@@ -183,15 +195,21 @@ class Settings:
         """Number of decoding threads in one process."""
         return self.decode_threads or cores()
 
+    def batch_on(self, device: ChosenDevice) -> int:
+        """Maximum number of images in a batch on a device."""
+        return self.max_batch or MAX_BATCH[device]
+
     @property
     def chosen_precision(self) -> Precision | None:
-        """Requested precision; None to follow each model's `serving.json`."""
+        """Requested precision; None for that of `zoo.predictors.onnx.choose_precision`."""
         return None if self.precision == "auto" else self.precision
 
     @property
     def files(self) -> tuple[str, ...]:
         """Files of a model directory to fetch; if `zoo tune` chose another precision, its file is already there."""
-        return serving_files([self.chosen_precision or "fp32"])
+        if self.chosen_precision:
+            return serving_files([self.chosen_precision])
+        return serving_files(["fp32"] if self.device == "cpu" or not nvidia_driver() else ["fp32", "fp16"])
 
     def __post_init__(self) -> None:
         if not self.model:

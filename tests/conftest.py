@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
@@ -18,6 +19,9 @@ from zoo.cli import app, main
 from zoo.files import sha256
 from zoo.images.preprocess import CIFAR10_NORMALIZATION
 from zoo.package import CONFIG_FILE, WEIGHTS_FILE, ModelConfig, Package
+
+if TYPE_CHECKING:
+    from support.fake_cuda import FakeCuda
 
 DATA = Path(__file__).parent / "data"
 OWN_COMMANDS = tuple(app.registered_commands)
@@ -111,6 +115,16 @@ def make_package(tmp_path: Path) -> Callable[..., Package]:
         return Package.open(folder)
 
     return make
+
+
+@pytest.fixture
+def fake_cuda(monkeypatch: pytest.MonkeyPatch) -> Iterator["FakeCuda"]:
+    """A GPU that does not exist, with a record of what is called on it."""
+    # Imported late: not every installation has ONNX Runtime.
+    from support.fake_cuda import with_fake_cuda
+
+    with with_fake_cuda(monkeypatch) as gpu:
+        yield gpu
 
 
 @pytest.fixture

@@ -98,6 +98,10 @@ class InputError(ZooError, ValueError):
     """An array or an argument of the wrong shape, type or range."""
 
 
+class DeviceError(ZooError):
+    """A requested device is not available, or fails."""
+
+
 class DataError(ZooError, ValueError):
     """A data set that cannot be found, or whose images, labels or classes are unusable."""
 

@@ -1,4 +1,4 @@
-"""Resources of this machine or container (cores, memory, GPU driver), and settings of the memory allocator."""
+"""Resources of this machine or container (cores, memory), and settings of the memory allocator."""
 
 import ctypes
 import gc
@@ -24,11 +24,6 @@ def cores() -> int:
     except (OSError, ValueError):
         return allowed
     return min(allowed, max(-(-int(quota) // int(period)), 1)) if quota.isdecimal() else allowed
-
-
-def nvidia_driver() -> bool:
-    """Whether an NVIDIA driver is present."""
-    return Path("/proc/driver/nvidia/version").exists() or Path("/dev/dxg").exists()
 
 
 def processor() -> str:

@@ -5,7 +5,8 @@ from typing import Literal, get_args
 
 from zoo.errors import InputError
 
-Device = Literal["auto", "cpu", "cuda"]
+ChosenDevice = Literal["cpu", "cuda"]
+Device = Literal["auto", ChosenDevice]
 
 Precision = Literal["fp32", "fp16", "int8"]
 """Precision of an ONNX file's weights and features; inputs and outputs have the same types in all."""

@@ -16,9 +16,8 @@ from serve.tuning.tune import PARTS
 from zoo.images.preprocess import Pixels
 from zoo.outputs import INPUT
 from zoo.predictors import Prediction
-from zoo.predictors.cuda_graph import CudaGraphRunner
+from zoo.predictors.cuda_session import CudaOptions
 from zoo.predictors.onnx import OnnxPredictor
-from zoo.predictors.onnx_session import declared_by
 from zoo.runtime import Runtime
 
 Call = Callable[[Pixels], Sequence[Any]]
@@ -99,18 +98,18 @@ def build_session(subject: Subject, pixels: Pixels, kind: str) -> Built:
     return Built(lambda pixels: session.run(None, {INPUT: own}))
 
 
-def build_ours_in_tf32(subject: Subject, pixels: Pixels) -> Built:
-    """Our fp32 file as our predictor runs it on a GPU, but in TF32."""
-    session = _session(subject, "fp32", enable_cuda_graph="1", use_tf32="1")
-    declared = declared_by(session, subject.files["fp32"].path)
-    return Built(_arrays_of(CudaGraphRunner(session, declared.outputs, declared.config.input_size, subject.device)))
-
-
-def build_ours(subject: Subject, pixels: Pixels, precision: str, runtime: Runtime | None = None) -> Built:
+def build_ours(
+    subject: Subject,
+    pixels: Pixels,
+    precision: str,
+    runtime: Runtime | None = None,
+    cuda: CudaOptions = CudaOptions(),
+) -> Built:
     """This project's predictor."""
     if precision in subject.failed:
         raise RuntimeError(subject.failed[precision])
-    return Built(_arrays_of(OnnxPredictor(subject.files[precision].path, subject.device, subject.threads, runtime)))
+    file = subject.files[precision].path
+    return Built(_arrays_of(OnnxPredictor(file, subject.device, subject.threads, runtime, cuda=cuda)))
 
 
 def build_tuned(subject: Subject, pixels: Pixels) -> Built:
@@ -140,10 +139,13 @@ CONTENDERS = (
     Contender("OpenVINO bf16", partial(build_with_openvino, precision="bf16"), "bf16", "openvino", CPU),
     Contender("ours fp32, one run", partial(build_ours, precision="fp32", runtime=ONE_RUN), devices=CPU, required=True),
     Contender("ours fp32", partial(build_ours, precision="fp32"), required=True, exact=True),
-    Contender("ours fp32, TF32", build_ours_in_tf32, devices=CUDA),
+    Contender("ours fp32, TF32", partial(build_ours, precision="fp32", cuda=CudaOptions(tf32=True)), devices=CUDA),
     Contender("ours fp32, tuned", build_tuned, devices=CPU),
     Contender("ours int8", partial(build_ours, precision="int8"), "int8", devices=CPU),
     Contender("ours fp16", partial(build_ours, precision="fp16"), "fp16", devices=CUDA),
+    Contender(
+        "ours fp16, NHWC", partial(build_ours, precision="fp16", cuda=CudaOptions(nhwc=True)), "fp16", devices=CUDA
+    ),
     Contender("timm resnet", partial(build_session, kind="ordinary"), package="timm", ordinary=True),
 )
 """Contenders in the order of the tables; the first is the reference."""
@@ -153,8 +155,8 @@ def _arrays_of(predict: Callable[[Pixels], Prediction]) -> Call:
     return lambda pixels: list(predict(pixels).values())
 
 
-def _session(subject: Subject, kind: str, **options: str) -> Any:
-    """ONNX Runtime session of a file, with these options of its CUDA provider."""
+def _session(subject: Subject, kind: str) -> Any:
+    """ONNX Runtime session of a file with the default options of its provider."""
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
@@ -162,7 +164,7 @@ def _session(subject: Subject, kind: str, **options: str) -> Any:
     settings.log_severity_level = 3
     providers: list[Any] = ["CPUExecutionProvider"]
     if subject.device == "cuda":
-        providers.insert(0, ("CUDAExecutionProvider", options))
+        providers.insert(0, "CUDAExecutionProvider")
     # Without CUDA, a session would silently open on the CPU.
     session = onnxruntime.InferenceSession(subject.files[kind].path, settings, providers, enable_fallback=0)
     if subject.device == "cuda" and session.get_providers()[0] != "CUDAExecutionProvider":

@@ -2,24 +2,24 @@
 
 import asyncio
 import logging
-import resource
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 from serve.errors import ModelUnavailableError
 from serve.inference.batcher import Batcher
+from serve.inference.memory import loading_alone, used_bytes
 from serve.metrics import Metrics
 from serve.settings import Settings
 from zoo.errors import InputError, ZooError, find_name
 from zoo.package import Package
 from zoo.package.entities import Entities
 from zoo.predictors import Predictor
-from zoo.predictors.onnx import OnnxPredictor, require_onnx
+from zoo.predictors.cuda_session import choose_device
+from zoo.predictors.onnx import OnnxPredictor, choose_precision, require_onnx
 from zoo.predictors.onnx_session import OnnxFile, read_declarations
 from zoo.registry import info
 
@@ -50,7 +50,7 @@ class ServedModel:
     used: float = field(default_factory=time.monotonic)
     """Time of last use."""
     bytes: int = 0
-    """Growth of the process's memory when the model was loaded; the maximum over all loads."""
+    """Growth of `serve.inference.memory.used_bytes` when the model was loaded; the maximum over all loads."""
     loading: asyncio.Task[LoadedModel] | None = None
     """Load in progress."""
     declaring: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -84,6 +84,7 @@ class Models(Mapping[str, ServedModel]):
 
     Raises:
         InputError: two models have the same name.
+        DeviceError: the device is not available.
     """
 
     def __init__(
@@ -92,6 +93,8 @@ class Models(Mapping[str, ServedModel]):
         self._open = open_predictor
         self._settings = settings
         self._metrics = metrics
+        # Started now, so that no model is charged for what CUDA itself takes.
+        self._device = choose_device(settings.device)
         self._loading = asyncio.Lock()
         self._models: dict[str, ServedModel] = {}
         for package in packages:
@@ -183,8 +186,8 @@ class Models(Mapping[str, ServedModel]):
         """
         if model.declared is None:
             try:
-                file = require_onnx(model.package, self._settings.chosen_precision)
-                model.declared = read_declarations(file)
+                precision = self._settings.chosen_precision or choose_precision(model.package, self._device)
+                model.declared = read_declarations(require_onnx(model.package, precision))
             except ZooError as error:
                 raise _unavailable(model, error) from None
         return model.declared
@@ -199,11 +202,17 @@ class Models(Mapping[str, ServedModel]):
     async def _load_while_serving(self, model: ServedModel) -> LoadedModel:
         try:
             async with self._loading:
-                # Without an await in between, so that no request can use one of them again.
-                batchers = [self._unload(other) for other in self._unload_candidates(model)]
-                for batcher in batchers:
-                    await asyncio.to_thread(batcher.close, self._settings.drain_seconds)
-                return await asyncio.to_thread(self._load, model)
+                needed = model.bytes or _file_bytes(model.package)
+                idle = self._idle_above_budget(needed)
+                if self._bytes_over_budget(needed) > sum(other.bytes for other in idle):
+                    raise ModelUnavailableError(
+                        f"not enough memory to load the model {model.name} while others are in use; retry later"
+                    )
+                await self._unload_all(idle)
+                loaded = await asyncio.to_thread(self._load, model)
+                # Before the first load, its size was only estimated.
+                await self._unload_all(self._idle_above_budget())
+                return loaded
         except ModelUnavailableError:
             raise
         except (ZooError, OSError, MemoryError) as error:
@@ -211,24 +220,21 @@ class Models(Mapping[str, ServedModel]):
         finally:
             model.loading = None
 
-    def _unload_candidates(self, model: ServedModel) -> Sequence[ServedModel]:
-        """Idle models to unload, least recently used first, to make room for a model.
+    async def _unload_all(self, models: Sequence[ServedModel]) -> None:
+        """Unload models; nothing refers to their predictors afterwards, so that their memory is free."""
+        # Without an await in between, so that no request can use one of them again.
+        batchers = [self._unload(model) for model in models]
+        for batcher in batchers:
+            await asyncio.to_thread(batcher.close, self._settings.drain_seconds)
 
-        Raises:
-            ModelUnavailableError: the idle models do not free enough memory.
-        """
-        needed = self._bytes_over_budget(model.bytes or _file_bytes(model.package))
-        idle = [other for other in self._models.values() if other.loaded and not other.users]
+    def _idle_above_budget(self, more: int = 0) -> Sequence[ServedModel]:
+        """Idle models to unload, least recently used first, until `more` bytes fit into the budget, or none is left."""
+        above = self._bytes_over_budget(more)
         chosen = []
-        for other in sorted(idle, key=lambda other: other.used):
-            if needed <= 0:
-                break
-            chosen.append(other)
-            needed -= other.bytes
-        if needed > 0:
-            raise ModelUnavailableError(
-                f"not enough memory to load the model {model.name} while others are in use; retry later"
-            )
+        for model in sorted(self._models.values(), key=lambda model: model.used):
+            if above > 0 and model.loaded and not model.users:
+                chosen.append(model)
+                above -= model.bytes
         return chosen
 
     def _bytes_over_budget(self, more: int = 0) -> float:
@@ -237,9 +243,12 @@ class Models(Mapping[str, ServedModel]):
         return sum(model.bytes for model in self._models.values() if model.loaded) + more - budget
 
     def _load(self, model: ServedModel) -> LoadedModel:
-        started, before = time.perf_counter(), _resident_bytes()
+        started = time.perf_counter()
         try:
-            predictor = self._open(model.package)
+            with loading_alone(self._device):
+                before = used_bytes(self._device)
+                predictor = self._open(model.package)
+                grown = used_bytes(self._device) - before
         except ZooError:
             raise
         except Exception as error:  # ONNX Runtime's errors have no common base class
@@ -249,12 +258,12 @@ class Models(Mapping[str, ServedModel]):
             ) from error
         batcher = Batcher(
             predictor,
-            max_batch=self._settings.max_batch,
+            max_batch=self._settings.batch_on(self._device),
             max_wait=self._settings.max_wait_ms / 1000,
             workers=self._settings.workers,
             observe=self._metrics.observer(model.name),
         )
-        model.bytes = max(model.bytes, _resident_bytes() - before, _file_bytes(model.package))
+        model.bytes = max(model.bytes, grown, _file_bytes(model.package))
         model.loaded = LoadedModel(predictor, batcher)
         if isinstance(predictor, OnnxPredictor):
             model.declared = predictor.declared
@@ -282,12 +291,3 @@ def _unavailable(model: ServedModel, error: Exception) -> ModelUnavailableError:
 def _file_bytes(package: Package) -> int:
     """Size of a model's largest ONNX file, in bytes: a lower bound of its memory."""
     return max((file.stat().st_size for one in package.precisions if (file := package.onnx(one))), default=0)
-
-
-def _resident_bytes() -> int:
-    """Resident memory of this process, in bytes; 0 if unknown."""
-    try:
-        resident = Path("/proc/self/statm").read_text().split()[1]
-    except OSError:
-        return 0
-    return int(resident) * resource.getpagesize()

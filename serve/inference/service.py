@@ -14,6 +14,7 @@ from serve.errors import DeadlineError, ShuttingDownError
 from serve.inference.admission import Admission, Reservation
 from serve.inference.batcher import Answer, BatchTiming, Promise
 from serve.inference.decoding import DecodedImage, Decoding, Upload
+from serve.inference.memory import cuda_memory_limit
 from serve.inference.models import Models, OpenPredictor, ServedModel
 from serve.logs import current
 from serve.metrics import Metrics
@@ -23,6 +24,7 @@ from zoo.hub import open_model
 from zoo.images.preprocess import Pixels
 from zoo.package import Package
 from zoo.predictors import Prediction, Predictor
+from zoo.predictors.cuda_session import CudaOptions, choose_device
 from zoo.predictors.onnx import OnnxPredictor, ThreadShare
 from zoo.predictors.onnx_session import OnnxFile
 
@@ -63,7 +65,8 @@ class Service:
         """Whether the server has received a stop signal: readiness probes fail."""
         self.draining = False
         """Whether new requests are refused; those in flight are finished."""
-        open_predictor = open_predictor or partial(_open_onnx, settings, FairThreads(self.shared.computing))
+        processes = len(self.shared.pids.parts)
+        open_predictor = open_predictor or partial(_open_onnx, settings, FairThreads(self.shared.computing), processes)
         self.models = Models(packages, open_predictor, settings, self.metrics)
         self.models.load_first()
         self._decoders = ThreadPoolExecutor(settings.decoders, thread_name_prefix="decode")
@@ -178,10 +181,11 @@ class Service:
             raise DeadlineError(f"no result within the deadline of {1000 * (deadline - started):.0f} ms") from None
 
 
-def _open_onnx(settings: Settings, share: ThreadShare, package: Package) -> Predictor:
-    predictor = OnnxPredictor.open(package, settings.device, settings.threads, settings.chosen_precision, share=share)
-    # Warm up, so that the first requests do not wait for lazy initialisation.
-    size = predictor.config.input_size
-    for count in (1, settings.max_batch):
-        predictor(np.zeros((count, 3, size, size), np.uint8))
+def _open_onnx(settings: Settings, share: ThreadShare, processes: int, package: Package) -> Predictor:
+    device = choose_device(settings.device)
+    limit = cuda_memory_limit(settings.model_memory_mb, processes) if device == "cuda" else 0
+    predictor = OnnxPredictor.open(
+        package, device, settings.threads, settings.chosen_precision, share=share, cuda=CudaOptions(limit)
+    )
+    predictor.warm_up(settings.batch_on(device))
     return predictor

@@ -157,8 +157,9 @@ def describe_predictor(predictor: Predictor) -> str:
     """Description of a predictor's device, precision and runtime options, for the log."""
     if not isinstance(predictor, OnnxPredictor):
         return predictor.device
+    if predictor.on_cuda:
+        graphs = "captured graphs" if predictor.captures else "no graphs"
+        return f"{predictor.device}, {predictor.processor}, {predictor.precision}, {graphs}"
     runtime = predictor.runtime
     how = f"{predictor.device}, {predictor.precision}, {runtime.describe(runtime.streams)}"
-    if predictor.on_cuda:
-        return how
     return f"{how}; {'tuned' if predictor.tuned else 'default options; `zoo tune MODEL` finds the fastest ones'}"

@@ -29,10 +29,12 @@ from zoo.errors import InputError, ZooError
 from zoo.extras import importing
 from zoo.hub import WEIGHTS_VARIABLE, open_model
 from zoo.hub.releases import ORGANIZATION_VARIABLE
-from zoo.machine import cores, nvidia_driver
+from zoo.machine import cores
 from zoo.options import API_KEY_VARIABLE, unknown_variables
 from zoo.package import Package
-from zoo.predictors.onnx import require_onnx
+from zoo.predictors.cuda_session import expected_device
+from zoo.predictors.onnx import choose_precision, require_onnx
+from zoo.runtime import ChosenDevice
 from zoo.signals import handling, stop_signals
 
 MAX_PROCESSES = 8
@@ -63,7 +65,8 @@ def run(settings: Settings) -> None:
     for name in unknown_variables(Settings, ENVIRONMENT_PREFIX, others):
         _log.warning("ignoring the environment variable %s: not a setting", name)
     ApiKeys(settings.api_keys, settings.api_keys_file)
-    count = settings.processes or _default_count(settings)
+    device = expected_device(settings.device)
+    count = settings.processes or _default_count(device)
     if count > 1 and not CAN_SHARE_ADDRESS:
         raise InputError(
             f"processes = {count}: this system cannot balance connections among processes; use --processes 1"
@@ -71,7 +74,7 @@ def run(settings: Settings) -> None:
     with listening(settings.host, settings.port, count) as listeners:
         packages = [open_model(reference, settings.files) for reference in settings.model]
         for package in packages:
-            require_onnx(package, settings.chosen_precision)
+            require_onnx(package, settings.chosen_precision or choose_precision(package, device))
         host, port = listeners[0].getsockname()[:2]
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         settings = _settings_of_one(settings, count)
@@ -98,9 +101,8 @@ def _metrics_directory() -> Iterator[None]:
         yield
 
 
-def _default_count(settings: Settings) -> int:
-    on_cuda = settings.device == "cuda" or (settings.device == "auto" and nvidia_driver())
-    return min(cores(), MAX_PROCESSES) if CAN_SHARE_ADDRESS and not on_cuda else 1
+def _default_count(device: ChosenDevice) -> int:
+    return min(cores(), MAX_PROCESSES) if CAN_SHARE_ADDRESS and device == "cpu" else 1
 
 
 def _settings_of_one(settings: Settings, count: int) -> Settings:

@@ -1,7 +1,5 @@
 """Output of `zoo tune`."""
 
-from collections.abc import Sequence
-
 from rich.table import Table
 
 from serve.tuning.stopwatch import Seconds
@@ -10,7 +8,7 @@ from zoo.package import Package
 from zoo.runtime import Precision, Runtime
 
 
-def trials_table(package: Package, found: TuningResult, batches: Sequence[int]) -> Table:
+def trials_table(package: Package, found: TuningResult) -> Table:
     """Table of all trials, with their times, the reason for keeping or rejecting each, and the decision."""
     serving = found.serving
     table = Table(
@@ -20,19 +18,19 @@ def trials_table(package: Package, found: TuningResult, batches: Sequence[int]) 
         caption=f"The search starts from the defaults: {Runtime().describe(serving.threads)}. Each trial alternates "
         "with the best setting so far, and finally the choice with the defaults; the ratio is the speed-up. Medians.",
     )
-    for batch in batches:
+    for batch in found.batches:
         table.add_column(f"batch {batch}, ms", justify="right")
         table.add_column("ratio", justify="right")
     table.add_column("kept")
     for trial in serving.trials:
         cells: list[str] = []
-        for key in map(str, batches):
+        for key in map(str, found.batches):
             cells += _cells(trial.seconds[key], trial.against[key]) if key in trial.seconds else ("", "")
         table.add_row(trial.why, *cells, "kept" if trial.kept else "")
     return table
 
 
-def summary_table(package: Package, found: TuningResult, batches: Sequence[int]) -> Table:
+def summary_table(package: Package, found: TuningResult) -> Table:
     """Table of the defaults, the chosen options, and the other precisions for comparison."""
     table = Table(
         "precision",
@@ -41,14 +39,14 @@ def summary_table(package: Package, found: TuningResult, batches: Sequence[int])
         caption="Measured alternately; the ratio is the speed-up over the first row. From parity.json: share of images "
         "with the same top class as PyTorch, and mean total variation between patch shares.",
     )
-    for batch in batches:
+    for batch in found.batches:
         table.add_column(f"batch {batch}, ms", justify="right")
         table.add_column("ratio", justify="right")
     table.add_column("same class", justify="right")
     table.add_column("variation", justify="right")
     first: Seconds = next(iter(found.compared.values()))
     for (precision, runtime), times in found.compared.items():
-        cells = [cell for batch in batches for cell in _cells(times[batch], first[batch])]
+        cells = [cell for batch in found.batches for cell in _cells(times[batch], first[batch])]
         options = "" if found.on_cuda else "default" if runtime == Runtime() else "chosen"
         table.add_row(precision, options, *cells, *_parity(package, precision))
     return table
@@ -68,6 +66,6 @@ def describe_choice(found: TuningResult) -> str:
     """Description of the chosen precision and options."""
     serving = found.serving
     if found.on_cuda:
-        return serving.precision
+        return found.precision
     defaults = " (the defaults)" if serving.runtime == Runtime() else ""
     return f"{serving.precision}, {serving.runtime.describe(serving.threads)}{defaults}"

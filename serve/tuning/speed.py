@@ -3,20 +3,19 @@
 from serve.settings import MAX_BATCH
 from serve.tuning.stopwatch import Setting, Stopwatch
 from serve.tuning.tune import Measure
-from zoo.machine import cores, processor
+from zoo.machine import cores
 from zoo.package import Package
 from zoo.package.timings import Speed
+from zoo.predictors.cuda_session import choose_device
 from zoo.predictors.onnx import OnnxPredictor, require_onnx
 from zoo.runtime import Device, Precision, Runtime
-
-BATCHES = (1, MAX_BATCH)
-"""Measured batch sizes."""
 
 
 def measure_speed(
     package: Package, device: Device = "auto", threads: int = 0, seconds: float = 1.0, measure: Measure | None = None
 ) -> dict[Precision, Speed]:
-    """Measure a model alternately in all its precisions, with the default options; nothing is written.
+    """Measure a model alternately in all its precisions, with the default options, for one image and for the server's
+    default batch on the device; nothing is written.
 
     Arguments:
         package: model directory.
@@ -33,13 +32,14 @@ def measure_speed(
         require_onnx(package, "fp32")
     import onnxruntime
 
+    device = choose_device(device)
     opened = {one: OnnxPredictor.open(package, device, threads, one, Runtime()) for one in package.precisions}
-    described = {one: (predictor.onnx_sha256, predictor.device) for one, predictor in opened.items()}
+    described = {one: (each.onnx_sha256, each.device, each.processor) for one, each in opened.items()}
     del opened
     threads = threads or cores()
     measure = measure or Stopwatch(package, device, threads, seconds)
-    times = measure([Setting(one, Runtime()) for one in described], BATCHES)
+    times = measure([Setting(one, Runtime()) for one in described], (1, MAX_BATCH[device]))
     return {
-        one: Speed(digest, name, processor(), threads, onnxruntime.__version__, {**own})
-        for (one, (digest, name)), own in zip(described.items(), times, strict=True)
+        one: Speed(digest, name, processor, threads, onnxruntime.__version__, {**own})
+        for (one, (digest, name, processor)), own in zip(described.items(), times, strict=True)
     }

@@ -13,6 +13,7 @@ from zoo.files import require_writable, sha256, writing
 from zoo.machine import cores, processor
 from zoo.package import ONNX_FILES, SERVING_FILE, Package
 from zoo.package.timings import Serving, Trial
+from zoo.predictors.cuda_session import choose_device
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.runtime import Device, Precision, Runtime
 
@@ -41,10 +42,14 @@ class TuningResult:
 
     serving: Serving
     """Content of `serving.json`."""
+    precision: Precision
+    """The chosen precision."""
     device: str
     """Name of the device."""
     on_cuda: bool
-    """Whether the device is CUDA, which has no options to tune: only the precision may change."""
+    """Whether the device is CUDA, which has no options to tune: only the precision there may change."""
+    batches: tuple[int, int]
+    """Measured batch sizes."""
     compared: Mapping[Setting, Seconds]
     """Times, measured alternately, of the default options in the chosen precision, of the chosen ones if they differ,
     and of the latter in the other precisions."""
@@ -55,7 +60,7 @@ def tune(
     precision: Precision | None = None,
     device: Device = "auto",
     threads: int = 0,
-    batch: int = MAX_BATCH,
+    batch: int | None = None,
     seconds: float = 1.0,
     measure: Measure | None = None,
     report: Progress = lambda words: None,
@@ -64,10 +69,10 @@ def tune(
 
     Arguments:
         package: model directory.
-        precision: precision of the ONNX file; None for the one in `serving.json`, or single precision.
+        precision: precision of the ONNX file; None for that of `Serving.precision_on`.
         device: `cuda` fails if there is none; `auto` uses CUDA if it works, else the CPU.
         threads: number of CPU threads; 0 for one per core.
-        batch: size of the large batch, at least 2.
+        batch: size of the large batch, at least 2; None for the server's default on the device.
         seconds: measuring time of each setting at each batch size.
         measure: measuring function; None for a `Stopwatch`.
         report: called before each measurement.
@@ -77,13 +82,15 @@ def tune(
         DeviceError, MissingDependencyError: as for `OnnxPredictor`.
     """
     before = _previous(package)
-    precision = precision or before.precision
+    device = choose_device(device)
+    precision = precision or before.precision_on(device, package.precisions)
+    batch = batch or MAX_BATCH[device]
     # Open all of them now, so that an invalid file is reported at once and not after minutes.
     predictors = [
         OnnxPredictor.open(package, device, threads, one, Runtime())
         for one in dict.fromkeys((precision, *package.precisions))
     ]
-    name, on_cuda = predictors[0].device, predictors[0].on_cuda
+    name, on_cuda = predictors[0].device, device == "cuda"
     del predictors
     threads, digest = threads or cores(), sha256(package.path / ONNX_FILES[precision])
     measure = measure or Stopwatch(package, device, threads, seconds)
@@ -105,13 +112,15 @@ def tune(
             runtime = Runtime()
             compared = compare(default, *(Setting(other, runtime) for other in others))
     if on_cuda:
-        # Options found for this file on the CPU remain valid there.
-        serving = replace(before if before.onnx_sha256 == digest else Serving(), precision=precision)
+        serving = replace(before, cuda_precision=precision)
     else:
         import onnxruntime
 
-        serving = Serving(precision, cores(), threads, processor(), onnxruntime.__version__, digest, runtime, trials)
-    return TuningResult(serving, name, on_cuda, compared)
+        version = onnxruntime.__version__
+        serving = Serving(
+            precision, cores(), threads, processor(), version, digest, runtime, trials, before.cuda_precision
+        )
+    return TuningResult(serving, precision, name, on_cuda, (1, batch), compared)
 
 
 def search(

@@ -67,7 +67,7 @@ def test_the_answers_themselves_are_not_rounded(variant, assignment, make_networ
     monkeypatch.setattr(module, "_parts", lambda model: {})
     model = folded_onnx(make_network(variant, assignment=assignment))
     onnx.save(quantize(model, pixels(8)).model, tmp_path / "model.onnx")
-    answer = run_session(open_session(tmp_path / "model.onnx", "cpu", 1, Runtime()), STANDARD, pixels(5))
+    answer = run_session(open_session(tmp_path / "model.onnx", 1, Runtime()), STANDARD, pixels(5))
     if assignment == "softmax":
         np.testing.assert_allclose(answer.assignment.sum(axis=1), 1, atol=1e-5)
     for output in (answer.patch_logits, answer.assignment):
@@ -78,7 +78,7 @@ def test_patch_logits_of_other_networks_are_not_rounded(make_network, pixels, mo
     monkeypatch.setattr(module, "_parts", lambda model: {})
     model = folded_onnx(make_network("wrn16"))
     onnx.save(quantize(model, pixels(8)).model, tmp_path / "model.onnx")
-    answer = run_session(open_session(tmp_path / "model.onnx", "cpu", 1, Runtime()), STANDARD[:2], pixels(5))
+    answer = run_session(open_session(tmp_path / "model.onnx", 1, Runtime()), STANDARD[:2], pixels(5))
     assert len(np.unique(answer.patch_logits)) > 256
 
 

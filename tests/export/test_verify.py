@@ -1,6 +1,5 @@
 import json
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import onnx
@@ -9,14 +8,16 @@ from onnx import numpy_helper
 from safetensors.torch import load_file, save_file
 from support.onnx_files import copy_as
 
+from export.images import read_folder_pixels
+from export.onnx_file import export_onnx
 from export.parity import TOLERANCES, ParityError
 from export.verify import out_of_distribution_images, verify
 from zoo.errors import DigestError, InputError, PackageError
 from zoo.files import sha256
+from zoo.machine import processor
 from zoo.outputs import STANDARD
 from zoo.package import CONFIG_FILE, ONNX_FILES, PARITY_FILE, WEIGHTS_FILE, Package
 from zoo.package.onnx_metadata import onnx_metadata
-from zoo.predictors.cuda_graph import CudaGraphRunner
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.predictors.torch import TorchPredictor
 
@@ -122,13 +123,30 @@ def test_the_limit_grows_with_the_networks_numbers(package, pixels):
         verify(package, pixels(3), rtol=0)
 
 
-def test_on_cuda_more_may_differ_than_on_the_cpu(package, pixels, monkeypatch):
+def test_on_cuda_more_may_differ_than_on_the_cpu(package, pixels, fake_cuda):
     tamper(package, "classifier.bias", lambda bias: bias + 5e-4)
     with pytest.raises(ParityError):
         verify(package, pixels(3))
-    monkeypatch.setattr("zoo.predictors.onnx.on_cuda", lambda session: True)
-    monkeypatch.setattr("zoo.predictors.onnx.CudaGraphRunner", partial(CudaGraphRunner, device="cpu"))
-    assert verify(package, pixels(3)).tolerance == TOLERANCES["fp32", "CUDAExecutionProvider"]
+    parity = verify(package, pixels(3), device="cuda")
+    assert parity.tolerance == TOLERANCES["fp32", "CUDAExecutionProvider"]
+    assert parity.processor == "NVIDIA Fake 100"
+    records = package.parity()["fp32"]
+    assert {name: record["processor"] for name, record in records.items()} == {
+        "CPUExecutionProvider": processor(),
+        "CUDAExecutionProvider": "NVIDIA Fake 100",
+    }
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_on_a_gpu(package, cifar, precision):
+    if precision == "fp16":
+        export_onnx(package, package.path / ONNX_FILES["fp16"], precision="fp16")
+    parity = verify(package, read_folder_pixels(cifar, 32, 256), precision, device="cuda")
+    assert parity.passed
+    assert parity.provider == "CUDAExecutionProvider"
+    assert "NVIDIA" in parity.processor
+    assert package.parity()[precision]["CUDAExecutionProvider"]["processor"] == parity.processor
 
 
 def test_in_8_bits_the_answers_count_and_not_the_numbers(package, pixels):

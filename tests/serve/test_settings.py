@@ -1,6 +1,7 @@
 from dataclasses import fields
 
 import pytest
+from support.fake_cuda import FakeCuda
 
 from serve.settings import Settings
 from zoo.errors import InputError
@@ -21,7 +22,7 @@ def test_no_number_is_negative_or_infinite(name: str, value: float) -> None:
         ("port", 65_536, "at least 0 and at most 65,535"),
         ("processes", 100_000, "at least 0 and at most 256"),
         ("threads", 100_000, "at least 0 and at most 1,024"),
-        ("max_batch", 100_000, "at least 1 and at most 4,096"),
+        ("max_batch", 100_000, "at least 0 and at most 4,096"),
         ("deadline_ms", 1e9, "above 0 and at most 86,400,000"),
         ("max_pixels", 10**9, "at least 1 and at most 178,956,970"),
         ("max_head_bytes", 10, "at least 256"),
@@ -68,7 +69,7 @@ def test_settings_that_cannot_be_meant(settings: dict[str, object], message: str
         Settings(**settings)
 
 
-@pytest.mark.parametrize("name", ["max_batch", "max_queue", "deadline_ms", "max_body_bytes", "max_files"])
+@pytest.mark.parametrize("name", ["max_queue", "deadline_ms", "max_body_bytes", "max_files"])
 def test_limits_must_be_above_zero(name: str) -> None:
     with pytest.raises(InputError, match=f"{name} = 0"):
         Settings(**{name: 0})
@@ -116,3 +117,14 @@ def test_a_root_path_that_no_client_sends(path: str) -> None:
 @pytest.mark.parametrize("path", ["", "/zoo", "/a/b.c", "/.well-known/zoo", "/..a/a.."])
 def test_a_root_path_that_may_be(path: str) -> None:
     assert Settings(root_path=path).root_path == path
+
+
+def test_a_batch_is_larger_on_cuda_unless_it_is_chosen() -> None:
+    assert Settings().batch_on("cuda") > Settings().batch_on("cpu")
+    assert Settings(max_batch=5).batch_on("cuda") == Settings(max_batch=5).batch_on("cpu") == 5
+
+
+def test_the_file_for_a_gpu_is_fetched_where_there_may_be_one(fake_cuda: FakeCuda) -> None:
+    assert {"model.onnx", "model.fp16.onnx"} <= set(Settings().files)
+    assert "model.fp16.onnx" not in Settings(device="cpu").files
+    assert "model.fp16.onnx" not in Settings(precision="int8").files

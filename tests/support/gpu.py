@@ -3,7 +3,7 @@
 from functools import cache
 from importlib.util import find_spec
 
-from zoo.machine import nvidia_driver
+from zoo.nvidia import nvidia_driver
 
 
 @cache

@@ -44,3 +44,23 @@ def break_network(package: Package) -> None:
     model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([10**6]), "index"))
     model.graph.node.insert(0, onnx.helper.make_node("Gather", ["image", "index"], ["picked"], axis=0))
     onnx.save(model, file)
+
+
+def with_determinant(file: Path, target: Path) -> Path:
+    """Copy a file and add an operation to its class logits that changes nothing, and that CUDA does not have."""
+    model = onnx.load(file)
+    graph, make_node = model.graph, onnx.helper.make_node
+    for node in graph.node:
+        for index, name in enumerate(node.output):
+            if name == "logits":
+                node.output[index] = "own_logits"
+    graph.initializer.append(onnx.helper.make_tensor("nothing", onnx.TensorProto.FLOAT, [], [0.0]))
+    graph.node.extend(
+        [
+            make_node("Det", ["patch_logits"], ["determinants"]),
+            make_node("Mul", ["determinants", "nothing"], ["zeros"]),
+            make_node("Add", ["own_logits", "zeros"], ["logits"]),
+        ]
+    )
+    onnx.save(model, target)
+    return target

@@ -114,7 +114,7 @@ def test_a_precision_that_is_not_there() -> None:
     with pytest.raises(
         PackageError, match=r"has no ONNX file in fp16; create one with `zoo export .* --precision fp16`, which needs"
     ):
-        open_through("onnx-fp16", open_model(DEFAULT_MODEL))
+        open_through("onnx-fp16", open_model("rn26"))
 
 
 @pytest.mark.parametrize("through", ["tensorflow", "", "localhost:8000"])

@@ -121,8 +121,8 @@ def test_files_of_pythonpath_hide_no_package(run_module: RunZoo, tmp_path: Path)
     folder = tmp_path / "own"
     folder.mkdir()
     (folder / "serve.py").write_text("raise SystemExit('this is not the package')")
-    ended = run_module("serve", "--max-batch", 0, PYTHONPATH=str(folder))
-    assert "max_batch = 0" in ended.stderr
+    ended = run_module("serve", "--max-files", 0, PYTHONPATH=str(folder))
+    assert "max_files = 0" in ended.stderr
 
 
 @pytest.fixture

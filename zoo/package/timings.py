@@ -1,6 +1,6 @@
 """Measured times of a model: `speed.json`, from `zoo speed`, and `serving.json`, from `zoo tune`."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 
 from pydantic import ConfigDict, TypeAdapter, with_config
@@ -8,7 +8,7 @@ from pydantic import ConfigDict, TypeAdapter, with_config
 from zoo.files import read_json, sha256, write_json
 from zoo.machine import cores, processor
 from zoo.package import SERVING_FILE, SPEED_FILE, Package
-from zoo.runtime import Precision, Runtime
+from zoo.runtime import ChosenDevice, Precision, Runtime
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -20,6 +20,7 @@ class Speed:
     device: str
     """Human-readable name of the device."""
     processor: str
+    """Model name of the CPU, or of the GPU on CUDA."""
     threads: int
     """Number of CPU threads."""
     onnxruntime: str
@@ -68,6 +69,7 @@ class Serving:
     """Serving configuration of a model on one machine."""
 
     precision: Precision = "fp32"
+    """Precision on the CPU."""
     cores: int = 0
     """Number of the machine's cores; 0 if nothing was measured."""
     threads: int = 0
@@ -78,6 +80,14 @@ class Serving:
     """Digest of the file that was measured."""
     runtime: Runtime = field(default_factory=Runtime)
     trials: tuple[Trial, ...] = field(default=(), repr=False)
+    cuda_precision: Precision | None = None
+    """Precision on CUDA, where nothing else can be tuned; None for fp16 if there is such a file, otherwise fp32."""
+
+    def precision_on(self, device: ChosenDevice, available: Collection[Precision]) -> Precision:
+        """Precision to compute in on a device, of those available, unless another one is requested."""
+        if device == "cpu":
+            return self.precision
+        return self.cuda_precision or ("fp16" if "fp16" in available else "fp32")
 
     def fits(self, onnx_sha256: str, threads: int) -> bool:
         """Whether the runtime was measured for this file, processor, and number of cores and threads.

@@ -10,19 +10,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from zoo.errors import DigestError, PackageError
 from zoo.files import sha256
 from zoo.hub import reference_of
 from zoo.images.preprocess import Pixels
-from zoo.machine import cores
+from zoo.machine import cores, processor
+from zoo.nvidia import gpu_name
 from zoo.outputs import INPUT, Output
 from zoo.package import CONFIG_FILE, PARITY_FILE, ModelConfig, Package
 from zoo.package.timings import Serving
 from zoo.predictors import Prediction, check_pixels
-from zoo.predictors.cuda_graph import CudaGraphRunner
-from zoo.predictors.forks import leak_after_fork, notify_after_fork
-from zoo.predictors.onnx_session import DeviceError, declared_by, on_cuda, open_session
-from zoo.runtime import Device, Precision, Runtime
+from zoo.predictors.cuda_model import CudaModel
+from zoo.predictors.cuda_session import CudaOptions, choose_device
+from zoo.predictors.forks import notify_after_fork
+from zoo.predictors.onnx_session import declared_by, open_session, read_declarations
+from zoo.runtime import ChosenDevice, Device, Precision, Runtime
 
 ThreadShare = Callable[[int], AbstractContextManager[int]]
 """Context of a computation that could use this many threads; yields the number of threads that it may use."""
@@ -41,6 +45,7 @@ class OnnxPredictor:
         threads: total number of CPU threads; 0 for one per core.
         runtime: settings on the CPU; None for the defaults.
         share: shares the CPU threads with other computations on this machine; by default there are none.
+        cuda: settings on CUDA.
 
     Raises:
         PackageError: ONNX Runtime cannot open the file, or it lacks a model's metadata.
@@ -55,33 +60,32 @@ class OnnxPredictor:
         threads: int = 0,
         runtime: Runtime | None = None,
         share: ThreadShare = nullcontext,
+        cuda: CudaOptions = CudaOptions(),
     ) -> None:
         threads = threads or cores()
         self.tuned = runtime is not None
         """Whether the runtime settings were given, rather than the defaults."""
-        self.runtime = (runtime or Runtime()).on(threads)
+        self.on_cuda = choose_device(device) == "cuda"
+        self.runtime = Runtime(streams=1, part=0) if self.on_cuda else (runtime or Runtime()).on(threads)
         """Settings in effect: with the actual number of streams, and whole batches on CUDA."""
-        self._session = open_session(file, device, threads, self.runtime)
+        self._sessions: dict[int, Any] = {}
+        self._cuda: CudaModel | None = None
+        if self.on_cuda:
+            self.declared = read_declarations(file)
+            self._cuda = CudaModel(file, self.declared, cuda)
+        else:
+            self._sessions[threads] = open_session(file, threads, self.runtime)
+            self.declared = declared_by(self._sessions[threads], file)
         self.onnx_sha256 = sha256(file)
         """Digest of the ONNX file."""
-        self.declared = declared_by(self._session, file)
         self.config: ModelConfig = self.declared.config
         self.precision: Precision = self.declared.precision
-        self.on_cuda = on_cuda(self._session)
-        self._graphs: CudaGraphRunner | None = None
-        if self.on_cuda:
-            self.runtime = replace(self.runtime, streams=1, part=0)
-            self._graphs = CudaGraphRunner(self._session, self.declared.outputs, self.config.input_size)
-            leak_after_fork(self._graphs)
         self._file, self._threads, self._share = file, threads, share
-        self._sessions = {threads: self._session}
         self._opening = threading.Lock()
-        self._forked = False
         notify_after_fork(self)
 
     def after_fork(self) -> None:
         """Discard the sessions and threads, which are the parent's."""
-        self._forked = True
         self._opening = threading.Lock()
         self._sessions = {}
         self.__dict__.pop("_pool", None)
@@ -95,16 +99,17 @@ class OnnxPredictor:
         runtime: Runtime | None = None,
         share: ThreadShare = nullcontext,
         require_verified: bool = True,
+        cuda: CudaOptions = CudaOptions(),
     ) -> "OnnxPredictor":
         """Open the ONNX file of a model directory with the settings in its `serving.json`.
 
         Arguments:
             package: the model directory.
             device, threads: as above.
-            precision: None for that of `serving.json`, by default fp32.
+            precision: None for that of `choose_precision`.
             runtime: None for that of `serving.json` if it was measured with the same file, cores and threads, otherwise
             for the defaults.
-            share: as above.
+            share, cuda: as above.
             require_verified: whether to refuse a file with another digest than in `parity.json`.
 
         Raises:
@@ -112,8 +117,8 @@ class OnnxPredictor:
             DigestError: its digest differs from that in `parity.json`.
             DeviceError, MissingDependencyError: as above.
         """
-        serving = Serving.read(package) if precision is None or runtime is None else Serving()
-        precision = precision or serving.precision
+        device = choose_device(device)
+        precision = precision or choose_precision(package, device)
         file = require_onnx(package, precision)
         verified, digest = package.verified_sha256(precision), sha256(file)
         if require_verified and verified not in (None, digest):
@@ -121,9 +126,9 @@ class OnnxPredictor:
                 f"{file} has SHA-256 {digest}, but {PARITY_FILE} was written for {verified}; the file is damaged or "
                 "was replaced: fetch it again, or verify the new one (zoo verify)"
             )
-        if runtime is None and serving.fits(digest, threads or cores()):
+        if runtime is None and (serving := Serving.read(package)).fits(digest, threads or cores()):
             runtime = serving.runtime
-        predictor = OnnxPredictor(file, device, threads, runtime, share)
+        predictor = OnnxPredictor(file, device, threads, runtime, share, cuda)
         if predictor.precision != precision:
             raise PackageError(
                 f"{file} has precision {predictor.precision}, not {precision} as in its name; export it again"
@@ -141,15 +146,29 @@ class OnnxPredictor:
     def device(self) -> str:
         return f"ONNX Runtime on {'CUDA' if self.on_cuda else 'the CPU'}"
 
+    @property
+    def processor(self) -> str:
+        """Model name of what computes: of the GPU on CUDA, otherwise of the CPU."""
+        return gpu_name() if self.on_cuda else processor()
+
+    @property
+    def captures(self) -> bool:
+        """Whether it computes by captured graphs, as on CUDA where the file allows it."""
+        return self._cuda is not None and self._cuda.captures
+
+    def warm_up(self, count: int) -> None:
+        """Compute noise in batches of up to `count` images, so that no later batch waits for lazy initialisation."""
+        if self._cuda:
+            self._cuda.warm_up(count)
+            return
+        size = self.config.input_size
+        for images in dict.fromkeys((1, count)):
+            self(np.zeros((images, 3, size, size), np.uint8))
+
     def __call__(self, pixels: Pixels) -> Prediction:
         check_pixels(pixels, self.config)
-        if self._graphs:
-            if self._forked:
-                raise DeviceError(
-                    f"{self.config.name} was opened on CUDA before this process was forked, which CUDA does not "
-                    "survive; start processes with multiprocessing's `spawn`, and open the model in each"
-                )
-            return self._graphs(pixels)
+        if self._cuda:
+            return self._cuda(pixels)
         with self._share(self._threads) as threads:
             return self._compute(pixels, threads)
 
@@ -191,21 +210,26 @@ class OnnxPredictor:
         """A session whose operations share this many threads, opened on first use."""
         with self._opening:
             if threads not in self._sessions:
-                self._sessions[threads] = open_session(self._file, "cpu", threads, self.runtime)
+                self._sessions[threads] = open_session(self._file, threads, self.runtime)
             return self._sessions[threads]
 
 
-def require_onnx(package: Package, precision: Precision | None = None) -> Path:
-    """Path of the ONNX file of a model directory.
+def choose_precision(package: Package, device: ChosenDevice) -> Precision:
+    """Precision in which a model is computed on a device unless another one is requested: the one that `zoo tune`
+    saved for the device, otherwise fp32, or fp16 on CUDA if there is such a file.
 
-    Arguments:
-        package: the model directory.
-        precision: None for that of `serving.json`, by default fp32.
+    Raises:
+        PackageError: `serving.json` is not valid.
+    """
+    return Serving.read(package).precision_on(device, package.precisions)
+
+
+def require_onnx(package: Package, precision: Precision) -> Path:
+    """Path of the ONNX file of a model directory.
 
     Raises:
         PackageError: there is none; names the command that creates it.
     """
-    precision = precision or Serving.read(package).precision
     file = package.onnx(precision)
     if file is None:
         option = "" if precision == "fp32" else f" --precision {precision}"

@@ -1,5 +1,7 @@
 """PyTorch as a predictor."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -44,9 +46,23 @@ class TorchPredictor:
 
 
 def predict(network: Network, pixels: Tensor) -> Prediction:
-    """The prediction of a network in evaluation mode for pixels [N, 3, H, W] on its device."""
-    arrays = network.predict(pixels)
+    """The prediction of a network in evaluation mode for pixels [N, 3, H, W] on its device, without TF32."""
+    with _without_tf32():
+        arrays = network.predict(pixels)
     return Prediction(network.outputs, [arrays[output.name].detach().cpu().numpy() for output in network.outputs])
+
+
+@contextmanager
+def _without_tf32() -> Iterator[None]:
+    """Context in which products in fp32 keep all bits of their factors, also where training has allowed fewer."""
+    convolutions, products = torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
+    torch.backends.cudnn.allow_tf32 = False
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = convolutions
+        torch.set_float32_matmul_precision(products)
 
 
 class _OneThread:

@@ -45,7 +45,7 @@ class Opener:
         self.error: Exception | None = None
         self.gate = threading.Event()
         self.gate.set()
-        monkeypatch.setattr(module, "_resident_bytes", lambda: self.resident)
+        monkeypatch.setattr(module, "used_bytes", lambda device: self.resident)
 
     def __call__(self, package: Package) -> Predictor:
         assert self.gate.wait(20)
@@ -133,6 +133,12 @@ def test_the_least_lately_used_makes_room(make: Callable[..., Models], opener: O
     ask(models, B)
     assert loaded(models) == [B, C]
     assert opener.opened == [A, B, C, C, B]
+
+
+def test_one_that_is_larger_than_its_file_makes_room_once_that_is_known(make: Callable[..., Models]) -> None:
+    models = make(model_memory_mb=130, load="use")
+    ask(models, B, C)
+    assert loaded(models) == [B, C]
 
 
 def test_one_that_is_in_use_stays(make: Callable[..., Models]) -> None:

@@ -217,14 +217,10 @@ def test_a_taken_port_is_not_shared() -> None:
 
 
 def test_how_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve.process.supervisor.nvidia_driver", lambda: False)
-    assert _default_count(Settings()) == min(cores(), MAX_PROCESSES)
+    assert _default_count("cpu") == min(cores(), MAX_PROCESSES)
     monkeypatch.setattr("serve.process.supervisor.cores", lambda: 64)
-    assert _default_count(Settings()) == MAX_PROCESSES
-    assert _default_count(Settings(device="cuda")) == 1
-    monkeypatch.setattr("serve.process.supervisor.nvidia_driver", lambda: True)
-    assert _default_count(Settings()) == 1
-    assert _default_count(Settings(device="cpu")) == MAX_PROCESSES
+    assert _default_count("cpu") == MAX_PROCESSES
+    assert _default_count("cuda") == 1
 
 
 def test_what_one_of_several_has_of_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:

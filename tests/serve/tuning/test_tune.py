@@ -4,12 +4,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import onnxruntime
 import pytest
+from support.fake_cuda import FakeCuda
 from support.onnx_files import copy_as
 
 from serve.settings import MAX_BATCH
@@ -22,7 +22,6 @@ from zoo.hub import open_model
 from zoo.machine import cores, processor
 from zoo.package import ONNX_FILES, PARITY_FILE, SERVING_FILE, Package
 from zoo.package.timings import Serving
-from zoo.predictors.cuda_graph import CudaGraphRunner
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.runtime import Precision, Runtime
 
@@ -35,7 +34,7 @@ FIELDS = ("precision", "cores", "threads", "onnx_sha256", "runtime")
 @pytest.fixture
 def package(tmp_path: Path) -> Package:
     """A copy of a bundled model with one ONNX file, without a proof of it."""
-    ignored = shutil.ignore_patterns(PARITY_FILE, SERVING_FILE, ONNX_FILES["int8"])
+    ignored = shutil.ignore_patterns(PARITY_FILE, SERVING_FILE, ONNX_FILES["fp16"], ONNX_FILES["int8"])
     return Package.open(Path(shutil.copytree(open_model("wrn16-ours").path, tmp_path / "model", ignore=ignored)))
 
 
@@ -146,8 +145,8 @@ def test_what_was_found_is_measured_against_the_defaults_and_the_other_precision
     found = tune(package, device="cpu", threads=8, measure=costing(made_up))
     best = Runtime(streams=4, part=8, spin=False, arena=False)
     assert list(found.compared) == [Setting("fp32", Runtime()), Setting("fp32", best), Setting("int8", best)]
-    assert found.compared["fp32", best] == {1: 1.0, MAX_BATCH: 1.0}
-    assert found.compared["int8", best] == {1: 0.5, MAX_BATCH: 0.5}
+    assert found.compared["fp32", best] == {1: 1.0, MAX_BATCH["cpu"]: 1.0}
+    assert found.compared["int8", best] == {1: 0.5, MAX_BATCH["cpu"]: 0.5}
     expected = ("fp32", cores(), 8, sha256(package.onnx()), best)
     assert tuple(getattr(found.serving, name) for name in FIELDS) == expected
     assert (found.serving.processor, found.serving.onnxruntime) == (processor(), onnxruntime.__version__)
@@ -171,7 +170,10 @@ def test_the_defaults_win_unless_the_last_comparison_says_otherwise(
     )
     [last] = found.serving.trials
     assert (last.runtime, last.kept) == (noise, kept)
-    assert (last.against, last.seconds) == ({"1": 1.0, str(MAX_BATCH): 1.0}, {"1": cost, str(MAX_BATCH): cost})
+    assert (last.against, last.seconds) == (
+        {"1": 1.0, str(MAX_BATCH["cpu"]): 1.0},
+        {"1": cost, str(MAX_BATCH["cpu"]): cost},
+    )
     assert last.why.startswith(f"the choice against the defaults: {1 / cost:.2f} times as fast at batch 1 and")
 
 
@@ -214,20 +216,23 @@ def test_another_precision_that_is_damaged_is_found_out_before_anything_is_measu
     assert not seen
 
 
-def test_on_cuda_only_the_precision_is_chosen(package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoo.predictors.onnx.on_cuda", lambda session: True)
+def test_on_cuda_only_the_precision_there_is_chosen(package: Package, fake_cuda: FakeCuda) -> None:
     copy_as(package, "fp16")
-    before = Serving("fp32", 9, 9, onnx_sha256="another file", runtime=Runtime(1, 0))
+    before = Serving("int8", 9, 9, onnx_sha256="a file", runtime=Runtime(1, 0))
     before.write(package)
     seen: list[tuple[Setting, ...]] = []
-    found = tune(package, "fp16", "cpu", measure=costing(made_up, seen), threads=8)
+    found = tune(package, None, "cuda", measure=costing(made_up, seen), threads=8)
     assert seen == [(Setting("fp16", Runtime()), Setting("fp32", Runtime()))]
     assert found.on_cuda
-    assert found.serving == Serving("fp16")
-    # What was found on the CPU for this very file is not lost.
-    before = replace(before, onnx_sha256=sha256(package.onnx()))
-    before.write(package)
-    assert tune(package, None, "cpu", measure=costing(made_up), threads=8).serving == before
+    assert found.batches == (1, MAX_BATCH["cuda"])
+    # What was found on the CPU is not lost, nor what was found on CUDA.
+    assert found.serving == replace(before, cuda_precision="fp16")
+    found = tune(package, "fp32", "auto", measure=costing(made_up), threads=8)
+    assert found.serving == replace(before, cuda_precision="fp32")
+    write(found.serving, package)
+    assert tune(package, None, "cuda", measure=costing(made_up)).precision == "fp32"
+    on_cpu = tune(package, "fp32", "cpu", measure=costing(made_up), threads=8).serving
+    assert (on_cpu.precision, on_cpu.cuda_precision) == ("fp32", "fp32")
 
 
 @pytest.mark.slow
@@ -257,14 +262,12 @@ def test_the_command(package: Package, run_zoo: RunZoo) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-def test_the_command_on_cuda(package: Package, run_zoo: RunZoo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoo.predictors.onnx.on_cuda", lambda session: True)
-    monkeypatch.setattr("zoo.predictors.onnx.CudaGraphRunner", partial(CudaGraphRunner, device="cpu"))
-    ended = run_zoo("tune", f"local-dir:{package.path}", "--device", "cpu", "--batch", 2, "--seconds", 0)
+def test_the_command_on_cuda(package: Package, run_zoo: RunZoo, fake_cuda: FakeCuda) -> None:
+    ended = run_zoo("tune", f"local-dir:{package.path}", "--device", "cuda", "--batch", 2, "--seconds", 0)
     assert ended.returncode == 0, ended.stderr
     assert "on CUDA" in ended.stdout
     assert "chosen: fp32\n" in ended.stdout
-    assert Serving.read(package) == Serving("fp32")
+    assert Serving.read(package) == Serving(cuda_precision="fp32")
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_measured(

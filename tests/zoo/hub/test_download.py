@@ -12,7 +12,7 @@ from support.loopback_hub.store import Repository
 
 from zoo.hub import open_model
 from zoo.hub.releases import Release, record_releases
-from zoo.package import CONFIG_FILE, PARITY_FILE, PUBLISHED_FILES, WEIGHTS_FILE, Package
+from zoo.package import CONFIG_FILE, MAP_FILE, PARITY_FILE, PUBLISHED_FILES, WEIGHTS_FILE, Package
 
 pytestmark = pytest.mark.process
 
@@ -88,11 +88,11 @@ def test_a_broken_connection_is_taken_up_where_it_broke(
 ) -> None:
     # huggingface_hub takes 10 MiB at a time.
     large = random.Random(0).randbytes(25 * 2**20)
-    repository.put({"model.fp16.onnx": large}, lfs=True)
-    hub.faults.cut("download", after=12 * 2**20, where="fp16")
+    repository.put({MAP_FILE: large}, lfs=True)
+    hub.faults.cut("download", after=12 * 2**20, where=MAP_FILE)
     assert run_python(machine, TRY, REFERENCE).startswith("/")
-    assert downloads(hub, "model.fp16.onnx") == [None, f"bytes={10 * 2**20}-"]
-    assert cached(tmp_path, "model.fp16.onnx").read_bytes() == large
+    assert downloads(hub, MAP_FILE) == [None, f"bytes={10 * 2**20}-"]
+    assert cached(tmp_path, MAP_FILE).read_bytes() == large
 
 
 def test_a_killed_download_goes_on(hub: Hub, machine: dict[str, str], package: Package, tmp_path: Path) -> None:

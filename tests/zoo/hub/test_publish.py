@@ -91,7 +91,7 @@ def test_a_dry_run_changes_nothing_and_needs_no_login(hub: Hub, tmp_path: Path, 
 def test_only_what_changed_is_sent(hub: Hub, login: dict[str, str], package: Package) -> None:
     publish(login, package)
     sent = uploaded(hub)
-    assert len(sent) == 4
+    assert len(sent) == 5
     head = hub.repositories[REPOSITORY].refs["main"]
     assert f"already up to date at {head}" in publish(login, package)
     assert len(titles(hub)) == 1
@@ -176,7 +176,7 @@ def test_a_private_repository(hub: Hub, login: dict[str, str], package: Package)
 def test_large_files_go_in_parts(hub: Hub, login: dict[str, str], package: Package) -> None:
     hub.part_bytes = 10**6
     publish(login, package)
-    assert len(hub.asked("upload_part")) == 3 + 6 + 2 + 1
+    assert len(hub.asked("upload_part")) == 3 + 6 + 3 + 2 + 1
     assert hub.repositories[REPOSITORY].files()[WEIGHTS_FILE].content == (package.path / WEIGHTS_FILE).read_bytes()
 
 

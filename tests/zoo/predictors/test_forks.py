@@ -2,15 +2,8 @@
 
 import subprocess
 import sys
-from functools import partial
 
-import numpy as np
 import pytest
-
-from zoo.hub import DEFAULT_MODEL, open_model
-from zoo.predictors.cuda_graph import CudaGraphRunner
-from zoo.predictors.onnx import OnnxPredictor
-from zoo.predictors.onnx_session import DeviceError
 
 pytestmark = pytest.mark.process
 
@@ -124,12 +117,3 @@ assert in_child(lambda: same(predictor(pixels), expected)) == 0
 assert in_child(lambda: same(TorchPredictor.open(package)(pixels), expected)) == 0
 assert torch.get_num_threads() == 4
 """)
-
-
-def test_cuda_does_not_survive_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoo.predictors.onnx.on_cuda", lambda session: True)
-    monkeypatch.setattr("zoo.predictors.onnx.CudaGraphRunner", partial(CudaGraphRunner, device="cpu"))
-    predictor = OnnxPredictor.open(open_model(DEFAULT_MODEL), "cpu", 1)
-    predictor.after_fork()
-    with pytest.raises(DeviceError, match="opened on CUDA before this process was forked"):
-        predictor(np.zeros((1, 3, 32, 32), np.uint8))

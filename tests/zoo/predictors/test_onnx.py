@@ -12,20 +12,21 @@ import onnx
 import onnxruntime
 import pytest
 from support.closeness import assert_alike
+from support.fake_cuda import FakeCuda
+from support.onnx_files import copy_as
 
-from zoo.errors import DigestError, InputError, PackageError
+from zoo.errors import DeviceError, DigestError, InputError, PackageError
 from zoo.files import sha256
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.machine import cores, processor
+from zoo.nvidia import nvidia_driver
 from zoo.package import ONNX_FILES, PARITY_FILE, Package
 from zoo.package.timings import Serving
 from zoo.predictors.onnx import OnnxPredictor, require_onnx
-from zoo.predictors.onnx_session import DeviceError, open_session
-from zoo.runtime import Device, Runtime
+from zoo.predictors.onnx_session import open_session
+from zoo.runtime import Runtime
 
 MakePackage = Callable[..., Package]
-
-HAS_GPU = Path("/proc/driver/nvidia/version").exists() or Path("/dev/dxg").exists()
 
 
 @pytest.fixture(scope="module")
@@ -90,16 +91,16 @@ def test_an_onnx_file_of_another_program(tmp_path: Path) -> None:
         OnnxPredictor(tmp_path / ONNX_FILES["fp32"])
 
 
-@pytest.mark.skipif(HAS_GPU, reason="this machine has a GPU")
+@pytest.mark.skipif(nvidia_driver(), reason="this machine has a GPU")
 def test_cuda_where_there_is_none_says_why() -> None:
     with pytest.raises(DeviceError) as caught:
         OnnxPredictor.open(open_model(DEFAULT_MODEL), "cuda")
     built_with = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-    assert ("has no NVIDIA driver" if built_with else "was built without it") in str(caught.value)
+    assert ("has no NVIDIA driver" if built_with else "was built without CUDA") in str(caught.value)
     assert "use the CPU" in str(caught.value)
 
 
-@pytest.mark.skipif(HAS_GPU, reason="this machine has a GPU")
+@pytest.mark.skipif(nvidia_driver(), reason="this machine has a GPU")
 def test_auto_takes_the_cpu_where_there_is_nothing_else() -> None:
     assert OnnxPredictor.open(open_model(DEFAULT_MODEL), "auto").device == "ONNX Runtime on the CPU"
 
@@ -151,9 +152,9 @@ def test_streams_and_the_threads_that_they_share_are_all_threads(
 ) -> None:
     opened: list[int] = []
 
-    def record(file: Path, device: Device, threads: int, runtime: Runtime) -> object:
+    def record(file: Path, threads: int, runtime: Runtime) -> object:
         opened.append(threads)
-        return open_session(file, device, 1, runtime)
+        return open_session(file, 1, runtime)
 
     monkeypatch.setattr("zoo.predictors.onnx.open_session", record)
     predictor = OnnxPredictor(open_model("wrn16-ours").onnx(), "cpu", threads, Runtime(streams=streams, part=1))
@@ -188,9 +189,9 @@ def test_with_some_of_its_threads_the_answers_are_the_same(
 def test_beside_others_no_thread_waits_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[int] = []
 
-    def record(file: Path, device: Device, threads: int, runtime: Runtime) -> object:
+    def record(file: Path, threads: int, runtime: Runtime) -> object:
         opened.append(threads)
-        return open_session(file, device, 1, runtime)
+        return open_session(file, 1, runtime)
 
     monkeypatch.setattr("zoo.predictors.onnx.open_session", record)
     file = open_model("wrn16-ours").onnx()
@@ -231,7 +232,8 @@ CHOSEN = Runtime(streams=1, part=2, spin=False)
 @pytest.fixture
 def tuned(tmp_path: Path) -> Package:
     """A model directory with an ONNX file in `int8` too, for which `serving.json` was measured here with 3 threads."""
-    shutil.copytree(open_model("wrn16-ours").path, tmp_path / "model", ignore=shutil.ignore_patterns(PARITY_FILE))
+    left_out = shutil.ignore_patterns(PARITY_FILE, ONNX_FILES["fp16"])
+    shutil.copytree(open_model("wrn16-ours").path, tmp_path / "model", ignore=left_out)
     package = Package.open(tmp_path / "model")
     digest = sha256(package.path / ONNX_FILES["int8"])
     Serving("int8", cores(), 3, processor(), onnx_sha256=digest, runtime=CHOSEN).write(package)
@@ -270,6 +272,29 @@ def test_what_is_asked_for_goes_before_what_was_found(tuned: Package) -> None:
     assert OnnxPredictor.open(tuned, "cpu", 3, runtime=CHOSEN).runtime == CHOSEN
 
 
+def test_what_was_found_on_a_cpu_chooses_nothing_on_cuda(tuned: Package, fake_cuda: FakeCuda) -> None:
+    predictor = OnnxPredictor.open(tuned)
+    assert (predictor.precision, predictor.on_cuda) == ("fp32", True)
+    assert fake_cuda.details("open")[-1]["use_tf32"] == "0"
+    copy_as(tuned, "fp16")
+    predictor = OnnxPredictor.open(tuned)
+    assert predictor.precision == "fp16"
+    assert fake_cuda.details("open")[-1]["use_tf32"] == "1"
+    change(tuned, cuda_precision="fp32")
+    assert OnnxPredictor.open(tuned).precision == "fp32"
+    assert OnnxPredictor.open(tuned, "cpu", 3).precision == "int8"
+    assert OnnxPredictor.open(tuned, precision="int8").precision == "int8"
+
+
+def test_on_cuda_it_answers_as_on_the_cpu(fake_cuda: FakeCuda, small: OnnxPredictor) -> None:
+    predictor = OnnxPredictor(open_model("wrn16-ours").onnx(), threads=3)
+    assert (predictor.device, predictor.processor) == ("ONNX Runtime on CUDA", "NVIDIA Fake 100")
+    assert predictor.captures
+    for count in (1, 5):
+        assert_alike(predictor(noise(count)), small(noise(count)))
+    assert (small.processor, small.captures) == (processor(), False)
+
+
 def test_a_file_in_another_precision_than_its_name_says(tuned: Package) -> None:
     shutil.copy(tuned.onnx(), tuned.path / ONNX_FILES["int8"])
     with pytest.raises(PackageError, match=r"model\.int8\.onnx has precision fp32, not int8"):
@@ -294,4 +319,4 @@ def test_the_command_that_makes_an_onnx_file_names_the_model(
     with pytest.raises(
         PackageError, match=r"create one with `zoo export rn38\.pets`, which needs PyTorch: pip install"
     ):
-        require_onnx(package)
+        require_onnx(package, "fp32")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from support.fake_cuda import FakeCuda
 from support.onnx_files import break_network, copy_under_name
 from support.process import PROGRAM, free_port, half_a_request, rest_of, serving
 from support.serving import GatedPredictor
@@ -37,15 +38,17 @@ def test_a_request_and_a_clean_end(photo_file: Path) -> None:
         assert "Traceback" not in output
 
 
-def test_it_says_how_it_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_says_how_it_computes(fake_cuda: FakeCuda) -> None:
     file = open_model("wrn16-ours").onnx()
     described = describe_predictor(OnnxPredictor(file, "cpu", threads=2))
     assert described.startswith("ONNX Runtime on the CPU, fp32, 2 streams, parts of up to 4 images; default")
     tuned = OnnxPredictor(open_model("wrn16-ours").onnx("int8"), "cpu", 1, Runtime(part=0))
     assert describe_predictor(tuned) == "ONNX Runtime on the CPU, int8, whole batches; tuned"
     assert describe_predictor(GatedPredictor()) == "a test"
-    monkeypatch.setattr("zoo.predictors.onnx.on_cuda", lambda session: True)
-    assert describe_predictor(OnnxPredictor(file, "cpu", threads=2)) == "ONNX Runtime on CUDA, fp32, whole batches"
+    described = describe_predictor(OnnxPredictor(file, "cuda"))
+    assert described == "ONNX Runtime on CUDA, NVIDIA Fake 100, fp32, captured graphs"
+    fake_cuda.refuses_graphs = True
+    assert describe_predictor(OnnxPredictor(file, "cuda")).endswith("fp32, no graphs")
 
 
 def test_settings_come_from_the_environment(photo_file: Path) -> None:
