@@ -1,4 +1,4 @@
-"""The commands `zoo train` and `zoo eval`."""
+"""The commands `zoo train`, `zoo eval` and `zoo data`."""
 
 import shlex
 from dataclasses import replace
@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from training import recipes
+from training.data.cli import data
 from training.recipe import Recipe
 from zoo.errors import InputError
 from zoo.extras import require
@@ -18,9 +19,10 @@ DEFAULT_RECIPE = "fast"
 
 
 def add_commands(app: typer.Typer) -> None:
-    """Add `train` and `eval` to the program."""
+    """Add this package's commands to the program."""
     app.command()(train)
     app.command("eval")(evaluate)
+    app.command()(data)
 
 
 @with_changes(Recipe, recipes.RECIPES, DEFAULT_RECIPE)

@@ -17,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from training.data.folder import open_folder
+from training.data.places import own_folder
 from training.data.source import EncodedFiles, Source
 from training.data.table import HubTable, ParquetTable
 from zoo.errors import DataError, ImageError, InputError, reason_of
@@ -80,7 +81,8 @@ class DataSet:
 
         Arguments:
             source: a folder of Parquet files or of class folders, a table of paths and labels or a folder with one (see
-            `zoo.images.label_tables`), a name in `zoo.registry.DATA_SETS`, or a Hub data set id.
+            `zoo.images.label_tables`), a name in the folder `ZOO_DATA` or in `zoo.registry.DATA_SETS`, or a Hub data
+            set id.
 
         Raises:
             DataError: the source does not exist or is unusable.
@@ -317,6 +319,8 @@ def _open(source: str) -> Source:
             f"the folder {source} does not exist; give a folder of class folders or of Parquet files, or a table of "
             "paths and labels"
         )
+    if folder := own_folder(source):
+        return _open(str(folder))
     return HubTable(source)
 
 

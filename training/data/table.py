@@ -4,16 +4,21 @@ import os
 import unicodedata
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import datasets
 import datasets.exceptions
 import pyarrow
 import torch
+from huggingface_hub import HfApi
+from huggingface_hub.errors import OfflineModeIsEnabled
 from torch import Tensor
 
+from training.data.places import DATA_VARIABLE
 from zoo.errors import DataError, ImageError
+from zoo.hub.errors import describe_failure, is_transient
 from zoo.images.class_folders import SPLITS, name_splits
 from zoo.images.image_files import class_name, walk
 from zoo.images.label_tables import LABEL_COLUMNS
@@ -148,12 +153,21 @@ class HubTable(Table):
 
     def __init__(self, source: str) -> None:
         identifier, _, configuration = source.partition(":")
+        repository = DATA_SETS.get(identifier, identifier)
+        unreachable = _why_unreachable(repository)
         try:
-            tables = datasets.load_dataset(DATA_SETS.get(identifier, identifier), configuration or None)
+            with _offline(unreachable is not None):
+                tables = datasets.load_dataset(repository, configuration or None)
         except _FAILURES as error:
+            reason = (
+                f"it {unreachable}; nor is it in the cache, {datasets.config.HF_DATASETS_CACHE}"
+                if unreachable
+                else str(error)
+            )
             raise DataError(
-                f"cannot load {source!r}: {error}. Give a folder of class folders, a folder of Parquet files, "
-                f"a Hub data set id (ORG/NAME, or ORG/NAME:CONFIGURATION), or one of {', '.join(DATA_SETS)}"
+                f"cannot load {source!r}: {reason}. Give a folder of class folders, a folder of Parquet files, "
+                f"a Hub data set id (ORG/NAME, or ORG/NAME:CONFIGURATION), or one of {', '.join(DATA_SETS)}, which "
+                f"are also looked up in the folder ${DATA_VARIABLE}"
             ) from error
         splits = name_splits(tables)
         self._tables = {splits[name]: rows for name, rows in tables.items()}
@@ -161,6 +175,34 @@ class HubTable(Table):
 
     def rows(self, split: str) -> datasets.Dataset:
         return self._tables[split]
+
+
+REACH_SECONDS = 10
+"""Time for the first answer of the Hub, after which only the cache is used."""
+
+
+def _why_unreachable(repository: str) -> str | None:
+    """Why the Hub does not answer, as the rest of a sentence; None if it does, whatever it says.
+
+    Asked once, since `load_dataset` would retry for half a minute before it looks into the cache.
+    """
+    try:
+        HfApi().dataset_info(repository, timeout=REACH_SECONDS)
+    except Exception as error:
+        if is_transient(error) or isinstance(error, OfflineModeIsEnabled):
+            return describe_failure(error, "fetched")
+    return None
+
+
+@contextmanager
+def _offline(active: bool) -> Iterator[None]:
+    """Context in which `load_dataset` only looks into its cache."""
+    before = datasets.config.HF_HUB_OFFLINE
+    datasets.config.HF_HUB_OFFLINE = active or before
+    try:
+        yield
+    finally:
+        datasets.config.HF_HUB_OFFLINE = before
 
 
 def image_column(rows: datasets.Dataset, name: str) -> str:
