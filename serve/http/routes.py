@@ -125,7 +125,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
         client_end = client_deadline(request)
         with service.enter() as reservation:
             [upload] = await read_uploads(request, reservation, settings, 1, OcclusionQuery)
-            reservation.add(items=images_at_once(settings))
+            reservation.add(items=images_at_once(service))
             async with WhileConnected(request):
                 found = await occlude(service, served, upload, label, deadline_of(client_end, settings))
         return Response(occlusion_answer(served, found), media_type=JSON)

@@ -95,6 +95,8 @@ class Models(Mapping[str, ServedModel]):
         self._metrics = metrics
         # Started now, so that no model is charged for what CUDA itself takes.
         self._device = choose_device(settings.device)
+        self.max_batch = settings.batch_on(self._device)
+        """Maximum number of images in a batch."""
         self._loading = asyncio.Lock()
         self._models: dict[str, ServedModel] = {}
         for package in packages:
@@ -258,7 +260,7 @@ class Models(Mapping[str, ServedModel]):
             ) from error
         batcher = Batcher(
             predictor,
-            max_batch=self._settings.batch_on(self._device),
+            max_batch=self.max_batch,
             max_wait=self._settings.max_wait_ms / 1000,
             workers=self._settings.workers,
             observe=self._metrics.observer(model.name),

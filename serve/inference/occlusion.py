@@ -8,7 +8,6 @@ from serve.inference.batcher import BatchTiming
 from serve.inference.decoding import Upload
 from serve.inference.models import ServedModel
 from serve.inference.service import Result, Service
-from serve.settings import Settings
 from zoo.images.preprocess import Pixels
 from zoo.outputs import Array
 
@@ -27,9 +26,9 @@ class OcclusionMap(NamedTuple):
     """Decrease of its logit when the part is covered, [rows, columns]; the parts divide the image evenly."""
 
 
-def images_at_once(settings: Settings) -> int:
+def images_at_once(service: Service) -> int:
     """Number of images that an occlusion map has in flight."""
-    return min(settings.max_batch, settings.max_files, MAX_SIDE**2)
+    return min(service.models.max_batch, service.settings.max_files, MAX_SIDE**2)
 
 
 async def occlude(
@@ -53,7 +52,7 @@ async def occlude(
     logits = result.prediction.logits[0]
     chosen = int(logits.argmax()) if label is None else label
     rows, columns = (min(side, MAX_SIDE) for side in result.prediction.patch_logits.shape[2:])
-    pixels, size = result.images[0].pixels, images_at_once(service.settings)
+    pixels, size = result.images[0].pixels, images_at_once(service)
     covered, timing = [], result.timing
     for first in range(0, rows * columns, size):
         parts = range(first, min(first + size, rows * columns))

@@ -20,7 +20,7 @@ def test_onnx_runtime_where_there_is_an_onnx_file() -> None:
 
 
 def test_pytorch_where_there_is_none_in_the_precision_that_is_served(tmp_path: Path) -> None:
-    ignored = shutil.ignore_patterns(ONNX_FILES["fp32"], SERVING_FILE)
+    ignored = shutil.ignore_patterns(ONNX_FILES["fp32"], ONNX_FILES["fp16"], SERVING_FILE)
     package = Package.open(Path(shutil.copytree(open_model("wrn16-ours").path, tmp_path / "copy", ignore=ignored)))
     assert package.precisions == ("int8",)
     assert isinstance(open_predictor(package), TorchPredictor)
@@ -34,7 +34,8 @@ def test_else_pytorch(make_package: Callable[..., Package]) -> None:
 
 def test_both_answer_alike(tmp_path: Path) -> None:
     package = open_model(DEFAULT_MODEL)
-    shutil.copytree(package.path, tmp_path / "copy", ignore=shutil.ignore_patterns(ONNX_FILES["fp32"]))
+    ignored = shutil.ignore_patterns(ONNX_FILES["fp32"], ONNX_FILES["fp16"])
+    shutil.copytree(package.path, tmp_path / "copy", ignore=ignored)
     pixels = np.random.default_rng(0).integers(0, 256, (3, 3, 32, 32), dtype=np.uint8)
     through_onnx = open_predictor(package)(pixels)
     through_torch = open_predictor(Package.open(tmp_path / "copy"))(pixels)
