@@ -7,6 +7,7 @@ import datasets
 import pyarrow
 import pyarrow.parquet
 import pytest
+from huggingface_hub import HfApi
 from support.images import coloured, make_rows, write_files, write_split
 
 from training.data.data_set import open_split, open_splits
@@ -29,6 +30,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
             return datasets.DatasetDict(splits)
 
         monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+        monkeypatch.setattr(HfApi, "dataset_info", lambda self, name, timeout: None)
         return asked
 
     return set_up
