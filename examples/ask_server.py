@@ -2,7 +2,7 @@
 
 To run it:
 
-    pip install 'template-zoo[client]'
+    pip install 'template-zoo[serve,client]'
     zoo serve &
     python examples/ask_server.py http://localhost:8000 map.png tests/data/cat.jpg tests/data/bird.png
 """

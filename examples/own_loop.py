@@ -10,6 +10,7 @@ To run it:
 """
 
 import sys
+from pathlib import Path
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -22,6 +23,8 @@ from zoo.package import ONNX_FILES
 
 
 def main(folder: str, output: str, epochs: str = "10") -> None:
+    if Path(output).exists():
+        raise SystemExit(f"{output} exists; choose another folder, or remove it first")
     model = zoo.load("wrn16-ours", pretrained=True)
     images = ImageFolder(folder, transform=zoo.transform(model, train=True), loader=zoo.read_image)
     model.reset_classifier(len(images.classes))

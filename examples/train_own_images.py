@@ -24,7 +24,7 @@ def main(images: str, run: str, epochs: str = "20") -> None:
     job = Job(
         variant="wrn16-ours",
         source=images,
-        recipe=replace(recipes.get("finetune"), epochs=int(epochs)),
+        recipe=replace(recipes.get("finetune"), epochs=int(epochs), input_size=32),
         recipe_name="finetune",
         run=Path(run),
         out=Path(run) / "model",

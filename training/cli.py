@@ -141,7 +141,7 @@ def next_commands(model: Path, data: str, split: str) -> tuple[str, ...]:
     """
     reference = shlex.quote(f"local-dir:{model}")
     return (
-        f"zoo explain IMAGE --model {reference}",
+        f"zoo classify IMAGE --model {reference}",
         f"zoo export {reference}",
         f"zoo eval {reference} --data {shlex.quote(data)} --split {split} --through onnx --record",
         f"zoo serve --model {reference}",

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from zoo.classify.cli import classify
-from zoo.errors import MissingDependencyError, ZooError, reason_of
+from zoo.errors import InputError, MissingDependencyError, ZooError, reason_of
 from zoo.help import WIDTH, WORDS, Command, Program, write_definitions, write_options
 from zoo.hub import DEFAULT_MODEL
 from zoo.hub.cli import publish
@@ -101,6 +101,8 @@ def list_(
     table.add_column("parameters", justify="right", no_wrap=True)
     table.add_column("multiply-adds", justify="right")
     names = list_models(pattern)
+    if not names:
+        raise InputError(f"no variant matches {pattern!r}; try {pattern + '*'!r}, or no pattern for all")
     for name in names:
         variant = info(name)
         parameters = f"{variant.fixed_parameters:,} + {variant.parameters_per_class:,} C"
@@ -176,7 +178,6 @@ def patches(
     """
     from zoo.answers import map_answers, patch_answers, patch_shares, resolve_top_k
     from zoo.classify.local import open_for_inference
-    from zoo.errors import InputError
     from zoo.files import array_bytes, check_output, json_text, png_bytes, read_bounded, write_output
     from zoo.images.decode import decode, decode_pixels, naming
     from zoo.package.entities import Entities

@@ -21,6 +21,9 @@ T = TypeVar("T")
 API_KEY_VARIABLE = "ZOO_CLIENT_API_KEY"
 """Environment variable with the API key for `--server`; not that of the server's own keys, `ZOO_API_KEYS`."""
 
+DATA_VARIABLE = "ZOO_DATA"
+"""Environment variable with the folder whose sub-folders are data sets by name, such as `cifar10`."""
+
 
 def path_option(*flags: str, **settings: Any) -> Any:
     """`typer.Option` for a path; a leading `~` or `~USER` is expanded."""

@@ -30,7 +30,7 @@ from zoo.extras import importing
 from zoo.hub import WEIGHTS_VARIABLE, open_model
 from zoo.hub.releases import ORGANIZATION_VARIABLE
 from zoo.machine import cores
-from zoo.options import API_KEY_VARIABLE, unknown_variables
+from zoo.options import API_KEY_VARIABLE, DATA_VARIABLE, unknown_variables
 from zoo.package import Package
 from zoo.predictors.cuda_session import expected_device
 from zoo.predictors.onnx import choose_precision, require_onnx
@@ -61,7 +61,7 @@ def run(settings: Settings) -> None:
         ZooError: a model or the device is not available, or the address is in use.
     """
     configure_logging(settings.log_format, settings.log_level)
-    others = (WEIGHTS_VARIABLE, ORGANIZATION_VARIABLE, API_KEY_VARIABLE)
+    others = (WEIGHTS_VARIABLE, ORGANIZATION_VARIABLE, API_KEY_VARIABLE, DATA_VARIABLE)
     for name in unknown_variables(Settings, ENVIRONMENT_PREFIX, others):
         _log.warning("ignoring the environment variable %s: not a setting", name)
     ApiKeys(settings.api_keys, settings.api_keys_file)

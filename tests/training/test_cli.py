@@ -128,7 +128,7 @@ def test_the_next_commands_can_be_parsed(tmp_path: Path) -> None:
     for command in next_commands(tmp_path / "a b'c", "my images; rm x", "held-out"):
         program, verb, *arguments = shlex.split(command)
         assert program == "zoo"
-        assert verb in {"explain", "export", "eval", "serve"}
+        assert verb in {"classify", "export", "eval", "serve"}
         assert f"local-dir:{tmp_path}/a b'c" in arguments
         assert ("my images; rm x" in arguments) == (verb == "eval")
 

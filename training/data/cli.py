@@ -16,7 +16,6 @@ def data(
         str | None,
         typer.Argument(
             parser=parse_data,
-            metavar="[DATA]",
             help="Data set, as for `zoo train --data`.",
             show_default="all with a name",
         ),
@@ -47,16 +46,19 @@ def data(
 def _places() -> "Table":
     from rich.table import Table
 
-    from training.data.places import DATA_VARIABLE, cached_folder, own_folder
+    from training.data.places import cached_folder, own_folders
+    from zoo.options import DATA_VARIABLE
+    from zoo.printable import printable
     from zoo.registry import DATA_SETS
 
     table = Table("name", "on the Hub", "here", title="Data sets", title_justify="left")
-    for name, repository in DATA_SETS.items():
-        if own := own_folder(name):
-            here = f"{own} (${DATA_VARIABLE})"
+    own = own_folders()
+    for name in dict.fromkeys((*DATA_SETS, *own)):
+        if name in own:
+            here = f"{printable(str(own[name]))} (${DATA_VARIABLE})"
         else:
             here = str(cached_folder(name) or "not downloaded")
-        table.add_row(name, repository, here)
+        table.add_row(printable(name), DATA_SETS.get(name, ""), here)
     return table
 
 

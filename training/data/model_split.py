@@ -7,7 +7,7 @@ from training.data.data_set import HELD_OUT, DataSet, EncodedImages, data_digest
 from training.data.images import LabelledImages
 from training.data.prepare import load
 from zoo.errors import DataError, InputError
-from zoo.images.image_files import class_name
+from zoo.images.image_files import class_name, listed
 from zoo.package import ModelConfig, Package
 from zoo.package.metrics import HELD_OUT_FIRST, HELD_OUT_SHARE, MEASURED_SPLITS, Training, own_metrics
 
@@ -137,4 +137,7 @@ def _require_classes(classes: Sequence[str], config: ModelConfig, source: str) -
         InputError: the classes differ.
     """
     if list(classes) != [class_name(name) for name in config.classes]:
-        raise InputError(f"the classes of {source} are not those of {config.name}: {', '.join(classes)}")
+        raise InputError(
+            f"the classes of {source} ({listed(classes)}) are not those of {config.name} ({listed(config.classes)}); "
+            "all of them are needed"
+        )

@@ -5,10 +5,8 @@ from pathlib import Path
 
 from zoo.errors import InputError
 from zoo.files import expand_path
+from zoo.options import DATA_VARIABLE
 from zoo.registry import DATA_SETS
-
-DATA_VARIABLE = "ZOO_DATA"
-"""Environment variable with the folder whose sub-folders are data sets by name, such as `cifar10`."""
 
 
 def own_folder(name: str) -> Path | None:
@@ -17,12 +15,21 @@ def own_folder(name: str) -> Path | None:
     Raises:
         InputError: `ZOO_DATA` is not a folder.
     """
-    if not (text := os.environ.get(DATA_VARIABLE)) or Path(name).name != name:
-        return None
+    return own_folders().get(name)
+
+
+def own_folders() -> dict[str, Path]:
+    """Folders of all data sets in the folder `ZOO_DATA`, by name.
+
+    Raises:
+        InputError: `ZOO_DATA` is not a folder.
+    """
+    if not (text := os.environ.get(DATA_VARIABLE)):
+        return {}
     folder = expand_path(text)
     if not folder.is_dir():
         raise InputError(f"{DATA_VARIABLE} = {text}: not a folder; set it to the folder of your data sets, or unset it")
-    return folder / name if (folder / name).is_dir() else None
+    return {path.name: path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")}
 
 
 def cached_folder(name: str) -> Path | None:

@@ -16,12 +16,12 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import OfflineModeIsEnabled
 from torch import Tensor
 
-from training.data.places import DATA_VARIABLE
 from zoo.errors import DataError, ImageError
 from zoo.hub.errors import describe_failure, is_transient
 from zoo.images.class_folders import SPLITS, name_splits
 from zoo.images.image_files import class_name, walk
 from zoo.images.label_tables import LABEL_COLUMNS
+from zoo.options import DATA_VARIABLE
 from zoo.registry import DATA_SETS
 
 
@@ -165,9 +165,9 @@ class HubTable(Table):
                 else str(error)
             )
             raise DataError(
-                f"cannot load {source!r}: {reason}. Give a folder of class folders, a folder of Parquet files, "
-                f"a Hub data set id (ORG/NAME, or ORG/NAME:CONFIGURATION), or one of {', '.join(DATA_SETS)}, which "
-                f"are also looked up in the folder ${DATA_VARIABLE}"
+                f"cannot load {source!r}: {reason}. Give a folder of class folders or of Parquet files, a table "
+                f"of paths and labels, a Hub data set id (ORG/NAME, or ORG/NAME:CONFIGURATION), one of "
+                f"{', '.join(DATA_SETS)}, or the name of a folder in ${DATA_VARIABLE}"
             ) from error
         splits = name_splits(tables)
         self._tables = {splits[name]: rows for name, rows in tables.items()}

@@ -94,11 +94,12 @@ def _released(name: str, files: Iterable[str]) -> Package:
         return fetch(repository, release.revision, files, release.files)
     if chosen_organization():
         return fetch(repository, None, files)
+    variant, _, data = name.partition(".")
     raise PackageError(
         f"model {name!r} is not available locally (available: {', '.join(local_models()) or 'none'}), and was not "
-        f"released with this version; train it with `zoo train {name.partition('.')[0]}`, give a directory "
-        f"({LOCAL_PREFIX}PATH) or a Hub repository ({HUB_PREFIX}ORG/NAME@REVISION), or set {ORGANIZATION_VARIABLE} to "
-        "an organisation that has it"
+        f"released with this version; train it with `zoo train {variant} --data {data}` and give its directory "
+        f"({LOCAL_PREFIX}runs/{name}/model), give a Hub repository ({HUB_PREFIX}ORG/NAME@REVISION), or set "
+        f"{ORGANIZATION_VARIABLE} to an organisation that has it"
     )
 
 

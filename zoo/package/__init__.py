@@ -174,7 +174,9 @@ class Package:
         try:
             text = file.read_bytes()
         except OSError as error:
-            raise PackageError(f"{path} is not a model directory: {CONFIG_FILE}: {reason_of(error)}") from None
+            inner = path / "model"
+            meant = f"; did you mean {inner}?" if (inner / CONFIG_FILE).exists() else ""
+            raise PackageError(f"{path} is not a model directory: {CONFIG_FILE}: {reason_of(error)}{meant}") from None
         return Package(path, ModelConfig.from_json(text, str(file)))
 
     def onnx(self, precision: Precision = "fp32") -> Path | None:

@@ -20,12 +20,14 @@ def test_how_a_folder_is_read(tmp_path: Path, run_zoo: RunZoo) -> None:
 
 
 def test_named_data_sets(tmp_path: Path, run_zoo: RunZoo, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "cifar100").mkdir()
+    for name in ("cifar100", "pets"):
+        (tmp_path / name).mkdir()
     monkeypatch.setenv("ZOO_DATA", str(tmp_path))
     ended = run_zoo("data")
     assert ended.returncode == 0, ended.stderr
     assert "timm/mini-imagenet" in ended.stdout
-    assert ended.stdout.count("$ZOO_DATA") == 1
+    assert ended.stdout.count("$ZOO_DATA") == 2
+    assert "pets" in ended.stdout
 
 
 def test_a_folder_without_images(tmp_path: Path, run_zoo: RunZoo) -> None:

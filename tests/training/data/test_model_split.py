@@ -112,7 +112,7 @@ def test_images_that_training_could_not_read_either(trained: Callable[..., Packa
 
 
 def test_other_classes_are_refused(make_package: Callable[..., Package], plain: Path) -> None:
-    with pytest.raises(InputError, match=r"not those of wrn16\.photos: cat, dog"):
+    with pytest.raises(InputError, match=r"\(cat, dog\) are not those of wrn16\.photos"):
         ModelData(make_package("wrn16", data="photos"), str(plain))
 
 

@@ -6,8 +6,9 @@ from huggingface_hub import HfApi
 from support.images import coloured, make_rows, write_files, write_split
 
 from training.data.data_set import DataSet
-from training.data.places import DATA_VARIABLE, cached_folder, own_folder
+from training.data.places import cached_folder, own_folder
 from zoo.errors import DataError, InputError
+from zoo.options import DATA_VARIABLE
 
 
 @pytest.fixture

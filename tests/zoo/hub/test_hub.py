@@ -97,7 +97,7 @@ def test_a_model_that_is_not_here() -> None:
     assert "model 'dn100-ours.mini-imagenet' is not available" in message
     assert DEFAULT_MODEL in message
     assert "was not released with this version" in message
-    assert "train it with `zoo train dn100-ours`" in message
+    assert "`zoo train dn100-ours --data mini-imagenet`" in message
     assert "hf-hub:ORG/NAME@REVISION" in message
     assert "set ZOO_HUB_ORG to an organisation that has it" in message
 
