@@ -1,10 +1,12 @@
 """Checks that a model directory can be published: users need not take anything in it on trust."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 from zoo.errors import DigestError, PublishError
 from zoo.files import sha256
+from zoo.hub import reference_of
 from zoo.package import (
     CARD_FILE,
     MAP_FILE,
@@ -48,17 +50,17 @@ def require_publishable(package: Package) -> None:
 
 def missing(package: Package) -> Iterator[str]:
     """Optional content that is missing, each with the command that creates it."""
-    name = package.config.name
+    model, data = shlex.quote(reference_of(package)), package.config.data
     if not package.precisions:
-        yield "no ONNX file, which servers need: zoo export, then zoo verify"
+        yield f"no ONNX file, which servers need: zoo export {model}, then zoo verify {model} --data {data}"
     if not own_metrics(package).measured:
-        yield f"accuracy not measured: zoo eval ... --data {package.config.data} --record"
-    if package.precisions and len(read_speed(package)) < len(package.precisions):
-        yield "speed not measured: zoo speed"
+        yield f"accuracy not measured: zoo eval {model} --data {data} --record"
+    if unmeasured := [precision for precision in package.precisions if precision not in read_speed(package)]:
+        yield f"speed in {', '.join(unmeasured)} not measured: zoo speed {model}"
     if info(package.config.variant).has_block and "torch" not in read_probe(package):
-        yield "use of the semantic block not measured: zoo probe ... --record"
+        yield f"use of the semantic block not measured: zoo probe {model} --data {data} --record"
     if not (package.path / MAP_FILE).is_file():
-        yield f"no image in the card: zoo patches PHOTO -m local-dir:{name} -o {name}/{MAP_FILE}"
+        yield f"no image in the card: zoo patches PHOTO -m {model} -o {shlex.quote(str(package.path / MAP_FILE))}"
     if not stated_licence(read_card(package)):
         yield f"no licence in the card: add `license: ...` to the YAML header of {CARD_FILE}, where it is kept"
 

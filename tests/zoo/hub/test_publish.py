@@ -249,7 +249,7 @@ def test_all_bundled_models_and_their_pins(hub: Hub, tmp_path: Path) -> None:
     environment = hub.environment(tmp_path / "home", hub.token("acme")) | {"ZOO_HUB_ORG": "acme"}
     ended = run_zoo(environment, "publish", "--all", "--pins", pins)
     assert ended.returncode == 0, ended.stderr
-    assert "note: rn26.cifar10: no ONNX file, which servers need: zoo export, then zoo verify" in ended.stdout
+    assert "note: rn26.cifar10: no ONNX file, which servers need: zoo export rn26.cifar10, then" in ended.stdout
     table = json.loads(pins.read_text())
     assert table.keys() == hub.repositories.keys()
     for name, release in table.items():

@@ -33,10 +33,10 @@ def test_without_an_onnx_file(make_package: Callable[..., Package]) -> None:
     package = make_package("rn26")
     require_publishable(package)
     lacks = "; ".join(missing(package))
-    assert "no ONNX file, which servers need: zoo export, then zoo verify" in lacks
+    assert f"no ONNX file, which servers need: zoo export local-dir:{package.path}, then zoo verify" in lacks
     assert "accuracy not measured: zoo eval" in lacks
-    assert "speed not measured" not in lacks
-    assert "no image in the card: zoo patches PHOTO -m local-dir:rn26.cifar10" in lacks
+    assert "zoo speed" not in lacks
+    assert f"no image in the card: zoo patches PHOTO -m local-dir:{package.path} -o {package.path}/map.png" in lacks
 
 
 def test_what_is_there_is_not_missed(package: Package) -> None:
