@@ -3,7 +3,7 @@
 To run it:
 
     pip install 'template-zoo[serve,client]'
-    zoo serve &
+    zoo serve        # in another terminal, until it says "serving at"
     python examples/ask_server.py http://localhost:8000 map.png tests/data/cat.jpg tests/data/bird.png
 """
 
