@@ -113,6 +113,7 @@ FOREIGN_CLASSES = (
     *("bridge", "castle", "house", "road", "skyscraper"),
 )
 """Classes of CIFAR-100 for backgrounds: those that are neither animals, people nor vehicles."""
+BACKGROUNDS = (Backgrounds(), Backgrounds("cifar100", FOREIGN_CLASSES))
 
 EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
     {
@@ -187,7 +188,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             ),
             against="ours, canvases",
             seeds=3,
-            backgrounds=(Backgrounds(), Backgrounds("cifar100", FOREIGN_CLASSES)),
+            backgrounds=BACKGROUNDS,
         ),
         "slack-full": Experiment(
             title="Does the slack loss cost accuracy with all images and the recipe fast?",
@@ -198,7 +199,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             ),
             against="ours",
             recipe_name="fast",
-            backgrounds=(Backgrounds(), Backgrounds("cifar100", FOREIGN_CLASSES)),
+            backgrounds=BACKGROUNDS,
         ),
         "tricks": Experiment(
             title="How much does each trick of the recipe help?",

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import typer
 from PIL import Image
+from support.commands import fails
 
 import zoo
 from export.parity import TOLERANCES
@@ -33,15 +34,6 @@ MakePackage = Callable[..., Package]
 
 SOURCE = Path(zoo.__file__).resolve().parents[1]
 SHADOWS = ("training", "export", "serve", "explain", "rich", "typer", "torch")
-
-
-def fails(ended: subprocess.CompletedProcess[str], message: str) -> None:
-    """The program ended with one line that says why."""
-    assert ended.returncode == 1
-    assert ended.stdout == ""
-    assert ended.stderr.startswith("error: ")
-    assert ended.stderr.count("\n") == 1
-    assert re.search(message, ended.stderr), ended.stderr
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
+from support.commands import fails
 from support.images import coloured, write_files
 from support.serving import GatedPredictor, running
 
@@ -29,15 +30,6 @@ RunZoo = Callable[..., subprocess.CompletedProcess[str]]
 MakePackage = Callable[..., Package]
 
 KEY = "a-key-of-the-server"
-
-
-def fails(ended: subprocess.CompletedProcess[str], message: str) -> None:
-    """The program ended with one line that says why."""
-    assert ended.returncode == 1
-    assert ended.stdout == ""
-    assert ended.stderr.startswith("error: ")
-    assert ended.stderr.count("\n") == 1
-    assert re.search(message, ended.stderr), ended.stderr
 
 
 def rows(text: str) -> list[dict[str, str]]:
