@@ -2,7 +2,6 @@
 
 import json
 import os
-import platform
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -15,6 +14,7 @@ import torch
 from reproduction.plan import Run
 from reproduction.records import Record, read_records
 from training.checkpoint import CHECKPOINT_FILE, LOG_FILE
+from training.device import device_name
 from zoo.registry import info
 
 OVERHEAD_MINUTES = 1.0
@@ -46,7 +46,7 @@ class Estimator:
         self._folder = records
         self._at_once = at_once
         self._unmeasured = UNMEASURED.get(device.type, UNMEASURED["cpu"])
-        self._device = _name_of(device)
+        self._device = device_name(device)
         self._files: list[Path] = []
         self._records: list[Record] = []
 
@@ -111,8 +111,3 @@ def _size_of(source: str, data: str) -> tuple[int, int]:
         return PUBLISHED.get(data, PUBLISHED["mini-imagenet"])
     encoded = open_splits(source).train
     return len(encoded), choose_input_size(encoded)[0]
-
-
-def _name_of(device: torch.device) -> str:
-    """Name of a device in records."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {platform.machine()}"

@@ -1,4 +1,6 @@
-"""Choice of the device to compute on."""
+"""Choice of the device to compute on, and its name in records."""
+
+import platform
 
 import torch
 
@@ -28,3 +30,8 @@ def choose_device(name: str) -> tuple[torch.device, str]:
     except (RuntimeError, AssertionError) as error:
         raise InputError(f"device {name!r} cannot be used: {str(error).splitlines()[0]}; choose cpu or auto") from None
     return device, "as requested"
+
+
+def device_name(device: torch.device) -> str:
+    """Name of a device in the records of runs, by which those of the same device are found."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {platform.machine()}"

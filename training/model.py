@@ -1,7 +1,6 @@
 """The network from which training starts, and the model directory that it writes, with its evaluations."""
 
 import hashlib
-import platform
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import torch
 
 from training.data.images import LabelledImages
 from training.data.stream import StreamedImages
+from training.device import device_name
 from training.evaluate import Evaluation
 from training.loop import TrainedNetwork
 from training.recipe import Recipe
@@ -205,6 +205,5 @@ def _evaluations_of(out: Path, config: ModelConfig) -> dict[str, Any]:
 
 
 def _machine(device: torch.device) -> dict[str, Any]:
-    if device.type == "cuda":
-        return {"device": torch.cuda.get_device_name(device)}
-    return {"device": f"CPU, {platform.machine()}", "threads": torch.get_num_threads()}
+    threads = {} if device.type == "cuda" else {"threads": torch.get_num_threads()}
+    return {"device": device_name(device), **threads}
