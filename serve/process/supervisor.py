@@ -18,7 +18,6 @@ from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from tempfile import TemporaryDirectory
-from types import FrameType
 
 from serve.http.auth import ApiKeys
 from serve.logs import configure_logging
@@ -195,6 +194,12 @@ class _Supervisor:
         self._stop_at = math.inf
         """Time at which processes that are still running are killed."""
         self._failure = ""
+        self._signals, self._signalled = _spawn.Pipe(duplex=False)
+        """Stop signals to act on, and the end into which their handler writes them.
+
+        The handler does no more: it may interrupt the start of a process, whose socket must not be closed meanwhile,
+        and which would miss the signal.
+        """
 
     def run(self) -> None:
         """Run until all processes have ended.
@@ -202,12 +207,14 @@ class _Supervisor:
         Raises:
             ProcessError: a process failed to start, or none is left.
         """
-        with handling(stop_signals(), self._on_signal):
+        with handling(stop_signals(), lambda sig, _: self._signalled.send(sig)):
             while self._workers or (self._due and self._stop_at == math.inf):
                 self._start_due()
                 sentinels = [worker.process.sentinel for worker in self._workers.values()]
                 reports = [worker.report for worker in self._workers.values() if not worker.ready]
-                wait([*sentinels, *reports], timeout=0.5)
+                wait([*sentinels, *reports, self._signals], timeout=0.5)
+                while self._signals.poll():
+                    self._on_signal(self._signals.recv())
                 for index, worker in list(self._workers.items()):
                     worker.receive()
                     if not worker.process.is_alive():
@@ -262,7 +269,7 @@ class _Supervisor:
             _log.error("a process failed to start: %s; retrying in %g s", worker.end, RETRY_SECONDS)
             self._due[index] = time.monotonic() + RETRY_SECONDS
 
-    def _on_signal(self, sig: int, frame: FrameType | None) -> None:
+    def _on_signal(self, sig: int) -> None:
         again = self._stop_at < math.inf
         self._stop(signal.SIGINT if again and sig == signal.SIGINT else signal.SIGTERM)
 

@@ -20,7 +20,14 @@ from support.process import PATIENCE, PROGRAM, connect, free_port, serving
 from support.serving import encoded
 
 from serve.process.sockets import CAN_SHARE_ADDRESS, AddressError, listening
-from serve.process.supervisor import MAX_PROCESSES, _default_count, _settings_of_one
+from serve.process.supervisor import (
+    MAX_PROCESSES,
+    SHUTDOWN_GRACE_SECONDS,
+    _default_count,
+    _settings_of_one,
+    _Supervisor,
+    _Worker,
+)
 from serve.settings import Settings
 from zoo.hub import open_model
 from zoo.machine import cores
@@ -175,6 +182,22 @@ def test_it_can_be_stopped_before_it_answers(sig: signal.Signals, tmp_path: Path
         assert process.wait(PATIENCE) == 0
     assert "Traceback" not in log.read_text()
     assert "serving at" not in log.read_text()
+
+
+def test_a_signal_while_a_process_is_being_started_ends_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    with listening("127.0.0.1", 0, 2) as listeners:
+        supervisor = _Supervisor(Settings(model=(MODEL,)), [open_model(MODEL)], listeners, started=lambda: None)
+        start = supervisor._start
+
+        def interrupted(index: int) -> _Worker:
+            signal.raise_signal(signal.SIGTERM)
+            return start(index)
+
+        monkeypatch.setattr(supervisor, "_start", interrupted)
+        began = time.monotonic()
+        supervisor.run()
+        assert time.monotonic() - began < SHUTDOWN_GRACE_SECONDS
+        assert not supervisor._workers
 
 
 def test_if_the_first_process_is_killed_the_others_end(tmp_path: Path) -> None:
