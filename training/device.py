@@ -4,7 +4,12 @@ import platform
 
 import torch
 
+from training.recipe import TrainingPrecision
 from zoo.errors import InputError
+from zoo.machine import instructions
+
+_BF16_INSTRUCTIONS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
+"""Instruction sets of x86 and Arm that compute in bf16."""
 
 DEVICES = ("cpu", "cuda", "mps")
 
@@ -30,6 +35,17 @@ def choose_device(name: str) -> tuple[torch.device, str]:
     except (RuntimeError, AssertionError) as error:
         raise InputError(f"device {name!r} cannot be used: {str(error).splitlines()[0]}; choose cpu or auto") from None
     return device, "as requested"
+
+
+def choose_precision(precision: TrainingPrecision, device: torch.device) -> tuple[TrainingPrecision, str]:
+    """Precision to train in on a device, with the reason as text; `auto` selects bf16 if the device computes in it."""
+    if precision != "auto":
+        return precision, "as requested"
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = device.type == "cpu" and bool(instructions() & _BF16_INSTRUCTIONS)
+    return ("bf16", "the device has bf16 instructions") if native else ("fp32", "the device has no bf16 instructions")
 
 
 def device_name(device: torch.device) -> str:

@@ -23,6 +23,7 @@ from training.data.data_set import (
 from training.data.images import LabelledImages
 from training.data.prepare import Prepared, choose_input_size, prepare
 from training.data.stream import StreamedImages
+from training.device import choose_precision
 from training.evaluate import ask, evaluate
 from training.feed import BatchStream
 from training.loop import train
@@ -100,6 +101,8 @@ def run_job(job: Job, say: Say) -> Package:
     fabric, why_device = join_processes(job.device)
     tell: Say = say if fabric.is_global_zero else lambda sentence: None
     tell(f"computing on {fabric.device}: {why_device}")
+    precision, why_precision = choose_precision(job.recipe.precision, fabric.device)
+    tell(f"precision {precision}: {why_precision}")
 
     divided = _divide(job, tell)
     size, why_size = (

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from training.average import MovingAverage
 from training.captured_step import Capture, CapturedStep, cuda_graph
 from training.checkpoint import CHECKPOINT_FILE, CheckpointError, load_checkpoint, save_checkpoint
+from training.device import choose_precision
 from training.feed import Batch, BatchStream
 from training.interrupt import stop_on_signal
 from training.log import Log
@@ -105,6 +106,7 @@ def train(
         InputError: there are fewer images than in a batch.
     """
     recipe, device, alone = feed.recipe, fabric.device, fabric.world_size == 1
+    precision, _ = choose_precision(recipe.precision, device)
     if not feed.steps:
         raise InputError(f"batch_size = {recipe.batch_size} is above the number of images, {len(feed.images.labels)}")
     if device.type == "cpu":
@@ -154,7 +156,7 @@ def train(
 
     def update(batch: Batch) -> None:
         """One step, which a CUDA graph captures: nothing in it is read back from the device."""
-        with torch.autocast(device.type, torch.bfloat16, recipe.precision == "bf16", cache_enabled=False):
+        with torch.autocast(device.type, torch.bfloat16, precision == "bf16", cache_enabled=False):
             semantics = module(batch.pixels, batch.source if has_block else None)
         loss = semantic_loss(
             semantics,

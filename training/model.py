@@ -9,7 +9,7 @@ import torch
 
 from training.data.images import LabelledImages
 from training.data.stream import StreamedImages
-from training.device import device_name
+from training.device import choose_precision, device_name
 from training.evaluate import Evaluation
 from training.loop import TrainedNetwork
 from training.recipe import Recipe
@@ -164,7 +164,7 @@ def save_model(
         "recipe_name": recipe_name,
         "recipe": asdict(recipe),
         "minutes": round(trained.seconds / 60, 1),
-        "machine": _machine(trained.network.device),
+        "machine": _machine(trained.network.device, recipe),
         "torch": torch.__version__,
         "history": [{name: round(value, 4) for name, value in epoch.items()} for epoch in trained.history],
     }
@@ -204,6 +204,6 @@ def _evaluations_of(out: Path, config: ModelConfig) -> dict[str, Any]:
     return package.metrics() if package.config == config else {}
 
 
-def _machine(device: torch.device) -> dict[str, Any]:
+def _machine(device: torch.device, recipe: Recipe) -> dict[str, Any]:
     threads = {} if device.type == "cuda" else {"threads": torch.get_num_threads()}
-    return {"device": device_name(device), **threads}
+    return {"device": device_name(device), **threads, "precision": choose_precision(recipe.precision, device)[0]}

@@ -8,7 +8,7 @@ from zoo.options import option, require_bounds
 from zoo.package import MAX_INPUT_SIZE, MIN_INPUT_SIZE
 from zoo.registry import MAX_TEMPLATES, AssignmentName
 
-TrainingPrecision = Literal["bf16", "fp32"]
+TrainingPrecision = Literal["auto", "bf16", "fp32"]
 
 Flip = Literal["none", "random", "alternating"]
 
@@ -131,7 +131,10 @@ class Recipe:
         0.0, "Share of the images with a rectangle of another image, whose patches have its label.", least=0, most=1
     )
     precision: TrainingPrecision = option(
-        "bf16", "Precision; bf16 uses autocast, with weights and losses in fp32.", group="Recipe: run"
+        "auto",
+        "Precision; bf16 uses autocast, with weights and losses in fp32; auto uses it where the device has bf16 "
+        "instructions, without which it is many times slower than fp32.",
+        group="Recipe: run",
     )
     start_from: str = option(
         "",

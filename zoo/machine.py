@@ -36,6 +36,16 @@ def processor() -> str:
     return next(names, "") or platform.processor() or platform.machine()
 
 
+def instructions() -> frozenset[str]:
+    """Names of the instruction sets of this machine's CPU, as in Linux's `/proc/cpuinfo`; empty on other systems."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].split() for line in lines if line.startswith(("flags", "Features")))
+    return frozenset(next(names, ()))
+
+
 def total_memory() -> int:
     """Total memory in bytes, or the container's limit.
 

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from training.device import choose_device
+from training import device as device_module
+from training.device import choose_device, choose_precision
 from zoo.errors import InputError
 
 
@@ -27,3 +28,16 @@ def test_a_device_that_is_not_there(name: str) -> None:
     with pytest.raises(InputError, match=f"device '{name}' cannot be used") as caught:
         choose_device(name)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("instructions", "precision"),
+    [({"avx2"}, "fp32"), ({"avx512f"}, "fp32"), ({"avx512_bf16"}, "bf16"), ({"amx_bf16"}, "bf16"), ({"bf16"}, "bf16")],
+)
+def test_bf16_only_where_the_processor_computes_in_it(
+    instructions: set[str], precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device_module, "instructions", lambda: frozenset(instructions))
+    assert choose_precision("auto", torch.device("cpu"))[0] == precision
+    assert choose_precision("bf16", torch.device("cpu")) == ("bf16", "as requested")
+    assert choose_precision("fp32", torch.device("cpu")) == ("fp32", "as requested")

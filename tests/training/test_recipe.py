@@ -31,7 +31,7 @@ from zoo.errors import InputError, UnknownNameError
         ("label_smoothing", -0.1, "at least 0"),
         ("peak_learning_rate", float("inf"), "must be a finite number"),
         ("clip_norm", float("nan"), "must be a finite number"),
-        ("precision", "fp8", "must be one of bf16, fp32"),
+        ("precision", "fp8", "must be one of auto, bf16, fp32"),
         ("flip", "always", "must be one of none, random, alternating"),
         ("assignment", "hard", "must be one of softmax, "),
         ("input_size", 31, "at least 32 pixels"),

@@ -11,6 +11,7 @@ import pytest
 from zoo.machine import (
     cores,
     freeze_loaded_objects,
+    instructions,
     keep_freed_memory,
     processor,
     return_large_memory,
@@ -24,6 +25,19 @@ def test_a_container_has_as_much_memory_as_it_may_use(limit: str, memory: int, m
     monkeypatch.setattr(os, "sysconf", sizes.__getitem__)
     monkeypatch.setattr(Path, "read_text", lambda path: limit)
     assert total_memory() == memory
+
+
+@pytest.mark.parametrize(
+    ("lines", "names"),
+    [
+        ("processor\t: 0\nflags\t\t: fpu avx2\nflags\t\t: other\n", {"fpu", "avx2"}),
+        ("Features\t: fp asimd bf16\n", {"fp", "asimd", "bf16"}),
+        ("processor\t: 0\n", set()),
+    ],
+)
+def test_instruction_sets_of_the_processor(lines: str, names: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda path: lines)
+    assert instructions() == names
 
 
 def test_cores_are_those_that_the_process_may_use() -> None:

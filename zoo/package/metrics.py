@@ -56,10 +56,12 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Machine on which a model was trained."""
+    """Machine on which a model was trained, and how."""
 
     device: str
     threads: int | None = None
+    precision: str | None = None
+    """Precision in which it was trained; None if it is that of the recipe."""
 
 
 @dataclass(frozen=True, slots=True)
