@@ -14,8 +14,8 @@ from zoo.options import data_option, path_option
 if TYPE_CHECKING:
     from reproduction.estimate import Estimator
 
-AT_ONCE_ON_A_GPU = 4
-"""Concurrent runs on a GPU: a small network leaves most of it idle, so this is faster than one run after the other."""
+AT_ONCE_ON_A_GPU = 2
+"""Concurrent runs on a GPU: one keeps it busy with captured steps, while another measures or decodes."""
 
 
 def add_commands(app: typer.Typer) -> None:

@@ -34,4 +34,4 @@ def test_what_is_missing_is_named_with_its_remedy(
 def test_runs_share_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cli._at_once_on("cpu") == 1
     monkeypatch.setattr(training.device, "choose_device", lambda name: (torch.device("cuda"), "it is here"))
-    assert cli._at_once_on("auto") == 4
+    assert cli._at_once_on("auto") == 2

@@ -121,6 +121,25 @@ def test_a_run_in_bf16_learns_what_it_does_on_a_cpu(first: First, tmp_path: Path
     assert on_gpu[-1]["loss"] == pytest.approx(on_cpu[-1]["loss"], rel=0.05)
 
 
+@torch.inference_mode()
+def test_bf16_on_a_gpu_answers_as_fp32_on_a_cpu(cifar: Path) -> None:
+    """bf16 has 8 significant bits."""
+    pixels = load_split(str(cifar), "test").images
+    network = zoo.load("wrn16-ours", pretrained=True).eval()
+    expected = network(pixels)
+    with torch.autocast("cuda", torch.bfloat16):
+        actual = network.to(GPU)(pixels.to(GPU)).float().cpu()
+    assert relative(actual, expected) < 2e-2
+    assert float((actual.argmax(1) == expected.argmax(1)).float().mean()) >= 0.98
+
+
+def test_dense_networks_do_not_time_their_convolutions(first: First, tiny: Recipe, tmp_path: Path) -> None:
+    """`cudnn.benchmark` tries each of their hundred shapes, which takes longer than it saves."""
+    for variant, expected in (("wrn16-ours", True), ("dn100-ours-c", False)):
+        train(variant, first(16), tiny, tmp_path / variant, stop_after=1, device="cuda")
+        assert torch.backends.cudnn.benchmark is expected
+
+
 def test_augmentation_is_the_same() -> None:
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (64, 3, 32, 32), dtype=torch.uint8, generator=generator)

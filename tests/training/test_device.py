@@ -13,7 +13,7 @@ def test_a_device_as_asked() -> None:
 def test_the_best_device_and_why() -> None:
     device, why = choose_device("auto")
     assert device.type == ("cuda" if torch.cuda.is_available() else "cpu")
-    assert ("threads" if device.type == "cpu" else "is here") in why
+    assert ("threads" if device.type == "cpu" else "is available") in why
 
 
 @pytest.mark.parametrize("name", ["tpu9", "", "gpu"])
@@ -28,6 +28,12 @@ def test_a_device_that_is_not_there(name: str) -> None:
     with pytest.raises(InputError, match=f"device '{name}' cannot be used") as caught:
         choose_device(name)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.cuda
+def test_a_gpu_that_is_not_there_on_a_machine_with_others() -> None:
+    with pytest.raises(InputError, match="device 'cuda:99' cannot be used: .*; choose cpu or auto"):
+        choose_device("cuda:99")
 
 
 @pytest.mark.parametrize(
