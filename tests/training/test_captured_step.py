@@ -36,7 +36,10 @@ COMPOSED = {"canvas": 0.4, "cutmix": 0.4, "patch_loss": "slack", "patch_weight_f
 def test_replayed_steps_are_those_of_the_loop(
     variant: str, changes: dict[str, Any], first: First, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """50 steps at two sizes, in bf16 where the processor has it, with all that a step consists of, interrupted in the middle of an epoch."""
+    """50 steps at two sizes, with all that a step consists of, interrupted in the middle of an epoch.
+
+    In bf16 where the processor has it.
+    """
     recipe = Recipe(
         epochs=10,
         batch_size=4,

@@ -32,7 +32,7 @@ def test_a_device_that_is_not_there(name: str) -> None:
 
 @pytest.mark.cuda
 def test_a_gpu_that_is_not_there_on_a_machine_with_others() -> None:
-    with pytest.raises(InputError, match="device 'cuda:99' cannot be used: .*; choose cpu or auto"):
+    with pytest.raises(InputError, match=r"device 'cuda:99' cannot be used: .*; choose cpu or auto"):
         choose_device("cuda:99")
 
 
