@@ -4,10 +4,12 @@
                                  [--repeats N] [--rates SHARE ...] [--peer-python PATH] [--model NAME]
                                  [--device D] [--minutes N] [--out FILE]
     python benchmarks/serving.py --images 640x480 --clients 32 --seconds 8 --rates      # only the most informative part
+    python benchmarks/serving.py --images 640x480 --clients 32 --rates --model dn100-ours-c     # another model
 
-Needs `pip install --group bench -e .`, or the peers' packages (bentoml, litserve, fastapi, uvicorn, python-multipart,
-onnxruntime, pillow) in another environment, whose interpreter is given by `--peer-python`. Peers that are not installed
-or do not start are skipped and reported. The peers are in `peers/servers/`, each written as in its documentation.
+Needs `pip install --group bench -e .`, or the peers' packages (bentoml, litserve, fastapi, uvicorn, uvloop, httptools,
+python-multipart, onnxruntime, pillow) in another environment, whose interpreter is given by `--peer-python`. Peers that
+are not installed or do not start are skipped and reported. The peers are in `peers/servers/`, each written as in its
+documentation; the tuned one is the fastest that we could write by hand, and also computes our files of lower precision.
 
 Every server runs in its own process and gets the same images, as forms over keep-alive connections, from a load
 generator in another process (`peers/load.py`). The servers take turns, so that a busy machine slows all of them, and
@@ -19,15 +21,20 @@ are paused between turns; ratios are taken per turn. Parts of the run:
   closed loop; latency counts from the time when a request was due.
 
 On CUDA, peers use ONNX Runtime's CUDA provider with its default options. With `--minutes`, loads that do not fit in the
-time left are left out.
+time left are left out. A variant without released weights (`--model dn100-ours-c`) is measured with random ones, on
+which times do not depend; a model directory is given as `--model local-dir:PATH`.
 
-Raw results of every turn are written to benchmarks/results/serving.json (on CUDA, serving.cuda.json); `make docs`
-writes docs/serving.md (docs/gpu.md) from it. On a noisy machine, compare the ratios rather than the times.
+Raw results of every turn are written to benchmarks/results/serving.json (on CUDA, serving.cuda.json; of other models
+than the default one, serving.MODEL.json); `make docs` writes docs/serving.md (docs/gpu.md) from them. On a noisy
+machine, compare the ratios rather than the times.
 """
 
 import argparse
+import json
 import sys
 import tempfile
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -36,19 +43,24 @@ from peers.budget import Budget
 from peers.contest import Contest
 from peers.loops import Loops, capacities, lines
 from peers.machine import describe
+from peers.messages import models_request
 from peers.photographs import KINDS
 from peers.server_process import STARTS_WITHIN
-from peers.serving_contenders import contenders, environment, versions
+from peers.serving_contenders import DEFAULT, PRECISIONS, contenders, environment, versions
 from rich.console import Console
 
 from zoo.files import write_json
-from zoo.hub import open_model
+from zoo.hub import DEFAULT_DATA, DEFAULT_MODEL, local_models, open_model, reference_of
 from zoo.machine import cores
+from zoo.package import Package
+from zoo.registry import list_models
+from zoo.runtime import Device
 
 CLIENTS = (1, 8, 32, 128)
 RATES = (0.2, 0.5, 0.8, 1.0, 1.2, 1.5)
 OPEN_LOOP_IMAGE = "640x480"
-RESULTS = {"cpu": "serving.json", "cuda": "serving.cuda.json"}
+RESULTS: dict[Device, str] = {"cpu": "serving", "cuda": "serving.cuda"}
+"""Beginnings of the names of the files for the raw results."""
 
 console = Console()
 console.width = max(console.width, 130)
@@ -69,7 +81,7 @@ def read_arguments() -> argparse.Namespace:
         "--rates", type=float, nargs="*", default=RATES, help="loads of the open loops, as shares of peak throughput"
     )
     parser.add_argument("--peer-python", default=sys.executable, help="interpreter with the peers' packages")
-    parser.add_argument("--model", default="wrn16-ours", help="model, as for zoo serve")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="model, as for zoo serve, or a variant")
     parser.add_argument("--device", default="cpu", choices=RESULTS)
     parser.add_argument("--minutes", type=float, help="time limit; what does not fit is left out")
     parser.add_argument("--out", type=Path, help="file for the raw results")
@@ -78,8 +90,26 @@ def read_arguments() -> argparse.Namespace:
     arguments.servers = arguments.servers or [name for name in names if "raw" not in name]
     if unknown := set(arguments.servers) - set(names):
         parser.error(f"unknown servers: {', '.join(sorted(unknown))}; choose from {', '.join(names)}")
-    arguments.out = arguments.out or Path(__file__).parent / "results" / RESULTS[arguments.device]
     return arguments
+
+
+def results_file(package: Package, device: Device) -> Path:
+    """File for the raw results of a model."""
+    name, suffix = package.config.name, ".json"
+    if name != DEFAULT_MODEL:
+        suffix = f".{name}.json"
+    return Path(__file__).parent / "results" / f"{RESULTS[device]}{suffix}"
+
+
+def measured_model(model: str, device: Device, folder: Path, progress: Callable[[str], None]) -> Package:
+    """The model directory of `--model`, made with random weights in a folder for a variant that has no others."""
+    if model not in list_models() or f"{model}.{DEFAULT_DATA}" in local_models():
+        package = open_model(model)
+        return replace(package, path=package.path.absolute())  # the servers run in other folders
+    # Imports torch, which other models do not need.
+    from peers.random_model import random_model
+
+    return random_model(model, PRECISIONS[device], folder, progress)
 
 
 def say(text: str) -> None:
@@ -89,9 +119,16 @@ def say(text: str) -> None:
 
 def main() -> None:
     arguments = read_arguments()
+    with tempfile.TemporaryDirectory() as folder:
+        package = measured_model(arguments.model, arguments.device, Path(folder), say)
+        compare(arguments, package, Path(folder))
+
+
+def compare(arguments: argparse.Namespace, package: Package, folder: Path) -> None:
+    """Measure the servers of a model, whose requests and logs are written to a folder."""
     budget = Budget(arguments.minutes)
-    package = open_model(arguments.model)
-    known = contenders(arguments.model, arguments.peer_python, arguments.device)
+    model, out = reference_of(package), arguments.out or results_file(package, arguments.device)
+    known = contenders(model, arguments.peer_python, arguments.device)
     kinds = [KINDS[kind] for kind in arguments.images]
     record: dict[str, Any] = {
         "machine": describe(arguments.device, cores()),
@@ -106,17 +143,20 @@ def main() -> None:
     }
 
     def keep(step: str) -> None:
-        write_json(arguments.out, record)
+        write_json(out, record)
         say(step)
 
     starts_within = min(STARTS_WITHIN, budget.left / len(arguments.servers))
-    with tempfile.TemporaryDirectory() as folder, Contest(Path(folder), kinds, starts_within) as contest:
+    with Contest(folder, kinds, starts_within) as contest:
         for name in arguments.servers:
-            contest.enter(known[name], environment(package, Path(folder), arguments.device))
+            contest.enter(known[name], environment(known[name], package, folder, arguments.device))
             say(f"{name}: {contest.left_out.get(name, 'started')}")
         if not contest.names:
             raise SystemExit("no server started")
         record["left_out"] = contest.left_out
+        if DEFAULT in contest.names:
+            [served] = json.loads(contest.ask(DEFAULT, models_request()))
+            record["default"] = {name: served[name] for name in ("precision", "device")}
         record["images"] = {
             kind: [Path(file).stat().st_size for file in files.images] for kind, files in contest.files.items()
         }
@@ -139,7 +179,7 @@ def main() -> None:
                     keep("\n  ".join([step, *lines(turns)]))
             step = f"{kind.name}, no HTTP"
             if fits(step):
-                record["no_http"][kind.name] = loops.no_http(kind, arguments.model, arguments.seconds, arguments.device)
+                record["no_http"][kind.name] = loops.no_http(kind, model, arguments.seconds, arguments.device)
                 keep(step)
         if record["closed"].get(OPEN_LOOP_IMAGE):
             record["open"] = {}

@@ -14,6 +14,10 @@ IMAGE, SOAK_IMAGE = "serving.svg", "serving-soak.svg"
 
 OURS = "ours fp32"
 """The server that the others are compared with."""
+DEFAULT = "ours"
+"""Our server with default settings, which include the precision."""
+TUNED = "FastAPI, tuned, "
+"""Beginning of the name of the peers written for speed; a record without them has no strongest peer."""
 COMPARED_CLIENTS = "32"
 DETAILED = "640x480"
 """Image size for which every number of clients is shown."""
@@ -26,6 +30,15 @@ Turn = Mapping[str, Any]
 def serving() -> dict[str, Any]:
     """The comparison of servers; empty without a record."""
     return _read("serving.json")
+
+
+@cache
+def by_model() -> dict[str, dict[str, Any]]:
+    """The comparisons of servers on a CPU, by model, the default one first."""
+    others = (_read(file.name) for file in sorted(RESULTS.glob("serving.*.json")))
+    return {
+        record["model"]: record for record in (serving(), *others) if record and record["machine"]["device"] == "cpu"
+    }
 
 
 @cache
@@ -61,6 +74,30 @@ def closed_loop(record: Mapping[str, Any], kind: str, clients: str) -> dict[str,
     return {name: _row(record, kind, turns, loop.get(OURS), name) for name, turns in loop.items() if turns}
 
 
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """The fastest peer of one precision in a closed loop."""
+
+    name: str
+    row: Row
+    times: tuple[float, float, float]
+    """Speed of one of our servers relative to it: median, smallest and largest of the rounds."""
+
+
+def strongest_peer(record: Mapping[str, Any], kind: str, clients: str, name: str, precision: str) -> Rival | None:
+    """The fastest peer that computes a file of this precision, compared with one of our servers; None if the tuned one
+    of this precision was not measured.
+    """
+    loop = record.get("closed", {}).get(kind, {}).get(clients, {})
+    rows = closed_loop(record, kind, clients)
+    peers = [peer for peer in rows if not peer.startswith(DEFAULT) and _precision(record, peer) == precision]
+    if TUNED + precision not in peers:
+        return None
+    best = max(peers, key=lambda peer: rows[peer].requests_per_second)
+    times = _times(loop[name], loop[best])
+    return Rival(best, rows[best], times) if times else None
+
+
 def no_http(record: Mapping[str, Any], kind: str) -> dict[str, float]:
     """Images per second without HTTP, by precision."""
     measured = record.get("no_http", {}).get(kind, {})
@@ -72,19 +109,14 @@ def no_http(record: Mapping[str, Any], kind: str) -> dict[str, float]:
 
 
 def _row(record: Mapping[str, Any], kind: str, turns: Sequence[Turn], ours: Sequence[Turn] | None, name: str) -> Row:
-    speeds = [turn["requests_per_second"] for turn in turns]
-    speed = statistics.median(speeds)
-    times = None
-    if ours and all(speeds):
-        ratios = [mine["requests_per_second"] / other for mine, other in zip(ours, speeds, strict=False)]
-        times = (statistics.median(ratios), min(ratios), max(ratios))
-    bound = no_http(record, kind).get("int8" if "int8" in name else "fp32")
+    speed = statistics.median(turn["requests_per_second"] for turn in turns)
+    bound = no_http(record, kind).get(_precision(record, name))
     answered = [turn["latency"] for turn in turns if turn["latency"]]
     requests = sum(turn["requests"] for turn in turns)
     used = statistics.median(turn["server_cpu_seconds"] / turn["seconds"] for turn in turns)
     return Row(
         speed,
-        times,
+        _times(ours, turns) if ours else None,
         speed / bound if bound else None,
         {share: statistics.median(latency[share] for latency in answered) for share in (answered or [{}])[0]},
         sum(turn["rejected"] for turn in turns) / requests if requests else 0.0,
@@ -92,6 +124,22 @@ def _row(record: Mapping[str, Any], kind: str, turns: Sequence[Turn], ours: Sequ
         1000 * used / speed if speed else None,
         statistics.median(turn["generator_cpu_seconds"] / turn["seconds"] for turn in turns),
     )
+
+
+def _times(ours: Sequence[Turn], theirs: Sequence[Turn]) -> tuple[float, float, float] | None:
+    """Ratios of the speeds by round: median, smallest and largest; None where the other server answered nothing."""
+    speeds = [turn["requests_per_second"] for turn in theirs]
+    if not all(speeds):
+        return None
+    ratios = [mine["requests_per_second"] / other for mine, other in zip(ours, speeds, strict=False)]
+    return statistics.median(ratios), min(ratios), max(ratios)
+
+
+def _precision(record: Mapping[str, Any], name: str) -> str:
+    """Precision in which a server computes."""
+    if name == DEFAULT:
+        return str(record["default"]["precision"])
+    return "int8" if "int8" in name else "fp32"
 
 
 def _read(name: str) -> dict[str, Any]:

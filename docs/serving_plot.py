@@ -20,7 +20,7 @@ SHOWN = {
     "ours fp32": COLORS[0],
     "LitServe": COLORS[2],
     "BentoML": COLORS[3],
-    "FastAPI": COLORS[4],
+    "FastAPI, tuned, fp32": COLORS[4],
     "FastAPI, one process per core": COLORS[5],
 }
 """Servers with their colours."""
@@ -70,7 +70,8 @@ def _draw_times(axes: Axes, record: dict[str, Any]) -> None:
     for name, color in SHOWN.items():
         loads = [by_server[name] for by_server in record.get("open", {}).values() if name in by_server]
         points = [(load["rate"], load["latency"]["p99"]) for load in loads if load["latency"]]
-        axes.plot(*_columns(points), "o-", color=color, markersize=4, label=name)
+        if points:
+            axes.plot(*_columns(points), "o-", color=color, markersize=4, label=name)
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.set_xlabel(f"offered load, requests/s at random times, {DETAILED}")

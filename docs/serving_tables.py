@@ -6,14 +6,18 @@ from typing import Any
 
 from serving_measured import (
     COMPARED_CLIENTS,
+    DEFAULT,
     DETAILED,
     IMAGE,
     SOAK_IMAGE,
+    Rival,
     Row,
+    by_model,
     closed_loop,
     no_http,
     serving,
     soak,
+    strongest_peer,
 )
 
 from serve.settings import Settings
@@ -60,6 +64,20 @@ def comparison() -> str:
     return _table([*headings, "refused", "errors", "CPU ms/request"], "llrrrrrrrrr", rows, COMPARISON)
 
 
+def strongest() -> str:
+    """Each of our servers beside the fastest peer in single precision and the fastest that computes our int8 file."""
+    rows = []
+    for model, record in by_model().items():
+        for name, row in closed_loop(record, DETAILED, COMPARED_CLIENTS).items():
+            if name.startswith(DEFAULT):
+                rivals = [strongest_peer(record, DETAILED, COMPARED_CLIENTS, name, one) for one in ("fp32", "int8")]
+                if any(rivals):
+                    cells = [cell for rival in rivals for cell in _rival(rival)]
+                    rows.append([f"`{model}`", name, *_speed_and_last(row), *cells])
+    headings = ["model", "server", "requests/s", "p99, ms", "strongest peer, fp32", "times as fast", "its p99, ms"]
+    return _table([*headings, "strongest peer, int8", "times as fast", "its p99, ms"], "llrrlrrlrr", rows, COMPARISON)
+
+
 def speeds() -> str:
     """Requests per second of each server for the compared number of clients: one column per image size."""
     loops = {kind: closed_loop(serving(), kind, COMPARED_CLIENTS) for kind in serving().get("closed", {})}
@@ -103,7 +121,7 @@ def machine() -> str:
     record = serving()
     if not record:
         return NOT_MEASURED.format(COMPARISON)
-    own, versions = record["machine"], record["versions"]
+    own, versions, default = record["machine"], record["versions"], record.get("default")
     bytes_ = (f"{kind}: {sum(sizes) / len(sizes) / 1000:.1f} kB" for kind, sizes in record["images"].items())
     rows = [
         ["date, model", f"{own['date']}, `{record['model']}`"],
@@ -114,6 +132,7 @@ def machine() -> str:
         ],
         ["images", ", ".join(bytes_)],
         ["load generator", f"at most {_generator(record):.0%} of a core (median over the rounds of a closed loop)"],
+        *([["default settings", "{precision}, {device}".format(**default)]] if default else []),
         *([f"packages, {who}", _versions(packages)] for who, packages in versions.items()),
         *([f"{name}: left out", why] for name, why in record["left_out"].items()),
     ]
@@ -155,6 +174,7 @@ def settings() -> str:
 
 SERVING: dict[str, Callable[[], str]] = {
     "image": image,
+    "strongest": strongest,
     "speeds": speeds,
     "by-clients": by_clients,
     "soak-image": soak_image,
@@ -192,6 +212,20 @@ def _latencies(latency: Mapping[str, float]) -> list[str]:
 
 def _speed_and_time(speed: float, latency: Mapping[str, float]) -> str:
     return f"{speed:.0f}/s, {latency['p50']:.0f} and {latency['p99']:.0f} ms" if latency else f"{speed:.0f}/s"
+
+
+def _speed_and_last(row: Row) -> list[str]:
+    return [f"{row.requests_per_second:.0f}", f"{row.latency['p99']:.0f}" if row.latency else ""]
+
+
+def _rival(rival: Rival | None) -> list[str]:
+    if rival is None:
+        return [""] * 3
+    return [
+        f"{rival.name}: {rival.row.requests_per_second:.0f}/s",
+        "{:.2f} ({:.2f} to {:.2f})".format(*rival.times),
+        _speed_and_last(rival.row)[1],
+    ]
 
 
 def _speed_and_ratio(row: Row) -> str:

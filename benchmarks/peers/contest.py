@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, Self
 
 from peers.drive import Driven, drive
 from peers.load import Load
-from peers.messages import body_request, form_request
+from peers.messages import body_request, exchange, form_request
 from peers.photographs import Kind
-from peers.server_process import STARTS_WITHIN, Server, StartError
+from peers.server_process import ANSWERS_WITHIN, STARTS_WITHIN, Server, StartError
 from peers.serving_contenders import Contender
 
 TRAINING = {"warmup": 0.0, "seconds": 2.0, "clients": 8}
@@ -81,9 +81,7 @@ class Contest:
         skipped."""
         try:
             with ExitStack() as starting:
-                server = starting.enter_context(
-                    Server(contender.command, {**environment, **contender.environment}, self._folder)
-                )
+                server = starting.enter_context(Server(contender.command, environment, self._folder))
                 for kind in self.files:
                     request = Path(self._requests(kind, contender)[0]).read_bytes()
                     self._check(kind, server.wait(request, self._starts_within))
@@ -110,6 +108,15 @@ class Contest:
         server.resume()
         try:
             return drive(server, Load(server.port, self._requests(kind, contender), **load))
+        finally:
+            server.pause()
+
+    def ask(self, name: str, request: bytes) -> bytes:
+        """Body of a server's response to a single request."""
+        server = self.server(name)
+        server.resume()
+        try:
+            return exchange(server.port, request, ANSWERS_WITHIN)[1]
         finally:
             server.pause()
 

@@ -8,6 +8,7 @@ HOST = "127.0.0.1"
 RECEIVED = 2**16
 """Bytes per read."""
 PATH = "/classify"
+MODELS_PATH = "/models"
 FIELD = "file"
 BOUNDARY = "benchmark-7d9f2c41"
 
@@ -25,6 +26,11 @@ def form_request(image: bytes, media_type: str) -> bytes:
 def body_request(image: bytes, media_type: str) -> bytes:
     """The file as the body."""
     return _post(media_type, image)
+
+
+def models_request() -> bytes:
+    """A request for the descriptions of our server's models."""
+    return f"GET {MODELS_PATH} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
 
 
 def _post(content_type: str, body: bytes) -> bytes:

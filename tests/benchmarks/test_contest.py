@@ -1,17 +1,25 @@
 """Servers that take turns: started, compared, paused, loaded and ended."""
 
+import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 from peers import contest as contest_module
 from peers.contest import Contest
 from peers.loops import Loops, capacities, lines
-from peers.messages import exchange
+from peers.messages import exchange, models_request
 from peers.photographs import KINDS
-from peers.serving_contenders import OURS, Contender
+from peers.random_model import random_model
+from peers.serving_contenders import DEFAULT, OURS, Contender, contenders, environment
+from serving import results_file
+
+from zoo.hub import DEFAULT_MODEL, open_model
+from zoo.predictors.onnx import OnnxPredictor
 
 pytestmark = pytest.mark.process
 
@@ -86,6 +94,57 @@ def test_one_that_answers_otherwise_is_left_out(contest: Contest) -> None:
     contest.enter(answering("two", "dog"), {})
     assert contest.names == ["one"]
     assert contest.left_out == {"two": "it answers 'dog' for an image of 32x32 where the first answered 'cat'"}
+
+
+def test_a_question_is_answered_by_one_that_has_no_turn(contest: Contest) -> None:
+    contest.enter(answering("one"), {})
+    request = Path(contest.files[KIND].forms[0]).read_bytes()
+    for _ in range(2):  # paused again in between
+        assert contest.ask("one", request) == b'{"classes": [{"label": "cat"}]}'
+
+
+def test_peers_compute_the_file_of_their_precision(tmp_path: Path) -> None:
+    package = open_model(DEFAULT_MODEL)
+    known = contenders(DEFAULT_MODEL, sys.executable, "cpu")
+    files = {name: environment(one, package, tmp_path, "cpu")["MODEL"] for name, one in known.items()}
+    assert {name for name, file in files.items() if file == str(package.onnx("int8"))} == {
+        "ours int8",
+        "FastAPI, tuned, int8",
+    }
+    assert {file for name, file in files.items() if "int8" not in name} == {str(package.onnx("fp32"))}
+    assert environment(known["FastAPI, one process per core"], package, tmp_path, "cpu")["THREADS"] == "1"
+    assert "--precision" not in known[DEFAULT].command
+    assert known[OURS].command[-2:] == ("--precision", "fp32")
+
+
+@pytest.mark.slow
+def test_tuned_peers_answer_as_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(contest_module.TRAINING, "seconds", 0.1)
+    package = open_model(DEFAULT_MODEL)
+    known = contenders(DEFAULT_MODEL, sys.executable, "cpu")
+    with Contest(tmp_path, [KINDS["640x480"]]) as contest:
+        for name in (DEFAULT, "FastAPI, tuned, fp32", "FastAPI, tuned, int8"):
+            contest.enter(known[name], environment(known[name], package, tmp_path, "cpu"))
+        assert contest.left_out == {}
+        assert [model["name"] for model in json.loads(contest.ask(DEFAULT, models_request()))] == [DEFAULT_MODEL]
+
+
+@pytest.mark.slow
+def test_a_variant_without_weights_is_measured_with_random_ones(tmp_path: Path) -> None:
+    steps: list[str] = []
+    package = random_model("rn26", ("fp32",), tmp_path, steps.append)
+    assert (package.config.name, package.precisions) == ("rn26.random", ("fp32",))
+    assert steps == ["rn26.random: exporting fp32"]
+    pixels = np.zeros((1, 3, 32, 32), np.uint8)
+    assert np.isfinite(OnnxPredictor.open(package, "cpu", threads=1)(pixels).logits).all()
+
+
+def test_results_of_other_models_have_files_of_their_own() -> None:
+    package = open_model(DEFAULT_MODEL)
+    assert results_file(package, "cpu").name == "serving.json"
+    other = replace(package, config=replace(package.config, variant="dn100-ours-c", data="random"))
+    assert results_file(other, "cpu").name == "serving.dn100-ours-c.random.json"
+    assert results_file(other, "cuda").name == "serving.cuda.dn100-ours-c.random.json"
 
 
 def test_one_that_ends_is_left_out_with_its_last_words(contest: Contest) -> None:

@@ -1,10 +1,13 @@
 """What the documents say of the servers is what was measured."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+import serving_measured
 import serving_tables
-from serving_measured import closed_loop
+from serving_measured import by_model, closed_loop, strongest_peer
 
 
 def turn(speed: float, *, rejected: int = 0, failed: int = 0) -> dict[str, Any]:
@@ -104,11 +107,74 @@ def test_the_loads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nothing_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("serving", "soak"):
+    for name in ("serving", "soak", "by_model"):
         monkeypatch.setattr(serving_tables, name, dict)
     tables = serving_tables.SERVING | serving_tables.SERVERS | serving_tables.LONG_LOAD
     for name, table in tables.items():
         assert name == "settings" or table().startswith("Not measured yet")
+
+
+def tuned_record(**more: Any) -> dict[str, Any]:
+    """A comparison with the tuned peers, of which the one in int8 is slower than LitServe in fp32."""
+    turns = {
+        "ours": [turn(400), turn(600)],
+        "ours fp32": [turn(200), turn(300)],
+        "LitServe": [turn(250), turn(250)],
+        "FastAPI, tuned, fp32": [turn(200), turn(200)],
+        "FastAPI, tuned, int8": [turn(160), turn(200)],
+    }
+    return {"model": "a.b", "default": {"precision": "int8"}, "closed": {"640x480": {"32": turns}}} | more
+
+
+def test_the_strongest_peer_is_the_fastest_of_its_precision() -> None:
+    fp32 = strongest_peer(tuned_record(), "640x480", "32", "ours", "fp32")
+    int8 = strongest_peer(tuned_record(), "640x480", "32", "ours fp32", "int8")
+    assert fp32
+    assert (fp32.name, fp32.row.requests_per_second, fp32.times) == ("LitServe", 250, (2.0, 1.6, 2.4))
+    assert int8
+    assert (int8.name, int8.times) == ("FastAPI, tuned, int8", (1.375, 1.25, 1.5))
+
+
+def test_without_the_tuned_peer_there_is_no_strongest(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert strongest_peer(record(), "640x480", "32", "ours fp32", "fp32") is None
+    monkeypatch.setattr(serving_tables, "by_model", lambda: {"a.b": record()})
+    assert serving_tables.strongest().startswith("Not measured yet")
+
+
+def test_a_peer_that_answers_nothing_is_not_compared() -> None:
+    measured = tuned_record()
+    loop = measured["closed"]["640x480"]["32"]
+    for name in ("LitServe", "FastAPI, tuned, fp32"):
+        loop[name] = [turn(1) | {"requests_per_second": 0.0, "latency": {}}] * 2
+    assert strongest_peer(measured, "640x480", "32", "ours", "fp32") is None
+
+
+def test_the_strongest_peers(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_int8 = tuned_record(model="c.d")
+    del without_int8["closed"]["640x480"]["32"]["FastAPI, tuned, int8"]
+    monkeypatch.setattr(serving_tables, "by_model", lambda: {"a.b": tuned_record(), "c.d": without_int8})
+    _, _, default, single, other, _ = cells(serving_tables.strongest())
+    fp32, int8 = (
+        ["LitServe: 250/s", "2.00 (1.60 to 2.40)", "12"],
+        ["FastAPI, tuned, int8: 180/s", "2.75 (2.50 to 3.00)"],
+    )
+    assert default == ["`a.b`", "ours", "500", "6", *fp32, *int8, "17"]
+    assert single[:3] == ["`a.b`", "ours fp32", "250"]
+    assert other == ["`c.d`", "ours", "500", "6", *fp32, "", "", ""]
+
+
+def test_models_are_read_from_files_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, model, device in (("", "a", "cpu"), (".b", "b", "cpu"), (".cuda", "a", "cuda"), (".cuda.b", "b", "cuda")):
+        found = {"model": model, "machine": {"device": device}, "file": name}
+        (tmp_path / f"serving{name}.json").write_text(json.dumps(found))
+    monkeypatch.setattr(serving_measured, "RESULTS", tmp_path)
+    serving_measured.serving.cache_clear()
+    by_model.cache_clear()
+    try:
+        assert {model: found["file"] for model, found in by_model().items()} == {"a": "", "b": ".b"}
+    finally:
+        serving_measured.serving.cache_clear()
+        by_model.cache_clear()
 
 
 def test_every_setting_is_listed() -> None:
