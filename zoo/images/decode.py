@@ -9,6 +9,7 @@ from os import PathLike
 from typing import NamedTuple
 
 from PIL import Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 
 from zoo.errors import ImageError, ImageTooLargeError, InputError, UnsupportedImageError, reason_of
 from zoo.files import read_bounded
@@ -123,7 +124,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
         return to_rgb(loaded if turn is None else loaded.transpose(turn))
 
 
-def _open(data: bytes, max_pixels: int) -> Image.Image:
+def _open(data: bytes, max_pixels: int) -> ImageFile:
     """An image whose header was read and whose size is allowed."""
     if not data:
         raise ImageError("the file is empty (0 bytes); send an image")
@@ -152,6 +153,8 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
             f"the image is {image.width} x {image.height} = {image.width * image.height} pixels, "
             f"above the limit of {max_pixels}; scale it down"
         )
+    # The whole file is in memory: one call of the decoder, instead of one per 64 kB, each of which waits for the GIL.
+    image.decodermaxblock = len(data)
     return image
 
 

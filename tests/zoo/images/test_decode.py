@@ -2,6 +2,7 @@ import contextlib
 import io
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
 from support.transparent import TRANSPARENT, chunk
 from support.whole_images import FORMATS, whole
 
@@ -294,6 +296,19 @@ def test_no_more_of_a_photograph_is_decoded_than_is_needed(monkeypatch: pytest.M
     for size in (32, 84, 200, 201):
         decode_pixels(data, size)
     assert seen == [(200, 150), (400, 300), (800, 600), (1600, 1200)]
+
+
+@pytest.mark.parametrize("read", [decode, lambda data: decode_pixels(data, 32)])
+def test_a_file_is_decoded_in_one_piece(read: Callable[[bytes], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
+    data = io.BytesIO()
+    Image.fromarray(noise).save(data, "JPEG", quality=95)
+    assert len(data.getvalue()) > ImageFile.MAXBLOCK
+    pieces: list[bytes] = []
+    load_read = JpegImageFile.load_read
+    monkeypatch.setattr(JpegImageFile, "load_read", lambda *own: pieces.append(load_read(*own)) or pieces[-1])
+    read(data.getvalue())
+    assert pieces == [data.getvalue()]
 
 
 @pytest.mark.parametrize("share", [0.3, 0.9])
