@@ -68,6 +68,7 @@ bench: $(VENV)/bench.installed  ## Measure; raw results go to benchmarks/results
 	$(BIN)/python benchmarks/inference.py
 	$(BIN)/python benchmarks/training_speed.py
 	$(BIN)/python benchmarks/serving.py
+	$(BIN)/python benchmarks/serving.py --model dn100-ours-c --images 640x480 --clients 32 --seconds 8 --rates
 	$(BIN)/python benchmarks/soak.py
 	$(BIN)/python -m pytest -q --hypothesis-profile thorough tests/serve/http/test_fuzz.py
 
