@@ -21,8 +21,8 @@ are paused between turns; ratios are taken per turn. Parts of the run:
   closed loop; latency counts from the time when a request was due.
 
 On CUDA, peers use ONNX Runtime's CUDA provider with its default options. With `--minutes`, loads that do not fit in the
-time left are left out. A variant without released weights (`--model dn100-ours-c`) is measured with random ones, on
-which times do not depend; a model directory is given as `--model local-dir:PATH`.
+time left are left out. A variant without weights in `weights/` (`--model dn100-ours-c`) is measured with random ones,
+on which times do not depend; a model directory is given as `--model local-dir:PATH`.
 
 Raw results of every turn are written to benchmarks/results/serving.json (on CUDA, serving.cuda.json; of other models
 than the default one, serving.MODEL.json); `make docs` writes docs/serving.md (docs/gpu.md) from them. On a noisy
@@ -49,6 +49,7 @@ from peers.server_process import STARTS_WITHIN
 from peers.serving_contenders import DEFAULT, PRECISIONS, contenders, environment, versions
 from rich.console import Console
 
+from zoo.errors import ZooError
 from zoo.files import write_json
 from zoo.hub import DEFAULT_DATA, DEFAULT_MODEL, local_models, open_model, reference_of
 from zoo.machine import cores
@@ -119,14 +120,17 @@ def say(text: str) -> None:
 
 def main() -> None:
     arguments = read_arguments()
-    with tempfile.TemporaryDirectory() as folder:
-        package = measured_model(arguments.model, arguments.device, Path(folder), say)
-        compare(arguments, package, Path(folder))
-
-
-def compare(arguments: argparse.Namespace, package: Package, folder: Path) -> None:
-    """Measure the servers of a model, whose requests and logs are written to a folder."""
     budget = Budget(arguments.minutes)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            package = measured_model(arguments.model, arguments.device, Path(folder), say)
+        except ZooError as error:
+            raise SystemExit(str(error)) from None
+        compare(arguments, package, Path(folder), budget)
+
+
+def compare(arguments: argparse.Namespace, package: Package, folder: Path, budget: Budget) -> None:
+    """Measure the servers of a model, whose requests and logs are written to a folder."""
     model, out = reference_of(package), arguments.out or results_file(package, arguments.device)
     known = contenders(model, arguments.peer_python, arguments.device)
     kinds = [KINDS[kind] for kind in arguments.images]

@@ -1,4 +1,4 @@
-"""Model directories with random weights, for variants without released ones; times do not depend on weights."""
+"""Model directories with random weights, for variants without weights; times do not depend on weights."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path

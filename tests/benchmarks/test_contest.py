@@ -16,7 +16,7 @@ from peers.messages import exchange, models_request
 from peers.photographs import KINDS
 from peers.random_model import random_model
 from peers.serving_contenders import DEFAULT, OURS, Contender, contenders, environment
-from serving import results_file
+from serving import main, measured_model, results_file
 
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.predictors.onnx import OnnxPredictor
@@ -145,6 +145,25 @@ def test_results_of_other_models_have_files_of_their_own() -> None:
     other = replace(package, config=replace(package.config, variant="dn100-ours-c", data="random"))
     assert results_file(other, "cpu").name == "serving.dn100-ours-c.random.json"
     assert results_file(other, "cuda").name == "serving.cuda.dn100-ours-c.random.json"
+
+
+def test_a_model_directory_is_measured_wherever_the_servers_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = open_model(DEFAULT_MODEL)
+    monkeypatch.chdir(own.path.parent)
+    package = measured_model(f"local-dir:{own.path.name}", "cpu", tmp_path, print)
+    assert package.path == own.path.absolute()
+    assert measured_model("wrn16-ours", "cpu", tmp_path, print).config.name == DEFAULT_MODEL
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"), [("wrn61", "unknown variant 'wrn61'"), ("local-dir:none", "none is not a model directory")]
+)
+def test_a_model_that_does_not_exist(model: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["serving.py", "--model", model])
+    with pytest.raises(SystemExit, match=reason):
+        main()
 
 
 def test_one_that_ends_is_left_out_with_its_last_words(contest: Contest) -> None:
