@@ -96,9 +96,10 @@ class Call(Generic[T]):
             NoAnswerError: there is no response, or it is not from a zoo server.
         """
         if isinstance(outcome, httpx2.RequestError):
+            late = ", or raise the timeout" if isinstance(outcome, httpx2.TimeoutException) else ""
             raise NoAnswerError(
-                f"no response from {outcome.request.url}: {outcome or type(outcome).__name__}; check that the server "
-                "is running, or raise the timeout"
+                f"no response from {outcome.request.url}: {outcome or type(outcome).__name__}; check the address, and "
+                f"that the server is running{late}"
             ) from outcome
         if not outcome.is_success:
             raise _error(outcome)

@@ -1,6 +1,7 @@
 """Classification by a running server, through its Python client."""
 
 from collections.abc import Iterable, Iterator
+from http import HTTPStatus
 from typing import Self
 
 from serve.client import Client, ClientError, ServerError
@@ -44,8 +45,10 @@ class ServerClassifier:
                 raise ClientError(f"the server at {url} serves no models")
             described = served[find_name("model", model, served) if model else next(iter(served))]
             self.top_k = resolve_top_k(top_k, tuple(described.classes))
-        except BaseException:
+        except BaseException as error:
             self._client.close()
+            if isinstance(error, ServerError) and error.status == HTTPStatus.UNAUTHORIZED:
+                raise ClientError(f"{error} (give --api-key, or set ZOO_CLIENT_API_KEY)") from None
             raise
         self.identity = {name: getattr(described, name) for name in ("name", "variant", "data", "weights_sha256")}
 

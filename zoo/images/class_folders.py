@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from zoo.errors import DataError
 from zoo.images.image_files import Listing, class_name, has_images, listed, walk
 from zoo.images.labelled_files import MIN_CLASSES, LabelledFiles, known_classes
+from zoo.images.table_files import SUFFIXES as TABLE_SUFFIXES
 from zoo.printable import encodable, printable
 
 SPLITS = ("train", "validation", "test")
@@ -256,14 +257,25 @@ def _strays(folder: str, listing: Listing) -> str:
 
 
 def _too_few(folder: str, classes: tuple[str, ...]) -> str:
+    """Message on a folder with fewer than two classes: what it has instead, and the remedies."""
     shown = printable(folder)
+    top = Listing.of(folder)
+    tables = [path for path in top.others.values() if path.lower().endswith(TABLE_SUFFIXES)]
+    table = f", or give {printable(tables[0])} if it has the labels" if tables else ""
     if not classes:
+        example = printable(os.path.join(folder, "CLASS", "image.jpg"))
+        own = ", or write their paths and labels to a table (path,label), and give that" if top.images else ""
         return (
             f"{shown} has no class folders with images, and no train-*.parquet files; put the images of each class in "
-            f"a sub-folder, {os.path.join(shown, 'CLASS', 'image.jpg')}"
+            f"a sub-folder, {example}{table or own}"
         )
     inner, only = os.path.join(folder, classes[0]), printable(classes[0])
-    hint = ""
-    if os.path.isdir(inner) and Listing.of(inner).folders:
-        hint = f", or give {printable(inner)} if the classes are its sub-folders"
-    return f"{shown} has only one class, {only}; a classifier needs {MIN_CLASSES}: add a class folder{hint}"
+    empty = [name for name in top.folders if class_name(name) != classes[0]]
+    found = f" ({listed(empty)}: no images)" if empty else ""
+    found += f", beside {len(top.images)} images without a class folder" if top.images else ""
+    parted = os.path.isdir(inner) and Listing.of(inner).folders
+    inside = f", or give {printable(inner)} if the classes are its sub-folders" if parted else ""
+    return (
+        f"{shown} has only one class, {only}{found}; a classifier needs {MIN_CLASSES}: add a class folder"
+        f"{inside}{table}"
+    )

@@ -144,11 +144,17 @@ def test_pipes_and_films_are_not_read(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        (["1.png", "2.png"], "has no class folders with images.*CLASS/image.jpg"),
+        (
+            ["1.png", "2.png"],
+            r"has no class folders with images.*CLASS/image.jpg, or write .* to a table \(path,label\)",
+        ),
+        (["1.png", "labels.csv"], "has no class folders with images.*CLASS/image.jpg, or give .*/labels.csv if it has"),
+        (["a/1", "labels.csv"], "add a class folder, or give .*/labels.csv if it has the labels$"),
         ([], "has no class folders with images"),
         (["a/", "b/"], "has no class folders with images"),
-        (["a/1", "b/"], "has only one class, a; a classifier needs 2: add a class folder$"),
-        (["a/1"], "has only one class, a"),
+        (["a/1", "b/"], r"one class, a \(b: no images\); a classifier needs 2: add a class folder$"),
+        (["a/1", "1.png", "2.png"], "only one class, a, beside 2 images without a class folder; a classifier needs 2"),
+        (["a/1"], "has only one class, a; a classifier needs 2: add a class folder$"),
         (["flowers/rose/1", "flowers/tulip/1"], "only one class, flowers.*or give .*/flowers if the classes are"),
         (["train/a/1"], "train has only one class, a"),
         (["train/1", "test/a/1"], "train has no class folders; put"),

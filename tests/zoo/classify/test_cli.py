@@ -273,7 +273,10 @@ def test_a_server_answers_as_this_machine_does(run_zoo: RunZoo, url: str, folder
 def test_the_key_of_a_server_comes_from_the_environment(
     run_zoo: RunZoo, url: str, photo_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fails(run_zoo("classify", photo_file, "--server", url), r"401 \(unauthorized\)")
+    fails(
+        run_zoo("classify", photo_file, "--server", url),
+        r"401 \(unauthorized\).*\(give --api-key, or set ZOO_CLIENT_API_KEY",
+    )
     monkeypatch.setenv("ZOO_CLIENT_API_KEY", KEY)
     answer = json.loads(run_zoo("classify", photo_file, "--server", url, "--json", "-m", "wrn16-ours").stdout)
     assert answer["model"] == open_model(DEFAULT_MODEL).config.identity()
