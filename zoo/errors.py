@@ -82,6 +82,16 @@ class WeightsMismatchError(PackageError):
     """Weights whose tensor names or shapes do not match the network."""
 
 
+class NoEmbeddingError(PackageError):
+    """A model whose ONNX file, exported by an earlier version, has no embedding."""
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(
+            f"the ONNX file of {reference} has no output embedding, as it was exported by an earlier version; export "
+            f"it again: `zoo export {reference}`"
+        )
+
+
 class DigestError(PackageError):
     """A file whose SHA-256 digest differs from the recorded one."""
 

@@ -89,6 +89,12 @@ LOGITS = Output("logits", "vector", "Class logits", "classes")
 PATCH_LOGITS = Output("patch_logits", "class map", "Patch logits", "classes")
 ASSIGNMENT = Output("assignment", "class map", "Assignment", "classes and none")
 
+EMBEDDING = Output("embedding", "vector", "Embedding")
+"""The features that the classifier sees, [N, D]: its size is not that of the classes, so it has no legend."""
+
+OPTIONAL = (EMBEDDING,)
+"""Outputs that an ONNX file of the zoo's networks may lack, as files exported by earlier versions do."""
+
 TEMPLATES = "templates"
 """Name of the output of networks with several templates per class."""
 
@@ -99,7 +105,7 @@ def templates_output(per_class: int) -> Output:
 
 
 STANDARD = (LOGITS, PATCH_LOGITS, ASSIGNMENT)
-"""Outputs of the zoo's networks; those without a semantic block have no assignment."""
+"""Outputs of the zoo's networks that describe classes; those without a semantic block have no assignment."""
 
 
 def check_outputs(outputs: Sequence[Output]) -> None:

@@ -19,7 +19,6 @@ from zoo.files import sha256
 from zoo.images.preprocess import CIFAR10_NORMALIZATION, Pixels
 from zoo.networks.matching import SlackSoftmax
 from zoo.networks.network import Network
-from zoo.outputs import STANDARD
 from zoo.package import CONFIG_FILE, ONNX_FILES, WEIGHTS_FILE, ModelConfig, Package
 from zoo.package.onnx_metadata import onnx_metadata
 from zoo.registry import AssignmentName
@@ -130,9 +129,10 @@ def complete_package(exported: Callable[..., Exported]) -> Callable[[Path, str],
         config = dataclasses.replace(make_config(variant), weights_sha256=sha256(folder / WEIGHTS_FILE))
         (folder / CONFIG_FILE).write_text(config.to_json())
         # An export takes seconds; but for its identity, this file is what it would give.
-        model = onnx.load(exported(variant).file)
+        made = exported(variant)
+        model = onnx.load(made.file)
         del model.metadata_props[:]
-        onnx.helper.set_model_props(model, onnx_metadata(config, "fp32", STANDARD))
+        onnx.helper.set_model_props(model, onnx_metadata(config, "fp32", made.network.outputs))
         onnx.save(model, folder / ONNX_FILES["fp32"])
         return Package.open(folder)
 

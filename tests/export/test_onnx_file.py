@@ -12,7 +12,7 @@ from torch import nn
 from export.onnx_file import OPSET, export_network, export_onnx
 from zoo.errors import DigestError, InputError, PackageError
 from zoo.networks.load import load_package
-from zoo.outputs import STANDARD, templates_output
+from zoo.outputs import EMBEDDING, STANDARD, templates_output
 from zoo.package import ONNX_FILES, WEIGHTS_FILE
 from zoo.package.onnx_metadata import config_from_metadata
 from zoo.predictors.onnx import OnnxPredictor
@@ -55,9 +55,11 @@ def test_the_file_holds_the_folded_network_and_its_identity(variant, exported):
     [image] = proto.graph.input
     assert (image.name, image.type.tensor_type.elem_type) == ("image", onnx.TensorProto.UINT8)
     assert dimensions(image) == ["N", 3, 32, 32]
-    shapes = {"logits": ["N", 10], "patch_logits": ["N", 10, 8, 8], "assignment": ["N", 11, 8, 8]}
-    names = list(shapes)[: 3 if facts.mechanism in ("residual", "concat") else 2]
-    assert {output.name: dimensions(output) for output in proto.graph.output} == {name: shapes[name] for name in names}
+    shapes = {"logits": ["N", 10], "patch_logits": ["N", 10, 8, 8]}
+    if facts.mechanism in ("residual", "concat"):
+        shapes["assignment"] = ["N", 11, 8, 8]
+    shapes["embedding"] = ["N", model.network.num_features]
+    assert {output.name: dimensions(output) for output in proto.graph.output} == shapes
 
     operators = [node.op_type for node in proto.graph.node]
     dense = facts.builder.startswith("zoo.networks.densenet")
@@ -98,7 +100,7 @@ def test_several_templates_per_class(variant, exported, pixels):
     model = exported(variant, 4, "softmax", 3)
     assert_parity(model.network, model.config, model.file, pixels(1), pixels(7))
     declared = read_declarations(model.file)
-    assert declared.outputs == (*STANDARD, templates_output(3))
+    assert declared.outputs == (*STANDARD, templates_output(3), EMBEDDING)
     assert declared.outputs[-1].labels(model.config.classes)[:4] == ("class 0 1", "class 0 2", "class 0 3", "class 1 1")
     prediction = OnnxPredictor(model.file, "cpu", threads=1)(pixels(2))
     shares = prediction["templates"]

@@ -15,7 +15,7 @@ from export.verify import out_of_distribution_images, verify
 from zoo.errors import DigestError, InputError, PackageError
 from zoo.files import sha256
 from zoo.machine import processor
-from zoo.outputs import STANDARD
+from zoo.outputs import EMBEDDING, STANDARD
 from zoo.package import CONFIG_FILE, ONNX_FILES, PARITY_FILE, WEIGHTS_FILE, Package
 from zoo.package.onnx_metadata import onnx_metadata
 from zoo.predictors.onnx import OnnxPredictor
@@ -44,7 +44,7 @@ def scale_classifier(package, factor):
     config = replace(package.config, weights_sha256=sha256(package.path / WEIGHTS_FILE))
     (package.path / CONFIG_FILE).write_text(config.to_json())
     model = onnx.load(package.onnx())
-    onnx.helper.set_model_props(model, onnx_metadata(config, "fp32", STANDARD))
+    onnx.helper.set_model_props(model, onnx_metadata(config, "fp32", (*STANDARD, EMBEDDING)))
     onnx.save(model, package.onnx())
     return Package.open(package.path)
 
@@ -54,7 +54,7 @@ def test_parity_is_measured_and_recorded(package, pixels):
     assert parity.passed
     assert parity.images == 66
     assert parity.batch_sizes == (1, 2, 7, 31, 33, 64)
-    assert list(parity.max_abs_error) == ["logits", "patch_logits", "assignment"]
+    assert list(parity.max_abs_error) == ["logits", "patch_logits", "assignment", "embedding"]
     assert all(0 < error <= parity.tolerance.max_abs_error(magnitude) for _, error, magnitude in parity.deviations())
     assert all(share > 0.999 for share in parity.agreement.values())
     assert parity.provider == "CPUExecutionProvider"

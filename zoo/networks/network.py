@@ -13,7 +13,7 @@ from zoo.images.preprocess import Normalization
 from zoo.networks.blocks import Block, Encoder, SemanticBlock, Tap
 from zoo.networks.features import Feature, FeatureInfo
 from zoo.networks.pixels import ImageLike, make_pixels
-from zoo.outputs import ASSIGNMENT, LOGITS, PATCH_LOGITS, TEMPLATES, Output, templates_output
+from zoo.outputs import ASSIGNMENT, EMBEDDING, LOGITS, PATCH_LOGITS, TEMPLATES, Output, templates_output
 from zoo.package import MIN_INPUT_SIZE, ModelConfig
 from zoo.registry import SemanticSource
 
@@ -43,6 +43,8 @@ class Activations(NamedTuple):
     block: Tap
     features: Tensor
     """[N, features, h, w], which the linear head averages."""
+    embedding: Tensor
+    """[N, features], the input of the classifier."""
     logits: Tensor
     """[N, C], the class logits."""
 
@@ -87,6 +89,9 @@ def scale_pixels(pixels: Tensor, mean: Tensor, std: Tensor) -> Tensor:
 
 _REDUCTIONS = (1, 1, 2, 4, 4)
 """Ratio of the input's height and width to those of the features: stem, first three stages, last stage."""
+
+EMBED_BATCH = 256
+"""Images per batch of `Network.embed`, so that the memory for features does not grow with the number of images."""
 
 _CLASS_MODULES = ("classifier", "block.keys", "block.assign", "block.values")
 """Modules with tensors whose shape depends on the number of classes."""
@@ -279,6 +284,20 @@ class Network(nn.Module):
         pooled = features.mean(dim=(2, 3))
         return pooled if pre_logits else self.classifier(pooled)
 
+    def embed(self, images: ImageLike | Iterable[ImageLike], size: int | None = None) -> Tensor:
+        """Embeddings [N, num_features] of images: the input of the classifier, computed in batches of `EMBED_BATCH`.
+
+        The same as `forward_head(forward_features(pixels), pre_logits=True)`, also after `reset_classifier(0)`.
+
+        Arguments:
+            images, size: as for `pixels`.
+
+        Raises:
+            ImageError, InputError: as `pixels`.
+        """
+        parts = self.pixels(images, size).split(EMBED_BATCH)
+        return torch.cat([self.activations(part).embedding for part in parts])
+
     @overload
     def forward_intermediates(
         self, pixels: Tensor, indices: int | Iterable[int] | None = None, *, intermediates_only: Literal[False] = False
@@ -329,9 +348,10 @@ class Network(nn.Module):
         page follow. Class logits and patch logits must be among them.
         """
         if not isinstance(self.block, SemanticBlock):
-            return (LOGITS, PATCH_LOGITS)
+            return (LOGITS, PATCH_LOGITS, EMBEDDING)
         templates = self.block.templates
-        return (LOGITS, PATCH_LOGITS, ASSIGNMENT, *([templates_output(templates)] if templates > 1 else []))
+        own = (templates_output(templates),) if templates > 1 else ()
+        return (LOGITS, PATCH_LOGITS, ASSIGNMENT, *own, EMBEDDING)
 
     def predict(self, pixels: Tensor) -> dict[str, Tensor]:
         """Declared outputs for pixels [N, 3, H, W], by name."""
@@ -345,7 +365,7 @@ class Network(nn.Module):
             predicted[ASSIGNMENT.name] = semantics.assignment
         if semantics.templates is not None:
             predicted[TEMPLATES] = semantics.templates
-        return predicted
+        return predicted | {EMBEDDING.name: activations.embedding}
 
     def activations(
         self, pixels: Tensor, assignment: Tensor | None = None, source: Tensor | None = None
@@ -359,7 +379,8 @@ class Network(nn.Module):
         else:
             raise InputError("assignment or source given for a network without a semantic block; use an -ours variant")
         features = self.norm(self.last_stage(tap.features)).relu()
-        return Activations(before, tap, features, self.forward_head(features))
+        embedding = self.forward_head(features, pre_logits=True)
+        return Activations(before, tap, features, embedding, self.classifier(embedding))
 
     def semantics(self, pixels: Tensor, assignment: Tensor | None = None, source: Tensor | None = None) -> Semantics:
         """Class logits, patch logits and assignment.
@@ -380,7 +401,7 @@ class Network(nn.Module):
         return self._semantics(self.activations(pixels, assignment, source))
 
     def _semantics(self, activations: Activations) -> Semantics:
-        _, tap, features, logits = activations
+        tap, features, logits = activations.block, activations.features, activations.logits
         if not self.num_classes:
             raise InputError("the classifier was removed; network.reset_classifier(C) makes one for C classes")
         classes = self.config.classes if self.config else ()

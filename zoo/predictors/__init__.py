@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from zoo.errors import InputError
 from zoo.images.preprocess import Pixels
-from zoo.outputs import ASSIGNMENT, LOGITS, PATCH_LOGITS, Array, Output
+from zoo.outputs import ASSIGNMENT, EMBEDDING, LOGITS, PATCH_LOGITS, Array, Output
 from zoo.package import ModelConfig
 
 
@@ -49,6 +49,11 @@ class Prediction(Mapping[str, NDArray[Any]]):
     def assignment(self) -> Array | None:
         """Share of each class in each patch [N, C + 1, h, w], `none` last; None for variants without the block."""
         return self._arrays.get(ASSIGNMENT.name)
+
+    @property
+    def embedding(self) -> Array | None:
+        """Embeddings [N, D], what the classifier sees; None for ONNX files exported by earlier versions."""
+        return self._arrays.get(EMBEDDING.name)
 
     def rows(self, start: int, stop: int) -> "Prediction":
         """The prediction for some of the images."""
