@@ -17,16 +17,21 @@ BLOCK = 16
 """Single-precision numbers in the widest SIMD vector."""
 
 
-def align_channels(network: Network) -> None:
+def align_channels(network: Network) -> Tensor | None:
     """Pad the features of a folded dense network with zeros, so that each layer adds a multiple of `BLOCK` channels.
 
     Other networks are unchanged: their numbers of channels already are such multiples.
+
+    Returns:
+        Indices [D] of the embedding's entries in the padded one; None if the network is unchanged.
     """
-    if any(isinstance(module, DenseLayer) for module in network.modules()):
-        used = _align_layers(nn.Sequential(network.stem, network.stages))
-        used = _align_block(network.block, used)
-        used = _align_layers(nn.Sequential(network.last_stage, network.norm), used)
-        _spread_inputs(network.classifier, used)
+    if not any(isinstance(module, DenseLayer) for module in network.modules()):
+        return None
+    used = _align_layers(nn.Sequential(network.stem, network.stages))
+    used = _align_block(network.block, used)
+    used = _align_layers(nn.Sequential(network.last_stage, network.norm), used)
+    _spread_inputs(network.classifier, used)
+    return used.nonzero().flatten()
 
 
 def _align_layers(layers: nn.Sequential, used: Tensor | None = None) -> Tensor:

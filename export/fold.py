@@ -14,23 +14,39 @@ from export.folded_block import FoldedBlock
 from zoo.networks.blocks import SemanticBlock
 from zoo.networks.network import Network
 from zoo.networks.resnet import PreActivationBlock
-from zoo.outputs import Output
+from zoo.outputs import EMBEDDING, Output
 
 _DTYPES: Mapping[type, torch.dtype] = MappingProxyType({np.float32: torch.float32, np.int64: torch.int64})
 
 
 class FoldedNetwork(nn.Module):
-    """Network that returns its declared outputs as a plain tuple; created by `fold`."""
+    """Network that returns its declared outputs as a plain tuple; created by `fold`.
 
-    def __init__(self, network: Network, outputs: tuple[Output, ...]) -> None:
+    Arguments:
+        network: the folded network.
+        outputs: its declarations.
+        channels: indices [D] of the embedding's entries in that of `network`, which may be padded; None for all.
+    """
+
+    channels: Tensor | None
+
+    def __init__(self, network: Network, outputs: tuple[Output, ...], channels: Tensor | None = None) -> None:
         super().__init__()
         self.network = network
         self.outputs = outputs
+        self.register_buffer("channels", channels)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """Declared outputs, in single precision, for pixels [N, 3, H, W], uint8 in 0..255."""
-        predicted = self.network.predict(pixels)
+        predicted = self.predict(pixels)
         return tuple(predicted[output.name].to(_DTYPES[output.dtype]) for output in self.outputs)
+
+    def predict(self, pixels: Tensor) -> dict[str, Tensor]:
+        """Outputs of the network by name, without padding."""
+        predicted = self.network.predict(pixels)
+        if self.channels is not None and EMBEDDING.name in predicted:
+            predicted[EMBEDDING.name] = predicted[EMBEDDING.name].index_select(1, self.channels)
+        return predicted
 
 
 def fold(network: Network) -> FoldedNetwork:
@@ -52,8 +68,7 @@ def fold(network: Network) -> FoldedNetwork:
     _fold_stem(network)
     if isinstance(network.block, SemanticBlock):
         network.set_submodule("block", FoldedBlock(network.block))
-    align_channels(network)
-    return FoldedNetwork(network, outputs).eval()
+    return FoldedNetwork(network, outputs, align_channels(network)).eval()
 
 
 def _fold_layers(layers: nn.Sequential) -> list[nn.Module]:

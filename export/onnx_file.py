@@ -127,7 +127,7 @@ def check_predicted(folded: FoldedNetwork, config: ModelConfig) -> None:
     """
     check_outputs(folded.outputs)
     with torch.inference_mode():
-        predicted = folded.network.predict(torch.zeros(2, 3, config.input_size, config.input_size, dtype=torch.uint8))
+        predicted = folded.predict(torch.zeros(2, 3, config.input_size, config.input_size, dtype=torch.uint8))
     if missing := [output.name for output in folded.outputs if output.name not in predicted]:
         raise InputError(f"the network declares {', '.join(missing)}, and does not predict it")
     grid = predicted[PATCH_LOGITS.name].shape[2:]
