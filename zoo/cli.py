@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from zoo.classify.cli import classify
+from zoo.embed.cli import embed
 from zoo.errors import InputError, MissingDependencyError, ZooError, reason_of
 from zoo.help import WIDTH, WORDS, Command, Program, write_definitions, write_options
 from zoo.hub import DEFAULT_MODEL
@@ -153,6 +154,7 @@ def info_(
 
 
 app.command()(classify)
+app.command()(embed)
 
 
 @app.command()

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Protocol
 
 from zoo.answers import ClassShare
 from zoo.classify.sources import Source
+from zoo.errors import ImageError
 
 
 class Answer(NamedTuple):
@@ -31,6 +32,13 @@ class Failure(NamedTuple):
 
     file: str
     reason: str
+
+
+def unreadable_error(failures: Sequence[Failure], total: int) -> ImageError:
+    """Error that lists the images, out of `total`, that could not be read."""
+    lines = [f"{failure.file}: {failure.reason}" for failure in failures]
+    problem = f"{len(failures):,} of {total:,} images cannot be read:"
+    return ImageError(lines[0] if total == 1 else "\n  ".join([problem, *lines]))
 
 
 class Classifier(Protocol):

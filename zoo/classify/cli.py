@@ -65,8 +65,9 @@ def classify(
     Any number of images takes the same memory. Images that cannot be read are listed at the end, with exit status 1;
     all others are answered. URLs must lead to the public internet, and to at most 64 MiB within 30 seconds.
     """
+    from zoo.classify.answers import unreadable_error
     from zoo.classify.sources import Sources
-    from zoo.errors import ImageError, InputError
+    from zoo.errors import InputError
     from zoo.files import check_output
 
     if not images and from_file is None:
@@ -86,9 +87,7 @@ def classify(
             classifier = stack.enter_context(_server(server, model, top_k, api_key))
         total, failures = _answer(classifier, sources, kind, output)
     if failures:
-        lines = [f"{failure.file}: {failure.reason}" for failure in failures]
-        problem = f"{len(failures):,} of {total:,} images cannot be read:"
-        raise ImageError(lines[0] if total == 1 else "\n  ".join([problem, *lines]))
+        raise unreadable_error(failures, total)
 
 
 def _local(model: str, top_k: int | None) -> "Classifier":

@@ -1,30 +1,19 @@
 """Classification on this machine: images are decoded by threads while others are computed."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from typing import NamedTuple
 
 import numpy as np
 
 from zoo.answers import resolve_top_k, top_classes
 from zoo.classify.answers import Answer, Failure
+from zoo.classify.decoding import Named, decode_in_batches
 from zoo.classify.sources import Source
-from zoo.errors import ZooError, reason_of
 from zoo.hub import open_model
 from zoo.images.decode import CentreSquare, decode_pixels
-from zoo.machine import cores
 from zoo.outputs import Array
 from zoo.package import WEIGHTS_FILE, Package, serving_files
-from zoo.parallel import batched, map_in_order
 from zoo.predictors.open_predictor import open_predictor
-
-BATCH = 64
-"""Images per batch of the network."""
-
-BLOCK = 16
-"""Images per task of a thread; handing over small images one by one would cost more than decoding them."""
-
-MAX_THREADS = 16
 
 
 def open_for_inference(model: str) -> Package:
@@ -57,27 +46,13 @@ class LocalClassifier:
         self._predict = open_predictor(package)
 
     def answers(self, sources: Iterable[Source]) -> Iterator[list[Answer | Failure]]:
-        waiting: list[_Decoded] = []
-        with closing(map_in_order(self._decode, batched(sources, BLOCK), min(cores(), MAX_THREADS))) as blocks:
-            for block in blocks:
-                yield [each for each in block if isinstance(each, Failure)]
-                waiting += [each for each in block if isinstance(each, _Decoded)]
-                if len(waiting) >= BATCH:
-                    yield self._compute(waiting[:BATCH])
-                    waiting = waiting[BATCH:]
-        if waiting:
-            yield self._compute(waiting)
+        for images, failures in decode_in_batches(sources, self._decode):
+            yield [*failures, *(self._compute(images) if images else ())]
 
-    def _decode(self, block: list[Source]) -> list[_Decoded | Failure]:
-        return [self._read(source) for source in block]
+    def _decode(self, file: Named) -> _Decoded:
+        return _Decoded(file.name, decode_pixels(file.data, self.config.input_size))
 
-    def _read(self, source: Source) -> _Decoded | Failure:
-        try:
-            return _Decoded(source.name, decode_pixels(source.read(), self.config.input_size))
-        except (OSError, ZooError) as error:
-            return Failure(source.name, reason_of(error))
-
-    def _compute(self, images: list[_Decoded]) -> list[Answer | Failure]:
+    def _compute(self, images: list[_Decoded]) -> list[Answer]:
         prediction = self._predict(np.stack([image.square.pixels for image in images]))
         return [self._answer(*each) for each in zip(images, prediction.logits, strict=True)]
 

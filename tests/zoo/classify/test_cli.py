@@ -20,7 +20,7 @@ from serve.inference.service import Service
 from serve.settings import Settings
 from zoo.answers import top_classes
 from zoo.classify import fetch as fetch_module
-from zoo.classify.local import BATCH
+from zoo.classify.decoding import BATCH
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.images.decode import decode_pixels
 from zoo.package import CONFIG_FILE, Package

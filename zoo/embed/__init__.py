@@ -1,0 +1,1 @@
+"""Embeddings of any number of images, as a file of vectors."""
