@@ -2,7 +2,15 @@
 
 from collections.abc import Mapping
 
-from zoo.errors import ImageError, ImageTooLargeError, InputError, UnknownNameError, UnsupportedImageError, ZooError
+from zoo.errors import (
+    ImageError,
+    ImageTooLargeError,
+    InputError,
+    NoEmbeddingError,
+    UnknownNameError,
+    UnsupportedImageError,
+    ZooError,
+)
 
 
 class RequestError(ZooError):
@@ -128,6 +136,7 @@ STATUS: Mapping[type[ZooError], int] = {
     BadHeaderError: 422,
     BadUploadError: 422,
     UnknownParameterError: 422,
+    NoEmbeddingError: 422,
     ImageError: 422,
     InputError: 422,
     ZooError: 500,

@@ -111,6 +111,18 @@ class OcclusionAnswer(BaseModel):
     timing: Timing = Field(description="Sum over all batches; `batch` is the size of the largest.")
 
 
+class Embedding(ImageAnswer):
+    embedding: list[float | None] = Field(
+        description="The features that the classifier sees, D numbers; null where one is not finite."
+    )
+
+
+class EmbedAnswer(BaseModel):
+    model: ModelIdentity
+    results: list[Embedding]
+    timing: Timing
+
+
 class ModelDescription(ModelIdentity):
     default: bool
     classes: list[str]
@@ -121,6 +133,10 @@ class ModelDescription(ModelIdentity):
     device: str | None = Field(description="Device that runs the model, once it is loaded.")
     precision: str | None = Field(description="Precision of the ONNX file in use.")
     onnx_sha256: str | None = Field(description="SHA-256 of that file; `parity` has its recorded parity check.")
+    embedding_size: int | None = Field(
+        default=None,
+        description="D, the numbers in an embedding of `/embed`, once the model is loaded; null if its file has none.",
+    )
     patch_source: str
     metrics: dict[str, Any] = Field(description="Training and evaluation metrics.")
     parity: dict[str, Any] = Field(description="Recorded parity checks against PyTorch, by precision.")

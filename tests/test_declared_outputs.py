@@ -30,7 +30,7 @@ from zoo.cli import app as program
 from zoo.errors import InputError, PackageError
 from zoo.files import sha256
 from zoo.images.preprocess import CIFAR10_NORMALIZATION, Pixels
-from zoo.outputs import STANDARD, Output
+from zoo.outputs import EMBEDDING, STANDARD, Output
 from zoo.package import CONFIG_FILE, ONNX_FILES, WEIGHTS_FILE, ModelConfig, Package
 from zoo.predictors import Prediction, Predictor
 from zoo.predictors.onnx import OnnxPredictor
@@ -77,14 +77,14 @@ def client(package: Package) -> Iterator[TestClient]:
 
 def test_the_file_declares_it(package: Package) -> None:
     declared = read_declarations(package.path / ONNX_FILES["fp32"])
-    assert declared.outputs == (*STANDARD, *OWN)
+    assert declared.outputs == (*STANDARD, EMBEDDING, *OWN)
     assert declared.shapes["contrast"] == (8, 8)
     assert declared.shapes["patch_embedding"] == (16,)
 
 
 def test_predictors_give_it(package: Package, pixels: Pixels) -> None:
     expected, actual = TorchPredictor.open(package)(pixels), predictor_of(package)(pixels)
-    assert expected.outputs == actual.outputs == (*STANDARD, *OWN)
+    assert expected.outputs == actual.outputs == (*STANDARD, EMBEDDING, *OWN)
     assert actual["contrast"].shape == actual["checker"].shape == (5, 8, 8)
     assert actual["checker"].dtype == np.int64
     for output in expected.outputs:
@@ -94,7 +94,10 @@ def test_predictors_give_it(package: Package, pixels: Pixels) -> None:
 
 def test_parity_is_measured_of_it(package: Package, pixels: Pixels) -> None:
     parity = verify(package, pixels)
-    assert list(parity.max_abs_error) == ["logits", "patch_logits", "assignment", "contrast", "patch_embedding"]
+    assert list(parity.max_abs_error) == [
+        *("logits", "patch_logits", "assignment", "embedding"),
+        *("contrast", "patch_embedding"),
+    ]
     assert list(parity.agreement) == ["logits", "patch_logits", "assignment", "checker"]
     assert parity.agreement["checker"] == 1
 
@@ -120,12 +123,13 @@ def test_open_inference_describes_and_gives_it(client: TestClient, package: Pack
     url = f"/v2/models/{package.config.name}"
     metadata = client.get(url).json()
     assert metadata["outputs"][3:] == [
+        {"name": "embedding", "datatype": "FP32", "shape": [-1, 128]},
         {"name": "contrast", "datatype": "FP32", "shape": [-1, 8, 8]},
         {"name": "checker", "datatype": "INT64", "shape": [-1, 8, 8]},
         {"name": "patch_embedding", "datatype": "FP32", "shape": [-1, 16]},
     ]
     declared = json.loads(metadata["parameters"]["outputs"])
-    assert [Output(**{**each, "legend": tuple(each["legend"])}) for each in declared[3:]] == list(OWN)
+    assert [Output(**{**each, "legend": tuple(each["legend"])}) for each in declared[3:]] == [EMBEDDING, *OWN]
     tensor = {"name": "image", "datatype": "UINT8", "shape": list(pixels.shape), "data": pixels.ravel().tolist()}
     answer = client.post(f"{url}/infer", json={"inputs": [tensor], "outputs": [{"name": "contrast"}]}).json()
     [output] = answer["outputs"]

@@ -119,17 +119,14 @@ def patch_semantics(images: Sequence[ImageInput], model: str | None, top_k: int 
     return _json_call("/patch-semantics", PatchSemanticsAnswer, images, model, top_k)
 
 
+def embed(images: Sequence[ImageInput], model: str | None) -> Call[Array]:
+    """Embeddings of images, as an array."""
+    return _array_call("/embed", images, model)
+
+
 def shares(images: Sequence[ImageInput], model: str | None) -> Call[Array]:
     """Shares of the classes in each patch, as an array."""
-    return Call(
-        "POST",
-        "/patch-semantics",
-        _array,
-        "application/x-npy",
-        _without_none(model=model),
-        _named(images),
-        np.concatenate,
-    )
+    return _array_call("/patch-semantics", images, model)
 
 
 def semantic_map(image: ImageInput, model: str | None) -> Call[bytes]:
@@ -164,6 +161,11 @@ def _json_call(
         images=_named(images),
         join=_join,
     )
+
+
+def _array_call(path: str, images: Sequence[ImageInput], model: str | None) -> Call[Array]:
+    params = _without_none(model=model)
+    return Call("POST", path, _array, "application/x-npy", params, _named(images), np.concatenate)
 
 
 def _without_none(**params: str | int | None) -> dict[str, str | int]:

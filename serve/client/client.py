@@ -88,6 +88,10 @@ class Client(_BaseClient[httpx2.Client, httpx2.BaseTransport]):
         """Shares of the classes in each patch, [N, C + 1, h, w], `none` last; arguments as for `classify`."""
         return self._ask(calls.shares(images, model))
 
+    def embed(self, *images: ImageInput, model: str | None = None) -> Array:
+        """Embeddings [N, D] of images; arguments as for `classify`."""
+        return self._ask(calls.embed(images, model))
+
     def semantic_map(self, image: ImageInput, model: str | None = None) -> bytes:
         """Semantic map drawn over the image, as the contents of a PNG file."""
         return self._ask(calls.semantic_map(image, model))
@@ -161,6 +165,10 @@ class AsyncClient(_BaseClient[httpx2.AsyncClient, httpx2.AsyncBaseTransport]):
     async def shares(self, *images: ImageInput, model: str | None = None) -> Array:
         """See `Client.shares`."""
         return await self._ask(calls.shares(images, model))
+
+    async def embed(self, *images: ImageInput, model: str | None = None) -> Array:
+        """See `Client.embed`."""
+        return await self._ask(calls.embed(images, model))
 
     async def semantic_map(self, image: ImageInput, model: str | None = None) -> bytes:
         """See `Client.semantic_map`."""

@@ -10,6 +10,7 @@ from serve.inference.occlusion import OcclusionMap
 from serve.inference.service import Result
 from serve.schemas import ModelDescription
 from zoo.answers import map_answers, patch_answers, patch_shares, top_classes
+from zoo.outputs import EMBEDDING, Array
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.registry import info
 from zoo.semantic_map import class_colour
@@ -52,6 +53,15 @@ def occlusion_answer(model: ServedModel, found: OcclusionMap) -> bytes:
     return to_json({"model": model.identity, "results": [common | own], "timing": _timing(found.result)})
 
 
+def embed_answer(model: ServedModel, result: Result, embeddings: Array) -> bytes:
+    """Response body of `/embed`: an `EmbedAnswer` as JSON, for embeddings [N, D]."""
+    results = [
+        {**common, "embedding": values} for common, values in zip(_images(result), embeddings.tolist(), strict=True)
+    ]
+    answer = {"model": model.identity, "results": results, "timing": _timing(result)}
+    return to_json(answer, inf_nan_mode="null")
+
+
 def model_description(model: ServedModel, default: bool) -> ModelDescription:
     """Description of a model for `/models`."""
     config, predictor = model.package.config, model.loaded and model.loaded.predictor
@@ -67,10 +77,16 @@ def model_description(model: ServedModel, default: bool) -> ModelDescription:
         device=predictor.device if predictor else None,
         precision=onnx.precision if onnx else None,
         onnx_sha256=onnx.onnx_sha256 if onnx else None,
+        embedding_size=_embedding_size(model),
         patch_source=model.patch_source,
         metrics=model.package.metrics(),
         parity=model.package.parity(),
     )
+
+
+def _embedding_size(model: ServedModel) -> int | None:
+    shape = model.declared and model.declared.shapes.get(EMBEDDING.name)
+    return shape[0] if shape else None
 
 
 def _images(result: Result) -> list[dict[str, object]]:

@@ -11,6 +11,8 @@ from serve.schemas import (
     Classification,
     ClassifyAnswer,
     ClassProbability,
+    EmbedAnswer,
+    Embedding,
     Grid,
     ModelDescription,
     ModelIdentity,
@@ -65,6 +67,12 @@ PATCH_SEMANTICS = PatchSemanticsAnswer(
     timing=_TIMING,
 )
 
+EMBED = EmbedAnswer(
+    model=_MODEL,
+    results=[Embedding(file="cat.jpg", image=_SIZE, box=_BOX, embedding=[0.31, 0.0, 1.74])],
+    timing=_TIMING,
+)
+
 OCCLUSION = OcclusionAnswer(
     model=_MODEL,
     results=[
@@ -92,6 +100,7 @@ MODEL = ModelDescription(
     device="ONNX Runtime on the CPU",
     precision="fp32",
     onnx_sha256="9d0c7b5e" * 8,
+    embedding_size=128,
     patch_source=info(_MODEL.variant).patch_source,
     metrics={"test": {"torch": {name: value for name, value in asdict(_SCORE).items() if value is not None}}},
     parity={"fp32": {"CPUExecutionProvider": {"passed": True}}},

@@ -1,13 +1,11 @@
 """The server's own endpoints."""
 
 import inspect
-import io
 import json
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Annotated, Any, get_type_hints
 
-import numpy as np
 from fastapi import FastAPI, Query, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import PlainTextResponse, Response
@@ -18,11 +16,18 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
 from serve.http import examples
-from serve.http.answers import classify_answer, model_description, occlusion_answer, patch_semantics_answer
+from serve.http.answers import (
+    classify_answer,
+    embed_answer,
+    model_description,
+    occlusion_answer,
+    patch_semantics_answer,
+)
 from serve.http.body import read_uploads
 from serve.http.openapi import JSON, Responses, declare_query_values, example, images_request, problems
 from serve.http.request import (
     ImageQuery,
+    ModelQuery,
     OcclusionQuery,
     WhileConnected,
     client_deadline,
@@ -33,22 +38,32 @@ from serve.http.request import (
 from serve.inference.models import ServedModel
 from serve.inference.occlusion import images_at_once, occlude
 from serve.inference.service import Result, Service
-from serve.schemas import ClassifyAnswer, ModelDescription, OcclusionAnswer, PatchSemanticsAnswer
+from serve.schemas import ClassifyAnswer, EmbedAnswer, ModelDescription, OcclusionAnswer, PatchSemanticsAnswer
 from zoo.answers import class_index, patch_shares, resolve_top_k
+from zoo.files import array_bytes, png_bytes
+from zoo.predictors.embedding import embedding_of, require_embedding
 from zoo.semantic_map import draw_semantic_map
 
 NPY, PNG = "application/x-npy", "image/png"
 BOXES_HEADER = "X-Boxes"
 """Response header, whatever the format: the box of each image, as in JSON responses."""
 
+_BOXES = {BOXES_HEADER: {"description": "Box of each image, as in JSON responses.", "schema": {"type": "string"}}}
+
 _PATCH_ANSWERS: Responses = {
     200: {
         "description": "Depending on `Accept`: JSON; a float32 array [N, C + 1, h, w] of shares, `none` last; or the "
         "semantic map drawn over a single image.",
         "content": {JSON: {"example": jsonable_encoder(examples.PATCH_SEMANTICS)}, NPY: {}, PNG: {}},
-        "headers": {
-            BOXES_HEADER: {"description": "Box of each image, as in JSON responses.", "schema": {"type": "string"}}
-        },
+        "headers": _BOXES,
+    }
+}
+
+_EMBED_ANSWERS: Responses = {
+    200: {
+        "description": "Depending on `Accept`: JSON, or a float32 array [N, D].",
+        "content": {JSON: {"example": jsonable_encoder(examples.EMBED)}, NPY: {}},
+        "headers": _BOXES,
     }
 }
 
@@ -90,10 +105,12 @@ def add_routes(app: FastAPI, service: Service) -> None:
         app, {"model": {"enum": service.models.names}, "top_k": {"minimum": 1, "maximum": max_classes}}
     )
 
-    async def compute(request: Request, model: ServedModel, draw: bool = False) -> Result:
+    async def compute(
+        request: Request, model: ServedModel, query: type[BaseModel] = ImageQuery, draw: bool = False
+    ) -> Result:
         client_end, max_files = client_deadline(request), 1 if draw else settings.max_files
         with service.enter() as reservation:
-            uploads = await read_uploads(request, reservation, settings, max_files, ImageQuery)
+            uploads = await read_uploads(request, reservation, settings, max_files, query)
             reservation.add(items=len(uploads))
             async with WhileConnected(request):
                 return await service.answer(model, uploads, deadline_of(client_end, settings), keep_images=draw)
@@ -108,12 +125,24 @@ def add_routes(app: FastAPI, service: Service) -> None:
         """Classify the patches of images: the classes that each patch looks like."""
         served = service.model(query.model)
         top_k = resolve_top_k(query.top_k, served.package.config.classes)
-        kind = negotiate(",".join(request.headers.getlist("accept")), (JSON, NPY, PNG))
+        kind = _negotiated(request, JSON, NPY, PNG)
         result = await compute(request, served, draw=kind == PNG)
         body = await run_in_threadpool(_encode, kind, served, result, top_k)
-        return Response(
-            body, media_type=kind, headers={BOXES_HEADER: json.dumps([decoded.box for decoded in result.images])}
-        )
+        return Response(body, media_type=kind, headers=_boxes(result))
+
+    async def embed(request: Request, query: Annotated[ModelQuery, Query()]) -> Response:
+        """Embed images: the features that the model's classifier sees, to search or cluster by.
+
+        422 for a model whose ONNX file was exported by an earlier version, without this output.
+        """
+        served = service.model(query.model)
+        kind = _negotiated(request, JSON, NPY)
+        if served.declared:  # refuse it before its images are read and computed
+            require_embedding(served.declared.outputs, served.name)
+        result = await compute(request, served, ModelQuery)
+        embeddings = embedding_of(result.prediction, served.name)
+        body = array_bytes(embeddings) if kind == NPY else embed_answer(served, result, embeddings)
+        return Response(body, media_type=kind, headers=_boxes(result))
 
     async def occlusion(request: Request, query: Annotated[OcclusionQuery, Query()]) -> Response:
         """Explain the classification of an image: how far the logit of a class falls when each part of it is covered.
@@ -143,6 +172,13 @@ def add_routes(app: FastAPI, service: Service) -> None:
         patch_semantics,
         response_model=PatchSemanticsAnswer,
         responses=_PATCH_ANSWERS | problems(401, 404, 406, 408, 413, 415, 422, 429, 503, 504),
+        openapi_extra=images_request(settings.max_files),
+    )
+    add_image_route(
+        "/embed",
+        embed,
+        response_model=EmbedAnswer,
+        responses=_EMBED_ANSWERS | problems(401, 404, 406, 408, 413, 415, 422, 429, 503, 504),
         openapi_extra=images_request(settings.max_files),
     )
     add_image_route(
@@ -180,16 +216,20 @@ def add_routes(app: FastAPI, service: Service) -> None:
         return Response(service.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
 
 
+def _negotiated(request: Request, *offers: str) -> str:
+    return negotiate(",".join(request.headers.getlist("accept")), offers)
+
+
+def _boxes(result: Result) -> dict[str, str]:
+    return {BOXES_HEADER: json.dumps([decoded.box for decoded in result.images])}
+
+
 def _encode(kind: str, model: ServedModel, result: Result, top_k: int) -> bytes:
     if kind == JSON:
         return patch_semantics_answer(model, result, top_k)
     shares = patch_shares(result.prediction)
-    buffer = io.BytesIO()
     if kind == NPY:
-        np.save(buffer, shares)
-    else:
-        decoded = result.images[0]
-        assert decoded.image is not None
-        classes = model.package.config.classes
-        draw_semantic_map(decoded.image, shares[0], decoded.box, classes, model.name).save(buffer, "PNG")
-    return buffer.getvalue()
+        return array_bytes(shares)
+    decoded = result.images[0]
+    assert decoded.image is not None
+    return png_bytes(draw_semantic_map(decoded.image, shares[0], decoded.box, model.package.config.classes, model.name))

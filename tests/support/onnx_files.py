@@ -3,12 +3,13 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import onnx
 
-from zoo.outputs import STANDARD
-from zoo.package import CONFIG_FILE, ONNX_FILES, Package
+from zoo.outputs import EMBEDDING, LOGITS, STANDARD
+from zoo.package import CONFIG_FILE, ONNX_FILES, PARITY_FILE, Package
 from zoo.package.onnx_metadata import onnx_metadata
 from zoo.runtime import Precision
 
@@ -31,6 +32,22 @@ def copy_under_name(package: Package, folder: Path, data: str) -> Package:
     folder.mkdir()
     (folder / CONFIG_FILE).write_text(config.to_json())
     onnx.save(model, folder / ONNX_FILES["fp32"])
+    return Package.open(folder)
+
+
+def with_embedding(package: Package, folder: Path) -> Package:
+    """A copy of a model whose ONNX file, from an earlier version, has no embedding, as if it were exported now."""
+    copytree(package.path, folder)
+    file = folder / ONNX_FILES["fp32"]
+    model = onnx.load(file)
+    graph = model.graph
+    [head] = [node for node in graph.node if LOGITS.name in node.output]
+    size = next(tensor.dims[1] for tensor in graph.initializer if tensor.name == head.input[1])
+    graph.node.append(onnx.helper.make_node("Identity", [head.input[0]], [EMBEDDING.name]))
+    graph.output.append(onnx.helper.make_tensor_value_info(EMBEDDING.name, onnx.TensorProto.FLOAT, ["N", size]))
+    onnx.helper.set_model_props(model, onnx_metadata(package.config, "fp32", (*STANDARD, EMBEDDING)))
+    onnx.save(model, file)
+    (folder / PARITY_FILE).unlink()
     return Package.open(folder)
 
 

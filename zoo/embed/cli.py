@@ -84,15 +84,14 @@ def embed(
         task = bar.add_task("images", total=sources.count() if shown else None, status="")
         for decoded, bad in decode_in_batches(sources, partial(_decode, config.input_size)):
             if bad and unreadable == "stop":
-                raise ImageError(f"{bad[0].file}: {bad[0].reason}; nothing was written: --unreadable skip leaves it out")
+                first = f"{bad[0].file}: {bad[0].reason}"
+                raise ImageError(f"{first}; nothing was written: --unreadable skip leaves such images out")
             failures += bad
             if decoded:
                 vectors = embed_pixels(predictor, np.stack([pixels for _, pixels in decoded]))
                 writer.write([name for name, _ in decoded], vectors)
                 done, size = done + len(vectors), vectors.shape[1]
-            bar.update(
-                task, completed=done + len(failures), status=f"{len(failures):,} unreadable" if failures else ""
-            )
+            bar.update(task, completed=done + len(failures), status=f"{len(failures):,} unreadable" if failures else "")
         if not done:
             raise unreadable_error(failures, len(failures))
     Terminal().print(f"{' and '.join(map(str, made))}: {done:,} x {size} embeddings, {config.name}")

@@ -121,7 +121,7 @@ def writing_parquet(output: Path, identity: Mapping[str, str]) -> Iterator[Vecto
         MissingDependencyError: pyarrow is not installed.
     """
     with importing("parquet", f"-o {output}"):
-        import pyarrow.parquet  # noqa: F401
+        import pyarrow  # noqa: F401
     with replacing(output) as stream:
         writer = ParquetWriter(stream, identity)
         yield writer

@@ -5,10 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from zoo.errors import NoEmbeddingError
-from zoo.hub import reference_of
 from zoo.images.preprocess import Pixels
 from zoo.outputs import EMBEDDING, Array, Output
-from zoo.package import Package
 from zoo.predictors import Prediction, Predictor
 
 BATCH = 64
@@ -37,11 +35,11 @@ def embedding_of(prediction: Prediction, reference: str) -> Array:
     return prediction.embedding
 
 
-def require_embedding(outputs: Sequence[Output], package: Package) -> None:
-    """Check that the outputs that a model's file declares include the embedding.
+def require_embedding(outputs: Sequence[Output], reference: str) -> None:
+    """Check that the outputs that the ONNX file of a model with this reference declares include the embedding.
 
     Raises:
         NoEmbeddingError: as above.
     """
     if EMBEDDING not in outputs:
-        raise NoEmbeddingError(reference_of(package))
+        raise NoEmbeddingError(reference)
