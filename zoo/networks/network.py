@@ -295,7 +295,7 @@ class Network(nn.Module):
         Raises:
             ImageError, InputError: as `pixels`.
         """
-        parts = self.pixels(images, size).split(EMBED_BATCH)
+        parts = torch.split(self.pixels(images, size), EMBED_BATCH)
         return torch.cat([self.activations(part).embedding for part in parts])
 
     @overload

@@ -13,7 +13,7 @@ import tritonclient.http as triton
 from starlette.testclient import TestClient
 from support.closeness import assert_alike
 from support.images import coloured
-from support.onnx_files import with_embedding
+from support.onnx_files import copy_under_name, with_embedding
 from support.serving import running, send
 
 import zoo
@@ -32,8 +32,9 @@ from zoo.package import Package
 from zoo.predictors import Prediction
 from zoo.predictors.onnx import OnnxPredictor
 
-OLD = open_model("wrn16.cifar10")
-"""A model whose ONNX file, from an earlier version, has no embedding."""
+BUNDLED = open_model(DEFAULT_MODEL)
+OLD = "wrn16-ours.pets"
+"""Name of a served model whose ONNX file, as the bundled one from an earlier version, has no embedding."""
 
 NPY = {"Accept": "application/x-npy"}
 
@@ -45,9 +46,10 @@ def predictor_of(package: Package) -> OnnxPredictor:
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server of a model with an embedding, and of one without."""
-    new = with_embedding(open_model(DEFAULT_MODEL), tmp_path_factory.mktemp("models") / DEFAULT_MODEL)
+    folder = tmp_path_factory.mktemp("models")
+    new, old = with_embedding(BUNDLED, folder / DEFAULT_MODEL), copy_under_name(BUNDLED, folder / OLD, "pets")
     settings = replace(Settings(), threads=1, max_files=4)
-    with running(create_app(Service(settings, [new, OLD], predictor_of))) as url:
+    with running(create_app(Service(settings, [new, old], predictor_of))) as url:
         yield url
 
 
@@ -112,13 +114,13 @@ def test_the_classifier_makes_class_logits_of_it(client: TestClient, files: list
 
 def test_a_model_without_it_names_the_remedy(client: TestClient, files: list[Path]) -> None:
     for headers in ({}, NPY):
-        answer = send(client, "/embed", files[0], params={"model": OLD.config.name}, headers=headers)
+        answer = send(client, "/embed", files[0], params={"model": OLD}, headers=headers)
         assert answer.status_code == 422
         error = answer.json()["error"]
         assert error["code"] == "no_embedding"
-        assert f"`zoo export {OLD.config.name}`" in error["message"]
+        assert f"`zoo export {OLD}`" in error["message"]
     # All else that it is asked is answered.
-    assert send(client, "/classify", files[0], params={"model": OLD.config.name}).status_code == 200
+    assert send(client, "/classify", files[0], params={"model": OLD}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -143,14 +145,14 @@ def test_an_image_that_cannot_be_read_is_named(client: TestClient, files: list[P
 def test_models_say_its_size_and_metrics_count_it(client: TestClient, files: list[Path]) -> None:
     send(client, "/embed", files[0]).raise_for_status()
     sizes = {model["name"]: model["embedding_size"] for model in client.get("/models").json()}
-    assert sizes == {DEFAULT_MODEL: 128, OLD.config.name: None}
+    assert sizes == {DEFAULT_MODEL: 128, OLD: None}
     counted = f'zoo_requests_total{{code="200",model="{DEFAULT_MODEL}",route="/embed"}}'
     assert counted in client.get("/metrics").text
 
 
 def test_numbers_that_are_not_finite_are_null() -> None:
-    model = ServedModel(OLD)
-    image = DecodedImage("cat.png", 1, 1, (0, 0, 1, 1), np.zeros((3, 32, 32), np.uint8), None)
+    model = ServedModel(BUNDLED)
+    image = DecodedImage("cat.png", 1, 1, np.zeros((3, 32, 32), np.uint8), (0, 0, 1, 1), None)
     result = Result([image], Prediction((), ()), BatchTiming(0, 0, 1))
     answer = embed_answer(model, result, np.array([[0.5, np.nan, np.inf]], np.float32))
     assert EmbedAnswer.model_validate_json(answer).results[0].embedding == [0.5, None, None]
@@ -160,7 +162,7 @@ def test_the_client_joins_requests(url: str, files: list[Path], expected: Array)
     with Client(url) as client:
         assert_alike([client.embed(*files)], [expected])
         with pytest.raises(ServerError, match="zoo export") as problem:
-            client.embed(files[0], model=OLD.config.name)
+            client.embed(files[0], model=OLD)
         assert problem.value.code == "no_embedding"
 
     async def ask() -> Array:
@@ -179,7 +181,7 @@ def test_tritonclient_requests_it(url: str, files: list[Path], expected: Array) 
         assert {"name": "embedding", "datatype": "FP32", "shape": [-1, 128]} in outputs
         wanted = [triton.InferRequestedOutput("embedding")]
         assert_alike([client.infer(DEFAULT_MODEL, [tensor], outputs=wanted).as_numpy("embedding")], [expected[:3]])
-        assert "embedding" not in {output["name"] for output in client.get_model_metadata(OLD.config.name)["outputs"]}
+        assert "embedding" not in {output["name"] for output in client.get_model_metadata(OLD)["outputs"]}
 
 
 def test_the_openapi_document_describes_it(client: TestClient) -> None:

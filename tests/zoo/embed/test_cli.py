@@ -108,7 +108,5 @@ def test_parquet_without_pyarrow_names_the_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    fails(
-        run_zoo("embed", folder / "00.png", "-o", tmp_path / "v.parquet"),
-        r"needs pyarrow: pip install 'template-zoo\[parquet\]'",
-    )
+    ended = run_zoo("embed", folder / "00.png", "-o", tmp_path / "v.parquet")
+    fails(ended, r"needs pyarrow: pip install 'template-zoo\[parquet\]'")
