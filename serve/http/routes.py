@@ -106,7 +106,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
     )
 
     async def compute(
-        request: Request, model: ServedModel, query: type[BaseModel] = ImageQuery, draw: bool = False
+        request: Request, model: ServedModel, query: type[ModelQuery] = ImageQuery, draw: bool = False
     ) -> Result:
         client_end, max_files = client_deadline(request), 1 if draw else settings.max_files
         with service.enter() as reservation:
