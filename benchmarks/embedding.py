@@ -11,6 +11,7 @@ Raw results are written to benchmarks/results/embedding.json.
 
 import argparse
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,8 @@ def measure(name: str, batches: list[int], repeats: int) -> dict[str, Any]:
     for count in batches:
         shape = (count, 3, config.input_size, config.input_size)
         pixels = {INPUT: np.random.default_rng(0).integers(0, 256, shape, np.uint8)}
-        calls = {key: lambda session=session: session.run(None, pixels) for key, session in sessions.items()}
-        calls[NAMED] = lambda: sessions[WITH].run([LOGITS.name], pixels)
+        calls = {key: partial(session.run, None, pixels) for key, session in sessions.items()}
+        calls[NAMED] = partial(sessions[WITH].run, [LOGITS.name], pixels)
         times = in_turn(calls, repeats)
         cost = {key: ratios(times[key], times[WITHOUT]) for key in (WITH, NAMED)}
         found[str(count)] = {"ratio": cost, "seconds": times}

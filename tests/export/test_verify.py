@@ -265,3 +265,28 @@ def test_out_of_distribution_images_have_the_size_and_are_the_same_each_time() -
     assert out_of_distribution_images(84).shape == (5, 3, 84, 84)
     assert out_of_distribution_images(84).dtype == np.uint8
     assert (out_of_distribution_images(40) == out_of_distribution_images(40)).all()
+
+
+def test_a_file_of_an_earlier_version_has_no_embedding_and_passes(package, pixels):
+    model = onnx.load(package.onnx())
+    kept = [output for output in model.graph.output if output.name != EMBEDDING.name]
+    del model.graph.output[:]
+    model.graph.output.extend(kept)
+    onnx.helper.set_model_props(model, onnx_metadata(package.config, "fp32", STANDARD))
+    onnx.save(model, package.onnx())
+    parity = verify(package, pixels(3))
+    assert parity.passed
+    assert list(parity.max_abs_error) == ["logits", "patch_logits", "assignment"]
+
+
+def test_an_embedding_that_differs_is_found(package, pixels):
+    model = onnx.load(package.onnx())
+    for node in model.graph.node:
+        if EMBEDDING.name in node.output:
+            node.output[:] = ["own"]
+        node.input[:] = ["own" if name == EMBEDDING.name else name for name in node.input]
+    model.graph.initializer.append(numpy_helper.from_array(np.array(0.01, np.float32), "more"))
+    model.graph.node.append(onnx.helper.make_node("Add", ["own", "more"], [EMBEDDING.name]))
+    onnx.save(model, package.onnx())
+    with pytest.raises(ParityError, match="embedding differs from PyTorch by up to 0.01"):
+        verify(package, pixels(3))

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -58,6 +59,7 @@ def test_shapes_with_several_templates(variant: str, pixels: Pixels) -> None:
         "patch_logits": 5,
         "assignment": 6,
         "templates": 16,
+        "embedding": made.num_features,
     }
     assert [output.name for output in made.outputs] == ["logits", "patch_logits", "assignment", "templates"]
 
@@ -375,3 +377,39 @@ def test_timm_reads_the_configuration() -> None:
     assert made.get_submodule(found["classifier"]) is made.get_classifier()
     assert made.get_submodule(found["first_conv"]).in_channels == 3
     assert zoo.create("wrn16").pretrained_cfg["label_names"] is None
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@torch.inference_mode()
+def test_an_embedding_is_what_the_classifier_sees(variant: str, network: Networks, pixels: Pixels) -> None:
+    made, images = network(variant), pixels(3)
+    embeddings = made.embed(images)
+    assert embeddings.shape == (3, made.num_features)
+    assert torch.equal(embeddings, made.forward_head(made.forward_features(images), pre_logits=True))
+    torch.testing.assert_close(made.get_classifier()(embeddings), made(images))
+    predicted = made.predict(images)
+    assert torch.equal(predicted["embedding"], embeddings)
+    assert "embedding" in [output.name for output in made.outputs]
+
+
+@torch.inference_mode()
+def test_images_are_embedded_in_batches(
+    network: Networks, pixels: Pixels, photo_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, images = network("wrn16"), pixels(5)
+    whole = made.embed(images)
+    monkeypatch.setattr("zoo.networks.network.EMBED_BATCH", 2)
+    torch.testing.assert_close(made.embed(images), whole)
+    # Whatever `pixels` takes; also at another size, and without a classifier.
+    torch.testing.assert_close(made.embed([photo_file, photo_file])[1:], made.embed(str(photo_file)))
+    assert made.embed(photo_file, size=40).shape == (1, made.num_features)
+    with pytest.raises(InputError):
+        made.embed(images[:, :2])
+
+
+@torch.inference_mode()
+def test_a_network_without_a_classifier_embeds(pixels: Pixels) -> None:
+    made = zoo.create("wrn16-ours", num_classes=4).eval()
+    expected = made.embed(pixels(2))
+    made.reset_classifier(0)
+    assert torch.equal(made.embed(pixels(2)), expected)
