@@ -61,7 +61,13 @@ def test_shapes_with_several_templates(variant: str, pixels: Pixels) -> None:
         "templates": 16,
         "embedding": made.num_features,
     }
-    assert [output.name for output in made.outputs] == ["logits", "patch_logits", "assignment", "templates"]
+    assert [output.name for output in made.outputs] == [
+        "logits",
+        "patch_logits",
+        "assignment",
+        "templates",
+        "embedding",
+    ]
 
 
 @torch.inference_mode()
