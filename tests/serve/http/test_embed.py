@@ -89,6 +89,13 @@ def test_json(client: TestClient, files: list[Path], expected: Array) -> None:
     assert EmbedAnswer.model_validate(answer).timing.batch >= 1
 
 
+def test_the_example_of_the_document_has_its_form(client: TestClient, files: list[Path]) -> None:
+    content = client.get("/openapi.json").json()["paths"]["/embed"]["post"]["responses"]["200"]["content"]
+    example, answer = content["application/json"]["example"], send(client, "/embed", files[0]).json()
+    assert EmbedAnswer.model_validate(example).model_dump(exclude_unset=True).keys() == answer.keys()
+    assert example["results"][0].keys() == answer["results"][0].keys()
+
+
 def test_an_array(client: TestClient, files: list[Path], expected: Array) -> None:
     answer = send(client, "/embed", *files[:3], headers=NPY).raise_for_status()
     assert answer.headers["Content-Type"] == "application/x-npy"

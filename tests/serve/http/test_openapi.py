@@ -13,7 +13,7 @@ from serve.http.openapi import problems
 from serve.http.routes import LeanRoute
 from zoo.hub import DEFAULT_MODEL
 
-IMAGES = {("/classify", "post"), ("/patch-semantics", "post"), ("/occlusion", "post")}
+IMAGES = {("/classify", "post"), ("/patch-semantics", "post"), ("/embed", "post"), ("/occlusion", "post")}
 WITHOUT_EXAMPLE = {"application/x-npy", "image/png", "application/octet-stream"}
 
 
