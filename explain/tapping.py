@@ -33,8 +33,9 @@ class Tapped(NamedTuple):
 def tap(network: Network, pixels: Pixels) -> Tapped:
     """Run a network in evaluation mode on pixels [N, 3, S, S]."""
     device = network.device
-    before, tapped, _, class_logits = network.activations(torch.from_numpy(pixels).to(device))
-    logits = class_logits.cpu().numpy()
+    activations = network.activations(torch.from_numpy(pixels).to(device))
+    before, tapped = activations.before, activations.block
+    logits = activations.logits.cpu().numpy()
     if tapped.assignment is None:
         return Tapped(logits, None, None, {"before": _by_patch(before)})
     assert isinstance(network.block, SemanticBlock)
