@@ -289,8 +289,8 @@ def learning_rate(progress: float, recipe: Recipe) -> float:
 
 
 def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.SGD:
-    """SGD with Nesterov momentum, and weight decay on matrices only, not on those of the pooling: between prototypes and
-    patches of length 0, no distances would be left.
+    """SGD with Nesterov momentum, and weight decay on matrices only; not on those of the pooling, where patches and
+    prototypes of length 0 would all be alike.
     """
     weights = dict(network.named_parameters())
     decaying = {name for name, weight in weights.items() if weight.dim() > 1 and not name.startswith("pooling.")}

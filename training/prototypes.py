@@ -2,6 +2,7 @@
 
 import copy
 from contextlib import closing
+from dataclasses import replace
 
 import torch
 from lightning_fabric import Fabric
@@ -19,15 +20,15 @@ MAX_POOL = 8192
 def start_prototypes(network: Network, feed: BatchStream, fabric: Fabric) -> None:
     """Replace the prototypes by patches of the first batch that are far from each other (greedy k-centre).
 
-    The batch is that of the first process, so that all have the same prototypes; like every batch, it is a function of
-    the recipe and its seed. Only the prototypes change: batch statistics are those of a copy.
+    Every process takes the whole batch, so that prototypes do not depend on their number; like every batch, it is a
+    function of the recipe and its seed. Only the prototypes change: batch statistics are those of a copy.
 
     Raises:
         InputError: there are more prototypes than patches, or features are not finite.
     """
     pooling = network.pooling
     assert isinstance(pooling, SumPooling)
-    with closing(feed.batches()) as batches:
+    with closing(replace(feed, rank=0, processes=1).batches()) as batches:
         pixels = next(batches).pixels
     features = _features(network, pixels)
     count, _, rows, columns = features.shape

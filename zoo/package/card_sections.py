@@ -103,8 +103,8 @@ def pooling_section(package: Package) -> str:
     return (
         f"{heading}Generalised sum pooling weights the patches of an image, with a mean weight of 1 (`zoo probe`, "
         f"{found.images:,} {found.split} images). The weights range from {found.lowest:.2f} to {found.highest:.2f}, "
-        f"with a standard deviation of {found.spread:.2f}, in the mean over images. With all weights 1, the accuracy is "
-        f"{found.accuracy_unweighted:.2f}% instead of {found.accuracy:.2f}%: {value:+.2f} points [{low:+.2f}, "
+        f"with a standard deviation of {found.spread:.2f}, in the mean over images. With all weights 1, the accuracy "
+        f"is {found.accuracy_unweighted:.2f}% instead of {found.accuracy:.2f}%: {value:+.2f} points [{low:+.2f}, "
         f"{high:+.2f}].\n"
     )
 
