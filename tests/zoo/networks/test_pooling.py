@@ -38,7 +38,9 @@ def test_the_mean_of_what_is_kept_is_the_mass(mass: float) -> None:
     assert found.kept is not None
     assert found.kept.shape == (3, 5, 4)
     assert ((found.kept > 0) & (found.kept < 1)).all()
-    torch.testing.assert_close(found.kept.mean(dim=(1, 2)), torch.full((3,), mass, dtype=torch.float64), atol=1e-7, rtol=0)
+    torch.testing.assert_close(
+        found.kept.mean(dim=(1, 2)), torch.full((3,), mass, dtype=torch.float64), atol=1e-7, rtol=0
+    )
     assert (found.kept.std(dim=(1, 2)) > 0.03 * min(mass, 1 - mass)).all()
 
 
