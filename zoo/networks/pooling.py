@@ -24,7 +24,7 @@ from zoo.networks.mass import kept_shares
 from zoo.registry import PROTOTYPE_DIMENSIONS, PROTOTYPES, PoolingName
 
 GAMMA = 5.0
-"""Inverse weight of the entropy."""
+"""Inverse weight of the entropy, for new networks; weights come with their own."""
 
 MIN_DISTANCE = 1e-2
 """Distances below are equal to it: the rounding of squared distances would be magnified by the square root."""
@@ -54,8 +54,8 @@ class SumPooling(nn.Module):
     """Generalised sum pooling of features [N, d, h, w].
 
     Patches are compared with the prototypes in a space of fewer dimensions, to which a matrix projects them; there,
-    vectors longer than 1 are shortened to 1. What is pooled are the features themselves. `mass` is part of the state,
-    since it affects the output.
+    vectors longer than 1 are shortened to 1. What is pooled are the features themselves. `mass` and `gamma` are part
+    of the state, since they affect the output.
 
     Arguments:
         channels: d.
@@ -63,6 +63,7 @@ class SumPooling(nn.Module):
     """
 
     mass: Tensor
+    gamma: Tensor
 
     def __init__(self, channels: int, mass: float) -> None:
         super().__init__()
@@ -70,6 +71,7 @@ class SumPooling(nn.Module):
         self.projection = nn.Parameter(torch.randn(PROTOTYPE_DIMENSIONS, channels) / math.sqrt(channels))
         self.prototypes = nn.Parameter(nn.functional.normalize(torch.randn(PROTOTYPES, PROTOTYPE_DIMENSIONS)))
         self.register_buffer("mass", torch.tensor(mass))
+        self.register_buffer("gamma", torch.tensor(GAMMA))
 
     @property
     def mean_kept(self) -> float:
@@ -77,7 +79,7 @@ class SumPooling(nn.Module):
         return float(str(np.float32(self.mass.item())))
 
     def forward(self, features: Tensor) -> Pooled:
-        kept = match(features, self.projection, self.prototypes, self.mass)
+        kept = match(features, self.projection, self.prototypes, self.mass, self.gamma)
         return Pooled((features * self.weights(kept)).mean(dim=(2, 3)).to(features.dtype), kept)
 
     def weights(self, kept: Tensor) -> Tensor:
@@ -133,7 +135,7 @@ def pooling_name(pooling: nn.Module) -> PoolingName:
 
 
 @torch.fx.wrap
-def match(features: Tensor, projection: Tensor, prototypes: Tensor, mass: Tensor) -> Tensor:
+def match(features: Tensor, projection: Tensor, prototypes: Tensor, mass: Tensor, gamma: Tensor) -> Tensor:
     """Kept shares [N, h, w] of features [N, d, h, w], in single precision or better, also under autocast.
 
     Arguments:
@@ -141,21 +143,22 @@ def match(features: Tensor, projection: Tensor, prototypes: Tensor, mass: Tensor
         projection: [D, d].
         prototypes: [m, D].
         mass: mean of the kept shares.
+        gamma: inverse weight of the entropy.
     """
     device = features.device.type
     if torch.is_autocast_enabled(device):
         with torch.autocast(device, enabled=False):
-            return _match(features, projection, prototypes, mass)
-    return _match(features, projection, prototypes, mass)
+            return _match(features, projection, prototypes, mass, gamma)
+    return _match(features, projection, prototypes, mass, gamma)
 
 
-def _match(features: Tensor, projection: Tensor, prototypes: Tensor, mass: Tensor) -> Tensor:
+def _match(features: Tensor, projection: Tensor, prototypes: Tensor, mass: Tensor, gamma: Tensor) -> Tensor:
     patches = _project(features, projection)
     own = _clip(_wide(prototypes), dim=1)
     # Matrix products, which a GPU computes in full single precision and int8 files do not round.
     squares = own.square().sum(dim=1)[:, None] + patches.square().sum(dim=1)[:, None] - 2 * (own @ patches)
     distances = squares.clamp(min=MIN_DISTANCE**2).sqrt()
-    scores = (-GAMMA * distances).exp().sum(dim=1).log()
+    scores = (-_wide(gamma) * distances).exp().sum(dim=1).log()
     return kept_shares(scores, _wide(mass)).unflatten(1, features.shape[2:])
 
 

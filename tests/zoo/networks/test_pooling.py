@@ -61,13 +61,14 @@ def test_it_is_the_partial_transport_of_the_paper() -> None:
 
 
 def test_the_gradient_is_that_of_finite_differences() -> None:
-    generator, mass = torch.Generator().manual_seed(0), torch.tensor(0.3).double()
+    generator = torch.Generator().manual_seed(0)
+    mass, gamma = torch.tensor(0.3).double(), torch.tensor(5.0).double()
     given = features(2, rows=2, columns=3)[:, :4].clone()
     projection, prototypes = (
         torch.randn(rows, columns, generator=generator, dtype=torch.float64) for rows, columns in ((3, 4), (5, 3))
     )
     arguments = [argument.requires_grad_() for argument in (given, projection, prototypes)]
-    assert torch.autograd.gradcheck(lambda *own: match(*own, mass), arguments, atol=1e-6)
+    assert torch.autograd.gradcheck(lambda *own: match(*own, mass, gamma), arguments, atol=1e-6)
     made, given = pooling(), features(1, rows=2, columns=2).requires_grad_()
     assert torch.autograd.gradcheck(lambda own: made(own).features.square().sum(), (given,), atol=1e-6)
 
@@ -173,7 +174,7 @@ def test_counts_and_other_weights(variant: str) -> None:
     assert zoo.info(network).parameters == zoo.info(variant).parameters(10, 1, "gsp")
     assert zoo.info(network).pooling == "gsp"
     own, others = network.state_dict(), average.state_dict()
-    assert own.keys() - others.keys() == {"pooling.projection", "pooling.prototypes", "pooling.mass"}
+    assert own.keys() - others.keys() == {f"pooling.{name}" for name in ("projection", "prototypes", "mass", "gamma")}
     assert all(torch.equal(own[name], value) for name, value in others.items())
 
 
@@ -210,8 +211,10 @@ def test_it_is_saved_and_loaded(tmp_path, pixels: Pixels) -> None:
     assert package.config.parameters == zoo.info("wrn16").parameters(10, pooling="gsp")
     network = zoo.load(f"local-dir:{package.path}")
     torch.testing.assert_close(network.predict(pixels(2))["kept_mass"].mean().item(), 0.123457, atol=1e-5, rtol=0)
+    network.pooling.gamma.fill_(20)  # weights have their own
     again = zoo.save(network, tmp_path / "again", classes=package.config.classes, data="farm")
-    assert again.config == package.config
+    assert again.config.kept_mass == package.config.kept_mass
+    assert zoo.load(f"local-dir:{again.path}").pooling.gamma == 20
 
 
 @pytest.mark.slow
