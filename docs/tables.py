@@ -68,7 +68,7 @@ def models_table() -> str:
                 f"[`{config.variant}`](weights/{config.name}/README.md)",
                 f"{test['accuracy']:.2f}",
                 f"{test['patch_accuracy']:.2f}",
-                f"{info(config.variant).parameters(len(config.classes), config.templates) / 1e6:.2f} M",
+                f"{config.parameters / 1e6:.2f} M",
                 f"{(package.path / WEIGHTS_FILE).stat().st_size / 1e6:.1f}",
                 _cell(measured, LATENCY, "ours fp32", lambda row: f"{1000 * row['median_seconds']:.2f}"),
                 _cell(measured, COMPARED, "ours fp32", lambda row: f"{row['images_per_second']:.0f}"),

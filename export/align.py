@@ -12,6 +12,7 @@ from export.folded_block import FoldedBlock
 from zoo.networks.blocks import AuxiliaryHead
 from zoo.networks.densenet import DenseLayer
 from zoo.networks.network import Network
+from zoo.networks.pooling import SumPooling
 
 BLOCK = 16
 """Single-precision numbers in the widest SIMD vector."""
@@ -30,6 +31,8 @@ def align_channels(network: Network) -> Tensor | None:
     used = _align_layers(nn.Sequential(network.stem, network.stages))
     used = _align_block(network.block, used)
     used = _align_layers(nn.Sequential(network.last_stage, network.norm), used)
+    if isinstance(network.pooling, SumPooling):
+        _spread(network.pooling, ("projection",), used, dim=1)
     _spread_inputs(network.classifier, used)
     return used.nonzero().flatten()
 

@@ -164,16 +164,23 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
 
 
 def _output_nodes(model: onnx.ModelProto) -> list[str]:
-    """Nodes that compute outputs, or inputs of the softmax: the semantic block after its depthwise convolution, and
-    the patch logits of other networks. Shares in int8 would not sum to 1, and small ones would be 0.
+    """Nodes that compute outputs, or inputs of the softmax: the semantic block after its depthwise convolution, the
+    patch logits of other networks, and what generalised sum pooling keeps. Shares in int8 would not sum to 1, and small
+    ones would be 0.
     """
     outputs = {output.name for output in model.graph.output}
-    return [
-        node.name
-        for node in model.graph.node
-        if outputs & set(node.output)
-        or any(name.startswith("network.block.") and ".depthwise." not in name for name in node.input)
-    ]
+    pooled: set[str] = set()
+    found = []
+    for node in model.graph.node:
+        if any(name in pooled or name.startswith("network.pooling.") for name in node.input):
+            pooled.update(node.output)
+        elif not (
+            outputs & set(node.output)
+            or any(name.startswith("network.block.") and ".depthwise." not in name for name in node.input)
+        ):
+            continue
+        found.append(node.name)
+    return found
 
 
 def _parts(model: onnx.ModelProto) -> dict[str, list[str]]:

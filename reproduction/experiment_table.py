@@ -47,6 +47,20 @@ SLACK_HEADINGS = (
     "pointing",
 )
 
+ABOUT_POOLING = (
+    "What the pooling does (`zoo probe`), on held-out images: the accuracy of the networks with sum pooling if all "
+    "weights of the patches are set to 1 after training, and the spread of an image's weights, whose mean is 1."
+)
+POOLING_HEADINGS = (
+    "arm",
+    "seeds",
+    "accuracy, %",
+    "with all weights 1, %",
+    "difference [95% interval]",
+    "standard deviation of the weights",
+    "lowest and highest weight",
+)
+
 
 def experiment_sections(groups: Iterable[Group]) -> list[str]:
     """Introduction, then heading, question and table of every experiment, in Markdown.
@@ -74,6 +88,8 @@ def _section(name: str, experiment: Experiment, records: dict[str, Record]) -> l
             f"{ABOUT_SLACK} Backgrounds: {one.source}{_listed(one.classes)}.",
             markdown(SLACK_HEADINGS, "lrrrrrrr", _slack_rows(by_arm, one.source, experiment.against)),
         ]
+    if any(record.pooling for record in found):
+        tables += [ABOUT_POOLING, markdown(POOLING_HEADINGS, "lrrrrrr", _pooling_rows(by_arm))]
     return [f"### {experiment.title}", about, *tables]
 
 
@@ -104,6 +120,25 @@ def _slack_rows(by_arm: Mapping[str, Mapping[int, Record]], backgrounds: str, ag
                 shown_mean([one.pointing[0] for one in found if one.pointing], decimals=3),
             ]
         )
+    return rows
+
+
+def _pooling_rows(by_arm: Mapping[str, Mapping[int, Record]]) -> list[list[str]]:
+    """Means over the seeds, one row per arm with sum pooling."""
+    rows = []
+    for title, records in by_arm.items():
+        if found := [record.pooling for record in records.values() if record.pooling]:
+            rows.append(
+                [
+                    title,
+                    str(len(found)),
+                    shown_mean([one.accuracy for one in found]),
+                    shown_mean([one.accuracy_unweighted for one in found]),
+                    paired_difference([one.accuracy_unweighted - one.accuracy for one in found]),
+                    shown_mean([one.spread for one in found], decimals=3),
+                    f"{shown_mean([one.lowest for one in found])}, {shown_mean([one.highest for one in found])}",
+                ]
+            )
     return rows
 
 

@@ -105,6 +105,7 @@ on_few_images = partial(
 CANVASES: Change = ("canvas", 0.5)
 SLACK_LOSS: Change = ("patch_loss", "slack")
 TEMPLATES: Change = ("templates", 8)
+SUM_POOLING: Change = ("pooling", "gsp")
 FOREIGN_CLASSES = (
     *("bottle", "bowl", "can", "cup", "plate", "apple", "mushroom", "orange", "pear", "sweet_pepper"),
     *("clock", "keyboard", "lamp", "telephone", "television", "bed", "chair", "couch", "table", "wardrobe"),
@@ -200,6 +201,18 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             against="ours",
             recipe_name="fast",
             backgrounds=BACKGROUNDS,
+        ),
+        "gsp": on_few_images(
+            title="Does generalised sum pooling help?",
+            question="Global average pooling, and generalised sum pooling that keeps 30% of each image's patches.",
+            arms=(
+                Arm("plain, average pooling", "wrn16"),
+                Arm("plain, sum pooling", "wrn16", (SUM_POOLING,)),
+                Arm("ours, average pooling", "wrn16-ours"),
+                Arm("ours, sum pooling", "wrn16-ours", (SUM_POOLING,)),
+            ),
+            against="plain, average pooling",
+            seeds=3,
         ),
         "tricks": Experiment(
             title="How much does each trick of the recipe help?",

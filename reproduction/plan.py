@@ -30,7 +30,7 @@ MOST_VALUABLE = (
 """Rows of the table whose numbers are worth most for the time that they take, best first."""
 
 PROBED_IMAGES = 5000
-"""Number of images for measuring whether a network uses its semantic block."""
+"""Number of images for measuring whether a network uses its semantic block and the weights of its pooling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,8 @@ class Run:
     def measurements(self, model: str) -> list[list[str]]:
         """Arguments of the commands `zoo` that measure the trained network, in order."""
         common = [model, "--data", self.source, "--record"]
-        probe = [["probe", *common, "--images", str(PROBED_IMAGES)]] if self.has_block else []
+        probed = self.has_block or self.recipe.pooling == "gsp"
+        probe = [["probe", *common, "--images", str(PROBED_IMAGES)]] if probed else []
         return [*probe, *(["slack", *common, *one.arguments] for one in self.backgrounds)]
 
     def is_measured(self, record: Record) -> bool:

@@ -18,6 +18,7 @@ from zoo.errors import ZooError, reason_of
 from zoo.files import invalid_fields, write_atomically
 from zoo.package import METRICS_FILE, Package
 from zoo.package.metrics import HELD_OUT_SHARE, Count, Machine, Score, read_metrics
+from zoo.package.pooling import PoolingProbe, read_pooling
 from zoo.package.probe import Probe, read_probe
 from zoo.package.slack import SlackMeasurement, read_slack
 
@@ -75,6 +76,8 @@ class Record:
     held_out: Annotated[dict[str, Score], Field(alias="held-out")] = field(default_factory=dict)
     probe: Probe | None = None
     """Whether the network uses its semantic block; None if it has none."""
+    pooling: PoolingProbe | None = None
+    """What generalised sum pooling does by leaving patches out; None for global average pooling."""
     slack: dict[str, SlackMeasurement] = field(default_factory=dict)
     """Whether `none` marks background, by backgrounds; empty if not measured."""
     at_once: Count = 1
@@ -172,6 +175,8 @@ def record_of(package: Package) -> dict[str, Any]:
     record = config.identity() | {"name": name, "changes": changes} | metrics | {"training": training}
     if probe := read_probe(package).get("torch"):
         record["probe"] = asdict(probe)
+    if pooling := read_pooling(package):
+        record["pooling"] = asdict(pooling)
     if slack := read_slack(package):
         record["slack"] = {name: asdict(one) for name, one in slack.items()}
     parse_record(json.dumps(record), str(where))

@@ -19,6 +19,7 @@ from zoo.cli import app, main
 from zoo.files import sha256
 from zoo.images.preprocess import CIFAR10_NORMALIZATION
 from zoo.package import CONFIG_FILE, WEIGHTS_FILE, ModelConfig, Package
+from zoo.registry import PoolingName
 
 if TYPE_CHECKING:
     from support.fake_cuda import FakeCuda
@@ -98,19 +99,25 @@ def make_package(tmp_path: Path) -> Callable[..., Package]:
         size: int = 32,
         half: bool = False,
         templates: int = 1,
+        pooling: PoolingName = "gap",
         folder: Path | None = None,
     ) -> Package:
         # Imported late: the server's tests need no PyTorch.
         from safetensors.torch import save_file
 
-        network = zoo.create(variant, num_classes=len(classes), templates=templates)
+        network = zoo.create(variant, num_classes=len(classes), templates=templates, pooling=pooling)
         if half:
             network = network.half()
         folder = folder or tmp_path / f"{variant}.{data}"
         folder.mkdir(parents=True)
         save_file(network.state_dict(), folder / WEIGHTS_FILE)
         digest = sha256(folder / WEIGHTS_FILE)
-        config = ModelConfig(variant, data, classes, size, CIFAR10_NORMALIZATION, digest, templates=templates)
+        config = ModelConfig(
+            *(variant, data, classes, size, CIFAR10_NORMALIZATION, digest),
+            templates=templates,
+            pooling=pooling,
+            kept_mass=network.pooling.mean_kept,
+        )
         (folder / CONFIG_FILE).write_text(config.to_json())
         return Package.open(folder)
 

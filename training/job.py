@@ -29,6 +29,7 @@ from training.feed import BatchStream
 from training.loop import train
 from training.model import describe, open_start, record_evaluation, save_model, start_network
 from training.processes import join_processes, processes_here
+from training.prototypes import start_prototypes
 from training.recipe import Recipe
 from training.report import write_report
 from training.report.measured import Measured
@@ -141,6 +142,8 @@ def run_job(job: Job, say: Say) -> Package:
     start = start_network(job.variant, images, recipe)
     workers = max(1, cores() // processes_here()) if job.workers is None else job.workers
     feed = BatchStream(images, recipe, fabric.device, fabric.global_rank, fabric.world_size, workers)
+    if start.new_prototypes:
+        start_prototypes(start.network, feed, fabric)
     held = isinstance(images, LabelledImages)
     identity = {"variant": job.variant, "data": images.digest(), "held": held, "start": start.weights, **asdict(recipe)}
     validate = None

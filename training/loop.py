@@ -289,9 +289,13 @@ def learning_rate(progress: float, recipe: Recipe) -> float:
 
 
 def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.SGD:
-    """SGD with Nesterov momentum, and weight decay on matrices only."""
-    matrices = [weight for weight in network.parameters() if weight.dim() > 1]
-    vectors = [weight for weight in network.parameters() if weight.dim() <= 1]
+    """SGD with Nesterov momentum, and weight decay on matrices only; not on those of the pooling, where patches and
+    prototypes of length 0 would all be alike.
+    """
+    weights = dict(network.named_parameters())
+    decaying = {name for name, weight in weights.items() if weight.dim() > 1 and not name.startswith("pooling.")}
+    matrices = [weight for name, weight in weights.items() if name in decaying]
+    vectors = [weight for name, weight in weights.items() if name not in decaying]
     groups: list[dict[str, Any]] = [
         {"params": matrices, "weight_decay": recipe.weight_decay},
         {"params": vectors, "weight_decay": 0.0},

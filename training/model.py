@@ -20,6 +20,7 @@ from zoo.images.preprocess import Normalization
 from zoo.networks.blocks import SemanticBlock
 from zoo.networks.load import create, load_package
 from zoo.networks.network import Network
+from zoo.networks.pooling import SumPooling, pooling_name
 from zoo.networks.save import weights_file
 from zoo.package import CONFIG_FILE, METRICS_FILE, NETWORK_FILES, WEIGHTS_FILE, ModelConfig, Package
 from zoo.package.card import write_card
@@ -38,6 +39,8 @@ class Start:
     """Normalisation of the pixels, from the images or from the model to start from."""
     weights: str = ""
     """SHA-256 of the initial weights; empty for random ones."""
+    new_prototypes: bool = False
+    """Whether the network pools by prototypes that are random yet."""
 
 
 def open_start(variant: str, recipe: Recipe) -> Package | None:
@@ -60,7 +63,7 @@ def start_network(variant: str, images: LabelledImages | StreamedImages, recipe:
     """Create the variant's network for the classes of the images.
 
     From a model with other classes or another number of templates, all tensors are kept except those that depend on the
-    classes.
+    classes; from one with another pooling, all except the pooling's.
 
     Raises:
         UnknownNameError: the variant is unknown.
@@ -76,9 +79,12 @@ def start_network(variant: str, images: LabelledImages | StreamedImages, recipe:
         assignment=recipe.assignment,
         normalization=normalization,
         templates=recipe.templates,
+        pooling=recipe.pooling,
+        kept_mass=recipe.kept_mass,
     )
+    pools = isinstance(network.pooling, SumPooling)
     if package is None:
-        return Start(_fitted(network, recipe), normalization)
+        return Start(_fitted(network, recipe), normalization, new_prototypes=pools)
     weights = load_package(package).state_dict()
     config = package.config
     same = (config.classes, config.assignment, config.templates) == (
@@ -87,8 +93,10 @@ def start_network(variant: str, images: LabelledImages | StreamedImages, recipe:
         recipe.templates,
     )
     own = network.configured_tensors() | (set() if same else network.class_tensors())
-    network.load_state_dict({**network.state_dict(), **{n: w for n, w in weights.items() if n not in own}})
-    return Start(_fitted(network, recipe), normalization, config.weights_sha256)
+    state = network.state_dict()
+    kept = {name: value for name, value in weights.items() if name in state and name not in own}
+    network.load_state_dict({**state, **kept})
+    return Start(_fitted(network, recipe), normalization, config.weights_sha256, pools and config.pooling == "gap")
 
 
 def _fitted(network: Network, recipe: Recipe) -> Network:
@@ -123,6 +131,8 @@ def describe(
         weights_sha256=hashlib.sha256(weights_file(network)).hexdigest(),
         assignment=recipe.assignment,
         templates=recipe.templates,
+        pooling=pooling_name(network.pooling),
+        kept_mass=network.pooling.mean_kept,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 from zoo.errors import InputError
 from zoo.options import option, require_bounds
 from zoo.package import MAX_INPUT_SIZE, MIN_INPUT_SIZE
-from zoo.registry import MAX_TEMPLATES, AssignmentName
+from zoo.registry import KEPT_MASS, MAX_TEMPLATES, AssignmentName, PoolingName
 
 TrainingPrecision = Literal["auto", "bf16", "fp32"]
 
@@ -23,6 +23,7 @@ _CHOICES = (
     ("flip", Flip),
     ("assignment", AssignmentName),
     ("patch_loss", PatchLossName),
+    ("pooling", PoolingName),
 )
 
 
@@ -97,6 +98,15 @@ class Recipe:
         "Templates per class of the semantic block, so that parts of an object can have one of their own.",
         least=1,
         most=MAX_TEMPLATES,
+    )
+    pooling: PoolingName = option(
+        "gap",
+        "How the head pools the features of the patches: gap, their mean, or gsp, generalised sum pooling, which keeps "
+        "the patches that match one of 64 learned prototypes.",
+        group="Recipe: pooling",
+    )
+    kept_mass: float = option(
+        KEPT_MASS, "With gsp, the share of an image's patches that is kept; 1 keeps all, as gap.", most=1
     )
     input_size: int = option(
         0,

@@ -26,6 +26,8 @@ class ModelInfo:
     num_classes: int
     templates: int
     """Templates per class."""
+    pooling: registry.PoolingName
+    """Pooling of the features: `gap` or `gsp`."""
     input_size: int
     """Height and width of the training images in pixels."""
     parameters: int
@@ -113,6 +115,7 @@ def info(model: "str | Network") -> Variant | ModelInfo:
         config.variant,
         num_classes=len(config.classes),
         templates=config.templates,
+        pooling=config.pooling,
         input_size=config.input_size,
         config=config,
         path=package.path,
@@ -131,12 +134,15 @@ def _of_network(network: "Network") -> ModelInfo:
         variant,
         num_classes=network.num_classes,
         templates=getattr(network.block, "templates", 1),
+        pooling="gsp" if hasattr(network.pooling, "mass") else "gap",
         input_size=network.input_size,
         config=network.config,
     )
 
 
-def _model_info(variant: str, num_classes: int, templates: int, **facts: Any) -> ModelInfo:
+def _model_info(
+    variant: str, num_classes: int, templates: int, pooling: registry.PoolingName, **facts: Any
+) -> ModelInfo:
     known = registry.info(variant)
-    parameters = known.parameters(num_classes, templates)
-    return ModelInfo(variant=known, num_classes=num_classes, templates=templates, parameters=parameters, **facts)
+    own: dict[str, Any] = {"num_classes": num_classes, "templates": templates, "pooling": pooling}
+    return ModelInfo(variant=known, parameters=known.parameters(**own), **own, **facts)

@@ -147,7 +147,7 @@ def info_(
         package = open_model(name)
         config = package.config
         facts = {"name": config.name, "path": str(package.path)} | asdict(config)
-        facts |= {"parameters": info(config.variant).parameters(len(config.classes), config.templates)}
+        facts |= {"parameters": config.parameters}
         facts |= {"onnx": package.precisions or f"none; the server needs one: `zoo export {reference_of(package)}`"}
         facts |= {"metrics": package.metrics(), "parity": package.parity()}
     print_json(facts)

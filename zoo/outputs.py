@@ -104,6 +104,9 @@ def templates_output(per_class: int) -> Output:
     return Output(TEMPLATES, "class map", "Templates", "classes and none", per_class)
 
 
+KEPT_MASS = Output("kept_mass", "scalar map", "What was kept")
+"""Share of each patch that generalised sum pooling keeps, [N, h, w]."""
+
 STANDARD = (LOGITS, PATCH_LOGITS, ASSIGNMENT)
 """Outputs of the zoo's networks that describe classes; those without a semantic block have no assignment."""
 

@@ -21,6 +21,19 @@ AssignmentName = Literal["softmax", "softmax_no_slack", "bn_relu"]
 """How the semantic block turns scores into an assignment: a softmax with slack, a softmax without, or the batch
 normalisation and ReLU of a convolution block; see `zoo.networks.matching`."""
 
+PoolingName = Literal["gap", "gsp"]
+"""How the head pools the features of the patches: global average pooling, or generalised sum pooling, which leaves
+patches out; see `zoo.networks.pooling`."""
+
+PROTOTYPES = 64
+"""Number of prototypes of generalised sum pooling."""
+
+PROTOTYPE_DIMENSIONS = 64
+"""Dimensions of the space of the prototypes, to which features are projected."""
+
+KEPT_MASS = 0.3
+"""Default share of an image's patches that generalised sum pooling keeps: that of the authors' code."""
+
 MAX_TEMPLATES = 256
 """Maximum number of templates per class."""
 
@@ -66,6 +79,8 @@ class Variant:
     """Trainable parameters of each further template: 2d + 3 for a semantic block of d channels; 0 without one."""
     is_control: bool = False
     """Whether the variant is only a control for comparisons."""
+    features: int = 0
+    """Channels of the features that the head pools; for the number of parameters of generalised sum pooling."""
 
     @property
     def patch_source(self) -> SemanticSource:
@@ -77,10 +92,11 @@ class Variant:
         """Whether the variant has a semantic block, and with it an assignment of its patches."""
         return self.patch_source == "semantic block"
 
-    def parameters(self, num_classes: int, templates: int = 1) -> int:
+    def parameters(self, num_classes: int, templates: int = 1, pooling: PoolingName = "gap") -> int:
         """Number of trainable parameters for `num_classes` classes with `templates` templates each."""
         per_class = self.parameters_per_class + self.parameters_per_template * (templates - 1)
-        return self.fixed_parameters + per_class * num_classes
+        pooled = PROTOTYPE_DIMENSIONS * (self.features + PROTOTYPES) if pooling == "gsp" else 0
+        return self.fixed_parameters + per_class * num_classes + pooled
 
     def check_templates(self, templates: int) -> None:
         """Check a number of templates per class.
@@ -139,22 +155,31 @@ def _paper(cifar10: float, cifar100: float, mini_imagenet: float) -> Mapping[str
 
 
 _RN, _WRN, _DN = "zoo.networks.resnet:build", "zoo.networks.resnet:build_wide", "zoo.networks.densenet:build"
+_SOFT = "zoo.networks.resnet:build_soft"
 
 for _variant in (
-    Variant("rn26", _RN, 2, "plain", 961_488, 257, 114_215_424, _paper(89.52, 65.94, 60.43)),
-    Variant("rn26-aux", _RN, 2, "aux", 961_488, 386, 114_297_344, _paper(90.57, 66.21, 60.70)),
-    Variant("rn26-ours", _RN, 2, "residual", 979_024, 516, 115_501_568, _paper(91.06, 66.78, 61.23), 259),
-    Variant("rn38", _RN, 3, "plain", 1_423_824, 257, 166_644_224, _paper(90.78, 68.15, 60.72)),
-    Variant("rn38-ours", _RN, 3, "residual", 1_441_360, 516, 167_930_368, _paper(91.36, 69.01, 63.83), 259),
-    Variant("wrn16", _WRN, 2, "plain", 1_281_232, 129, 138_855_680, _paper(90.52, 67.11, 60.73)),
-    Variant("wrn16-aux", _WRN, 2, "aux", 1_281_232, 258, 138_937_600),
-    Variant("wrn16-ours", _WRN, 2, "residual", 1_298_768, 388, 140_141_824, _paper(91.10, 67.36, 62.92), 259),
+    Variant("rn26", _RN, 2, "plain", 961_488, 257, 114_215_424, _paper(89.52, 65.94, 60.43), features=256),
+    Variant("rn26-aux", _RN, 2, "aux", 961_488, 386, 114_297_344, _paper(90.57, 66.21, 60.70), features=256),
+    Variant("rn26-ours", _RN, 2, "residual", 979_024, 516, 115_501_568, _paper(91.06, 66.78, 61.23), 259, features=256),
+    Variant("rn38", _RN, 3, "plain", 1_423_824, 257, 166_644_224, _paper(90.78, 68.15, 60.72), features=256),
+    Variant(
+        "rn38-ours", _RN, 3, "residual", 1_441_360, 516, 167_930_368, _paper(91.36, 69.01, 63.83), 259, features=256
+    ),
+    Variant("wrn16", _WRN, 2, "plain", 1_281_232, 129, 138_855_680, _paper(90.52, 67.11, 60.73), features=128),
+    Variant("wrn16-aux", _WRN, 2, "aux", 1_281_232, 258, 138_937_600, features=128),
+    Variant(
+        "wrn16-ours", _WRN, 2, "residual", 1_298_768, 388, 140_141_824, _paper(91.10, 67.36, 62.92), 259, features=128
+    ),
     # Controls, which are not in the paper: see `reproduction.experiments`.
-    Variant("wrn16-aux-encoded", _WRN, 2, "encoded aux", 1_298_768, 258, 140_059_904, is_control=True),
-    Variant("wrn16-conv", _WRN, 2, "convolution", 1_298_768, 387, 140_141_824, is_control=True),
-    Variant("rn26-softmax", "zoo.networks.resnet:build_soft", 2, "plain", 961_488, 257, 114_215_424, is_control=True),
-    Variant("dn100", _DN, 16, "plain", 1_196_196, 535, 314_473_692, _paper(92.62, 71.65, 65.03)),
-    Variant("dn100-ours", _DN, 16, "residual", 1_316_238, 1222, 322_594_140, _paper(92.92, 71.25, 68.86), 687),
-    Variant("dn100-ours-c", _DN, 16, "concat", 1_364_286, 1264, 325_578_240, _paper(92.71, 72.14, 68.93), 687),
+    Variant("wrn16-aux-encoded", _WRN, 2, "encoded aux", 1_298_768, 258, 140_059_904, is_control=True, features=128),
+    Variant("wrn16-conv", _WRN, 2, "convolution", 1_298_768, 387, 140_141_824, is_control=True, features=128),
+    Variant("rn26-softmax", _SOFT, 2, "plain", 961_488, 257, 114_215_424, is_control=True, features=256),
+    Variant("dn100", _DN, 16, "plain", 1_196_196, 535, 314_473_692, _paper(92.62, 71.65, 65.03), features=534),
+    Variant(
+        "dn100-ours", _DN, 16, "residual", 1_316_238, 1222, 322_594_140, _paper(92.92, 71.25, 68.86), 687, features=534
+    ),
+    Variant(
+        "dn100-ours-c", _DN, 16, "concat", 1_364_286, 1264, 325_578_240, _paper(92.71, 72.14, 68.93), 687, features=576
+    ),
 ):
     register(_variant)

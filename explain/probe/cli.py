@@ -35,19 +35,22 @@ def probe(
     """Measure whether an -ours network uses its semantic block, by replacing its map of the patches.
 
     The map is replaced by no match, the mean map, that of another image, the image's own class or another class; a
-    network that uses its block then answers otherwise.
+    network that uses its block then answers otherwise. A network with generalised sum pooling is also measured with all
+    weights of its patches set to 1.
     """
     require("train")
     require("explain", "scipy")
     from explain.probe import measure as probing
     from explain.probe.diagnostics import cosine_to_start, mixture_strength
     from explain.probe.models import BlockModel, OnnxBlockModel, TorchBlockModel
-    from explain.probe.report import probe_lines, probe_table
+    from explain.probe.pooling import probe_pooling
+    from explain.probe.report import pooling_lines, probe_lines, probe_table
     from training.data.data_set import data_set_name
     from training.data.model_split import ModelData, require_recordable
     from zoo.files import sha256
     from zoo.hub import open_model
     from zoo.package.card import write_card
+    from zoo.package.pooling import write_pooling
     from zoo.package.probe import write_probe
     from zoo.predictors.torch import TorchPredictor
     from zoo.registry import info
@@ -55,8 +58,11 @@ def probe(
 
     package = open_model(model)
     config = package.config
-    if not info(config.variant).has_block:
+    has_block, pools = info(config.variant).has_block, config.pooling == "gsp" and through == "torch"
+    if not (has_block or config.pooling == "gsp"):
         raise InputError(f"{config.variant} has no semantic block to probe; choose an -ours variant")
+    if not (has_block or pools):
+        raise InputError(f"--through {through}: the pooling of {config.variant} is probed through torch")
     if through != "torch" and through not in ONNX:
         raise InputError(f"--through {through}: must be one of torch, {', '.join(ONNX)}")
     if record:
@@ -80,6 +86,16 @@ def probe(
         network = TorchPredictor.open(package).network
         probed, digest = TorchBlockModel(network), config.weights_sha256
     settings = probing.ProbeSettings(data_set_name(data), split, seed, digest)
+    if pools:
+        with progress_bar() as progress:
+            task = progress.add_task(f"{config.name}: pooling", total=len(loaded.labels), status="")
+            pooled = probe_pooling(network, loaded, settings, lambda done: progress.update(task, completed=done))
+        if record:
+            write_pooling(package, pooled)
+            write_card(package)
+        console.print(pooling_lines(config.name, pooled))
+    if not has_block:
+        return
     with progress_bar() as progress:
         task = progress.add_task(
             f"{config.name} through {through}", total=probing.PASSES * len(loaded.labels), status=""

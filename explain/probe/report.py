@@ -2,6 +2,7 @@
 
 from rich.table import Table
 
+from zoo.package.pooling import PoolingProbe
 from zoo.package.probe import INTERVENTIONS, Probe
 
 
@@ -37,3 +38,17 @@ def probe_lines(found: Probe) -> str:
     if found.cosine_to_start is not None:
         lines.append(f"cosine similarity of the class vectors to their initialisation: {found.cosine_to_start:.3f}")
     return "\n".join(lines)
+
+
+def pooling_lines(name: str, found: PoolingProbe) -> str:
+    """Results about generalised sum pooling, one line each."""
+    value, low, high = found.difference
+    return "\n".join(
+        [
+            f"{name}: pooling of {found.images:,} {found.split} images of {found.data}",
+            f"accuracy: {found.accuracy:.2f}%; with all weights 1: {found.accuracy_unweighted:.2f}%, "
+            f"{value:+.2f} points [{low:+.2f}, {high:+.2f}]; predictions changed: {found.changed[0]:.2f}%",
+            f"weights of an image's patches: standard deviation {found.spread:.3f}, from {found.lowest:.2f} to "
+            f"{found.highest:.2f} (means over images; the mean weight is 1)",
+        ]
+    )

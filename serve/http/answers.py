@@ -12,7 +12,6 @@ from serve.schemas import ModelDescription
 from zoo.answers import map_answers, patch_answers, patch_shares, top_classes
 from zoo.outputs import EMBEDDING, Array
 from zoo.predictors.onnx import OnnxPredictor
-from zoo.registry import info
 from zoo.semantic_map import class_colour
 
 
@@ -72,7 +71,7 @@ def model_description(model: ServedModel, default: bool) -> ModelDescription:
         classes=list(config.classes),
         colours=[class_colour(index) for index in range(len(config.classes))],
         input_size=config.input_size,
-        parameters=info(config.variant).parameters(len(config.classes), config.templates),
+        parameters=config.parameters,
         loaded=predictor is not None,
         device=predictor.device if predictor else None,
         precision=onnx.precision if onnx else None,

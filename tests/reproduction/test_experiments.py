@@ -7,9 +7,11 @@ import pytest
 
 from reproduction.experiment_table import experiment_sections, paired_difference
 from reproduction.experiments import EXPERIMENTS, experiment, plan_experiments
+from reproduction.plan import Run
 from reproduction.records import Record, grouped, parse_record
 from training import recipes
 from zoo.errors import InputError, UnknownNameError
+from zoo.package.pooling import PoolingProbe
 from zoo.registry import info
 
 
@@ -90,8 +92,11 @@ def test_a_paired_difference() -> None:
 def make_record(title: str, accuracy: float, seed: int) -> Record:
     feedback = experiment("feedback")
     [arm] = [arm for arm in feedback.arms if arm.title == title]
-    run = feedback.run(arm, seed)
-    recipe = {**dict(run.changes), "epochs": 20, "seed": seed}
+    return make_record_of(feedback.run(arm, seed), accuracy)
+
+
+def make_record_of(run: Run, accuracy: float) -> Record:
+    recipe = {**dict(run.changes), "epochs": 20, "seed": run.seed}
     training = {
         "images": 10_000,
         "recipe": recipe,
@@ -121,3 +126,19 @@ def test_the_table() -> None:
     assert rows["ours"] == ["76.00", "1", "50.00", "+0.00"]
     assert rows["ours, lambda 0, no interchange"] == ["", "", "", ""]
     assert f"[1](results/{records[-1].name}.json)" in table
+
+
+def test_what_the_pooling_does_has_a_table_of_its_own() -> None:
+    def pooled(seed: int, unweighted: float) -> Record:
+        run = experiment("gsp").run(experiment("gsp").arms[1], seed)
+        probe = PoolingProbe(
+            *("cifar10", "held-out", 5000, 0, "0", 70.0, unweighted, (unweighted - 70, 0, 0), (9, 8, 10)),
+            *(0.25 + 0.1 * seed, 0.5, 2.0),
+        )
+        assert ["probe", "MODEL", "--data", "cifar10", "--record", "--images", "5000"] in run.measurements("MODEL")
+        made = make_record_of(run, 70.0)
+        return replace(made, pooling=probe)
+
+    text = "\n".join(experiment_sections(grouped([pooled(0, 69.0), pooled(1, 67.0)])))
+    assert "| plain, sum pooling | 2 | 70.00 ± 0.00 | 68.00 ± 1.41 | -2.00 [" in text
+    assert "| 0.300 ± 0.071 | 0.50 ± 0.00, 2.00 ± 0.00 |" in text

@@ -16,8 +16,9 @@ from zoo.hub.download import fetch
 from zoo.images.preprocess import CIFAR10_NORMALIZATION, Normalization
 from zoo.networks.backbone import Backbone
 from zoo.networks.network import Network, require_classes
+from zoo.networks.pooling import make_pooling
 from zoo.package import CONFIG_FILE, NETWORK_FILES, Package
-from zoo.registry import AssignmentName, info
+from zoo.registry import KEPT_MASS, AssignmentName, PoolingName, info
 
 
 def create(
@@ -27,6 +28,8 @@ def create(
     assignment: AssignmentName = "softmax",
     normalization: Normalization = CIFAR10_NORMALIZATION,
     templates: int = 1,
+    pooling: PoolingName = "gap",
+    kept_mass: float = KEPT_MASS,
 ) -> Network:
     """Create a variant's network with random weights, in training mode.
 
@@ -36,10 +39,14 @@ def create(
         assignment: how the semantic block turns scores into an assignment; plain and aux variants have none.
         normalization: normalisation of the pixels, applied as the network's first operation.
         templates: M, templates per class of the semantic block; 1 for plain and aux variants.
+        pooling: how the head pools the features of the patches: `gap`, their mean, or `gsp`, generalised sum pooling,
+            which leaves patches out.
+        kept_mass: with `gsp`, the share of the patches that is kept, above 0 and at most 1; 1 is `gap`.
 
     Raises:
-        UnknownNameError: the variant or the assignment is unknown.
-        InputError: fewer than 2 classes, or a number of templates that the variant cannot have.
+        UnknownNameError: the variant, the assignment or the pooling is unknown.
+        InputError: fewer than 2 classes, a number of templates that the variant cannot have, or a kept mass out of
+            range.
     """
     refuse_path(name)
     variant = info(name)
@@ -48,6 +55,8 @@ def create(
     module, _, function = variant.builder.partition(":")
     build = getattr(importlib.import_module(module), function)
     network = cast(Network, build(variant, num_classes, assignment, normalization, templates))
+    # Made last, so that networks with the same random state differ in nothing else.
+    network.pooling = make_pooling(pooling, network.num_features, kept_mass)
     network.variant = variant.name
     return network
 
@@ -145,6 +154,8 @@ def load_package(package: Package, num_classes: int | None = None) -> Network:
             assignment=config.assignment,
             normalization=config.normalization,
             templates=config.templates,
+            pooling=config.pooling,
+            kept_mass=config.kept_mass,
         )
     own = network.state_dict()
     for name in sorted(network.configured_tensors()):

@@ -13,7 +13,17 @@ from zoo.images.preprocess import Normalization
 from zoo.networks.blocks import Block, Encoder, SemanticBlock, Tap
 from zoo.networks.features import Feature, FeatureInfo
 from zoo.networks.pixels import ImageLike, make_pixels
-from zoo.outputs import ASSIGNMENT, EMBEDDING, LOGITS, PATCH_LOGITS, TEMPLATES, Output, templates_output
+from zoo.networks.pooling import AveragePooling, Pooling
+from zoo.outputs import (
+    ASSIGNMENT,
+    EMBEDDING,
+    KEPT_MASS,
+    LOGITS,
+    PATCH_LOGITS,
+    TEMPLATES,
+    Output,
+    templates_output,
+)
 from zoo.package import MIN_INPUT_SIZE, ModelConfig
 from zoo.registry import SemanticSource
 
@@ -33,6 +43,8 @@ class Semantics(NamedTuple):
     """[N, C * M + 1, h, w], the share of each template, class by class, `none` last; None where M = 1."""
     classes: tuple[str, ...] = ()
     """Names of the classes; empty for a network without identity."""
+    kept: Tensor | None = None
+    """[N, h, w], the share of each patch that generalised sum pooling keeps; None for global average pooling."""
 
 
 class Activations(NamedTuple):
@@ -42,11 +54,13 @@ class Activations(NamedTuple):
     """[N, d, h, w], the features that enter the block."""
     block: Tap
     features: Tensor
-    """[N, features, h, w], which the linear head averages."""
+    """[N, features, h, w], which the head pools."""
     embedding: Tensor
-    """[N, features], the input of the classifier."""
+    """[N, features], the pooled features, which the classifier takes."""
     logits: Tensor
     """[N, C], the class logits."""
+    kept: Tensor | None = None
+    """[N, h, w], the share of each patch that the pooling keeps; None where it keeps all."""
 
 
 class Normalize(nn.Module):
@@ -125,7 +139,10 @@ class Network(nn.Module):
     """Facts about the features of the stem, the three stages before the block, and the last stage."""
 
     num_features: int
-    """Number of channels of the features that the head averages: the length of an embedding."""
+    """Number of channels of the features that the head pools: the length of an embedding."""
+
+    pooling: Pooling
+    """Pooling of these features: their mean, unless `zoo.create` was given another."""
 
     def __init__(
         self,
@@ -150,6 +167,7 @@ class Network(nn.Module):
         self.block = block
         self.last_stage = last_stage
         self.norm = nn.BatchNorm2d(self.num_features)
+        self.pooling = AveragePooling()
         self.classifier = nn.Linear(self.num_features, num_classes)
         self.apply(_initialize)
 
@@ -239,8 +257,9 @@ class Network(nn.Module):
         return {name for name in self.state_dict() if name.startswith(prefixes)} - self.configured_tensors()
 
     def configured_tensors(self) -> set[str]:
-        """Names of the state's tensors that are configured, not trained: the normalisation and the slack."""
-        return {name for name in self.state_dict() if name.startswith("normalize.") or name.endswith(".none_logit")}
+        """Names of the state's tensors that are configured, not trained: normalisation, slack and kept mass."""
+        own = ("none_logit", "pooling.mass")
+        return {name for name in self.state_dict() if name.startswith("normalize.") or name.endswith(own)}
 
     def require_consistent_classes(self) -> None:
         """Refuse a network whose head was replaced but not its templates.
@@ -271,7 +290,7 @@ class Network(nn.Module):
         return self.activations(pixels).logits
 
     def forward_features(self, pixels: Tensor) -> Tensor:
-        """Features [N, num_features, h, w] of pixels [N, 3, H, W], which the head averages."""
+        """Features [N, num_features, h, w] of pixels [N, 3, H, W], which the head pools."""
         return self.activations(pixels).features
 
     def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
@@ -281,7 +300,7 @@ class Network(nn.Module):
             features: from `forward_features`.
             pre_logits: whether to return the input of the classifier instead, [N, num_features].
         """
-        pooled = features.mean(dim=(2, 3))
+        pooled = self.pooling(features).features
         return pooled if pre_logits else self.classifier(pooled)
 
     def embed(self, images: ImageLike | Iterable[ImageLike], size: int | None = None) -> Tensor:
@@ -347,11 +366,12 @@ class Network(nn.Module):
         A network with other outputs overrides this and `compute_outputs`; its ONNX files, parity, the server and its
         page follow. Class logits and patch logits must be among them.
         """
+        kept = () if isinstance(self.pooling, AveragePooling) else (KEPT_MASS,)
         if not isinstance(self.block, SemanticBlock):
-            return (LOGITS, PATCH_LOGITS, EMBEDDING)
+            return (LOGITS, PATCH_LOGITS, *kept, EMBEDDING)
         templates = self.block.templates
         own = (templates_output(templates),) if templates > 1 else ()
-        return (LOGITS, PATCH_LOGITS, ASSIGNMENT, *own, EMBEDDING)
+        return (LOGITS, PATCH_LOGITS, ASSIGNMENT, *own, *kept, EMBEDDING)
 
     def predict(self, pixels: Tensor) -> dict[str, Tensor]:
         """Declared outputs for pixels [N, 3, H, W], by name."""
@@ -365,6 +385,8 @@ class Network(nn.Module):
             predicted[ASSIGNMENT.name] = semantics.assignment
         if semantics.templates is not None:
             predicted[TEMPLATES] = semantics.templates
+        if semantics.kept is not None:
+            predicted[KEPT_MASS.name] = semantics.kept
         return predicted | {EMBEDDING.name: activations.embedding}
 
     def activations(
@@ -379,14 +401,15 @@ class Network(nn.Module):
         else:
             raise InputError("assignment or source given for a network without a semantic block; use an -ours variant")
         features = self.norm(self.last_stage(tap.features)).relu()
-        embedding = self.forward_head(features, pre_logits=True)
-        return Activations(before, tap, features, embedding, self.classifier(embedding))
+        pooled = self.pooling(features)
+        return Activations(before, tap, features, pooled.features, self.classifier(pooled.features), pooled.kept)
 
     def semantics(self, pixels: Tensor, assignment: Tensor | None = None, source: Tensor | None = None) -> Semantics:
         """Class logits, patch logits and assignment.
 
         Variants without patch supervision return class activation maps as patch logits: the head applied at every
-        location, so that their mean over the grid equals the class logits.
+        location, so that their mean over the grid equals the class logits. With generalised sum pooling, it is their
+        mean weighted by the kept shares.
 
         Arguments:
             pixels: [N, 3, H, W].
@@ -402,15 +425,16 @@ class Network(nn.Module):
 
     def _semantics(self, activations: Activations) -> Semantics:
         tap, features, logits = activations.block, activations.features, activations.logits
+        kept = activations.kept
         if not self.num_classes:
             raise InputError("the classifier was removed; network.reset_classifier(C) makes one for C classes")
         classes = self.config.classes if self.config else ()
         if tap.patch_logits is None:
             weight = self.classifier.weight[:, :, None, None]
             maps = F.conv2d(features, weight, self.classifier.bias)
-            return Semantics(logits, maps, None, "class activation map", classes=classes)
+            return Semantics(logits, maps, None, "class activation map", classes=classes, kept=kept)
         patch_source: SemanticSource = "auxiliary head" if tap.assignment is None else "semantic block"
-        return Semantics(logits, tap.patch_logits, tap.assignment, patch_source, tap.templates, classes)
+        return Semantics(logits, tap.patch_logits, tap.assignment, patch_source, tap.templates, classes, kept)
 
 
 def require_classes(num_classes: int, or_none: bool = False) -> None:

@@ -19,6 +19,7 @@ from zoo.networks.blocks import SemanticBlock
 from zoo.networks.load import create
 from zoo.networks.matching import assignment_name
 from zoo.networks.network import Network
+from zoo.networks.pooling import pooling_name
 from zoo.package import CONFIG_FILE, WEIGHTS_FILE, ModelConfig, Package
 from zoo.package.card import write_card
 from zoo.registry import AssignmentName
@@ -121,6 +122,8 @@ def _describe(network: Network, classes: Iterable[str], data: str, weights_sha25
             weights_sha256=weights_sha256,
             assignment=matching[0],
             templates=matching[1],
+            pooling=pooling_name(network.pooling),
+            kept_mass=network.pooling.mean_kept,
         )
     except ValueError as error:
         raise InputError(str(error)) from None
@@ -150,6 +153,8 @@ def _require_reproducible(network: Network, config: ModelConfig) -> None:
             assignment=config.assignment,
             normalization=config.normalization,
             templates=config.templates,
+            pooling=config.pooling,
+            kept_mass=config.kept_mass,
         ).float()
     remedy = "register your own network as a variant: zoo.register"
     try:

@@ -10,6 +10,7 @@ speed.json          optional, from `zoo speed`
 map.png             optional, from `zoo patches`: a photograph overlaid with its semantic map, for the card
 entities.json       optional, from `zoo semantics --record`: recurring mixtures of classes, named in answers
 probe.json          optional, from `zoo probe --record`: whether the network uses its semantic block
+pooling.json        optional, from `zoo probe --record`: what generalised sum pooling does by leaving patches out
 slack.json          optional, from `zoo slack --record`: whether `none` marks background
 serving.json        optional, from `zoo tune`
 """
@@ -27,7 +28,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from zoo.errors import DigestError, PackageError, reason_of
 from zoo.files import invalid_fields, json_text, sha256
 from zoo.images.preprocess import Normalization
-from zoo.registry import MAX_TEMPLATES, AssignmentName
+from zoo.registry import MAX_TEMPLATES, AssignmentName, PoolingName, info
 from zoo.runtime import Precision
 
 WEIGHTS_FILE = "model.safetensors"
@@ -40,6 +41,7 @@ MAP_FILE = "map.png"
 ENTITIES_FILE = "entities.json"
 PROBE_FILE = "probe.json"
 SLACK_FILE = "slack.json"
+POOLING_FILE = "pooling.json"
 SERVING_FILE = "serving.json"
 
 ONNX_FILES: Mapping[Precision, str] = MappingProxyType(
@@ -49,7 +51,10 @@ ONNX_FILES: Mapping[Precision, str] = MappingProxyType(
 ANSWERING_FILES = (CONFIG_FILE, WEIGHTS_FILE, *ONNX_FILES.values(), ENTITIES_FILE)
 """Files that determine a model's outputs."""
 
-PUBLISHED_FILES = (*ANSWERING_FILES, METRICS_FILE, PARITY_FILE, PROBE_FILE, SLACK_FILE, SPEED_FILE, MAP_FILE, CARD_FILE)
+PUBLISHED_FILES = (
+    *ANSWERING_FILES,
+    *(METRICS_FILE, PARITY_FILE, PROBE_FILE, POOLING_FILE, SLACK_FILE, SPEED_FILE, MAP_FILE, CARD_FILE),
+)
 """Files stored on the Hub: all but `serving.json`, which is specific to one machine."""
 
 NETWORK_FILES = (CONFIG_FILE, WEIGHTS_FILE)
@@ -80,6 +85,9 @@ class ModelConfig:
     assignment: AssignmentName = "softmax"
     templates: int = 1
     """Templates per class."""
+    pooling: PoolingName = "gap"
+    kept_mass: float = 1.0
+    """Share of an image's patches that the pooling keeps: 1 for `gap`, less for `gsp`."""
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -91,6 +99,11 @@ class ModelConfig:
             raise ValueError(f"input_size = {self.input_size}: must be from {MIN_INPUT_SIZE} to {MAX_INPUT_SIZE}")
         if not 1 <= self.templates <= MAX_TEMPLATES:
             raise ValueError(f"templates = {self.templates}: must be from 1 to {MAX_TEMPLATES}")
+        if not 0 < self.kept_mass <= 1 or (self.kept_mass == 1) != (self.pooling == "gap"):
+            raise ValueError(
+                f"kept_mass = {self.kept_mass} with pooling = {self.pooling}: must be 1 for gap, and above 0 and below "
+                "1 for gsp"
+            )
         # It is part of folders' and repositories' names.
         if not re.fullmatch(r"[\w.-]{1,96}", self.data):
             raise ValueError(
@@ -101,6 +114,15 @@ class ModelConfig:
     def name(self) -> str:
         """`variant.data`, the name of the model and of its directory."""
         return f"{self.variant}.{self.data}"
+
+    @property
+    def parameters(self) -> int:
+        """Number of trainable parameters.
+
+        Raises:
+            UnknownNameError: the variant is unknown.
+        """
+        return info(self.variant).parameters(len(self.classes), self.templates, self.pooling)
 
     def identity(self) -> dict[str, str]:
         """Fields that identify the model and its weights in answers."""

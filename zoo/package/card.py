@@ -8,6 +8,7 @@ from zoo.files import write_atomically
 from zoo.package import CARD_FILE, MAP_FILE, Package
 from zoo.package.card_sections import (
     classes_section,
+    pooling_section,
     probe_section,
     results_section,
     training_section,
@@ -74,6 +75,7 @@ def model_card(
         results_section(package),
         classes_section(package),
         probe_section(package),
+        pooling_section(package),
         training_section(package),
         _uses_and_limits(package),
         _CITATION,
@@ -156,11 +158,12 @@ def _introduction(package: Package) -> str:
     config, variant = package.config, info(package.config.variant)
     classes = f": {', '.join(map(literal, config.classes))}" if len(config.classes) <= 20 else ""
     templates = f" with {config.templates} templates each" if config.templates > 1 else ""
+    pooling = "" if config.pooling == "gap" else f" Pooling: gsp, which keeps {config.kept_mass:.0%} of the patches."
     text = (
         "An image classifier from template-zoo that also shows what each patch of an image looks like. Variant "
         f"`{config.variant}`: {_MECHANISMS[variant.mechanism]}. "
-        f"{variant.parameters(len(config.classes), config.templates):,} parameters, "
-        f"{config.input_size}x{config.input_size} pixels, {len(config.classes)} classes{templates}{classes}.\n"
+        f"{config.parameters:,} parameters, "
+        f"{config.input_size}x{config.input_size} pixels, {len(config.classes)} classes{templates}{classes}.{pooling}\n"
     )
     if not (package.path / MAP_FILE).is_file():
         return text

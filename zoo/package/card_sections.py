@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from zoo.files import sha256
 from zoo.package import ONNX_FILES, WEIGHTS_FILE, Package
 from zoo.package.metrics import ONNX, ModelMetrics, Score, own_metrics
+from zoo.package.pooling import read_pooling
 from zoo.package.probe import INTERVENTIONS, read_probe
 from zoo.package.timings import Speed, read_speed
 from zoo.registry import info
@@ -90,6 +91,24 @@ def probe_section(package: Package) -> str:
     return f"{heading}{about}\n\n{markdown(columns, 'lllrr', rows)}\n\n{verdicts}\n"
 
 
+def pooling_section(package: Package) -> str:
+    """What generalised sum pooling does by leaving patches out; empty for global average pooling."""
+    if package.config.pooling == "gap":
+        return ""
+    heading = "## What does the pooling leave out?\n\n"
+    found = read_pooling(package)
+    if found is None:
+        return f"{heading}Not measured yet; run `zoo probe`.\n"
+    value, low, high = found.difference
+    return (
+        f"{heading}Generalised sum pooling weights the patches of an image, with a mean weight of 1 (`zoo probe`, "
+        f"{found.images:,} {found.split} images). The weights range from {found.lowest:.2f} to {found.highest:.2f}, "
+        f"with a standard deviation of {found.spread:.2f}, in the mean over images. With all weights 1, the accuracy "
+        f"is {found.accuracy_unweighted:.2f}% instead of {found.accuracy:.2f}%: {value:+.2f} points [{low:+.2f}, "
+        f"{high:+.2f}].\n"
+    )
+
+
 def training_section(package: Package) -> str:
     """How the model was trained, with the log; empty if it is not recorded."""
     training = own_metrics(package).training
@@ -110,6 +129,7 @@ def _python(package: Package, reference: str) -> str:
         if info(package.config.variant).has_block
         else ""
     )
+    kept = "" if package.config.pooling == "gap" else "answer.kept  # [1, h, w]: what the pooling keeps of each patch\n"
     return f"""## Use
 
 In Python (`pip install 'template-zoo[torch]'`):
@@ -122,7 +142,7 @@ pixels = model.pixels("photo.jpg")  # [1, 3, {size}, {size}], uint8
 answer = model.semantics(pixels)
 print(model.config.classes[answer.logits.argmax()])
 answer.patch_logits  # [1, {classes}, h, w]: how much each patch looks like each class
-{assignment}```
+{assignment}{kept}```
 """
 
 

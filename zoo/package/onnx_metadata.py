@@ -18,11 +18,13 @@ _outputs_adapter = TypeAdapter(tuple[Output, ...])
 def onnx_metadata(config: ModelConfig, precision: Precision, outputs: Sequence[Output]) -> dict[str, str]:
     """Metadata of a model's ONNX file: its name, and as JSON the fields of its configuration, precision and outputs.
 
-    Numbers of templates are left out where they are 1: files of earlier versions are still reproduced byte for byte.
+    Later fields are left out at their defaults: files of earlier versions are still reproduced byte for byte.
     """
     values = asdict(config) | {"precision": precision, "outputs": [output.declaration() for output in outputs]}
     if config.templates == 1:
         del values["templates"]
+    if config.pooling == "gap":
+        del values["pooling"], values["kept_mass"]
     return {"name": config.name} | {key: json.dumps(value, ensure_ascii=False) for key, value in values.items()}
 
 

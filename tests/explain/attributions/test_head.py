@@ -16,6 +16,14 @@ def test_the_parts_and_the_bias_sum_to_the_logits(model: str) -> None:
 
 
 @torch.inference_mode()
+def test_with_sum_pooling_too() -> None:
+    network = zoo.create("wrn16", pooling="gsp").eval()
+    pixels = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    parts, bias = head_parts(network, pixels)
+    torch.testing.assert_close(parts.double().sum(dim=(2, 3)) + bias, network(pixels).double(), atol=2e-5, rtol=1e-5)
+
+
+@torch.inference_mode()
 def test_in_double_precision_they_sum_to_them_exactly() -> None:
     network = zoo.load("wrn16-ours").double()
     network.normalize.double()
