@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from explain.cutouts import Place, draw_frame, patch_box
+from zoo.cutouts import Place, draw_frame, patch_box
 from explain.pages.image import TILE, InputImage
 from zoo.images.preprocess import Box
 from zoo.outputs import Array

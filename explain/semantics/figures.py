@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from scipy.cluster.hierarchy import dendrogram
 
-from explain.cutouts import cut_out_pixels
+from zoo.cutouts import cut_out_pixels
 from explain.semantics.class_vectors import Hierarchy
 from explain.semantics.geometry import Geometry, SpaceQuality
 from explain.semantics.slack import Slack

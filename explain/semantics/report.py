@@ -8,7 +8,7 @@ import numpy as np
 from markupsafe import Markup
 from PIL import Image
 
-from explain.cutouts import cut_out_pixels
+from zoo.cutouts import cut_out_pixels
 from explain.html import image_uri, png_uri, render
 from explain.semantics.class_vectors import Separation
 from explain.semantics.entities import KIND_LABELS

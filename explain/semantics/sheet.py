@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from explain.cutouts import SIDE, cut_out_pixels
+from zoo.cutouts import SIDE, cut_out_pixels
 from explain.semantics.entities import KIND_LABELS
 from explain.semantics.study import AssignmentStudy, PatchStudy
 from explain.semantics.summary import find_expected_pairs

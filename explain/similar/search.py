@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
-from explain.cutouts import cut_out_pixels
+from zoo.cutouts import cut_out_pixels
 from explain.receptive_field import receptive_radius
 from explain.similar.collect import collect, patch_assignment
 from explain.similar.index import Origin, PatchIndex

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from explain.cutouts import cut_out_pixels
+from zoo.cutouts import cut_out_pixels
 from explain.html import image_uri
 from zoo.images.preprocess import Pixels
 
