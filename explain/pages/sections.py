@@ -6,10 +6,10 @@ import numpy as np
 from PIL import Image
 
 from explain.attributions.grad_cam import LAYER
-from zoo.cutouts import cut_out_image
 from explain.pages.drawing import draw_heatmap, draw_map, draw_numbered_patches
 from explain.pages.explanation import Explanation
 from explain.pages.image import InputImage
+from zoo.cutouts import cut_out_image
 from zoo.outputs import NONE, Array
 from zoo.semantic_map import LegendRow, legend_rows
 

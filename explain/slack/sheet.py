@@ -40,4 +40,3 @@ def contact_sheet(images: Tensor, shares: Array, classes: tuple[str, ...]) -> Im
         pen.rectangle((left, top + 2, left + 14, top + 16), fill=class_colour(index))
         pen.text((left + 20, top), printable(name), fill=INK, font=font)
     return sheet
-

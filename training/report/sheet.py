@@ -83,4 +83,3 @@ def _draw_legend(pen: ImageDraw.ImageDraw, top: int, width: int, legend: list[in
 def _swatch(pen: ImageDraw.ImageDraw, corner: tuple[int, int], index: int) -> None:
     left, top = corner
     pen.rectangle((left, top + 3, left + SWATCH, top + 3 + SWATCH), fill=class_colour(index))
-

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from zoo.hub import DEFAULT_MODEL
-from zoo.options import SPLITS, AsJson, Model, data_option, model_option, parse_data, path_option
+from zoo.options import AsJson, Model, data_option, model_option, parse_data, path_option
 
 if TYPE_CHECKING:
     from zoo.classify.answers import Failure
@@ -28,7 +28,10 @@ Images = Annotated[
 Queries = Annotated[
     list[str],
     typer.Argument(
-        parser=parse_data, metavar="IMAGES...", help=f"{_IMAGES}, or - for an image on standard input.", show_default=False
+        parser=parse_data,
+        metavar="IMAGES...",
+        help=f"{_IMAGES}, or - for an image on standard input.",
+        show_default=False,
     ),
 ]
 DataSet = Annotated[
@@ -63,7 +66,9 @@ def index(
 
     The index holds the vectors, names and thumbnails of the images, and the digest of the model.
     """
-    made, failures = _make(_image_set(images, data, split), model, output, "patches" if patches else "images", unreadable)
+    made, failures = _make(
+        _image_set(images, data, split), model, output, "patches" if patches else "images", unreadable
+    )
     _list(failures)
     from zoo.terminal import Terminal
 
@@ -96,8 +101,8 @@ def search(
     With --patch, find the patches that are most like a patch, at most one per image: those to which the model assigns
     similar shares of the classes.
     """
+    from zoo.classify.answers import unreadable_error
     from zoo.classify.sources import Sources
-    from zoo.errors import ImageError
     from zoo.search.image_index import ImageIndex, read_header
     from zoo.search.query import check_count, check_threshold
     from zoo.search.query import search as find
@@ -108,8 +113,9 @@ def search(
     place = None if patch is None else _place(patch)
     sources = Sources(tuple(images))
     _check_outputs((html, png), images)
-    predictor = _open(model or read_header(index).model)
-    opened = ImageIndex.open(index, predictor.config, "images" if place is None else "patches")
+    kind: Kind = "images" if place is None else "patches"
+    predictor = _open(model or read_header(index).model, kind)
+    opened = ImageIndex.open(index, predictor.config, kind)
     found, failures = find(opened, predictor, sources, check_count(count, len(opened)), threshold, place)
     title = f"{opened.header.model}: what is like {len(found):,} image{'s' if len(found) > 1 else ''}"
     about = f"{len(opened):,} images of {opened.header.source}, by the cosine of their {opened.header.kind}"
@@ -121,16 +127,19 @@ def search(
     elif found:
         columns = ["image", *(["row", "column"] if place else []), "cosine"]
         rows = [
-            (one.query.name if rank == 0 else "", hit.label or "", hit.name, *map(str, hit.place or ()), f"{hit.cosine:.4f}")
+            (
+                one.query.name if rank == 0 else "",
+                hit.label or "",
+                hit.name,
+                *map(str, hit.place or ()),
+                f"{hit.cosine:.4f}",
+            )
             for one in found
             for rank, hit in enumerate(one.hits)
         ]
         _print_table(title, ["query", "class", *columns], rows)
     if failures:
-        lines = [f"{failure.file}: {failure.reason}" for failure in failures]
-        total = len(found) + len(failures)
-        problem = f"{len(failures):,} of {total:,} images cannot be read:"
-        raise ImageError(lines[0] if total == 1 else "\n  ".join([problem, *lines]))
+        raise unreadable_error(failures, len(found) + len(failures))
 
 
 def duplicates(
@@ -166,7 +175,9 @@ def duplicates(
         failures: list[Failure] = []
         if index is None:
             made = Path(temporary) / "index"
-            opened, failures = _make(_image_set(images, data, split), model or DEFAULT_MODEL, made, "images", unreadable)
+            opened, failures = _make(
+                _image_set(images, data, split), model or DEFAULT_MODEL, made, "images", unreadable
+            )
         else:
             config = None if model is None else _config(model)
             opened = ImageIndex.open(index, config, "images")
@@ -216,7 +227,7 @@ def _make(
     from zoo.search.fill import index_images
     from zoo.terminal import progress_bar
 
-    predictor = _open(model)
+    predictor = _open(model, kind)
     try:
         with progress_bar(stderr=True) as bar:
             task = bar.add_task("images", total=images.count, status="")
@@ -229,11 +240,12 @@ def _make(
         raise InputError(f"cannot write the index {folder}: {reason_of(error)}") from None
 
 
-def _open(model: str) -> "Predictor":
+def _open(model: str, kind: "Kind") -> "Predictor":
     from zoo.classify.local import open_for_inference
-    from zoo.predictors.open_predictor import open_predictor
+    from zoo.predictors.open_predictor import open_embedder, open_predictor
 
-    return open_predictor(open_for_inference(model))
+    package = open_for_inference(model)
+    return open_embedder(package) if kind == "images" else open_predictor(package)
 
 
 def _config(model: str) -> "ModelConfig":

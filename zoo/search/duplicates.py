@@ -50,7 +50,10 @@ def find_duplicates(
             check_finite(products, left)
             if left == top:
                 np.fill_diagonal(products, -np.inf)
-            for part, largest in ((slice(top, top + BLOCK), products.max(1)), (slice(left, left + BLOCK), products.max(0))):
+            for part, largest in (
+                (slice(top, top + BLOCK), products.max(1)),
+                (slice(left, left + BLOCK), products.max(0)),
+            ):
                 np.maximum(best[part], largest, out=best[part])
             _join(parent, products >= threshold, top, left)
         progress(min(top + BLOCK, count))

@@ -121,9 +121,9 @@ class ImageIndex:
         header = read_header(folder)
         if config is not None and header.weights_sha256 != config.weights_sha256:
             raise ImageIndexError(
-                f"{folder} is an index of {header.model} with other weights (SHA-256 {header.weights_sha256[:16]}, those "
-                f"of {config.name} have {config.weights_sha256[:16]}): choose the model that it was made with, or make "
-                "it again with `zoo index`"
+                f"{folder} is an index of another model: of {header.model} with weights of SHA-256 "
+                f"{header.weights_sha256[:16]}, not of {config.name} with {config.weights_sha256[:16]}; choose the model "
+                "that it was made with, or make it again with `zoo index`"
             )
         if kind is not None and header.kind != kind:
             remedy = "`zoo index --patches` makes one" if kind == "patches" else "`zoo index` makes one"
@@ -191,4 +191,3 @@ def _problem(index: ImageIndex) -> str:
 
 _header_adapter = TypeAdapter(Header)
 _object_adapter = TypeAdapter(dict[str, Any])
-

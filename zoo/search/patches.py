@@ -1,4 +1,4 @@
-"""Patches as vectors: the square roots of their assignment, whose cosine says how far their mixtures agree. No torch."""
+"""Patches as vectors: the square roots of their assignment, whose cosine says how alike they are. No torch."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -83,8 +83,8 @@ def _first(groups: Sequence[Strip]) -> list[Strip]:
 
 def _strip_html(group: Strip) -> str:
     figures = (
-        f'<figure><img src="{_uri(each.image)}" alt=""><figcaption title="{_text(each.title)}"><b>{_text(each.title)}</b>'
-        f"<span>{_text(each.note)}</span></figcaption></figure>"
+        f'<figure><img src="{_uri(each.image)}" alt=""><figcaption title="{_text(each.title)}">'
+        f"<b>{_text(each.title)}</b><span>{_text(each.note)}</span></figcaption></figure>"
         for each in group.tiles
     )
     return f"<section><h2>{_text(group.title)}</h2><div>{''.join(figures)}</div></section>"

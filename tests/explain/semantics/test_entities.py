@@ -5,10 +5,10 @@ import pytest
 from support.patches import CLASSES, mixed
 
 from explain.semantics.entities import classify_mixture, find_entities, find_occurrences
-from explain.similar.index import PatchIndex
 from zoo.outputs import Array
+from zoo.search.image_index import ImageIndex
 
-MakeIndex = Callable[..., PatchIndex]
+MakeIndex = Callable[..., ImageIndex]
 
 
 @pytest.mark.parametrize(
