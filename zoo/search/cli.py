@@ -103,8 +103,8 @@ def search(
     """
     from zoo.classify.answers import unreadable_error
     from zoo.classify.sources import Sources
+    from zoo.search.hits import check_count, check_threshold
     from zoo.search.image_index import ImageIndex, read_header
-    from zoo.search.query import check_count, check_threshold
     from zoo.search.query import search as find
     from zoo.search.strips import search_strips
     from zoo.terminal import print_json
@@ -162,8 +162,8 @@ def duplicates(
     """
     from zoo.errors import InputError
     from zoo.search.duplicates import find_duplicates
+    from zoo.search.hits import check_threshold
     from zoo.search.image_index import ImageIndex
-    from zoo.search.query import check_threshold
     from zoo.search.strips import duplicate_strips
     from zoo.terminal import print_json, progress_bar
 

@@ -122,8 +122,8 @@ class ImageIndex:
         if config is not None and header.weights_sha256 != config.weights_sha256:
             raise ImageIndexError(
                 f"{folder} is an index of another model: of {header.model} with weights of SHA-256 "
-                f"{header.weights_sha256[:16]}, not of {config.name} with {config.weights_sha256[:16]}; choose the model "
-                "that it was made with, or make it again with `zoo index`"
+                f"{header.weights_sha256[:16]}, not of {config.name} with {config.weights_sha256[:16]}; choose the "
+                "model that it was made with, or make it again with `zoo index`"
             )
         if kind is not None and header.kind != kind:
             remedy = "`zoo index --patches` makes one" if kind == "patches" else "`zoo index` makes one"

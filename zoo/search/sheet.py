@@ -1,6 +1,5 @@
 """Contact sheets: groups of captioned images, as one PNG image or as a self-contained HTML page. No torch."""
 
-import base64
 import io
 from collections.abc import Sequence
 from html import escape
@@ -9,6 +8,7 @@ from typing import NamedTuple
 from PIL import Image, ImageDraw
 
 from zoo.printable import printable
+from zoo.search.thumbnails import webp_uri
 from zoo.semantic_map import PAPER
 from zoo.sheets import QUIET, tile, write_line
 
@@ -93,7 +93,7 @@ def _strip_html(group: Strip) -> str:
 def _uri(image: Image.Image) -> str:
     stream = io.BytesIO()
     image.save(stream, "WEBP", quality=90)
-    return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"
+    return webp_uri(stream.getvalue())
 
 
 def _text(text: str) -> str:

@@ -8,8 +8,9 @@ from PIL import Image
 from zoo.cutouts import Place, cut_out_pixels
 from zoo.images.decode import decode
 from zoo.search.duplicates import Duplicates
+from zoo.search.hits import Hit
 from zoo.search.image_index import ImageIndex
-from zoo.search.query import Found, Hit
+from zoo.search.query import Found
 from zoo.search.sheet import Strip, Tile
 
 CONTEXT = 2

@@ -1,5 +1,6 @@
 """Thumbnails of images: the centred square, as a small WebP file."""
 
+import base64
 import io
 
 import numpy as np
@@ -33,3 +34,8 @@ def thumbnail_of_pixels(pixels: Pixels, side: int = SIDE) -> bytes:
     stream = io.BytesIO()
     image.save(stream, "WEBP", quality=QUALITY, method=METHOD)
     return stream.getvalue()
+
+
+def webp_uri(webp: bytes) -> str:
+    """Data URI of a WebP file."""
+    return f"data:image/webp;base64,{base64.b64encode(webp).decode()}"
