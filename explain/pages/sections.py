@@ -138,7 +138,7 @@ def _patches(image: InputImage, explanation: Explanation) -> Section:
     )
     text = (
         f"The patches with the largest shares of {explanation.explained_class}, framed, with their neighbours, which "
-        "are not chosen again. Rows and columns start at 0 at the top left, as for zoo similar --patch."
+        "are not chosen again. Rows and columns start at 0 at the top left, as for zoo search --patch."
     )
     return Section("The strongest patches", text, tiles)
 
