@@ -167,7 +167,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
             raise NoIndexError(
                 "this server has no index to search; start it with --index FOLDER, which `zoo index` makes"
             )
-        index, served = service.index.index, service.model(query.model or service.index.model)
+        index, served = service.index.images, service.model(query.model or service.index.model)
         if served.name != service.index.model:
             raise InputError(f"model = {query.model}: the index of this server is of {service.index.model}; omit it")
         count, threshold = check_count(query.k, len(index), "k"), check_threshold(query.threshold, "threshold")
@@ -235,7 +235,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
         """List the served models, the default one first."""
         own = service.index
         return [
-            model_description(model, number == 0, len(own.index) if own and own.model == model.name else None)
+            model_description(model, number == 0, len(own.images) if own and own.model == model.name else None)
             for number, model in enumerate(service.models.values())
         ]
 

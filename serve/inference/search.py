@@ -1,20 +1,21 @@
 """Index of images that the server searches, and the model that it was made with."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from zoo.errors import ImageIndexError
 from zoo.package import Package
 from zoo.search.image_index import ImageIndex, read_header
 
 
-class ServedIndex(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ServedIndex:
     """Index of images, and the model that its queries are embedded by."""
 
     model: str
     """Name of one of the served models."""
-    index: ImageIndex
+    images: ImageIndex
 
 
 def open_index(folder: str | None, packages: Iterable[Package]) -> ServedIndex | None:

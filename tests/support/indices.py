@@ -12,7 +12,11 @@ from zoo.search.write import writing_index
 
 
 def write_images(
-    folder: Path, vectors: Array, weights_sha256: str = "ab" * 32, labels: Sequence[int] = (), model: str = "wrn16-ours.cifar10"
+    folder: Path,
+    vectors: Array,
+    weights_sha256: str = "ab" * 32,
+    labels: Sequence[int] = (),
+    model: str = "wrn16-ours.cifar10",
 ) -> ImageIndex:
     """An index of vectors [N, D], whose images all have the colour of their number; labels are cat and dog."""
     header = Header("images", model, weights_sha256, "tests", (0, vectors.shape[1]), ("cat", "dog"))

@@ -1,7 +1,7 @@
 """The commands `zoo index`, `zoo search` and `zoo duplicates`."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -39,7 +39,11 @@ DataSet = Annotated[
 ]
 Split = Annotated[str | None, typer.Option(help="Split of --data.", show_default="test")]
 UnreadableOption = Annotated[
-    Literal["stop", "skip"], typer.Option(help="What to do with unreadable image files; those skipped are listed.")
+    Literal["stop", "skip"],
+    typer.Option(
+        help="What to do with images that cannot be read: leave them out, and list them at the end with exit status 1, "
+        "or stop at the first."
+    ),
 ]
 IndexOption = Annotated[Path, path_option("--index", "-i", help="Folder of the index.", show_default=False)]
 Html = Annotated[Path | None, path_option(help="Write a contact sheet as an HTML page, in a single file.")]
@@ -60,7 +64,7 @@ def index(
             "--patches", help="Index the patches of -ours models by their assignment, for `zoo search --patch`."
         ),
     ] = False,
-    unreadable: UnreadableOption = "stop",
+    unreadable: UnreadableOption = "skip",
 ) -> None:
     """Index images by their embeddings, for `zoo search`, `zoo duplicates` and `zoo serve --index`.
 
@@ -69,11 +73,11 @@ def index(
     made, failures = _make(
         _image_set(images, data, split), model, output, "patches" if patches else "images", unreadable
     )
-    _list(failures)
     from zoo.terminal import Terminal
 
     shape = " x ".join(map(str, made.header.shape[1:]))
     Terminal().print(f"{output}: {len(made):,} images, {shape} numbers each, {made.header.model}")
+    _report(failures, len(made))
 
 
 def search(
@@ -101,7 +105,6 @@ def search(
     With --patch, find the patches that are most like a patch, at most one per image: those to which the model assigns
     similar shares of the classes.
     """
-    from zoo.classify.answers import unreadable_error
     from zoo.classify.sources import Sources
     from zoo.search.hits import check_count, check_threshold
     from zoo.search.image_index import ImageIndex, read_header
@@ -138,8 +141,7 @@ def search(
             for rank, hit in enumerate(one.hits)
         ]
         _print_table(title, ["query", "class", *columns], rows)
-    if failures:
-        raise unreadable_error(failures, len(found) + len(failures))
+    _report(failures, len(found))
 
 
 def duplicates(
@@ -154,7 +156,7 @@ def duplicates(
     html: Html = None,
     png: Png = None,
     as_json: AsJson = False,
-    unreadable: UnreadableOption = "stop",
+    unreadable: UnreadableOption = "skip",
 ) -> None:
     """Find groups of images that are nearly the same, by the cosine of their embeddings.
 
@@ -184,7 +186,7 @@ def duplicates(
         with progress_bar(stderr=True) as bar:
             task = bar.add_task("pairs", total=len(opened), status="")
             groups = find_duplicates(opened.vectors, threshold, lambda done: bar.update(task, completed=done))
-        title = f"{opened.header.model}: {len(groups):,} groups of near-duplicates"
+        title = f"{opened.header.model}: {len(groups):,} group{'' if len(groups) == 1 else 's'} of near-duplicates"
         about = f"{len(opened):,} images of {opened.header.source}; cosine of at least {threshold:g}"
         _write_sheets(html, png, title, about, lambda: duplicate_strips(opened, groups))
         members = [
@@ -195,15 +197,20 @@ def duplicates(
             ]
             for group in groups
         ]
-    _list(failures)
     if as_json:
-        return print_json({"model": opened.header.model, "threshold": threshold, "groups": members})
+        print_json({"model": opened.header.model, "threshold": threshold, "groups": members})
+    else:
+        _print_groups(f"{title}; {about}", members)
+    _report(failures, len(opened))
+
+
+def _print_groups(title: str, groups: "Sequence[Sequence[Mapping[str, Any]]]") -> None:
     rows = [
         (str(number) if rank == 0 else "", str(one.get("label", "")), str(one["name"]), f"{one['cosine']:.4f}")
-        for number, group in enumerate(members, start=1)
+        for number, group in enumerate(groups, start=1)
         for rank, one in enumerate(group)
     ]
-    return _print_table(f"{title}; {about}", ["group", "class", "image", "cosine"], rows)
+    _print_table(title, ["group", "class", "image", "cosine"], rows)
 
 
 def _image_set(images: Sequence[str] | None, data: str | None, split: str | None) -> "ImageSet":
@@ -286,7 +293,7 @@ def _write_sheets(
         if html:
             write_output(html, html_page(title, about, made))
         if png:
-            write_output(png, png_bytes(draw_sheet(f"{title}; {about}", made)))
+            write_output(png, png_bytes(draw_sheet(title, about, made)))
 
 
 def _print_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -302,15 +309,12 @@ def _print_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[st
     Terminal(folded=True).print(table)
 
 
-def _list(failures: "Sequence[Failure]") -> None:
-    """List the images that were left out, on standard error."""
-    from zoo.terminal import Terminal
+def _report(failures: "Sequence[Failure]", done: int) -> None:
+    """Raise `ImageError` with the images that could not be read, if there are any, beside those that were."""
+    from zoo.classify.answers import unreadable_error
 
     if failures:
-        console = Terminal(stderr=True)
-        console.print(f"left out {len(failures):,} images that cannot be read:")
-        for failure in failures:
-            console.print(f"  {failure.file}: {failure.reason}")
+        raise unreadable_error(failures, done + len(failures))
 
 
 def add_commands(app: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from zoo.classify.answers import Failure
+from zoo.classify.answers import Failure, unreadable_error
 from zoo.classify.decoding import Named, decode_in_batches
 from zoo.errors import ImageError
 from zoo.images.decode import decode_pixels
@@ -39,7 +39,7 @@ def index_images(
     predictor: Predictor,
     images: ImageSet,
     kind: Kind = "images",
-    unreadable: Unreadable = "stop",
+    unreadable: Unreadable = "skip",
     progress: Callable[[int, int], None] = lambda done, failed: None,
 ) -> tuple[ImageIndex, list[Failure]]:
     """Write the index of images; see `zoo.search.write.writing_index`.
@@ -71,7 +71,8 @@ def index_images(
     with writing_index(folder, header) as writer:
         for decoded, bad in decode_in_batches(images.sources, partial(decode_image, size)):
             if bad and unreadable == "stop":
-                raise ImageError(f"{bad[0].file}: {bad[0].reason}; --unreadable skip leaves such images out")
+                first = f"{bad[0].file}: {bad[0].reason}"
+                raise ImageError(f"{first}; nothing was written: --unreadable skip leaves such images out")
             failures += bad
             if decoded:
                 vectors = vectors_of(kind, predictor(np.stack([each.pixels for each in decoded])), config.name)
@@ -79,6 +80,8 @@ def index_images(
                     writer.add(each.name, vector, each.thumbnail, images.labels.get(each.name, -1))
             done += len(decoded) + len(bad)
             progress(done, len(failures))
+        if failures and not writer.names:
+            raise unreadable_error(failures, done)
     return ImageIndex.open(folder, config, kind), failures
 
 

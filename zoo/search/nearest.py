@@ -30,14 +30,14 @@ def unit(vectors: NDArray[Any], what: str = "vector") -> Array:
     Raises:
         InputError: a number is infinite or not a number; names the vector.
     """
-    rows = np.asarray(vectors, np.float32)
+    rows: Array = np.asarray(vectors, np.float32)
     largest = np.abs(rows).max(axis=-1, keepdims=True)
     if not np.isfinite(largest).all():
         bad = int(np.flatnonzero(~np.isfinite(largest))[0])
         raise InputError(f"{what} {bad} has numbers that are infinite or not a number; check the weights of the model")
     # By the largest number first, as the squares of large numbers are infinite.
-    rows = rows / np.where(largest == 0, 1, largest)
-    return rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1)
+    rows = rows / np.where(largest == 0, np.float32(1), largest)
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1), np.float32)
 
 
 def nearest(vectors: NDArray[Any], queries: Array, count: int) -> Neighbours:

@@ -134,7 +134,9 @@ def test_the_client_sends_many_images_in_parts(url: str) -> None:
     images = [coloured(number) for number in range(5)]
     with Client(url) as client:
         answer = client.search(*images, k=1, threshold=0.5, thumbnails=True)
-        assert [result.nearest[0].name for result in answer.results] == [f"photos/{number:02}.png" for number in range(5)]
+        assert [result.nearest[0].name for result in answer.results] == [
+            f"photos/{number:02}.png" for number in range(5)
+        ]
         thumbnail = answer.results[0].nearest[0].thumbnail
         assert thumbnail is not None
         assert thumbnail.startswith("data:image/webp")
@@ -153,5 +155,5 @@ def test_an_index_of_another_model_is_refused_at_the_start(folder: Path) -> None
 
 
 def test_a_model_without_embeddings_is_refused_at_the_start(folder: Path) -> None:
-    with pytest.raises(NoEmbeddingError, match="has no output embedding.*zoo export"):
+    with pytest.raises(NoEmbeddingError, match=r"has no output embedding.*zoo export"):
         Service(replace(Settings(), index=str(folder), threads=1), [open_model(DEFAULT_MODEL)], predictor_of)

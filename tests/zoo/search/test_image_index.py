@@ -80,7 +80,9 @@ def test_vectors_of_another_kind(folder: Path) -> None:
 
 def test_an_index_of_another_model(folder: Path) -> None:
     other = replace(CONFIG, weights_sha256="cd" * 32)
-    with pytest.raises(ImageIndexError, match=r"an index of another model: of wrn16-ours.cifar10 .*abab.*not of .*cdcd"):
+    with pytest.raises(
+        ImageIndexError, match=r"an index of another model: of wrn16-ours.cifar10 .*abab.*not of .*cdcd"
+    ):
         ImageIndex.open(folder, other)
 
 
@@ -102,7 +104,7 @@ def test_what_is_no_index(content: str | None, folder: Path) -> None:
         (folder / HEADER_FILE).unlink()
     else:
         (folder / HEADER_FILE).write_text(content)
-    with pytest.raises(ImageIndexError, match="is no index in|is not an index|is an index of format version None"):
+    with pytest.raises(ImageIndexError, match=r"is no index in|is not an index|is an index of format version None"):
         ImageIndex.open(folder)
 
 
@@ -122,7 +124,7 @@ def test_an_older_index_is_replaced_and_nothing_else(folder: Path, tmp_path: Pat
     (tmp_path / "notes/a.txt").write_text("a")
     with pytest.raises(InputError, match="notes has other files than an index; choose another folder"):
         write_images(tmp_path / "notes", VECTORS)
-    with pytest.raises(InputError, match="a.txt is a file; choose another folder"):
+    with pytest.raises(InputError, match=r"a.txt is a file; choose another folder"):
         write_images(tmp_path / "notes/a.txt", VECTORS)
     (tmp_path / "empty").mkdir()
     assert len(write_images(tmp_path / "empty", VECTORS)) == 11
