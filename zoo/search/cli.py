@@ -121,7 +121,8 @@ def search(
     opened = ImageIndex.open(index, predictor.config, kind)
     found, failures = find(opened, predictor, sources, check_count(count, len(opened)), threshold, place)
     title = f"{opened.header.model}: what is like {len(found):,} image{'s' if len(found) > 1 else ''}"
-    about = f"{len(opened):,} images of {opened.header.source}, by the cosine of their {opened.header.kind}"
+    compared = "their embeddings" if place is None else "the assignments of their patches"
+    about = f"nearest of {len(opened):,} images of {opened.header.source}, by the cosine of {compared}"
     _write_sheets(html, png, title, about, lambda: search_strips(opened, found, place))
     if as_json:
         results = [{"file": one.query.name, "nearest": [hit.to_json() for hit in one.hits]} for one in found]

@@ -30,13 +30,13 @@ def unit(vectors: NDArray[Any], what: str = "vector") -> Array:
     Raises:
         InputError: a number is infinite or not a number; names the vector.
     """
-    rows: Array = np.asarray(vectors, np.float32)
+    rows = np.asarray(vectors, np.float32)
     largest = np.abs(rows).max(axis=-1, keepdims=True)
     if not np.isfinite(largest).all():
         bad = int(np.flatnonzero(~np.isfinite(largest))[0])
         raise InputError(f"{what} {bad} has numbers that are infinite or not a number; check the weights of the model")
     # By the largest number first, as the squares of large numbers are infinite.
-    rows = rows / np.where(largest == 0, np.float32(1), largest)
+    rows = np.asarray(rows / np.where(largest == 0, 1, largest), np.float32)
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1), np.float32)
 
 

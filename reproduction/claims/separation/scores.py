@@ -6,7 +6,7 @@ All are functions of the number of times that each image counts, for the bootstr
 from dataclasses import dataclass
 
 import numpy as np
-from explain.similar.collect import PatchSample
+from explain.semantics.collect import PatchSample
 from numpy.typing import NDArray
 
 from explain.semantics.class_vectors import group_distances

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from support.images import coloured
 from support.indices import write_images
 from support.onnx_files import with_embedding
-from support.serving import MakeClient, running, send
+from support.serving import GatedPredictor, MakeClient, running, send
 
 from serve.app import create_app
 from serve.client import Client, ServerError
@@ -24,13 +24,15 @@ from zoo.errors import ImageIndexError, InputError, NoEmbeddingError
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.images.decode import decode_pixels
 from zoo.package import Package
+from zoo.predictors import Predictor
 from zoo.predictors.onnx import OnnxPredictor
 
 COUNT = 20
 
 
-def predictor_of(package: Package) -> OnnxPredictor:
-    return OnnxPredictor.open(package, "cpu", threads=1)
+def predictor_of(package: Package) -> Predictor:
+    """Not every bundled model has an ONNX file."""
+    return OnnxPredictor.open(package, "cpu", threads=1) if package.precisions else GatedPredictor(package.config)
 
 
 @pytest.fixture(scope="module")
