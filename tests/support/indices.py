@@ -22,7 +22,7 @@ def write_images(
     header = Header("images", model, weights_sha256, "tests", (0, vectors.shape[1]), ("cat", "dog"))
     with writing_index(folder, header) as writer:
         for number, vector in enumerate(vectors):
-            pixels = np.full((3, 32, 32), number, np.uint8)
+            pixels = np.full((3, 32, 32), number % 256, np.uint8)
             label = labels[number] if labels else -1
             writer.add(f"photos/{number:02}.png", vector, thumbnail_of_pixels(pixels), label)
     return ImageIndex.open(folder)

@@ -6,10 +6,10 @@ All are functions of the number of times that each image counts, for the bootstr
 from dataclasses import dataclass
 
 import numpy as np
-from explain.semantics.collect import PatchSample
 from numpy.typing import NDArray
 
 from explain.semantics.class_vectors import group_distances
+from explain.semantics.collect import PatchSample
 from explain.semantics.geometry import find_clusters, mutual_information, neighbour_hits, silhouettes, standardise
 from explain.stats import Floats
 from explain.tapping import Space
