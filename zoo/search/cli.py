@@ -216,11 +216,13 @@ def _print_groups(title: str, groups: "Sequence[Sequence[Mapping[str, Any]]]") -
 
 def _image_set(images: Sequence[str] | None, data: str | None, split: str | None) -> "ImageSet":
     from zoo.errors import InputError
-    from zoo.search.image_set import images_of_paths, images_of_split
+    from zoo.search.image_set import images_of_paths
 
     if bool(images) == bool(data):
         raise typer.BadParameter("give images or --data, and not both", param_hint="IMAGES")
     if data:
+        from zoo.search.data_set import images_of_split
+
         return images_of_split(data, split)
     if split is not None:
         raise InputError(f"--split {split}: images without --data have no splits; give one of them")
