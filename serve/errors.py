@@ -38,6 +38,10 @@ class BodyTooLargeError(RequestError):
     headers: Mapping[str, str] = {"Connection": "close"}
 
 
+class NoIndexError(RequestError):
+    """Search on a server without an index."""
+
+
 class SlowUploadError(RequestError):
     """Request body that does not arrive in time."""
 
@@ -124,6 +128,7 @@ STATUS: Mapping[type[ZooError], int] = {
     UnsupportedImageError: 415,
     NotAcceptableError: 406,
     UnknownNameError: 404,
+    NoIndexError: 404,
     SlowUploadError: 408,
     UnauthorizedError: 401,
     UrlTooLongError: 414,

@@ -91,6 +91,13 @@ class Metrics:
             registry=self.registry,
             buckets=_SECONDS,
         )
+        self.search = Histogram(
+            "zoo_search_seconds",
+            "Time to search the index for the images of a request, in seconds.",
+            ["model"],
+            registry=self.registry,
+            buckets=_SECONDS,
+        )
         self.batch = Histogram(
             "zoo_batch_images", "Images in a batch.", ["model"], registry=self.registry, buckets=_BATCHES
         )

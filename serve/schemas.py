@@ -123,6 +123,23 @@ class EmbedAnswer(BaseModel):
     timing: Timing
 
 
+class NearestImage(BaseModel):
+    name: str = Field(description="Name of the image in the index: its path, or its place in a data set.")
+    label: str | None = Field(description="Class of the image in the index, if that has classes.")
+    cosine: float = Field(description="Cosine of its embedding and that of the image of the request, from -1 to 1.")
+    thumbnail: str | None = Field(default=None, description="Thumbnail as a data URI, if `thumbnails` was set.")
+
+
+class SearchResult(ImageAnswer):
+    nearest: list[NearestImage] = Field(description="Images of the index, the nearest first.")
+
+
+class SearchAnswer(BaseModel):
+    model: ModelIdentity
+    results: list[SearchResult]
+    timing: Timing
+
+
 class ModelDescription(ModelIdentity):
     default: bool
     classes: list[str]
@@ -136,6 +153,9 @@ class ModelDescription(ModelIdentity):
     embedding_size: int | None = Field(
         default=None,
         description="D, the numbers in an embedding of `/embed`, once the model is loaded; null if its file has none.",
+    )
+    indexed: int | None = Field(
+        default=None, description="Images in the index that `/search` searches; null if that is not of this model."
     )
     patch_source: str
     metrics: dict[str, Any] = Field(description="Training and evaluation metrics.")

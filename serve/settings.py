@@ -61,6 +61,11 @@ class Settings:
         "part; the least recently used are unloaded to make room. On CUDA, it is the GPU's memory. 0 for no limit.",
         least=0,
     )
+    index: str | None = option(
+        None,
+        "Folder of an index of images, made by `zoo index` with one of the models: /search then finds the images most "
+        "like others, and the page shows them.",
+    )
     device: Device = option(
         "auto",
         "Device to compute on; auto is the GPU if it can be used, and cuda fails if it cannot. With several GPUs, it "
@@ -222,6 +227,8 @@ class Settings:
         for name, hint in get_type_hints(Settings).items():
             if get_origin(hint) is Literal and getattr(self, name) not in get_args(hint):
                 raise InputError(f"{name} = {getattr(self, name)!r}: must be one of {', '.join(get_args(hint))}")
+        if self.index is not None and not self.index.strip():
+            raise InputError("index = '': name the folder of an index, or leave it unset to serve without one")
         if not all(key.partition("#")[0].strip() for key in self.api_keys):
             raise InputError("api_keys: one of the keys is empty; set a key, or leave it unset to serve without keys")
         for origin in self.cors_origin:

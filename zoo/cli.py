@@ -17,6 +17,7 @@ from zoo.help import WIDTH, WORDS, Command, Program, write_definitions, write_op
 from zoo.hub import DEFAULT_MODEL
 from zoo.hub.cli import publish
 from zoo.options import Image, Model, path_option
+from zoo.search.cli import add_commands as add_search_commands
 
 _broken: dict[str, str] = {}
 """Packages whose commands could not be added, with the reason."""
@@ -217,6 +218,7 @@ def patches(
     Terminal().print(f"{output}: {rows} x {columns} patches of {image}, {config.name}")
 
 
+add_search_commands(app)
 app.command()(publish)
 
 

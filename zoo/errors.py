@@ -126,3 +126,7 @@ class UnsupportedImageError(ImageError):
 
 class ImageTooLargeError(ImageError):
     """An image whose pixels or bytes exceed the limit."""
+
+
+class ImageIndexError(ZooError, ValueError):
+    """An index of images that is incomplete, of another version, or of another model."""

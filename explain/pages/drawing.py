@@ -3,8 +3,8 @@
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from explain.cutouts import Place, draw_frame, patch_box
 from explain.pages.image import TILE, InputImage
+from zoo.cutouts import Place, draw_frame, patch_box
 from zoo.images.preprocess import Box
 from zoo.outputs import Array
 from zoo.semantic_map import INK, PAPER, cells

@@ -10,8 +10,8 @@ from explain.attributions import class_activation_map
 from explain.attributions.grad_cam import grad_cam
 from explain.attributions.head import head_parts
 from explain.attributions.occlusion import occlusion
-from explain.cutouts import Place
 from zoo.answers import ClassShare, patch_shares, top_classes
+from zoo.cutouts import Place
 from zoo.errors import InputError
 from zoo.networks.network import Network
 from zoo.outputs import Array

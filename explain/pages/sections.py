@@ -6,10 +6,10 @@ import numpy as np
 from PIL import Image
 
 from explain.attributions.grad_cam import LAYER
-from explain.cutouts import cut_out_image
 from explain.pages.drawing import draw_heatmap, draw_map, draw_numbered_patches
 from explain.pages.explanation import Explanation
 from explain.pages.image import InputImage
+from zoo.cutouts import cut_out_image
 from zoo.outputs import NONE, Array
 from zoo.semantic_map import LegendRow, legend_rows
 
@@ -138,7 +138,7 @@ def _patches(image: InputImage, explanation: Explanation) -> Section:
     )
     text = (
         f"The patches with the largest shares of {explanation.explained_class}, framed, with their neighbours, which "
-        "are not chosen again. Rows and columns start at 0 at the top left, as for zoo similar --patch."
+        "are not chosen again. Rows and columns start at 0 at the top left, as for zoo search --patch."
     )
     return Section("The strongest patches", text, tiles)
 

@@ -48,8 +48,7 @@ def semantics(
     """Analyse the patches of a whole split: writes a report with figures, tables and, for -ours, a search index."""
     require("explain")
     from explain.semantics.report import write_report
-    from explain.semantics.study import StudySettings, run_study
-    from explain.similar.index import report_folder
+    from explain.semantics.study import StudySettings, report_folder, run_study
     from training.data.data_set import data_set_name
     from training.data.model_split import ModelData
     from zoo.hub import open_model

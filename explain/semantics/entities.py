@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import MiniBatchKMeans
 
-from explain.similar.index import PatchIndex
-from explain.similar.nearest import Match, nearest
+from explain.semantics.shares import share_chunks, shares_of
 from explain.stats import Estimate, Floats, bootstrap
 from zoo.outputs import NONE, Array
 from zoo.package.entities import Entities, Entity, FoundOn, Kind
+from zoo.search.image_index import ImageIndex
+from zoo.search.patches import Match, nearest_patches
 
 CLUSTERS = 64
 """Number of clusters, chosen on training images: enough for rarer mixtures to have their own cluster."""
@@ -76,7 +77,7 @@ class Occurrences(NamedTuple):
     """Patches nearest to each mixture, [K], at most one per image."""
 
 
-def find_entities(index: PatchIndex, seed: int, clusters: int = CLUSTERS) -> Entities:
+def find_entities(index: ImageIndex, data: str, seed: int, clusters: int = CLUSTERS) -> Entities:
     """Cluster the patches of training images; clusters of the same kind with the same classes are merged.
 
     Mini-batch k-means (D. Sculley, *Web-scale k-means clustering*, 2010) of the square roots of the shares, whose
@@ -92,8 +93,8 @@ def find_entities(index: PatchIndex, seed: int, clusters: int = CLUSTERS) -> Ent
     # The limits define convex sets, so that a merged entity has the same kind as its clusters.
     mixtures = np.array([patches[np.isin(members, own)].mean(axis=0) for own in groups.values()])
     kinds = [_mixture_kind(kind, chosen, mixture) for (kind, chosen), mixture in zip(groups, mixtures, strict=True)]
-    names = [one.name(index.origin.classes) for one in kinds]
-    found_on = FoundOn(index.origin.data, len(index), index.labels.size * int(np.prod(index.grid)), clusters, seed)
+    names = [one.name(index.header.classes) for one in kinds]
+    found_on = FoundOn(data, len(index), index.labels.size * int(np.prod(index.grid)), clusters, seed)
     return _by_frequency(index, names, [one.kind for one in kinds], mixtures, found_on)
 
 
@@ -102,7 +103,7 @@ def _mixture_kind(kind: Kind, classes: frozenset[int], mixture: Array) -> Mixtur
 
 
 def _by_frequency(
-    index: PatchIndex, names: Sequence[str], kinds: Sequence[Kind], mixtures: Array, found_on: FoundOn
+    index: ImageIndex, names: Sequence[str], kinds: Sequence[Kind], mixtures: Array, found_on: FoundOn
 ) -> Entities:
     def entities(frequencies: Sequence[float]) -> Entities:
         made = [
@@ -110,20 +111,20 @@ def _by_frequency(
             for name, kind, frequency, mixture in zip(names, kinds, frequencies, mixtures, strict=True)
         ]
         made.sort(key=lambda entity: -entity.frequency)
-        return Entities(index.origin.weights_sha256, index.origin.classes, found_on, tuple(made))
+        return Entities(index.header.weights_sha256, index.header.classes, found_on, tuple(made))
 
     unordered = entities([0.0] * len(names))
     counts = np.bincount(assign_entities(index, unordered).ravel(), minlength=len(names))
     return entities((counts / counts.sum()).tolist())
 
 
-def assign_entities(index: PatchIndex, entities: Entities) -> NDArray[np.int16]:
+def assign_entities(index: ImageIndex, entities: Entities) -> NDArray[np.int16]:
     """Nearest entity of every patch, [N, h * w]."""
-    chunks = [entities.nearest(shares.transpose(2, 0, 1)) for _, shares in index.chunks()]
+    chunks = [entities.nearest(shares.transpose(2, 0, 1)) for _, shares in share_chunks(index)]
     return np.concatenate(chunks).astype(np.int16)
 
 
-def find_occurrences(index: PatchIndex, entities: Entities, seed: int, examples: int) -> Occurrences:
+def find_occurrences(index: ImageIndex, entities: Entities, seed: int, examples: int) -> Occurrences:
     """Find the nearest entity of every patch, and the nearest patches of every entity."""
     nearest_entity = assign_entities(index, entities)
     of_image = np.array([np.bincount(row, minlength=len(entities)) for row in nearest_entity], np.float64)
@@ -133,16 +134,15 @@ def find_occurrences(index: PatchIndex, entities: Entities, seed: int, examples:
         return total / total.sum()
 
     frequency = bootstrap(statistic, len(index), seed)
-    by_class = np.zeros((len(index.origin.classes), len(entities)), np.int64)
+    by_class = np.zeros((len(index.header.classes), len(entities)), np.int64)
     np.add.at(by_class, index.labels, of_image.astype(np.int64))
-    found = nearest(index, entities.mixtures, examples)
+    found = nearest_patches(index, entities.mixtures, examples)
     return Occurrences(nearest_entity, tuple(frequency), by_class.T, tuple(map(tuple, found)))
 
 
-def _patches(index: PatchIndex, seed: int) -> Array:
+def _patches(index: ImageIndex, seed: int) -> Array:
     """Random sample of at most `MAX_PATCHES` patches, [P, C + 1]."""
     cells = int(np.prod(index.grid))
     total = len(index) * cells
     chosen = np.sort(np.random.default_rng(seed).choice(total, min(total, MAX_PATCHES), replace=False))
-    flat = index.shares.reshape(total, -1)[chosen].astype(np.float32)
-    return flat / flat.sum(axis=1, keepdims=True)
+    return shares_of(index.vectors.reshape(total, -1)[chosen])

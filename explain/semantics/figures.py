@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from scipy.cluster.hierarchy import dendrogram
 
-from explain.cutouts import cut_out_pixels
 from explain.semantics.class_vectors import Hierarchy
 from explain.semantics.geometry import Geometry, SpaceQuality
 from explain.semantics.slack import Slack
 from explain.semantics.study import PatchStudy
+from zoo.cutouts import cut_out_pixels
 from zoo.reporting import STYLE
 from zoo.semantic_map import class_colour
 

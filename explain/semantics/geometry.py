@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import silhouette_samples
 from sklearn.neighbors import KNeighborsClassifier
 
-from explain.similar.collect import PatchSample
+from explain.semantics.collect import PatchSample
 from explain.stats import Estimate, Floats, bootstrap
 from explain.tapping import Space
 from zoo.outputs import Array

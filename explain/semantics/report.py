@@ -8,7 +8,6 @@ import numpy as np
 from markupsafe import Markup
 from PIL import Image
 
-from explain.cutouts import cut_out_pixels
 from explain.html import image_uri, png_uri, render
 from explain.semantics.class_vectors import Separation
 from explain.semantics.entities import KIND_LABELS
@@ -25,9 +24,10 @@ from explain.semantics.study import AssignmentStudy, PatchStudy
 from explain.semantics.summary import SUMMARY_FILE, find_expected_pairs, limitations, summary
 from explain.semantics.tables import write_tables
 from explain.semantics.templates import PERMUTATIONS, TemplateUse
-from explain.similar.nearest import Match
+from zoo.cutouts import cut_out_pixels
 from zoo.files import png_bytes, write_atomically, write_json
 from zoo.outputs import NONE
+from zoo.search.patches import Match
 from zoo.semantic_map import class_colour, label_colours
 
 REPORT_FILE = "report.html"

@@ -6,13 +6,13 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from explain.cutouts import SIDE, cut_out_pixels
 from explain.semantics.entities import KIND_LABELS
 from explain.semantics.study import AssignmentStudy, PatchStudy
 from explain.semantics.summary import find_expected_pairs
 from explain.semantics.templates import TemplateUse
-from explain.similar.nearest import Match
+from zoo.cutouts import SIDE, cut_out_pixels
 from zoo.printable import printable
+from zoo.search.patches import Match
 from zoo.semantic_map import INK, PAPER, class_colour
 
 EXAMPLES = 9

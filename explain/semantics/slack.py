@@ -5,10 +5,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from explain.similar.index import PatchIndex
-from explain.similar.nearest import Match
+from explain.semantics.shares import share_chunks
 from explain.stats import Estimate, Floats, bootstrap
 from zoo.outputs import Array
+from zoo.search.image_index import ImageIndex
+from zoo.search.patches import Match
 
 THRESHOLDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 """Shares of `none` above which a patch is ignored; fixed in advance, and all reported."""
@@ -43,12 +44,12 @@ class Slack(NamedTuple):
     """Patches with the largest share of `none`, at most one per image; their distance is 1 - none."""
 
 
-def measure_slack(index: PatchIndex, seed: int, highest: int) -> Slack:
+def measure_slack(index: ImageIndex, seed: int, highest: int) -> Slack:
     """Measure the slack in one pass over the shares of a split."""
     votes: list[NDArray[np.bool_]] = []
     nones: list[Array] = []
     ignored, empty = [], []
-    for start, shares in index.chunks():
+    for start, shares in share_chunks(index):
         labels = index.labels[start : start + len(shares)]
         none = shares[..., -1]
         kept = none[None] <= np.array((1.0, *THRESHOLDS), np.float32)[:, None, None]
@@ -59,7 +60,7 @@ def measure_slack(index: PatchIndex, seed: int, highest: int) -> Slack:
         votes.append(sums.argmax(axis=2) == labels)
         nones.append(none)
     none, right = np.concatenate(nones), np.concatenate(votes, axis=1).astype(np.float64)
-    of_image, classes = none.mean(axis=1, dtype=np.float64), len(index.origin.classes)
+    of_image, classes = none.mean(axis=1, dtype=np.float64), len(index.header.classes)
 
     def statistic(counts: Floats) -> Floats:
         total = counts.sum()
@@ -81,7 +82,7 @@ def measure_slack(index: PatchIndex, seed: int, highest: int) -> Slack:
     return Slack(mean, tuple(by_class), by_cell, accuracies[0], tuple(filtered), _highest(index, none, highest))
 
 
-def _highest(index: PatchIndex, none: Array, count: int) -> tuple[Match, ...]:
+def _highest(index: ImageIndex, none: Array, count: int) -> tuple[Match, ...]:
     images = np.argsort(-none.max(axis=1), kind="stable")[:count].tolist()
     cells = none[images].argmax(axis=1).tolist()
     columns = index.grid[1]

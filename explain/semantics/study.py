@@ -14,12 +14,11 @@ from explain.semantics.class_vectors import (
     class_means,
     measure_separation,
 )
+from explain.semantics.collect import Collected, collect
 from explain.semantics.entities import Occurrences, find_entities, find_occurrences
 from explain.semantics.geometry import Geometry, PatchMap, layout_patches, measure_geometry, standardise
 from explain.semantics.slack import Slack, measure_slack
 from explain.semantics.templates import TemplateTally, TemplateUse
-from explain.similar.collect import Collected, collect
-from explain.similar.index import INDEX_FOLDER, Origin
 from explain.stats import Estimate, proportion_estimate
 from explain.tapping import Space, Tapped, class_vectors
 from training.data.model_split import ModelData
@@ -27,6 +26,9 @@ from zoo.errors import InputError
 from zoo.package import ModelConfig, Package
 from zoo.package.entities import Entities
 from zoo.predictors.torch import TorchPredictor
+
+INDEX_FOLDER = "index"
+"""Name of the index of patches inside a report's folder."""
 
 TRAINING_IMAGES = 5000
 EXAMPLES = 12
@@ -93,6 +95,11 @@ class StudySettings:
             )
 
 
+def report_folder(variant: str, data: str, split: str) -> Path:
+    """Default folder for the report of `zoo semantics`, which contains the index for `zoo search --patch`."""
+    return Path("runs") / "semantics" / f"{variant}.{data}.{split}"
+
+
 def run_study(
     package: Package, settings: StudySettings, folder: Path, progress: Progress = lambda what, done, total: None
 ) -> PatchStudy:
@@ -121,19 +128,25 @@ def run_study(
     ) -> Collected:
         progress(f"reading {split} images", 0, 1)
         images = settings.data.load(split, limit)
-        origin = Origin.of(package.config, images, settings.data.name, split)
-        count = len(images.labels)
+        count, source = len(images.labels), f"{settings.data.name}, {split}"
         return collect(
-            network, images, origin, where, seed, lambda done: progress(f"{split} images", done, count), observe
+            network,
+            images,
+            package.config,
+            source,
+            where,
+            seed,
+            lambda done: progress(f"{split} images", done, count),
+            observe,
         )
 
     with TemporaryDirectory(dir=folder, prefix=".training.", ignore_cleanup_errors=True) as temporary:
-        train = run("train", settings.training_images, Path(temporary))
+        train = run("train", settings.training_images, Path(temporary) / INDEX_FOLDER)
         radius = receptive_radius(network, train.images.images.numpy())
         entities = None
         if train.index is not None:
             progress("entities", 0, 5)
-            entities = find_entities(train.index, seed)
+            entities = find_entities(train.index, settings.data.name, seed)
     measured = run(settings.split, settings.images, folder / INDEX_FOLDER, count_templates)
     labels = measured.images.labels.numpy()
     accuracy = proportion_estimate(measured.predicted == labels, seed)

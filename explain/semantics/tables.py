@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from explain.semantics.shares import share_chunks
 from explain.semantics.study import AssignmentStudy, PatchStudy
 from explain.semantics.templates import TemplateUse
-from explain.similar.index import PatchIndex
 from zoo.files import write_atomically
+from zoo.search.image_index import ImageIndex
 
 
 def write_tables(study: PatchStudy, folder: Path) -> list[str]:
@@ -96,11 +97,11 @@ def _templates(use: TemplateUse, classes: Sequence[str]) -> Mapping[str, Any]:
     }
 
 
-def _write_patches(index: PatchIndex, assignment: AssignmentStudy, file: Path) -> None:
+def _write_patches(index: ImageIndex, assignment: AssignmentStudy, file: Path) -> None:
     """Write a table of all patches, with one row group per chunk of the index."""
     names = [pa.array(assignment.entities.classes), pa.array([entity.name for entity in assignment.entities.entities])]
     writer, stream = None, io.BytesIO()
-    for start, shares in index.chunks():
+    for start, shares in share_chunks(index):
         images, cells, _ = shares.shape
         row, column = np.divmod(np.arange(cells, dtype=np.int16), np.int16(index.grid[1]))
         label = np.repeat(index.labels[start : start + images], cells).astype(np.int16)

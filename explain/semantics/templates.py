@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import entropy
 
-from explain.similar.nearest import Match
 from explain.stats import Floats
 from zoo.outputs import Array
+from zoo.search.patches import Match
 
 PERMUTATIONS = 100
 """Number of permutations for each null distribution."""

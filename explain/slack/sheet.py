@@ -1,13 +1,12 @@
 """Contact sheet of images and their maps, with `none` transparent."""
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from zoo.outputs import Array
 from zoo.printable import printable
-from zoo.semantic_map import INK, PAPER, cells, class_colour
+from zoo.semantic_map import INK, PAPER, class_colour
+from zoo.sheets import draw_pair
 
 COLUMNS, ROWS = 6, 8
 """Pairs of an image and its map beside and below each other."""
@@ -33,11 +32,7 @@ def contact_sheet(images: Tensor, shares: Array, classes: tuple[str, ...]) -> Im
     for index, (pixels, one) in enumerate(zip(images[:IMAGES], shares, strict=False)):
         row, column = divmod(index, COLUMNS)
         corner = (_GAP + column * (pair + _GAP), _GAP + row * (_TILE + _GAP))
-        image = _tile(pixels.permute(1, 2, 0).numpy())
-        sheet.paste(image, corner)
-        overlay = cells(one, (_TILE, _TILE))
-        image.paste(overlay, mask=overlay)
-        sheet.paste(image, (corner[0] + _TILE, corner[1]))
+        draw_pair(sheet, corner, pixels.numpy(), one, _TILE, 0)
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
     for index, name in enumerate(classes):
         line, column = divmod(index, _LEGEND_ENTRIES)
@@ -45,7 +40,3 @@ def contact_sheet(images: Tensor, shares: Array, classes: tuple[str, ...]) -> Im
         pen.rectangle((left, top + 2, left + 14, top + 16), fill=class_colour(index))
         pen.text((left + 20, top), printable(name), fill=INK, font=font)
     return sheet
-
-
-def _tile(pixels: NDArray[np.uint8]) -> Image.Image:
-    return Image.fromarray(pixels).resize((_TILE, _TILE), Image.Resampling.NEAREST)

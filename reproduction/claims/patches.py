@@ -8,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from explain.similar.collect import PatchSample, collect
-from explain.similar.index import Origin
+from explain.semantics.collect import PatchSample, collect
+from explain.semantics.shares import share_chunks
 from reproduction.claims.inputs import ClaimInputs
 from zoo.networks.load import load_package
 from zoo.outputs import Array
+from zoo.search.image_index import ImageIndex
 
 
 class SplitPatches(NamedTuple):
@@ -35,14 +36,14 @@ def split_patches(inputs: ClaimInputs, variant: str, split: str) -> SplitPatches
     """
     package = inputs.package(variant)
     images = inputs.split(split, package, inputs.images)
-    origin = Origin.of(package.config, images, inputs.data, split)
+    source = f"{inputs.data}, {split}"
     with TemporaryDirectory(prefix="zoo-claims-", ignore_cleanup_errors=True) as folder:
-        found = collect(load_package(package), images, origin, Path(folder), inputs.seed)
-        shares = None if found.index is None else _class_shares(np.array(found.index.shares, np.float32))
+        found = collect(load_package(package), images, package.config, source, Path(folder) / "index", inputs.seed)
+        shares = None if found.index is None else _class_shares(found.index)
     return SplitPatches(images.labels.numpy(), found.sample, shares)
 
 
-def _class_shares(shares: Array) -> Array:
-    """Shares [N, h, w, C + 1] without `none`: [N, h * w, C]."""
-    classes = shares[..., :-1].reshape(len(shares), -1, shares.shape[-1] - 1)
+def _class_shares(index: ImageIndex) -> Array:
+    """Shares of all patches without `none`: [N, h * w, C]."""
+    classes = np.concatenate([shares[..., :-1] for _, shares in share_chunks(index)])
     return classes / np.maximum(classes.sum(axis=-1, keepdims=True), 1e-12)

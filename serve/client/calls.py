@@ -13,7 +13,15 @@ import numpy as np
 from PIL import Image
 from pydantic import TypeAdapter
 
-from serve.schemas import ClassifyAnswer, ErrorAnswer, ModelDescription, OcclusionAnswer, PatchSemanticsAnswer, Timing
+from serve.schemas import (
+    ClassifyAnswer,
+    ErrorAnswer,
+    ModelDescription,
+    OcclusionAnswer,
+    PatchSemanticsAnswer,
+    SearchAnswer,
+    Timing,
+)
 from zoo.errors import ZooError
 from zoo.outputs import Array
 
@@ -24,7 +32,7 @@ Outcome = httpx2.Response | httpx2.RequestError
 """Outcome of a request: a response, or the error that prevented it."""
 
 T = TypeVar("T")
-A = TypeVar("A", ClassifyAnswer, PatchSemanticsAnswer)
+A = TypeVar("A", ClassifyAnswer, PatchSemanticsAnswer, SearchAnswer)
 
 _models = TypeAdapter(list[ModelDescription])
 
@@ -62,7 +70,7 @@ class Call(Generic[T]):
     read: Callable[[bytes], T]
     """Parser of the response body."""
     accept: str = "application/json"
-    params: Mapping[str, str | int] | None = None
+    params: Mapping[str, str | float] | None = None
     images: Sequence[tuple[str, ImageInput]] = ()
     """Images, each with a name to use if it has no file name."""
     join: Callable[[Sequence[T]], T] | None = None
@@ -134,6 +142,20 @@ def semantic_map(image: ImageInput, model: str | None) -> Call[bytes]:
     return Call("POST", "/patch-semantics", bytes, "image/png", _without_none(model=model), _named([image]))
 
 
+def search(
+    images: Sequence[ImageInput], k: int | None, threshold: float | None, thumbnails: bool
+) -> Call[SearchAnswer]:
+    """Images of the server's index that are most like each image."""
+    return Call(
+        "POST",
+        "/search",
+        SearchAnswer.model_validate_json,
+        params=_without_none(k=k, threshold=threshold, thumbnails="true" if thumbnails else None),
+        images=_named(images),
+        join=_join,
+    )
+
+
 def occlusion(image: ImageInput, model: str | None, label: str | None) -> Call[OcclusionAnswer]:
     """Occlusion map of an image."""
     return Call(
@@ -168,7 +190,7 @@ def _array_call(path: str, images: Sequence[ImageInput], model: str | None) -> C
     return Call("POST", path, _array, "application/x-npy", params, _named(images), np.concatenate)
 
 
-def _without_none(**params: str | int | None) -> dict[str, str | int]:
+def _without_none(**params: str | float | None) -> dict[str, str | float]:
     return {name: value for name, value in params.items() if value is not None}
 
 

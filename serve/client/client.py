@@ -11,7 +11,7 @@ from serve.client import calls
 from serve.client.calls import Call, ImageInput, Outcome
 from serve.client.parts import Parts
 from serve.client.retry import Attempts, RetryPolicy
-from serve.schemas import ClassifyAnswer, ModelDescription, OcclusionAnswer, PatchSemanticsAnswer
+from serve.schemas import ClassifyAnswer, ModelDescription, OcclusionAnswer, PatchSemanticsAnswer, SearchAnswer
 from zoo.outputs import Array
 
 T = TypeVar("T")
@@ -92,6 +92,19 @@ class Client(_BaseClient[httpx2.Client, httpx2.BaseTransport]):
         """Embeddings [N, D] of images; arguments as for `classify`."""
         return self._ask(calls.embed(images, model))
 
+    def search(
+        self, *images: ImageInput, k: int | None = None, threshold: float | None = None, thumbnails: bool = False
+    ) -> SearchAnswer:
+        """Images of the server's index that are most like each image.
+
+        Arguments:
+            images: as for `classify`.
+            k: number of images to find; None for ten, or all.
+            threshold: smallest cosine of what is found; None for any.
+            thumbnails: whether to answer with thumbnails, as data URIs.
+        """
+        return self._ask(calls.search(images, k, threshold, thumbnails))
+
     def semantic_map(self, image: ImageInput, model: str | None = None) -> bytes:
         """Semantic map drawn over the image, as the contents of a PNG file."""
         return self._ask(calls.semantic_map(image, model))
@@ -169,6 +182,12 @@ class AsyncClient(_BaseClient[httpx2.AsyncClient, httpx2.AsyncBaseTransport]):
     async def embed(self, *images: ImageInput, model: str | None = None) -> Array:
         """See `Client.embed`."""
         return await self._ask(calls.embed(images, model))
+
+    async def search(
+        self, *images: ImageInput, k: int | None = None, threshold: float | None = None, thumbnails: bool = False
+    ) -> SearchAnswer:
+        """See `Client.search`."""
+        return await self._ask(calls.search(images, k, threshold, thumbnails))
 
     async def semantic_map(self, image: ImageInput, model: str | None = None) -> bytes:
         """See `Client.semantic_map`."""

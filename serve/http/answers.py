@@ -12,6 +12,10 @@ from serve.schemas import ModelDescription
 from zoo.answers import map_answers, patch_answers, patch_shares, top_classes
 from zoo.outputs import EMBEDDING, Array
 from zoo.predictors.onnx import OnnxPredictor
+from zoo.printable import printable
+from zoo.search.hits import Hit
+from zoo.search.image_index import ImageIndex
+from zoo.search.thumbnails import webp_uri
 from zoo.semantic_map import class_colour
 
 
@@ -61,8 +65,27 @@ def embed_answer(model: ServedModel, result: Result, embeddings: Array) -> bytes
     return to_json(answer, inf_nan_mode="null")
 
 
-def model_description(model: ServedModel, default: bool) -> ModelDescription:
-    """Description of a model for `/models`."""
+def search_answer(
+    model: ServedModel, result: Result, index: ImageIndex, hits: list[list[Hit]], thumbnails: bool
+) -> bytes:
+    """Response body of `/search`: a `SearchAnswer` as JSON."""
+    results = [
+        {**common, "nearest": [_nearest(index, hit, thumbnails) for hit in own]}
+        for common, own in zip(_images(result), hits, strict=True)
+    ]
+    return to_json({"model": model.identity, "results": results, "timing": _timing(result)})
+
+
+def _nearest(index: ImageIndex, hit: Hit, thumbnails: bool) -> dict[str, object]:
+    # Names of files may have bytes that JSON cannot represent.
+    value: dict[str, object] = {"name": printable(hit.name), "label": hit.label, "cosine": hit.cosine}
+    if thumbnails:
+        value["thumbnail"] = webp_uri(index.thumbnail(hit.number))
+    return value
+
+
+def model_description(model: ServedModel, default: bool, indexed: int | None = None) -> ModelDescription:
+    """Description of a model for `/models`; `indexed` is the number of images of its index, if there is one."""
     config, predictor = model.package.config, model.loaded and model.loaded.predictor
     onnx = predictor if isinstance(predictor, OnnxPredictor) else None
     return ModelDescription(
@@ -77,6 +100,7 @@ def model_description(model: ServedModel, default: bool) -> ModelDescription:
         precision=onnx.precision if onnx else None,
         onnx_sha256=onnx.onnx_sha256 if onnx else None,
         embedding_size=_embedding_size(model),
+        indexed=indexed,
         patch_source=model.patch_source,
         metrics=model.package.metrics(),
         parity=model.package.parity(),

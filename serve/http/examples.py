@@ -17,11 +17,14 @@ from serve.schemas import (
     ModelDescription,
     ModelIdentity,
     NamedEntity,
+    NearestImage,
     Occlusion,
     OcclusionAnswer,
     PatchAnswer,
     PatchSemantics,
     PatchSemanticsAnswer,
+    SearchAnswer,
+    SearchResult,
     Size,
     Timing,
 )
@@ -84,6 +87,19 @@ OCCLUSION = OcclusionAnswer(
             logit=7.24,
             grid=Grid(rows=1, columns=2),
             drops=[[0.84, -0.41]],
+        )
+    ],
+    timing=_TIMING,
+)
+
+SEARCH = SearchAnswer(
+    model=_MODEL,
+    results=[
+        SearchResult(
+            file="cat.jpg",
+            image=_SIZE,
+            box=_BOX,
+            nearest=[NearestImage(name="photos/tabby.jpg", label=None, cosine=0.9731)],
         )
     ],
     timing=_TIMING,

@@ -26,7 +26,7 @@ _PROBLEMS: Mapping[int, tuple[str, str, str]] = {
         "invalid API key; ask the operator of this server for one",
     ),
     404: (
-        "Unknown model or class.",
+        "Unknown model or class, or no index to search.",
         "unknown_name",
         str(UnknownNameError("model", "wrn16-our.pets", ["wrn16-ours.pets"])),
     ),

@@ -18,6 +18,7 @@ from serve.http.middleware import route_path
 from serve.settings import Settings
 from zoo.answers import DEFAULT_TOP_K
 from zoo.errors import InputError, suggestion
+from zoo.search.hits import DEFAULT_COUNT
 
 TIMEOUT_HEADER = "X-Request-Timeout-Ms"
 
@@ -41,6 +42,16 @@ class ImageQuery(ModelQuery):
         None,
         description=f"Number of classes to list, from 1 to C; by default {DEFAULT_TOP_K}, or C if that is less.",
     )
+
+
+class SearchQuery(ModelQuery):
+    """Query parameters of `/search`."""
+
+    k: int | None = Field(
+        None, description=f"Number of images to find, from 1 to those of the index; by default {DEFAULT_COUNT}, or all."
+    )
+    threshold: float = Field(-1.0, description="Smallest cosine of what is found, from -1 to 1.")
+    thumbnails: bool = Field(False, description="Whether to answer with thumbnails, too.")
 
 
 class OcclusionQuery(ModelQuery):

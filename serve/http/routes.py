@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Annotated, Any, get_type_hints
@@ -15,6 +16,7 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
+from serve.errors import NoIndexError
 from serve.http import examples
 from serve.http.answers import (
     classify_answer,
@@ -22,6 +24,7 @@ from serve.http.answers import (
     model_description,
     occlusion_answer,
     patch_semantics_answer,
+    search_answer,
 )
 from serve.http.body import read_uploads
 from serve.http.openapi import JSON, Responses, declare_query_values, example, images_request, problems
@@ -29,6 +32,7 @@ from serve.http.request import (
     ImageQuery,
     ModelQuery,
     OcclusionQuery,
+    SearchQuery,
     WhileConnected,
     client_deadline,
     deadline_of,
@@ -38,10 +42,20 @@ from serve.http.request import (
 from serve.inference.models import ServedModel
 from serve.inference.occlusion import images_at_once, occlude
 from serve.inference.service import Result, Service
-from serve.schemas import ClassifyAnswer, EmbedAnswer, ModelDescription, OcclusionAnswer, PatchSemanticsAnswer
+from serve.schemas import (
+    ClassifyAnswer,
+    EmbedAnswer,
+    ModelDescription,
+    OcclusionAnswer,
+    PatchSemanticsAnswer,
+    SearchAnswer,
+)
 from zoo.answers import class_index, patch_shares, resolve_top_k
+from zoo.errors import InputError
 from zoo.files import array_bytes, png_bytes
 from zoo.predictors.embedding import embedding_of, require_embedding
+from zoo.search.hits import check_count, check_threshold, find_hits
+from zoo.search.nearest import unit
 from zoo.semantic_map import draw_semantic_map
 
 NPY, PNG = "application/x-npy", "image/png"
@@ -144,6 +158,26 @@ def add_routes(app: FastAPI, service: Service) -> None:
         body = array_bytes(embeddings) if kind == NPY else embed_answer(served, result, embeddings)
         return Response(body, media_type=kind, headers=_boxes(result))
 
+    async def search(request: Request, query: Annotated[SearchQuery, Query()]) -> Response:
+        """Find the images of the server's index that are most like others, by the cosine of their embeddings.
+
+        404 if the server was started without an index.
+        """
+        if service.index is None:
+            raise NoIndexError(
+                "this server has no index to search; start it with --index FOLDER, which `zoo index` makes"
+            )
+        index, served = service.index.images, service.model(query.model or service.index.model)
+        if served.name != service.index.model:
+            raise InputError(f"model = {query.model}: the index of this server is of {service.index.model}; omit it")
+        count, threshold = check_count(query.k, len(index), "k"), check_threshold(query.threshold, "threshold")
+        result = await compute(request, served, SearchQuery)
+        started = time.perf_counter()
+        queries = unit(embedding_of(result.prediction, served.name), "the embedding of image")
+        hits = await run_in_threadpool(find_hits, index, queries, count, threshold)
+        service.metrics.search.labels(served.name).observe(time.perf_counter() - started)
+        return Response(search_answer(served, result, index, hits, query.thumbnails), media_type=JSON)
+
     async def occlusion(request: Request, query: Annotated[OcclusionQuery, Query()]) -> Response:
         """Explain the classification of an image: how far the logit of a class falls when each part of it is covered.
 
@@ -182,6 +216,13 @@ def add_routes(app: FastAPI, service: Service) -> None:
         openapi_extra=images_request(settings.max_files),
     )
     add_image_route(
+        "/search",
+        search,
+        response_model=SearchAnswer,
+        responses=example(examples.SEARCH) | problems(401, 404, 408, 413, 415, 422, 429, 503, 504),
+        openapi_extra=images_request(settings.max_files),
+    )
+    add_image_route(
         "/occlusion",
         occlusion,
         response_model=OcclusionAnswer,
@@ -192,7 +233,11 @@ def add_routes(app: FastAPI, service: Service) -> None:
     @app.get("/models", responses=example([examples.MODEL]) | problems(401, 422, 429))
     def models() -> list[ModelDescription]:
         """List the served models, the default one first."""
-        return [model_description(model, default=index == 0) for index, model in enumerate(service.models.values())]
+        own = service.index
+        return [
+            model_description(model, number == 0, len(own.images) if own and own.model == model.name else None)
+            for number, model in enumerate(service.models.values())
+        ]
 
     @app.get("/healthz", response_class=PlainTextResponse, responses=example("ok\n"))
     async def healthz() -> str:

@@ -19,6 +19,7 @@ from zoo.package import Package
 from zoo.package.entities import Entities
 from zoo.predictors import Predictor
 from zoo.predictors.cuda_session import choose_device
+from zoo.predictors.embedding import require_embedding
 from zoo.predictors.onnx import OnnxPredictor, choose_precision, require_onnx
 from zoo.predictors.onnx_session import OnnxFile, read_declarations
 from zoo.registry import info
@@ -193,6 +194,16 @@ class Models(Mapping[str, ServedModel]):
             except ZooError as error:
                 raise _unavailable(model, error) from None
         return model.declared
+
+    def require_embedding(self, model: ServedModel) -> None:
+        """Check that a model embeds images, as searching an index needs.
+
+        Raises:
+            NoEmbeddingError: its ONNX file was exported by an earlier version.
+        """
+        if model.loaded and not isinstance(model.loaded.predictor, OnnxPredictor):
+            return
+        require_embedding(self.read_declared(model).outputs, model.name)
 
     def close(self, timeout: float) -> bool:
         """Finish queued requests and stop; returns whether all finished within `timeout` seconds."""

@@ -16,6 +16,7 @@ from serve.inference.batcher import Answer, BatchTiming, Promise
 from serve.inference.decoding import DecodedImage, Decoding, Upload
 from serve.inference.memory import cuda_memory_limit
 from serve.inference.models import Models, OpenPredictor, ServedModel
+from serve.inference.search import open_index
 from serve.logs import current
 from serve.metrics import Metrics
 from serve.settings import Settings
@@ -47,7 +48,8 @@ class Service:
         shared: state shared with the other processes of the server; None if there is only this one.
 
     Raises:
-        ZooError: a model to load at start-up has no ONNX file, or the device is not available.
+        ZooError: a model to load at start-up has no ONNX file, the device is not available, or the index is not of one
+            of the models.
     """
 
     def __init__(
@@ -68,7 +70,11 @@ class Service:
         processes = len(self.shared.pids.parts)
         open_predictor = open_predictor or partial(_open_onnx, settings, FairThreads(self.shared.computing), processes)
         self.models = Models(packages, open_predictor, settings, self.metrics)
+        self.index = open_index(settings.index, [model.package for model in self.models.values()])
+        """Index to search; None if the server has none."""
         self.models.load_first()
+        if self.index:
+            self.models.require_embedding(self.models[self.index.model])
         self._decoders = ThreadPoolExecutor(settings.decoders, thread_name_prefix="decode")
 
     @staticmethod

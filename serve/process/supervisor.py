@@ -20,6 +20,7 @@ from multiprocessing.context import SpawnProcess
 from tempfile import TemporaryDirectory
 
 from serve.http.auth import ApiKeys
+from serve.inference.search import open_index
 from serve.logs import configure_logging
 from serve.process.sockets import CAN_SHARE_ADDRESS, listening
 from serve.settings import ENVIRONMENT_PREFIX, Settings
@@ -74,6 +75,7 @@ def run(settings: Settings) -> None:
         packages = [open_model(reference, settings.files) for reference in settings.model]
         for package in packages:
             require_onnx(package, settings.chosen_precision or choose_precision(package, device))
+        open_index(settings.index, packages)
         host, port = listeners[0].getsockname()[:2]
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         settings = _settings_of_one(settings, count)

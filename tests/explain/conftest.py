@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from support.patches import write_index
 
-from explain.similar.index import PatchIndex
+from zoo.search.image_index import ImageIndex
 
 
 @pytest.fixture
-def make_index(tmp_path: Path) -> Callable[..., PatchIndex]:
+def make_index(tmp_path: Path) -> Callable[..., ImageIndex]:
     """`make_index(shares, labels)`: an index in a folder of the test's own."""
     return partial(write_index, tmp_path / "index")

@@ -28,15 +28,10 @@ def model(make_package: Callable[..., Package], plain: Path) -> str:
     return f"local-dir:{say_trained_on(make_package(classes=CLASSES, data='photos'), plain).path}"
 
 
-def arguments_of(command: str, model: str, image: Path) -> tuple[object, ...]:
-    return ("similar", image, "--patch", "0,0", "-m", model) if command == "similar" else (command, model)
-
-
 @pytest.mark.parametrize(
     ("command", "reader"),
     [
         ("semantics", "explain.semantics.study.collect"),
-        ("similar", "explain.similar.search.collect"),
         ("faithfulness", "explain.faithfulness.measure.measure_faithfulness"),
         ("probe", "explain.probe.measure.probe_block"),
     ],
@@ -53,7 +48,7 @@ def test_held_out_images_by_default(
 
     monkeypatch.setattr(reader, note)
     with pytest.raises(ReadError):
-        run_zoo(*arguments_of(command, model, plain / "cat" / "0.png"), "--data", plain)
+        run_zoo(command, model, "--data", plain)
     # What is found on the training images, all but those held out, is measured on the others.
     assert read == [36 if command == "semantics" else HELD_OUT]
 

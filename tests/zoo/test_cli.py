@@ -353,7 +353,7 @@ def test_every_path_may_begin_at_a_home_directory() -> None:
         for parameter in inspect.signature(command.callback, eval_str=True).parameters.values()
     ]
     paths = {name: hint for name, hint in parameters if "Path" in str(get_args(hint)[0])}
-    assert {"classify csv", "train run", "export output", "similar index", "claims raw"} <= set(paths)
+    assert {"classify csv", "train run", "export output", "search index", "claims raw"} <= set(paths)
     assert [name for name, hint in paths.items() if get_args(hint)[1].parser is not parse_path] == []
     data = {
         name: hint

@@ -1,12 +1,13 @@
 """Sheet of the worst mistakes: each image beside its semantic map, with its true and its predicted class."""
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from training.report.measured import Measured
 from zoo.answers import patch_shares
 from zoo.outputs import Array
-from zoo.semantic_map import INK, PAPER, cells, class_colour
+from zoo.semantic_map import PAPER, class_colour
+from zoo.sheets import QUIET, draw_pair, write_line
 
 COLUMNS, ROWS = 5, 8
 
@@ -15,7 +16,6 @@ PAIR = 2 * TILE + 4
 LINE, SWATCH = 20, 12
 HEADER, ITEM = 72, TILE + 3 * LINE + 4
 LEGEND_COLUMNS, LEGEND_ROWS = 6, 3
-QUIET = "#5f6368"
 
 
 def draw_mistakes(measured: Measured) -> Image.Image | None:
@@ -34,28 +34,19 @@ def draw_mistakes(measured: Measured) -> Image.Image | None:
     pen = ImageDraw.Draw(sheet)
     of = f"{len(mistakes):,} mistakes in {len(measured.answers.labels):,} {measured.split} images"
     what = of if len(chosen) == len(mistakes) else f"the {len(chosen)} most confident of {of}"
-    _write(pen, (MARGIN, MARGIN), f"{measured.title}: {what}", width - 2 * MARGIN, 20)
+    write_line(pen, (MARGIN, MARGIN), f"{measured.title}: {what}", width - 2 * MARGIN, 20)
     explanation = (
         "Left the image as the network sees it, right its semantic map: a cell per patch, a colour per class. Below, "
         "the true class, and the predicted one with its probability."
     )
-    _write(pen, (MARGIN, MARGIN + 32), explanation, width - 2 * MARGIN, 15, QUIET)
+    write_line(pen, (MARGIN, MARGIN + 32), explanation, width - 2 * MARGIN, 15, QUIET)
     for number, index in enumerate(chosen):
         row, column = divmod(number, COLUMNS)
         corner = (MARGIN + column * (PAIR + GAP), MARGIN + HEADER + row * (ITEM + GAP))
-        _draw_pair(sheet, corner, pixels[number], shares[number])
+        draw_pair(sheet, corner, pixels[number], shares[number], TILE, PAIR - 2 * TILE)
         _describe(pen, (corner[0], corner[1] + TILE + 4), measured, index)
     _draw_legend(pen, MARGIN + HEADER + rows * (ITEM + GAP), width, legend, measured.classes)
     return sheet
-
-
-def _draw_pair(sheet: Image.Image, corner: tuple[int, int], pixels: Array, shares: Array) -> None:
-    resampling = Image.Resampling.NEAREST if pixels.shape[-1] < TILE // 2 else Image.Resampling.LANCZOS
-    image = Image.fromarray(pixels.transpose(1, 2, 0)).resize((TILE, TILE), resampling)
-    sheet.paste(image, corner)
-    overlay = cells(shares, (TILE, TILE))
-    image.paste(overlay, mask=overlay)
-    sheet.paste(image, (corner[0] + PAIR - TILE, corner[1]))
 
 
 def _describe(pen: ImageDraw.ImageDraw, corner: tuple[int, int], measured: Measured, index: int) -> None:
@@ -70,8 +61,8 @@ def _describe(pen: ImageDraw.ImageDraw, corner: tuple[int, int], measured: Measu
     for line, (text, of) in enumerate(texts):
         y = top + line * LINE
         _swatch(pen, (left, y), of)
-        _write(pen, (left + SWATCH + 6, y), text, width - SWATCH - 6, 15)
-    _write(pen, (left, top + 2 * LINE), measured.images.where(index), width, 12, QUIET, cut_start=True)
+        write_line(pen, (left + SWATCH + 6, y), text, width - SWATCH - 6, 15)
+    write_line(pen, (left, top + 2 * LINE), measured.images.where(index), width, 12, QUIET, cut_start=True)
 
 
 def _strongest(shares: Array) -> list[int]:
@@ -86,27 +77,9 @@ def _draw_legend(pen: ImageDraw.ImageDraw, top: int, width: int, legend: list[in
         line, column = divmod(number, LEGEND_COLUMNS)
         corner = (MARGIN + column * column_width, top + line * LINE)
         _swatch(pen, corner, index)
-        _write(pen, (corner[0] + SWATCH + 6, corner[1]), names[index], column_width - SWATCH - 12, 15)
+        write_line(pen, (corner[0] + SWATCH + 6, corner[1]), names[index], column_width - SWATCH - 12, 15)
 
 
 def _swatch(pen: ImageDraw.ImageDraw, corner: tuple[int, int], index: int) -> None:
     left, top = corner
     pen.rectangle((left, top + 3, left + SWATCH, top + 3 + SWATCH), fill=class_colour(index))
-
-
-def _write(
-    pen: ImageDraw.ImageDraw,
-    corner: tuple[int, int],
-    text: str,
-    width: int,
-    size: int,
-    colour: str = INK,
-    *,
-    cut_start: bool = False,
-) -> None:
-    """Write a line of text, shortened to a width in pixels at its end, or at its start as for paths."""
-    font, shown = ImageFont.load_default(size), text
-    while font.getlength(shown) > width and len(text) > 1:
-        text = text[1:] if cut_start else text[:-1]
-        shown = f"…{text}" if cut_start else f"{text}…"
-    pen.text(corner, shown, fill=colour, font=font)

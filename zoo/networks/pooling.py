@@ -159,7 +159,7 @@ def _match(features: Tensor, projection: Tensor, prototypes: Tensor, mass: Tenso
     squares = own.square().sum(dim=1)[:, None] + patches.square().sum(dim=1)[:, None] - 2 * (own @ patches)
     distances = squares.clamp(min=MIN_DISTANCE**2).sqrt()
     scores = (-_wide(gamma) * distances).exp().sum(dim=1).log()
-    return kept_shares(scores, _wide(mass)).unflatten(1, features.shape[2:])
+    return kept_shares(scores, _wide(mass)).reshape(-1, *features.shape[2:])
 
 
 def _project(features: Tensor, projection: Tensor) -> Tensor:

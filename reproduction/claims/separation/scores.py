@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explain.semantics.class_vectors import group_distances
+from explain.semantics.collect import PatchSample
 from explain.semantics.geometry import find_clusters, mutual_information, neighbour_hits, silhouettes, standardise
-from explain.similar.collect import PatchSample
 from explain.stats import Floats
 from explain.tapping import Space
 

@@ -2,6 +2,7 @@
 
 import { OcclusionMap } from "./answer/occlusion.js";
 import { MAX_CLASSES, SemanticMap } from "./answer/map.js";
+import { SHOWN } from "./answer/nearest.js";
 import { endpoint, postImage } from "./api.js";
 
 export class Answer {
@@ -18,6 +19,8 @@ export class Answer {
     this.json = { classify: response };
     /** @type {SemanticMap | null} */
     this.map = null;
+    /** @type {{name: string, label: string | null, cosine: number, thumbnail: string}[] | null} */
+    this.nearest = null;
     /** @type {Map<number, OcclusionMap>} occlusion maps by the index of the explained class. */
     this.occlusion = new Map();
   }
@@ -37,6 +40,13 @@ export class Answer {
     if (this.map) return;
     const response = await this.request("patch-semantics", { top_k: Math.min(this.model.classes.length, MAX_CLASSES) }, options);
     this.map = new SemanticMap(response.results[0], this.model);
+  }
+
+  /** Request the nearest images of the server's index, once, if it is of this model. */
+  async search(options) {
+    if (this.nearest || !this.model.indexed) return;
+    const k = Math.min(this.model.indexed, SHOWN);
+    this.nearest = (await this.request("search", { k, thumbnails: true }, options)).results[0].nearest;
   }
 
   /** Request the occlusion map of a class, once. */

@@ -4,6 +4,7 @@ import { curlCommands } from "./answer/curl.js";
 import { headline } from "./answer/headline.js";
 import { fillLegend, markLegend } from "./answer/legend.js";
 import { rangeOf } from "./answer/map.js";
+import { showNearest } from "./answer/nearest.js";
 import { Pane } from "./answer/pane.js";
 import { blank, decode } from "./answer/photo.js";
 import { Views } from "./answer/views.js";
@@ -106,7 +107,7 @@ async function show(image, signal) {
   const options = { signal, onWait };
   const [photo] = await Promise.all([
     decode(image.file),
-    ...image.answers.map((answer) => answer.describe(options)),
+    ...image.answers.flatMap((answer) => [answer.describe(options), answer.search(options)]),
   ]);
   if (signal.aborted) return;
   [current, answers] = [image, image.answers];
@@ -118,6 +119,7 @@ async function show(image, signal) {
   panes = answers.map((answer) => new Pane(shown, answer, point));
   byId("panes").replaceChildren(...panes.map((pane) => pane.element));
   views.offer(answers[0].model, answers.map(({ map }) => map), answers[0].best.label);
+  showNearest(answers.find(({ nearest }) => nearest));
   fillLegend(answers, (index) => views.toggle(index));
   table.mark(image);
   await painting.run(paint);

@@ -5,9 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from explain.cutouts import CUT, cut_out_image
 from explain.pages.drawing import draw_heatmap, draw_numbered_patches
 from explain.pages.image import TILE, InputImage
+from zoo.cutouts import CUT, cut_out_image
 from zoo.images.preprocess import Box, centre_square
 
 

@@ -15,6 +15,7 @@ from explain.semantics.sheet import CLASSES, MARGIN, ROW, SMALLEST_USAGE, TEXT_W
 from zoo.hub import open_model
 from zoo.package import ENTITIES_FILE, Package
 from zoo.package.entities import Entities
+from zoo.search.image_index import ImageIndex
 
 pytestmark = pytest.mark.slow
 
@@ -152,8 +153,7 @@ def test_several_templates_have_a_section(
     table = pq.read_table(out / "templates.parquet")
     assert table.num_rows == 30
     assert {len(row) for row in table["strongest_image"].to_pylist()} == {8}
-    shares = np.load(out / "index" / "shares.npy", mmap_mode="r")
-    assert shares.shape == (12, 8, 8, 11)
+    assert ImageIndex.open(out / "index", kind="patches").header.shape == (12, 8, 8, 11)
     most = sorted(found["by_class"].values(), key=lambda one: -one["perplexity"])[:CLASSES]
     used = [share for one in most for share in one["usage"] if share >= SMALLEST_USAGE]
     with Image.open(out / "templates.png") as sheet:

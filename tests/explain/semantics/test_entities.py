@@ -5,10 +5,10 @@ import pytest
 from support.patches import CLASSES, mixed
 
 from explain.semantics.entities import classify_mixture, find_entities, find_occurrences
-from explain.similar.index import PatchIndex
 from zoo.outputs import Array
+from zoo.search.image_index import ImageIndex
 
-MakeIndex = Callable[..., PatchIndex]
+MakeIndex = Callable[..., ImageIndex]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def planted(images: int) -> tuple[Array, list[int]]:
 
 def test_planted_mixtures_are_found_and_named(make_index: MakeIndex) -> None:
     shares, labels = planted(200)
-    entities = find_entities(make_index(shares, labels), seed=0, clusters=12)
+    entities = find_entities(make_index(shares, labels), "tests", seed=0, clusters=12)
     found = {entity.name: entity for entity in entities.entities}
     assert set(found) == set(PLANTED)  # 12 clusters: those of one name are one entity
     for name, mixture in PLANTED.items():
@@ -61,13 +61,13 @@ def test_planted_mixtures_are_found_and_named(make_index: MakeIndex) -> None:
 def test_the_same_seed_finds_the_same(make_index: MakeIndex) -> None:
     shares, labels = planted(60)
     index = make_index(shares, labels)
-    assert find_entities(index, seed=3, clusters=8) == find_entities(index, seed=3, clusters=8)
+    assert find_entities(index, "tests", seed=3, clusters=8) == find_entities(index, "tests", seed=3, clusters=8)
 
 
 def test_occurrences_are_counted_by_class(make_index: MakeIndex) -> None:
     shares, labels = planted(100)
     index = make_index(shares, labels)
-    entities = find_entities(index, seed=0, clusters=12)
+    entities = find_entities(index, "tests", seed=0, clusters=12)
     found = find_occurrences(index, entities, seed=0, examples=3)
     place = [entity.name for entity in entities.entities].index("airplane + bird")
     truth = (np.array([(n + np.arange(4)) % 5 for n in range(100)]) == 2).sum(axis=1)

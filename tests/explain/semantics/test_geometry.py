@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from explain.semantics.collect import PatchSample
 from explain.semantics.geometry import measure_geometry, mutual_information
-from explain.similar.collect import PatchSample
 
 
 def sample(images: int, seed: int) -> PatchSample:

@@ -5,9 +5,9 @@ import pytest
 from support.patches import mixed
 
 from explain.semantics.slack import THRESHOLDS, measure_slack
-from explain.similar.index import PatchIndex
+from zoo.search.image_index import ImageIndex
 
-MakeIndex = Callable[..., PatchIndex]
+MakeIndex = Callable[..., ImageIndex]
 
 RIGHT = mixed(0.5, 0.35, 0, 0, 0.15)
 MISLEADING = mixed(0.0, 0.6, 0, 0, 0.4)

@@ -13,7 +13,7 @@ from serve.http.openapi import problems
 from serve.http.routes import LeanRoute
 from zoo.hub import DEFAULT_MODEL
 
-IMAGES = {("/classify", "post"), ("/patch-semantics", "post"), ("/embed", "post"), ("/occlusion", "post")}
+IMAGES = {(f"/{path}", "post") for path in ("classify", "patch-semantics", "embed", "search", "occlusion")}
 WITHOUT_EXAMPLE = {"application/x-npy", "image/png", "application/octet-stream"}
 
 

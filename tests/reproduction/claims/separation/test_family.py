@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from explain.similar.collect import PatchSample
+from explain.semantics.collect import PatchSample
 from reproduction.claims.rules import clusters, groups
 from reproduction.claims.rules.clusters import MEASURES, RIVALS
 from reproduction.claims.separation import family

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from explain.cutouts import cut_out_pixels
 from explain.html import image_uri
+from zoo.cutouts import cut_out_pixels
 from zoo.images.preprocess import Pixels
 
 

@@ -1,18 +1,22 @@
 """Pass of a network over a split, which writes the shares of all patches to disk and keeps the features of some."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from explain.similar.index import Origin, PatchIndex
 from explain.tapping import Space, Tapped, tap
 from training.data.images import LabelledImages
-from zoo.images.preprocess import Pixels
 from zoo.networks.network import Network
 from zoo.outputs import Array
+from zoo.package import ModelConfig
+from zoo.search.image_index import Header, ImageIndex
+from zoo.search.patches import roots_of
+from zoo.search.thumbnails import thumbnail_of_pixels
+from zoo.search.write import writing_index
 
 BATCH = 16
 """Batch size, small enough for the features to stay in the processor's cache."""
@@ -45,25 +49,27 @@ class Collected:
     predicted: NDArray[np.intp]
     """Most probable classes, [N]."""
     sample: PatchSample
-    index: PatchIndex | None
+    index: ImageIndex | None
     """Index of all patches; None if the variant has no assignment."""
 
 
 def collect(
     network: Network,
     images: LabelledImages,
-    origin: Origin,
+    config: ModelConfig,
+    source: str,
     folder: Path,
     seed: int,
     progress: Callable[[int], None] = lambda done: None,
     observe: Callable[[Tapped], None] = lambda tapped: None,
 ) -> Collected:
-    """Run a network over a split.
+    """Run a network over a split, and index its patches.
 
     Arguments:
         network: network in evaluation mode.
         images: images of the split.
-        origin: provenance of the index.
+        config: configuration of the model.
+        source: what the images are, for people.
         folder: folder for the index.
         seed: seed for sampling the patches whose features are kept.
         progress: called with the number of images done.
@@ -72,32 +78,28 @@ def collect(
     count, labels, pixels = len(images.labels), images.labels.numpy(), images.images.numpy()
     first = tap(network, pixels[:1])
     _, rows, columns, _ = first.spaces["before"].shape
-    index = None if first.shares is None else PatchIndex.create(folder, origin, images, (rows, columns))
     cells = _choose_cells(count, rows * columns, seed)
     kept = {name: np.empty((*cells.shape, x.shape[-1]), np.float32) for name, x in first.spaces.items()}
     predicted = np.empty(count, np.intp)
-    for start in range(0, count, BATCH):
-        part = slice(start, min(start + BATCH, count))
-        tapped = tap(network, np.ascontiguousarray(pixels[part]))
-        predicted[part] = tapped.logits.argmax(axis=1)
-        observe(tapped)
-        _keep(tapped, cells[part], {name: values[part] for name, values in kept.items()})
-        if index is not None:
-            index.shares[part] = tapped.shares
-        progress(part.stop)
-    if index is not None:
-        index.finish()
+    shape = (0, rows, columns, len(images.classes) + 1)
+    header = Header("patches", config.name, config.weights_sha256, source, shape, images.classes)
+    with nullcontext() if first.shares is None else writing_index(folder, header) as writer:
+        for start in range(0, count, BATCH):
+            part = slice(start, min(start + BATCH, count))
+            tapped = tap(network, np.ascontiguousarray(pixels[part]))
+            predicted[part] = tapped.logits.argmax(axis=1)
+            observe(tapped)
+            _keep(tapped, cells[part], {name: values[part] for name, values in kept.items()})
+            if writer is not None and tapped.shares is not None:
+                for number, roots in enumerate(roots_of(tapped.shares), start):
+                    thumbnail = thumbnail_of_pixels(pixels[number])
+                    writer.add(images.where(number), roots, thumbnail, int(labels[number]))
+            progress(part.stop)
+    index = None if writer is None else ImageIndex.open(folder, config)
     image = np.repeat(np.arange(count), cells.shape[1])
     flat = {name: values.reshape(len(image), -1) for name, values in kept.items()}
     sample = PatchSample(image, cells.ravel(), labels[image], flat)
     return Collected(images, (rows, columns), predicted, sample, index)
-
-
-def patch_assignment(network: Network, pixels: Pixels, row: int, column: int) -> Array:
-    """Shares [C + 1] of one patch of an image [3, S, S], for a network with a block."""
-    shares = tap(network, pixels[None]).shares
-    assert shares is not None
-    return shares[0, row, column]
 
 
 def _choose_cells(images: int, cells: int, seed: int) -> NDArray[np.int64]:

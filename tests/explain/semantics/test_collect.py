@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from explain.similar.collect import PATCHES_PER_IMAGE, Collected, collect, patch_assignment
-from explain.similar.index import Origin
+from explain.semantics.collect import PATCHES_PER_IMAGE, Collected, collect
+from explain.semantics.shares import share_chunks
 from explain.tapping import tap
 from training.data.images import LabelledImages
 from training.data.prepare import load_split
@@ -25,9 +25,8 @@ def network() -> Network:
 
 
 def run(network: Network, images: LabelledImages, folder: Path) -> tuple[Collected, list[int]]:
-    origin = Origin.of(open_model("wrn16-ours").config, images, "cifar10", "test")
-    seen: list[int] = []
-    return collect(network, images, origin, folder, 0, seen.append), seen
+    config, seen = open_model("wrn16-ours").config, list[int]()
+    return collect(network, images, config, "cifar10, test", folder / "index", 0, seen.append), seen
 
 
 def test_a_split_is_what_the_network_says_of_it(network: Network, images: LabelledImages, tmp_path: Path) -> None:
@@ -37,7 +36,10 @@ def test_a_split_is_what_the_network_says_of_it(network: Network, images: Labell
     assert semantics.assignment is not None
     assert found.index is not None
     assert found.predicted.tolist() == semantics.logits.argmax(dim=1).tolist()
-    np.testing.assert_allclose(found.index.shares, semantics.assignment.permute(0, 2, 3, 1), atol=1e-3)
+    [(_, shares)] = share_chunks(found.index)
+    np.testing.assert_allclose(shares, semantics.assignment.flatten(2).transpose(1, 2), atol=1e-3)
+    assert found.index.labels.tolist() == images.labels.tolist()
+    assert found.index.names[3] == images.where(3)
     assert seen == [16, 20]
     assert found.sample.image.tolist() == sorted([*range(20)] * PATCHES_PER_IMAGE)
     assert found.sample.label.tolist() == images.labels[found.sample.image].tolist()
@@ -64,10 +66,3 @@ def test_shares_of_batch_norm_and_relu_become_proportions(images: LabelledImages
     shares = tap(create("wrn16-ours", assignment="bn_relu").eval(), images.images.numpy()[:4]).shares
     assert shares is not None
     np.testing.assert_allclose(shares.sum(axis=-1), 1, rtol=1e-5)
-
-
-def test_one_patch(network: Network, images: LabelledImages) -> None:
-    pixels = images.images.numpy()
-    shares = tap(network, pixels[:3]).shares
-    assert shares is not None
-    np.testing.assert_allclose(patch_assignment(network, pixels[2], 1, 6), shares[2, 1, 6], atol=1e-5)
