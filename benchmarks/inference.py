@@ -9,10 +9,11 @@ Needs `pip install --group bench -e .`; contenders whose package is missing are 
 
 - PyTorch eager, torch.compile (default mode, compiled for each batch size), TorchScript (traced, frozen, optimised).
 - plain ONNX: `torch.onnx.export` of the unmodified network, in ONNX Runtime with default options.
-- OpenVINO on our fp32 file, in fp32 and bf16; one request for the batch or several for parts of it, whichever is
-  faster.
+- OpenVINO on our fp32 file, in fp32 and bf16, and on our int8 file; one request for the batch or several for parts of
+  it, whichever is faster.
+- plain session int8: our int8 file in ONNX Runtime with default options.
 - ours: the files of `zoo export` with the server's predictor; "one run" is the whole batch at once on all threads,
-  "tuned" the fastest split into parts for this batch.
+  "tuned" the fastest engine and split into parts for this batch.
 - on a GPU also torch.compile in fp16 with captured graphs (`mode="reduce-overhead"`), and ours in TF32 and fp16.
 - timm resnet: a residual network from timm with a similar number of multiply-adds, in ONNX Runtime with default
 options.
@@ -23,7 +24,8 @@ its name says otherwise.
 Variants are measured with their model in `weights/`, or else with random weights. Times do not depend on weights, but
 the parts that stay in fp32 in 8 bits do, and on the images of `--data` (by default 64 coloured squares).
 
-Contenders are timed in interleaved turns (`peers/turns.py`), each once the threads of the previous one are idle: rows
+Contenders are timed in interleaved turns (`peers/turns.py`), each once the threads of the previous one are idle, which
+makes a call of less than a millisecond slower than one of a tight loop (`zoo speed`), for every contender alike: rows
 have medians, and ratios are taken per turn. Shares of the peak are relative to min(peak, intensity x bandwidth), where
 the peak is the fastest fp32 matrix product and the bandwidth that of a large copy, both measured before and after each
 variant, and the intensity assumes minimal traffic: weights once, pixels, outputs. The cost of the semantic block is

@@ -1,5 +1,6 @@
 """The commands `zoo export`, `zoo verify` and `zoo compact`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from zoo.extras import importing
 from zoo.options import ModelArgument, path_option
-from zoo.runtime import Device, Precision
+from zoo.runtime import EXECUTIONS, ComputePrecision, Device, Engine, Execution, Precision, execution_of
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -99,8 +100,8 @@ def export(
     table.add_row("image", f"uint8 [N, 3, {config.input_size}, {config.input_size}]")
     table.add_row("opset", str(OPSET))
     console.print(table)
-    if stale:
-        Terminal(stderr=True).print(describe_stale(precision, stale))
+    for execution, records in stale.items():
+        Terminal(stderr=True).print(describe_stale(execution, records))
 
 
 def verify(
@@ -115,15 +116,22 @@ def verify(
     ],
     images: Annotated[int, typer.Option(min=1, help="Maximum number of images to compare.")] = 1000,
     precision: Annotated[
-        Precision | None, typer.Option(help="Precision of the ONNX file to check.", show_default="all exported ones")
+        ComputePrecision | None,
+        typer.Option(
+            help="Precision to check; bf16 computes the fp32 file in bf16, with OpenVINO.",
+            show_default="all that are exported and can be computed",
+        ),
     ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="What computes: onnxruntime, or openvino (template-zoo[openvino]) on the CPU.")
+    ] = "onnxruntime",
     device: Annotated[Device, typer.Option(help="Device for ONNX Runtime.")] = "cpu",
     atol: Annotated[
         float | None,
         typer.Option(
             min=0,
             help="Absolute tolerance: numbers may differ by atol + rtol x the largest magnitude of that output.",
-            show_default="fp32 0.0001, or 0.001 on CUDA; fp16 0.1; int8 100",
+            show_default="fp32 0.0001, or 0.001 on CUDA; fp16 0.1; bf16 0.8; int8 100",
         ),
     ] = None,
     rtol: Annotated[
@@ -131,7 +139,7 @@ def verify(
         typer.Option(
             min=0,
             help="Relative tolerance, of the largest magnitude.",
-            show_default="fp32 1e-05, or 0.0001 on CUDA; fp16 0.01; int8 1",
+            show_default="fp32 1e-05, or 0.0001 on CUDA; fp16 0.01; bf16 0.08; int8 1",
         ),
     ] = None,
     agreement: Annotated[
@@ -141,7 +149,7 @@ def verify(
             max=1,
             help="Minimum share of images for which the most probable class is the same as in PyTorch, and of patches "
             "for which the strongest class is; also of the cells of a network's own maps of indices.",
-            show_default="fp32 0.999, fp16 0.99, int8 0.97",
+            show_default="fp32 0.999, fp16 0.99, bf16 0.98, int8 0.97",
         ),
     ] = None,
 ) -> None:
@@ -156,16 +164,22 @@ def verify(
     from export.parity_file import describe_replaced, describe_stale, stale_records
     from zoo.errors import InputError, reason_of
     from zoo.hub import open_model
+    from zoo.predictors.choice import executions_of
+    from zoo.predictors.openvino import import_openvino
     from zoo.terminal import Terminal
 
     package = open_model(model)
     if precision is None and (atol, rtol, agreement) != (None, None, None):
         raise InputError("--atol, --rtol and --agreement apply to a single precision; add --precision")
-    precisions = (precision,) if precision else package.precisions or ("fp32",)
-    stale, before = {one: stale_records(package, one) for one in precisions}, package.parity()
+    if engine == "openvino":
+        import_openvino()  # report a missing package before any file
+    executions: Sequence[Execution] = [one for one in executions_of(package) if EXECUTIONS[one].engine == engine]
+    if precision or not executions:
+        executions = [execution_of(engine, precision or "fp32")]
+    stale, before = {one: stale_records(package, one) for one in executions}, package.parity()
     try:
         pixels = read_folder_pixels(data, package.config.input_size, images)
-        found = measure_parity(package, pixels, precisions, device, atol, rtol, agreement)
+        found = measure_parity(package, pixels, executions, device, atol, rtol, agreement)
     except OSError as error:
         raise InputError(f"cannot read or write {error.filename}: {reason_of(error)}") from None
     for one, parity in found.items():

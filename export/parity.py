@@ -10,10 +10,10 @@ from rich.table import Table
 
 from zoo.errors import InputError, ZooError
 from zoo.outputs import LOGITS, PATCH_LOGITS
-from zoo.runtime import Precision
+from zoo.runtime import ENGINE_NAMES, EXECUTIONS, Execution
 
-Provider = Literal["CPUExecutionProvider", "CUDAExecutionProvider"]
-"""Name of an ONNX Runtime execution provider."""
+Provider = Literal["CPUExecutionProvider", "CUDAExecutionProvider", "OpenVINO CPU"]
+"""Name of an ONNX Runtime execution provider, or OpenVINO and its device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +44,22 @@ class Tolerance:
 
 _FP16, _INT8 = Tolerance(0.1, 0.01, 0.99), Tolerance(100, 1, 0.97)
 
-TOLERANCES: Mapping[tuple[Precision, Provider], Tolerance] = MappingProxyType(
+_FP32 = Tolerance(1e-4, 1e-5, 0.999)
+
+TOLERANCES: Mapping[tuple[Execution, Provider], Tolerance] = MappingProxyType(
     {
-        ("fp32", "CPUExecutionProvider"): Tolerance(1e-4, 1e-5, 0.999),
+        ("fp32", "CPUExecutionProvider"): _FP32,
         # CUDA sums in another order, and computes some convolutions by transforms.
         ("fp32", "CUDAExecutionProvider"): Tolerance(1e-3, 1e-4, 0.999),
         ("fp16", "CPUExecutionProvider"): _FP16,
         ("fp16", "CUDAExecutionProvider"): _FP16,
         ("int8", "CPUExecutionProvider"): _INT8,
         ("int8", "CUDAExecutionProvider"): _INT8,
+        ("openvino-fp32", "OpenVINO CPU"): _FP32,
+        ("openvino-int8", "OpenVINO CPU"): _INT8,
+        # To be confirmed by measurement: bf16 keeps 8 bits of a factor where fp16 keeps 11, so that rounding errors are
+        # up to 8 times as large, and so is the share of answers that change.
+        ("openvino-bf16", "OpenVINO CPU"): Tolerance(8 * _FP16.atol, 8 * _FP16.rtol, 0.98),
     }
 )
 """Default tolerances. Below single precision, what counts is the agreement rather than individual numbers."""
@@ -95,12 +102,15 @@ class Parity:
     """Model name of the CPU, or of the GPU on CUDA: in int8, older CPUs lack instructions that keep sums from
     overflowing."""
     onnxruntime: str
+    """Installed version, as the following; it reads the file's metadata where OpenVINO computes."""
     torch: str
     onnx: str
     onnxscript: str
     """Installed versions; those of torch, onnx and onnxscript determine the bytes of an export."""
     weights_sha256: str
     onnx_sha256: str
+    openvino: str = ""
+    """Version of OpenVINO, if it computed."""
 
     def __post_init__(self) -> None:
         near = all(error <= self.tolerance.max_abs_error(magnitude) for _, error, magnitude in self.deviations())
@@ -154,10 +164,11 @@ class ParityError(ZooError):
         self.parity = parity
 
 
-def parity_table(model: str, precision: Precision, parity: Parity) -> Table:
+def parity_table(model: str, execution: Execution, parity: Parity) -> Table:
     """Table of a parity check, as `zoo verify` prints it."""
+    method = EXECUTIONS[execution]
     table = Table(
-        title=f"{model}: ONNX Runtime in {precision} "
+        title=f"{model}: {ENGINE_NAMES[method.engine]} in {method.precision} "
         f"{'matches PyTorch' if parity.passed else 'deviates too much from PyTorch'}",
         caption=f"{parity.images} images in batches of {', '.join(map(str, parity.batch_sizes))}, and "
         f"out-of-distribution images; {parity.provider}; mean total variation per patch {parity.total_variation:.1e}",

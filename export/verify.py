@@ -20,9 +20,10 @@ from zoo.networks.load import load_package
 from zoo.outputs import OPTIONAL, Output
 from zoo.package import ONNX_FILES, PARITY_FILE, Package
 from zoo.predictors import Prediction, check_pixels, predict_in_parts
-from zoo.predictors.onnx import OnnxPredictor
+from zoo.predictors.open_execution import open_execution
+from zoo.predictors.openvino import openvino_version
 from zoo.predictors.torch import TorchPredictor
-from zoo.runtime import Device, Precision, Runtime
+from zoo.runtime import EXECUTIONS, Device, Execution, Runtime
 
 BATCH_SIZES = (1, 2, 7, 33, 64)
 """Compared batch sizes: the largest over all images, the others over the first batch of the largest size."""
@@ -37,47 +38,48 @@ _LARGEST = float(np.finfo(np.float32).max)
 def verify(
     package: Package,
     pixels: Pixels,
-    precision: Precision = "fp32",
+    execution: Execution = "fp32",
     device: Device = "cpu",
     atol: float | None = None,
     rtol: float | None = None,
     agreement: float | None = None,
 ) -> Parity:
-    """Check one precision with `measure_parity`.
+    """Check one execution with `measure_parity`.
 
     Raises:
         ParityError: the deviation exceeds the tolerance; the record is still written.
     """
-    parity = measure_parity(package, pixels, (precision,), device, atol, rtol, agreement)[precision]
-    require_parity(package, precision, parity)
+    parity = measure_parity(package, pixels, (execution,), device, atol, rtol, agreement)[execution]
+    require_parity(package, execution, parity)
     return parity
 
 
-def require_parity(package: Package, precision: Precision, parity: Parity) -> None:
+def require_parity(package: Package, execution: Execution, parity: Parity) -> None:
     """Raise `ParityError` if a parity check did not pass."""
     if not parity.passed:
-        raise ParityError(str(package.path / ONNX_FILES[precision]), parity)
+        file = str(package.path / ONNX_FILES[EXECUTIONS[execution].file])
+        raise ParityError(file if execution in ONNX_FILES else f"{file} in {execution}", parity)
 
 
 def measure_parity(
     package: Package,
     pixels: Pixels,
-    precisions: Sequence[Precision],
+    executions: Sequence[Execution],
     device: Device = "cpu",
     atol: float | None = None,
     rtol: float | None = None,
     agreement: float | None = None,
-) -> dict[Precision, Parity]:
-    """Compare ONNX Runtime with PyTorch in single precision on the CPU, and record the results in `parity.json`.
+) -> dict[Execution, Parity]:
+    """Compare ONNX files with PyTorch in single precision on the CPU, and record the results in `parity.json`.
 
     Records of the same files with other providers are kept; those of other files are replaced once all comparisons
     are done.
 
     Arguments:
-        package: model directory with an ONNX file in each precision.
+        package: model directory with an ONNX file for each execution.
         pixels: uint8 [N, 3, S, S] for the model's input size S.
-        precisions: precisions of the ONNX files to check.
-        device: device for ONNX Runtime.
+        executions: engines and precisions to check.
+        device: device for ONNX Runtime; OpenVINO computes on the CPU.
         atol, rtol: tolerances on each number of each output, as in `Tolerance`; None for those of `TOLERANCES`.
         agreement: minimum share of images with the same most probable class as PyTorch, and of patches with the same
             strongest class, 0..1; None for that of `TOLERANCES`.
@@ -92,7 +94,7 @@ def measure_parity(
     changes = {name: value for name, value in asked.items() if value is not None}
     for tolerance in TOLERANCES.values():
         replace(tolerance, **changes)  # validates the changes before anything is computed
-    candidates = [_Candidate(package, precision, device, changes) for precision in precisions]
+    candidates = [_Candidate(package, execution, device, changes) for execution in executions]
     reference = TorchPredictor(load_package(package), package.config)
     largest = max(BATCH_SIZES)
     for start in range(0, len(pixels), IMAGES_PER_TURN):
@@ -108,10 +110,10 @@ def measure_parity(
     for candidate in candidates:
         candidate.compare_out_of_distribution(expected, made)
         parity = candidate.parity(len(pixels))
-        found[candidate.precision] = parity
-        before = record.get(candidate.precision, {}).items()
+        found[candidate.execution] = parity
+        before = record.get(candidate.execution, {}).items()
         same_file = {name: one for name, one in before if one["onnx_sha256"] == parity.onnx_sha256}
-        record[candidate.precision] = same_file | {parity.provider: asdict(parity)}
+        record[candidate.execution] = same_file | {parity.provider: asdict(parity)}
     write_json(package.path / PARITY_FILE, record)
     return found
 
@@ -146,16 +148,16 @@ def _batches(count: int, sizes: tuple[int, ...]) -> Iterator[slice]:
 
 
 class _Candidate:
-    """ONNX file under comparison."""
+    """Execution of an ONNX file under comparison."""
 
-    def __init__(self, package: Package, precision: Precision, device: Device, changes: Mapping[str, float]) -> None:
-        self.precision: Precision = precision
+    def __init__(self, package: Package, execution: Execution, device: Device, changes: Mapping[str, float]) -> None:
+        self.execution: Execution = execution
         self._weights_sha256 = package.config.weights_sha256
-        self._predictor = OnnxPredictor.open(
-            package, device, precision=precision, runtime=Runtime(), require_verified=False
-        )
+        self._predictor = open_execution(package, execution, device, runtime=Runtime(), require_verified=False)
         self._provider: Provider = "CUDAExecutionProvider" if self._predictor.on_cuda else "CPUExecutionProvider"
-        self._tolerance = replace(TOLERANCES[precision, self._provider], **changes)
+        if EXECUTIONS[execution].engine == "openvino":
+            self._provider = "OpenVINO CPU"
+        self._tolerance = replace(TOLERANCES[execution, self._provider], **changes)
         self._images, self._out_of_distribution = _Comparison(), _Comparison()
 
     def compare(self, expected: Prediction, pixels: Pixels) -> None:
@@ -186,6 +188,7 @@ class _Candidate:
             onnxscript=version("onnxscript"),
             weights_sha256=self._weights_sha256,
             onnx_sha256=self._predictor.onnx_sha256,
+            openvino=openvino_version(self.execution),
         )
 
 

@@ -7,7 +7,7 @@ import typer
 from serve.settings import BATCH_LIMIT, DAY, ENVIRONMENT_PREFIX, MAX_BATCH, MAX_THREADS, Settings
 from zoo.options import ModelArgument, with_options
 from zoo.package import SERVING_FILE, SPEED_FILE, Package
-from zoo.runtime import Device, Precision
+from zoo.runtime import ComputePrecision, Device, Engine
 
 DeviceOption = Annotated[
     Device,
@@ -39,12 +39,17 @@ def serve(settings: Settings) -> None:
 def tune(
     model: ModelArgument,
     precision: Annotated[
-        Precision | None,
+        ComputePrecision | None,
         typer.Option(
-            help="Precision of the ONNX file to tune, which the server then uses; the other precisions are only "
-            "compared.",
-            show_default="the one saved before for the device, or fp32, or fp16 on CUDA if there is such a file",
+            help="Precision to tune, which the server then uses, whatever its accuracy; the others are only compared. "
+            "bf16 needs OpenVINO.",
+            show_default="the fastest that keeps fp32's accuracy by its records; on CUDA the one saved before, or fp16 "
+            "if there is such a file",
         ),
+    ] = None,
+    engine: Annotated[
+        Engine | None,
+        typer.Option(help="What computes on the CPU: onnxruntime or openvino.", show_default="the faster one"),
     ] = None,
     device: DeviceOption = "auto",
     threads: Annotated[
@@ -70,7 +75,9 @@ def tune(
     ] = 1.0,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Find the fastest runtime options for a model on this machine, and save them in its model directory."""
+    """Find the fastest engine, precision and runtime options for a model on this machine, and save them in its model
+    directory.
+    """
     from serve.tuning.report import describe_choice, summary_table, trials_table
     from serve.tuning.tune import tune as find
     from serve.tuning.tune import write
@@ -88,6 +95,7 @@ def tune(
             batch,
             seconds,
             report=lambda words: status.update(f"measuring {words}"),
+            engine=engine,
         )
     if found.on_cuda:
         console.print("There are no runtime options to tune on CUDA, which computes whole batches.")
@@ -108,7 +116,9 @@ def speed(
     ] = 3.0,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Measure the speed of a model's ONNX files on this machine, and save it in its model directory and card."""
+    """Measure the speed of a model's ONNX files on this machine, with each installed engine, and save it in its model
+    directory and card.
+    """
     from serve.tuning.speed import measure_speed
     from zoo.package.card import write_card
     from zoo.package.timings import write_speed
@@ -116,10 +126,10 @@ def speed(
 
     package = _open(model, None if dry_run else SPEED_FILE)
     found = measure_speed(package, device, threads, seconds)
-    for precision, one in found.items():
+    for execution, one in found.items():
         times = ", ".join(f"{1000 * time:.2f} ms for {batch}" for batch, time in one.seconds.items())
         where = f"{one.device}, {one.processor}, threads: {one.threads}"
-        Terminal().print(f"{package.config.name}, {precision}: {times} images ({where})")
+        Terminal().print(f"{package.config.name}, {execution}: {times} images ({where})")
     if not dry_run:
         write_speed(package, found)
         write_card(package)

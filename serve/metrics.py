@@ -109,7 +109,9 @@ class Metrics:
         self.watch(in_flight_bytes, lambda: shared.bytes.own)
         self.loads = Counter("zoo_model_loads", "Number of model loads.", ["model"], registry=self.registry)
         self.unloads = Counter("zoo_model_unloads", "Number of model unloads.", ["model"], registry=self.registry)
-        self.loaded = self._gauge("zoo_model_loaded", "Processes that have the model loaded.", "model")
+        self.loaded = self._gauge(
+            "zoo_model_loaded", "Processes that have the model loaded, by engine and precision.", "model", "execution"
+        )
         self.load_seconds = Histogram(
             "zoo_model_load_seconds",
             "Time to load a model, in seconds.",
@@ -145,16 +147,16 @@ class Metrics:
 
         return observe
 
-    def model_loaded(self, model: str, seconds: float) -> None:
-        """Record that a model was loaded in `seconds`."""
+    def model_loaded(self, model: str, execution: str, seconds: float) -> None:
+        """Record that a model was loaded in `seconds`, with the engine and precision that compute it, or empty."""
         self.loads.labels(model).inc()
-        self.loaded.labels(model).set(1)
+        self.loaded.labels(model, execution).set(1)
         self.load_seconds.labels(model).observe(seconds)
 
-    def model_unloaded(self, model: str) -> None:
+    def model_unloaded(self, model: str, execution: str) -> None:
         """Record that a model was unloaded."""
         self.unloads.labels(model).inc()
-        self.loaded.labels(model).set(0)
+        self.loaded.labels(model, execution).set(0)
 
     def watch(self, gauge: Gauge, value: Callable[[], float]) -> None:
         """Make a gauge report the value of a function."""

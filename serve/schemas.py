@@ -149,6 +149,11 @@ class ModelDescription(ModelIdentity):
     loaded: bool = Field(description="Whether the model is loaded; if not, it is loaded on first use.")
     device: str | None = Field(description="Device that runs the model, once it is loaded.")
     precision: str | None = Field(description="Precision of the ONNX file in use.")
+    execution: str | None = Field(
+        default=None,
+        description="Engine and precision that compute, once it is loaded: `fp32`, `fp16` or `int8` with ONNX Runtime, "
+        "or `openvino-fp32`, `openvino-bf16` or `openvino-int8`.",
+    )
     onnx_sha256: str | None = Field(description="SHA-256 of that file; `parity` has its recorded parity check.")
     embedding_size: int | None = Field(
         default=None,
@@ -159,7 +164,7 @@ class ModelDescription(ModelIdentity):
     )
     patch_source: str
     metrics: dict[str, Any] = Field(description="Training and evaluation metrics.")
-    parity: dict[str, Any] = Field(description="Recorded parity checks against PyTorch, by precision.")
+    parity: dict[str, Any] = Field(description="Recorded parity checks against PyTorch, by execution and provider.")
 
 
 class Problem(BaseModel):

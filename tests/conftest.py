@@ -69,6 +69,15 @@ def _no_chosen_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ZOO_HUB_ORG", raising=False)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _plain_processor() -> Iterator[None]:
+    """Every machine chooses alike: as if its CPU had no instructions for int8 and bf16, and OpenVINO were missing."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("zoo.predictors.choice.instructions", frozenset)
+        monkeypatch.setattr("zoo.predictors.choice.find_spec", lambda name: name if name == "onnxruntime" else None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def photo_file() -> Path:
     """A photograph of a cat, JPEG, 451 x 300."""

@@ -169,7 +169,8 @@ def evaluate(
     through: Annotated[
         str,
         typer.Option(
-            help="Runtime: torch, onnx (fp32), onnx-fp16, onnx-int8, or the URL of a running server that serves MODEL."
+            help="Runtime: torch, onnx (fp32), onnx-fp16, onnx-int8, openvino-fp32, openvino-bf16, openvino-int8, or "
+            "the URL of a running server that serves MODEL."
         ),
     ] = "torch",
     limit: Annotated[
@@ -185,8 +186,8 @@ def evaluate(
     ] = None,
     record: RecordOption = False,
 ) -> None:
-    """Measure a model's accuracy and calibration through PyTorch, ONNX Runtime or a running server (--record keeps
-    them, --report shows its mistakes).
+    """Measure a model's accuracy and calibration through PyTorch, ONNX Runtime, OpenVINO or a running server (--record
+    keeps them, --report shows its mistakes).
 
     The calibration error is the expected one, in 15 bins of equal mass, with its 95% bootstrap interval over images.
     """

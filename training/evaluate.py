@@ -16,9 +16,9 @@ from training.data.stream import StreamedImages
 from zoo.errors import InputError
 from zoo.images.preprocess import Pixels
 from zoo.package import Package
-from zoo.package.metrics import ONNX
+from zoo.package.metrics import THROUGH
 from zoo.predictors import Prediction, Predictor
-from zoo.predictors.onnx import OnnxPredictor
+from zoo.predictors.open_execution import open_execution
 from zoo.predictors.torch import TorchPredictor
 
 
@@ -98,7 +98,7 @@ class Measurable(NamedTuple):
     """A model's predictor with its name and digest."""
 
     through: str
-    """Name of the runtime: `torch`, a key of `zoo.package.metrics.ONNX`, or `server`."""
+    """Name of the runtime: `torch`, a key of `zoo.package.metrics.THROUGH`, or `server`."""
     predict: Predictor | ServerPredictor
     digest: str
     """Digest of the ONNX file, or of the weights."""
@@ -161,17 +161,17 @@ def evaluate(
 
 
 def open_through(through: str, package: Package) -> Measurable:
-    """Open a model with a runtime: `torch`, a key of `zoo.package.metrics.ONNX`, or the URL of a running server.
+    """Open a model with a runtime: `torch`, a key of `zoo.package.metrics.THROUGH`, or the URL of a running server.
 
     Raises:
         InputError: `through` is something else.
     """
     if through == "torch":
         return Measurable(through, TorchPredictor.open(package), package.config.weights_sha256)
-    if through in ONNX:
-        onnx = OnnxPredictor.open(package, precision=ONNX[through])
-        return Measurable(through, onnx, onnx.onnx_sha256)
+    if through in THROUGH:
+        opened = open_execution(package, THROUGH[through])
+        return Measurable(through, opened, opened.onnx_sha256)
     if through.startswith(("http://", "https://")):
         server = ServerPredictor.open(through, package.config.name)
         return Measurable("server", server, server.weights_sha256)
-    raise InputError(f"through = {through!r}: must be torch, {', '.join(ONNX)} or the URL of a running server")
+    raise InputError(f"through = {through!r}: must be torch, {', '.join(THROUGH)} or the URL of a running server")

@@ -190,7 +190,7 @@ def record_evaluation(package: Package, split: str, through: str, evaluation: Ev
     Arguments:
         package: the model directory.
         split: measured split: `test`, `validation`, `train`, or `held-out`.
-        through: runtime: `torch`, `server` or a key of `zoo.package.metrics.ONNX`.
+        through: runtime: `torch`, `server` or a key of `zoo.package.metrics.THROUGH`.
         evaluation: the result.
         digest: digest of the ONNX file, or of the weights.
 

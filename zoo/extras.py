@@ -25,7 +25,7 @@ MODULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Modules that the commands of an extra need at start-up, by extra."""
 
-_NAMES = {"onnxruntime": "ONNX Runtime", "torch": "PyTorch"}
+_NAMES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "torch": "PyTorch"}
 
 
 def require(extra: str, *modules: str) -> None:

@@ -1,7 +1,9 @@
-"""Devices, precisions and settings of ONNX Runtime."""
+"""How an ONNX file is computed: devices, engines, precisions and runtime settings."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from types import MappingProxyType
+from typing import Literal, NamedTuple, get_args
 
 from zoo.errors import InputError
 
@@ -11,12 +13,61 @@ Device = Literal["auto", ChosenDevice]
 Precision = Literal["fp32", "fp16", "int8"]
 """Precision of an ONNX file's weights and features; inputs and outputs have the same types in all."""
 
+ComputePrecision = Literal[Precision, "bf16"]
+"""Precision in which a file is computed; `bf16` computes the fp32 file with factors rounded to 8 bits."""
+
+Engine = Literal["onnxruntime", "openvino"]
+
+Execution = Literal["fp32", "fp16", "int8", "openvino-fp32", "openvino-bf16", "openvino-int8"]
+"""Engine and precision, as in records, metrics and logs; ONNX Runtime is not named."""
+
+
+class Method(NamedTuple):
+    """What an `Execution` stands for."""
+
+    engine: Engine
+    precision: ComputePrecision
+    file: Precision
+    """Precision of the ONNX file."""
+
+
+EXECUTIONS: Mapping[Execution, Method] = MappingProxyType(
+    {
+        "fp32": Method("onnxruntime", "fp32", "fp32"),
+        "fp16": Method("onnxruntime", "fp16", "fp16"),
+        "int8": Method("onnxruntime", "int8", "int8"),
+        "openvino-fp32": Method("openvino", "fp32", "fp32"),
+        "openvino-bf16": Method("openvino", "bf16", "fp32"),
+        "openvino-int8": Method("openvino", "int8", "int8"),
+    }
+)
+
+ENGINE_NAMES: Mapping[Engine, str] = MappingProxyType({"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"})
+
+
+def execution_of(engine: Engine, precision: ComputePrecision) -> Execution:
+    """The execution in a precision with an engine.
+
+    Raises:
+        InputError: the engine does not compute in this precision.
+    """
+    own: dict[ComputePrecision, Execution] = {
+        method.precision: one for one, method in EXECUTIONS.items() if method.engine == engine
+    }
+    if precision not in own:
+        raise InputError(
+            f"{ENGINE_NAMES[engine]} does not compute in {precision} here: must be one of {', '.join(own)}; or use "
+            "another engine"
+        )
+    return own[precision]
+
+
 Optimization = Literal["basic", "extended", "all"]
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Settings of ONNX Runtime on the CPU; `zoo tune` finds the best ones for a model and a machine.
+    """Settings of an engine on the CPU; `zoo tune` finds the best ones for a model and a machine.
 
     A batch is split into parts, which are computed concurrently with one thread each: threads that share nothing do not
     wait for each other, and the features of a few images fit in a core's cache. A batch with fewer images than streams
@@ -28,7 +79,8 @@ class Runtime:
     part: int = 4
     """Maximum number of images in a part; 0 for no limit."""
     spin: bool = True
-    """Whether threads that share an operation busy-wait for the next one."""
+    """Whether threads that share an operation busy-wait for the next one; this and the following only with ONNX
+    Runtime."""
     arena: bool = True
     """Whether memory is kept in an arena between runs."""
     optimization: Optimization = "all"

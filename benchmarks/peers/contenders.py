@@ -4,6 +4,8 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,8 +19,10 @@ from zoo.images.preprocess import Pixels
 from zoo.outputs import INPUT
 from zoo.predictors import Prediction
 from zoo.predictors.cuda_session import CudaOptions
+from zoo.predictors.file_predictor import FilePredictor
 from zoo.predictors.onnx import OnnxPredictor
-from zoo.runtime import Runtime
+from zoo.predictors.openvino import OpenVinoPredictor
+from zoo.runtime import ENGINE_NAMES, EXECUTIONS, ComputePrecision, Execution, Runtime
 
 Call = Callable[[Pixels], Sequence[Any]]
 """Pixels [N, 3, S, S] to arrays in the CPU's memory, the first of them the class logits [N, C]."""
@@ -98,6 +102,17 @@ def build_session(subject: Subject, pixels: Pixels, kind: str) -> Built:
     return Built(lambda pixels: session.run(None, {INPUT: own}))
 
 
+def file_of(subject: Subject, kind: str) -> Path:
+    """A file of the subject.
+
+    Raises:
+        RuntimeError: its export failed.
+    """
+    if kind in subject.failed:
+        raise RuntimeError(subject.failed[kind])
+    return subject.files[kind].path
+
+
 def build_ours(
     subject: Subject,
     pixels: Pixels,
@@ -106,25 +121,27 @@ def build_ours(
     cuda: CudaOptions = CudaOptions(),
 ) -> Built:
     """This project's predictor."""
-    if precision in subject.failed:
-        raise RuntimeError(subject.failed[precision])
-    file = subject.files[precision].path
+    file = file_of(subject, precision)
     return Built(_arrays_of(OnnxPredictor(file, subject.device, subject.threads, runtime, cuda=cuda)))
 
 
-def build_tuned(subject: Subject, pixels: Pixels) -> Built:
-    """This project's predictor with the fastest split of the batch, as by `zoo tune`."""
+def build_tuned(subject: Subject, pixels: Pixels, precision: ComputePrecision) -> Built:
+    """This project's predictor with the fastest engine and split of the batch, as by `zoo tune`."""
     divisions = dict.fromkeys(Runtime(part=part).on(subject.threads) for part in PARTS)
-    ways = {
-        one.describe(subject.threads): build_ours(subject, pixels, "fp32", one).call for one in (ONE_RUN, *divisions)
-    }
+    ways = {}
+    for execution, method in EXECUTIONS.items():
+        if method.precision != precision or find_spec(method.engine) is None:
+            continue
+        for runtime in (ONE_RUN, *divisions):
+            way = f"{ENGINE_NAMES[method.engine]}, {runtime.describe(subject.threads)}"
+            ways[way] = _arrays_of(_open(execution, file_of(subject, method.file), subject.threads, runtime))
     best = fastest({name: partial(call, pixels) for name, call in ways.items()})
     return Built(ways[best], best)
 
 
-def build_with_openvino(subject: Subject, pixels: Pixels, precision: str) -> Built:
-    """OpenVINO on our file; build time includes the trials of its settings."""
-    return Built(*build_openvino(subject.files["fp32"].path, pixels, subject.threads, precision))
+def build_with_openvino(subject: Subject, pixels: Pixels, precision: str, file: str = "fp32") -> Built:
+    """OpenVINO on one of our files; build time includes the trials of its settings."""
+    return Built(*build_openvino(file_of(subject, file), pixels, subject.threads, precision))
 
 
 CPU, CUDA = ("cpu",), ("cuda",)
@@ -137,11 +154,15 @@ CONTENDERS = (
     Contender("plain ONNX", partial(build_session, kind="plain")),
     Contender("OpenVINO fp32", partial(build_with_openvino, precision="f32"), package="openvino", devices=CPU),
     Contender("OpenVINO bf16", partial(build_with_openvino, precision="bf16"), "bf16", "openvino", CPU),
+    Contender("OpenVINO int8", partial(build_with_openvino, precision="f32", file="int8"), "int8", "openvino", CPU),
+    Contender("plain session int8", partial(build_session, kind="int8"), "int8", devices=CPU),
     Contender("ours fp32, one run", partial(build_ours, precision="fp32", runtime=ONE_RUN), devices=CPU, required=True),
     Contender("ours fp32", partial(build_ours, precision="fp32"), required=True, exact=True),
     Contender("ours fp32, TF32", partial(build_ours, precision="fp32", cuda=CudaOptions(tf32=True)), devices=CUDA),
-    Contender("ours fp32, tuned", build_tuned, devices=CPU),
+    Contender("ours fp32, tuned", partial(build_tuned, precision="fp32"), devices=CPU),
     Contender("ours int8", partial(build_ours, precision="int8"), "int8", devices=CPU),
+    Contender("ours int8, tuned", partial(build_tuned, precision="int8"), "int8", devices=CPU),
+    Contender("ours bf16, tuned", partial(build_tuned, precision="bf16"), "bf16", "openvino", CPU),
     Contender("ours fp16", partial(build_ours, precision="fp16"), "fp16", devices=CUDA),
     Contender(
         "ours fp16, NHWC", partial(build_ours, precision="fp16", cuda=CudaOptions(nhwc=True)), "fp16", devices=CUDA
@@ -149,6 +170,12 @@ CONTENDERS = (
     Contender("timm resnet", partial(build_session, kind="ordinary"), package="timm", ordinary=True),
 )
 """Contenders in the order of the tables; the first is the reference."""
+
+
+def _open(execution: Execution, file: Path, threads: int, runtime: Runtime) -> FilePredictor:
+    if EXECUTIONS[execution].engine == "openvino":
+        return OpenVinoPredictor(file, execution, threads, runtime)
+    return OnnxPredictor(file, "cpu", threads, runtime)
 
 
 def _arrays_of(predict: Callable[[Pixels], Prediction]) -> Call:
@@ -166,7 +193,7 @@ def _session(subject: Subject, kind: str) -> Any:
     if subject.device == "cuda":
         providers.insert(0, "CUDAExecutionProvider")
     # Without CUDA, a session would silently open on the CPU.
-    session = onnxruntime.InferenceSession(subject.files[kind].path, settings, providers, enable_fallback=0)
+    session = onnxruntime.InferenceSession(file_of(subject, kind), settings, providers, enable_fallback=0)
     if subject.device == "cuda" and session.get_providers()[0] != "CUDAExecutionProvider":
         raise RuntimeError("ONNX Runtime does not compute on CUDA")
     return session

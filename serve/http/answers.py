@@ -11,7 +11,7 @@ from serve.inference.service import Result
 from serve.schemas import ModelDescription
 from zoo.answers import map_answers, patch_answers, patch_shares, top_classes
 from zoo.outputs import EMBEDDING, Array
-from zoo.predictors.onnx import OnnxPredictor
+from zoo.predictors.file_predictor import FilePredictor
 from zoo.printable import printable
 from zoo.search.hits import Hit
 from zoo.search.image_index import ImageIndex
@@ -87,7 +87,7 @@ def _nearest(index: ImageIndex, hit: Hit, thumbnails: bool) -> dict[str, object]
 def model_description(model: ServedModel, default: bool, indexed: int | None = None) -> ModelDescription:
     """Description of a model for `/models`; `indexed` is the number of images of its index, if there is one."""
     config, predictor = model.package.config, model.loaded and model.loaded.predictor
-    onnx = predictor if isinstance(predictor, OnnxPredictor) else None
+    onnx = predictor if isinstance(predictor, FilePredictor) else None
     return ModelDescription(
         **config.identity(),
         default=default,
@@ -98,6 +98,7 @@ def model_description(model: ServedModel, default: bool, indexed: int | None = N
         loaded=predictor is not None,
         device=predictor.device if predictor else None,
         precision=onnx.precision if onnx else None,
+        execution=model.execution,
         onnx_sha256=onnx.onnx_sha256 if onnx else None,
         embedding_size=_embedding_size(model),
         indexed=indexed,

@@ -115,6 +115,7 @@ MODEL = ModelDescription(
     loaded=True,
     device="ONNX Runtime on the CPU",
     precision="fp32",
+    execution="fp32",
     onnx_sha256="9d0c7b5e" * 8,
     embedding_size=128,
     patch_source=info(_MODEL.variant).patch_source,

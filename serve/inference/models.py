@@ -20,9 +20,10 @@ from zoo.package.entities import Entities
 from zoo.predictors import Predictor
 from zoo.predictors.cuda_session import choose_device
 from zoo.predictors.embedding import require_embedding
-from zoo.predictors.onnx import OnnxPredictor, choose_precision, require_onnx
+from zoo.predictors.file_predictor import FilePredictor, require_onnx
 from zoo.predictors.onnx_session import OnnxFile, read_declarations
 from zoo.registry import info
+from zoo.runtime import EXECUTIONS, Execution
 
 _log = logging.getLogger(__name__)
 
@@ -73,6 +74,12 @@ class ServedModel:
         self.identity = config.identity()
         self.patch_source = info(config.variant).patch_source
 
+    @property
+    def execution(self) -> Execution | None:
+        """Engine and precision that compute the model; None if it is not loaded, or has no ONNX file."""
+        predictor = self.loaded and self.loaded.predictor
+        return predictor.execution if isinstance(predictor, FilePredictor) else None
+
 
 class Models(Mapping[str, ServedModel]):
     """Served models by name, the default one first.
@@ -95,7 +102,7 @@ class Models(Mapping[str, ServedModel]):
         self._settings = settings
         self._metrics = metrics
         # Started now, so that no model is charged for what CUDA itself takes.
-        self._device = choose_device(settings.device)
+        self._device = choose_device(settings.computing_device)
         self.max_batch = settings.batch_on(self._device)
         """Maximum number of images in a batch."""
         self._loading = asyncio.Lock()
@@ -189,8 +196,8 @@ class Models(Mapping[str, ServedModel]):
         """
         if model.declared is None:
             try:
-                precision = self._settings.chosen_precision or choose_precision(model.package, self._device)
-                model.declared = read_declarations(require_onnx(model.package, precision))
+                execution = self._settings.execution(model.package, self._device)
+                model.declared = read_declarations(require_onnx(model.package, EXECUTIONS[execution].file))
             except ZooError as error:
                 raise _unavailable(model, error) from None
         return model.declared
@@ -201,7 +208,7 @@ class Models(Mapping[str, ServedModel]):
         Raises:
             NoEmbeddingError: its ONNX file was exported by an earlier version.
         """
-        if model.loaded and not isinstance(model.loaded.predictor, OnnxPredictor):
+        if model.loaded and not isinstance(model.loaded.predictor, FilePredictor):
             return
         require_embedding(self.read_declared(model).outputs, model.name)
 
@@ -278,18 +285,18 @@ class Models(Mapping[str, ServedModel]):
         )
         model.bytes = max(model.bytes, grown, _file_bytes(model.package))
         model.loaded = LoadedModel(predictor, batcher)
-        if isinstance(predictor, OnnxPredictor):
+        if isinstance(predictor, FilePredictor):
             model.declared = predictor.declared
         waiting = self._metrics.waiting.labels(model.name)
         self._metrics.watch(waiting, lambda: model.loaded.batcher.depth if model.loaded else 0)
-        self._metrics.model_loaded(model.name, time.perf_counter() - started)
+        self._metrics.model_loaded(model.name, model.execution or "", time.perf_counter() - started)
         return model.loaded
 
     def _unload(self, model: ServedModel) -> Batcher:
         """Unload a model and return its batcher, which the caller must close."""
         assert model.loaded
+        self._metrics.model_unloaded(model.name, model.execution or "")
         batcher, model.loaded = model.loaded.batcher, None
-        self._metrics.model_unloaded(model.name)
         _log.info("%s: unloaded", model.name)
         return batcher
 

@@ -26,8 +26,9 @@ from zoo.images.preprocess import Pixels
 from zoo.package import Package
 from zoo.predictors import Prediction, Predictor
 from zoo.predictors.cuda_session import CudaOptions, choose_device
-from zoo.predictors.onnx import OnnxPredictor, ThreadShare
+from zoo.predictors.file_predictor import ThreadShare
 from zoo.predictors.onnx_session import OnnxFile
+from zoo.predictors.open_execution import open_execution
 
 
 class Result(NamedTuple):
@@ -44,7 +45,7 @@ class Service:
     Arguments:
         settings: server settings.
         packages: model directories, the default one first.
-        open_predictor: loads the predictor of a model directory; None for ONNX Runtime with the options of `settings`.
+        open_predictor: loads the predictor of a model directory; None for ONNX files with the options of `settings`.
         shared: state shared with the other processes of the server; None if there is only this one.
 
     Raises:
@@ -188,10 +189,9 @@ class Service:
 
 
 def _open_onnx(settings: Settings, share: ThreadShare, processes: int, package: Package) -> Predictor:
-    device = choose_device(settings.device)
+    device = choose_device(settings.computing_device)
     limit = cuda_memory_limit(settings.model_memory_mb, processes) if device == "cuda" else 0
-    predictor = OnnxPredictor.open(
-        package, device, settings.threads, settings.chosen_precision, share=share, cuda=CudaOptions(limit)
-    )
+    execution = settings.execution(package, device)
+    predictor = open_execution(package, execution, device, settings.threads, share=share, cuda=CudaOptions(limit))
     predictor.warm_up(settings.batch_on(device))
     return predictor

@@ -25,7 +25,8 @@ from serve.shared import Shared
 from zoo.machine import freeze_loaded_objects, return_large_memory
 from zoo.package import Package
 from zoo.predictors import Predictor
-from zoo.predictors.onnx import OnnxPredictor
+from zoo.predictors.file_predictor import FilePredictor
+from zoo.runtime import EXECUTIONS
 from zoo.signals import handling, stop_signals
 
 SPARE_FILES = 500
@@ -149,17 +150,17 @@ def _log_model(model: ServedModel) -> None:
         return
     predictor = model.loaded.predictor
     _log.info("%s: %s", model.name, describe_predictor(predictor))
-    if isinstance(predictor, OnnxPredictor) and model.package.verification_failed(predictor.precision):
+    if isinstance(predictor, FilePredictor) and model.package.verification_failed(predictor.execution):
         _log.warning("%s: parity.json has no passed check of this ONNX file; run `zoo verify`", model.name)
 
 
 def describe_predictor(predictor: Predictor) -> str:
     """Description of a predictor's device, precision and runtime options, for the log."""
-    if not isinstance(predictor, OnnxPredictor):
+    if not isinstance(predictor, FilePredictor):
         return predictor.device
     if predictor.on_cuda:
         graphs = "captured graphs" if predictor.captures else "no graphs"
         return f"{predictor.device}, {predictor.processor}, {predictor.precision}, {graphs}"
-    runtime = predictor.runtime
-    how = f"{predictor.device}, {predictor.precision}, {runtime.describe(runtime.streams)}"
+    runtime, precision = predictor.runtime, EXECUTIONS[predictor.execution].precision
+    how = f"{predictor.device}, {precision}, {runtime.describe(runtime.streams)}"
     return f"{how}; {'tuned' if predictor.tuned else 'default options; `zoo tune MODEL` finds the fastest ones'}"

@@ -33,8 +33,8 @@ from zoo.machine import cores
 from zoo.options import API_KEY_VARIABLE, DATA_VARIABLE, unknown_variables
 from zoo.package import Package
 from zoo.predictors.cuda_session import expected_device
-from zoo.predictors.onnx import choose_precision, require_onnx
-from zoo.runtime import ChosenDevice
+from zoo.predictors.file_predictor import require_onnx
+from zoo.runtime import EXECUTIONS, ChosenDevice
 from zoo.signals import handling, stop_signals
 
 MAX_PROCESSES = 8
@@ -65,7 +65,7 @@ def run(settings: Settings) -> None:
     for name in unknown_variables(Settings, ENVIRONMENT_PREFIX, others):
         _log.warning("ignoring the environment variable %s: not a setting", name)
     ApiKeys(settings.api_keys, settings.api_keys_file)
-    device = expected_device(settings.device)
+    device = expected_device(settings.computing_device)
     count = settings.processes or _default_count(device)
     if count > 1 and not CAN_SHARE_ADDRESS:
         raise InputError(
@@ -74,7 +74,7 @@ def run(settings: Settings) -> None:
     with listening(settings.host, settings.port, count) as listeners:
         packages = [open_model(reference, settings.files) for reference in settings.model]
         for package in packages:
-            require_onnx(package, settings.chosen_precision or choose_precision(package, device))
+            require_onnx(package, EXECUTIONS[settings.execution(package, device)].file)
         open_index(settings.index, packages)
         host, port = listeners[0].getsockname()[:2]
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from zoo.package import Package
-from zoo.predictors.onnx import OnnxPredictor
-from zoo.runtime import Device, Precision, Runtime
+from zoo.predictors.file_predictor import FilePredictor
+from zoo.predictors.open_execution import open_execution
+from zoo.runtime import Device, Execution, Runtime
 
 TURNS = 7
 WARM_UP = 2
@@ -26,9 +27,9 @@ Seconds = Mapping[int, float]
 
 
 class Setting(NamedTuple):
-    """ONNX file of a model, and the options to run it with."""
+    """How a model is computed: engine and precision, and the runtime options."""
 
-    precision: Precision
+    execution: Execution
     runtime: Runtime
 
 
@@ -46,7 +47,7 @@ class Stopwatch:
         self._device: Device = device
         self._threads = threads
         self._seconds = seconds
-        self._open: dict[Setting, OnnxPredictor] = {}
+        self._open: dict[Setting, FilePredictor] = {}
 
     def __call__(self, settings: Sequence[Setting], batches: Sequence[int]) -> list[Seconds]:
         """Median times of the settings, for batches of random images of these sizes."""
@@ -61,8 +62,9 @@ class Stopwatch:
                 own[batch] = seconds
         return list(measured)
 
-    def _predictor(self, setting: Setting) -> OnnxPredictor:
-        return OnnxPredictor.open(self._package, self._device, self._threads, *setting)
+    def _predictor(self, setting: Setting) -> FilePredictor:
+        execution, runtime = setting
+        return open_execution(self._package, execution, self._device, self._threads, runtime)
 
 
 def in_turn(calls: Sequence[Callable[[], object]], seconds: float) -> list[float]:

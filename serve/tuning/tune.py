@@ -1,6 +1,7 @@
-"""`zoo tune`: a search by measurement for the fastest runtime options of a model on this machine."""
+"""`zoo tune`: a search by measurement for how this machine computes a model fastest."""
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,13 +10,15 @@ from typing import Any
 from serve.settings import MAX_BATCH
 from serve.tuning.stopwatch import Seconds, Setting, Stopwatch
 from zoo.errors import PackageError
-from zoo.files import require_writable, sha256, writing
+from zoo.files import require_writable, writing
 from zoo.machine import cores, processor
-from zoo.package import ONNX_FILES, SERVING_FILE, Package
+from zoo.package import SERVING_FILE, Package
 from zoo.package.timings import Serving, Trial
+from zoo.predictors.choice import accuracy, choose_execution, executions_of, is_acceptable
 from zoo.predictors.cuda_session import choose_device
-from zoo.predictors.onnx import OnnxPredictor
-from zoo.runtime import Device, Precision, Runtime
+from zoo.predictors.open_execution import open_execution
+from zoo.predictors.openvino import openvino_version
+from zoo.runtime import EXECUTIONS, ChosenDevice, ComputePrecision, Device, Engine, Execution, Runtime
 
 MARGIN = 0.03
 """Relative difference of times above which a setting counts as faster or slower than another."""
@@ -42,8 +45,8 @@ class TuningResult:
 
     serving: Serving
     """Content of `serving.json`."""
-    precision: Precision
-    """The chosen precision."""
+    execution: Execution
+    """The chosen engine and precision."""
     device: str
     """Name of the device."""
     on_cuda: bool
@@ -51,53 +54,61 @@ class TuningResult:
     batches: tuple[int, int]
     """Measured batch sizes."""
     compared: Mapping[Setting, Seconds]
-    """Times, measured alternately, of the default options in the chosen precision, of the chosen ones if they differ,
-    and of the latter in the other precisions."""
+    """Times, measured alternately, of the default options in the chosen execution, of the chosen ones if they differ,
+    and of the latter in the others."""
 
 
 def tune(
     package: Package,
-    precision: Precision | None = None,
+    precision: ComputePrecision | None = None,
     device: Device = "auto",
     threads: int = 0,
     batch: int | None = None,
     seconds: float = 1.0,
     measure: Measure | None = None,
     report: Progress = lambda words: None,
+    engine: Engine | None = None,
 ) -> TuningResult:
-    """Find the fastest runtime options of a model on this machine; nothing is written.
+    """Find the fastest engine, precision and runtime options of a model on this machine; nothing is written.
+
+    The engine and precision are the fastest with the default options, of those that are installed and keep the accuracy
+    of fp32 by `zoo.predictors.choice.is_acceptable`; the options are then searched for these.
 
     Arguments:
         package: model directory.
-        precision: precision of the ONNX file; None for that of `Serving.precision_on`.
+        precision: precision to compute in, whatever its accuracy; None for the fastest acceptable one.
         device: `cuda` fails if there is none; `auto` uses CUDA if it works, else the CPU.
         threads: number of CPU threads; 0 for one per core.
         batch: size of the large batch, at least 2; None for the server's default on the device.
         seconds: measuring time of each setting at each batch size.
         measure: measuring function; None for a `Stopwatch`.
         report: called before each measurement.
+        engine: engine on the CPU; None for the fastest.
 
     Raises:
+        InputError: the engine does not compute in the precision.
         PackageError: there is no ONNX file in this precision, or one is damaged or was exported from other weights.
         DeviceError, MissingDependencyError: as for `OnnxPredictor`.
     """
     before = _previous(package)
     device = choose_device(device)
-    precision = precision or before.precision_on(device, package.precisions)
     batch = batch or MAX_BATCH[device]
+    candidates = _candidates(package, device, engine, precision, before)
+    known: Sequence[Execution] = package.precisions if device == "cuda" else executions_of(package)
     # Open all of them now, so that an invalid file is reported at once and not after minutes.
-    predictors = [
-        OnnxPredictor.open(package, device, threads, one, Runtime())
-        for one in dict.fromkeys((precision, *package.precisions))
-    ]
-    name, on_cuda = predictors[0].device, device == "cuda"
-    del predictors
-    threads, digest = threads or cores(), sha256(package.path / ONNX_FILES[precision])
+    opened = {
+        one: open_execution(package, one, device, threads, Runtime()) for one in dict.fromkeys((*candidates, *known))
+    }
+    names, digests = ({one: getattr(each, name) for one, each in opened.items()} for name in ("device", "onnx_sha256"))
+    del opened
+    on_cuda, threads = device == "cuda", threads or cores()
     measure = measure or Stopwatch(package, device, threads, seconds)
-    runtime, trials = (Runtime(), ()) if on_cuda else search(measure, precision, threads, batch, report)
+    report("engines and precisions")
+    execution = _fastest(measure, candidates, (1, batch))
+    runtime, trials = (Runtime(), ()) if on_cuda else search(measure, execution, threads, batch, report)
     report("the result")
-    default, chosen = Setting(precision, Runtime()), Setting(precision, runtime)
-    others = [other for other in package.precisions if other != precision]
+    default, chosen = Setting(execution, Runtime()), Setting(execution, runtime)
+    others = [other for other in names if other != execution]
 
     def compare(*settings: Setting) -> dict[Setting, Seconds]:
         return dict(zip(settings, measure(settings, (1, batch)), strict=True))
@@ -112,19 +123,62 @@ def tune(
             runtime = Runtime()
             compared = compare(default, *(Setting(other, runtime) for other in others))
     if on_cuda:
-        serving = replace(before, cuda_precision=precision)
+        serving = replace(before, cuda_precision=EXECUTIONS[execution].file)
     else:
         import onnxruntime
 
-        version = onnxruntime.__version__
+        recorded = accuracy(package, execution) or (None, None)
         serving = Serving(
-            precision, cores(), threads, processor(), version, digest, runtime, trials, before.cuda_precision
+            execution=execution,
+            cores=cores(),
+            threads=threads,
+            processor=processor(),
+            onnxruntime=onnxruntime.__version__,
+            onnx_sha256=digests[execution],
+            runtime=runtime,
+            trials=trials,
+            cuda_precision=before.cuda_precision,
+            openvino=openvino_version(execution),
+            accuracy=recorded[0],
+            accuracy_gain=recorded[1],
+            agreement=package.agreement(execution),
         )
-    return TuningResult(serving, precision, name, on_cuda, (1, batch), compared)
+    return TuningResult(serving, execution, names[execution], on_cuda, (1, batch), compared)
+
+
+def _candidates(
+    package: Package,
+    device: ChosenDevice,
+    engine: Engine | None,
+    precision: ComputePrecision | None,
+    before: Serving,
+) -> Sequence[Execution]:
+    """Executions to choose from: all that may be requested, or, without a request, all that are acceptable."""
+    if device == "cuda" or (engine and precision):
+        return [choose_execution(package, device, engine, precision, before)]
+    found = [
+        one
+        for one in executions_of(package)
+        if engine in (None, EXECUTIONS[one].engine)
+        and (EXECUTIONS[one].precision == precision or (precision is None and is_acceptable(package, one)))
+    ]
+    return found or [choose_execution(package, device, engine, precision, Serving())]
+
+
+def _fastest(measure: Measure, candidates: Sequence[Execution], batches: Sequence[int]) -> Execution:
+    """The fastest by the product of its times; the first unless another is faster by the margin in the mean."""
+    if len(candidates) == 1:
+        return candidates[0]
+    times = measure([Setting(one, Runtime()) for one in candidates], batches)
+    means = {
+        one: math.prod(seconds.values()) ** (1 / len(batches)) for one, seconds in zip(candidates, times, strict=True)
+    }
+    best = min(means, key=means.__getitem__)
+    return best if means[candidates[0]] > (1 + MARGIN) * means[best] else candidates[0]
 
 
 def search(
-    measure: Measure, precision: Precision, threads: int, batch: int, report: Progress = lambda words: None
+    measure: Measure, execution: Execution, threads: int, batch: int, report: Progress = lambda words: None
 ) -> tuple[Runtime, tuple[Trial, ...]]:
     """Search the fastest options for batches of 1 and of `batch` images; returns them and all trials.
 
@@ -139,7 +193,7 @@ def search(
         report(name)
         # Load on the machine can make any setting the fastest once: it must be so twice.
         for _ in range(2):
-            against, seconds = measure((Setting(precision, best), Setting(precision, candidate)), batches)
+            against, seconds = measure((Setting(execution, best), Setting(execution, candidate)), batches)
             kept, reason = judge(against, seconds)
             if not kept:
                 break
@@ -158,6 +212,8 @@ def search(
             seen.add(division(candidate))
             # A single image always uses all threads.
             consider((batch,), candidate.describe(threads), streams=streams, part=part)
+    if EXECUTIONS[execution].engine == "openvino":  # which has no such options
+        return best, tuple(trials)
     if threads > 1:
         shared = best.on(threads).streams < threads
         consider((1, batch) if shared else (1,), "no spinning", spin=False)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from peers.budget import Budget
 from peers.comparison import Measured, compare, summary
-from peers.contenders import CONTENDERS, Contender
+from peers.contenders import CONTENDERS, Contender, build_tuned
 from peers.machine import Roofline
 from peers.subject import SIDE, HalfAnswerTuple, Subject
 
@@ -69,6 +69,22 @@ def test_products_in_single_precision_are_tf32_on_a_gpu_unless_exact() -> None:
         "timm resnet": "tf32",
     }
     assert {one.precision_on("cpu") for one in CONTENDERS if "cpu" in one.devices} == {"fp32", "bf16", "int8"}
+
+
+def test_ours_tuned_is_the_fastest_of_the_installed_engines(subject: Subject, pixels: np.ndarray) -> None:
+    tuned = build_tuned(subject, pixels, "fp32")
+    assert tuned.setting.startswith(("ONNX Runtime, ", "OpenVINO, "))
+    plain = next(one for one in CONTENDERS if one.name == "plain ONNX").build(subject, pixels)
+    np.testing.assert_allclose(tuned.call(pixels)[0], plain.call(pixels)[0], atol=1e-3)
+
+
+def test_a_file_that_could_not_be_exported(
+    subject: Subject, pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(subject.failed, "int8", "the export failed")
+    for name in ("ours int8", "ours int8, tuned", "plain session int8"):
+        with pytest.raises(RuntimeError, match="the export failed"):
+            next(one for one in CONTENDERS if one.name == name).build(subject, pixels)
 
 
 def test_a_contender_that_is_not_ready_in_time_is_left_out(subject: Subject, pixels: np.ndarray) -> None:

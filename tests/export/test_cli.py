@@ -249,3 +249,22 @@ def test_a_missing_library_is_named_with_its_remedy(zoo, monkeypatch):
 def test_the_commands_load_nothing_until_they_run():
     code = "import sys, export.cli; sys.exit(bool({'torch', 'onnx', 'onnxruntime', 'numpy'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_verifying_with_an_engine_that_is_not_installed(zoo, package, cifar, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    result = zoo("verify", f"local-dir:{package.path}", "--data", cifar, "--engine", "openvino")
+    assert isinstance(result.exception, MissingDependencyError)
+    assert "needs OpenVINO" in str(result.exception)
+
+
+def test_verifying_with_openvino(zoo, package, cifar, monkeypatch):
+    pytest.importorskip("openvino")
+    monkeypatch.setattr("zoo.predictors.choice.find_spec", lambda name: name)
+    result = zoo("verify", f"local-dir:{package.path}", "--data", cifar, "--images", 4, "--engine", "openvino")
+    assert result.exit_code == 0, result.exception
+    assert "OpenVINO in fp32 matches PyTorch" in result.output
+    assert set(package.parity()) == {"openvino-fp32"}
+    for precision, problem in (("fp16", "does not compute in fp16"), ("int8", "has no ONNX file in int8")):
+        command = ("verify", f"local-dir:{package.path}", "--data", cifar, "--engine", "openvino")
+        assert problem in str(zoo(*command, "--precision", precision).exception)

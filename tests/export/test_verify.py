@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from importlib.metadata import version
 
 import numpy as np
 import onnx
@@ -11,15 +12,17 @@ from support.onnx_files import copy_as
 from export.images import read_folder_pixels
 from export.onnx_file import export_onnx
 from export.parity import TOLERANCES, ParityError
+from export.parity_file import drop_stale_records
 from export.verify import out_of_distribution_images, verify
 from zoo.errors import DigestError, InputError, PackageError
-from zoo.files import sha256
+from zoo.files import sha256, write_json
 from zoo.machine import processor
 from zoo.outputs import EMBEDDING, STANDARD
 from zoo.package import CONFIG_FILE, ONNX_FILES, PARITY_FILE, WEIGHTS_FILE, Package
 from zoo.package.onnx_metadata import onnx_metadata
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.predictors.torch import TorchPredictor
+from zoo.runtime import EXECUTIONS
 
 pytestmark = pytest.mark.slow
 
@@ -290,3 +293,38 @@ def test_an_embedding_that_differs_is_found(package, pixels):
     onnx.save(model, package.onnx())
     with pytest.raises(ParityError, match=r"embedding differs from PyTorch by up to 0\.01"):
         verify(package, pixels(3))
+
+
+def test_openvino_has_a_record_of_its_own(package, pixels):
+    pytest.importorskip("openvino")
+    verify(package, pixels(3))
+    parity = verify(package, pixels(5), "openvino-fp32")
+    assert (parity.passed, parity.provider, parity.openvino) == (True, "OpenVINO CPU", version("openvino"))
+    record = package.parity()
+    assert record["openvino-fp32"]["OpenVINO CPU"]["images"] == 5
+    own = record["fp32"]["CPUExecutionProvider"]
+    assert (own["images"], own["openvino"]) == (3, "")
+    with pytest.raises(ParityError, match=r"model\.onnx in openvino-fp32: .*logits differs from PyTorch"):
+        verify(package, pixels(3), "openvino-fp32", atol=0, rtol=0)
+    assert package.verification_failed("openvino-fp32")
+    assert not package.verification_failed("fp32")
+
+
+def test_records_of_all_engines_are_dropped_with_a_file(package, pixels):
+    verify(package, pixels(1))
+    record = package.parity()
+    for one in ("openvino-fp32", "openvino-bf16", "openvino-int8"):
+        record[one] = record["fp32"]
+    write_json(package.path / PARITY_FILE, record)
+    assert drop_stale_records(package, "fp32") == {}
+    with package.onnx().open("ab") as file:
+        file.write(b"\0")
+    assert set(drop_stale_records(package, "fp32")) == {"fp32", "openvino-fp32", "openvino-bf16"}
+    assert set(package.parity()) == {"openvino-int8"}
+
+
+def test_every_execution_has_limits():
+    assert {execution for execution, _ in TOLERANCES} == set(EXECUTIONS)
+    bf16, fp16 = TOLERANCES["openvino-bf16", "OpenVINO CPU"], TOLERANCES["fp16", "CPUExecutionProvider"]
+    assert bf16.atol > fp16.atol
+    assert bf16.min_agreement < fp16.min_agreement

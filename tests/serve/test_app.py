@@ -150,7 +150,7 @@ def test_models_describes_what_is_served(client: TestClient) -> None:
     assert model["device"] == "ONNX Runtime on the CPU"
     proof = model["parity"]["fp32"]["CPUExecutionProvider"]
     assert proof["passed"] is True
-    assert model["precision"] == "fp32"
+    assert (model["precision"], model["execution"]) == ("fp32", "fp32")
     assert proof["onnx_sha256"] == model["onnx_sha256"]
     assert proof["weights_sha256"] == model["weights_sha256"]
     assert model["metrics"]["test"]["torch"]["images"] == 10_000

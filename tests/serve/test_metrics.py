@@ -68,8 +68,8 @@ def test_the_dashboard_names_only_metrics_that_are_there(fake_pynvml: SimpleName
     metrics.decode.labels("a").observe(0.1)
     metrics.observer("a")(BatchReport([0.1], 0.1, 1))
     metrics.watch(metrics.waiting.labels("a"), lambda: 0)
-    metrics.model_loaded("a", 0.1)
-    metrics.model_unloaded("a")
+    metrics.model_loaded("a", "fp32", 0.1)
+    metrics.model_unloaded("a", "fp32")
     # Prometheus adds these two.
     labels = {
         sample.name: {*sample.labels, "job", "instance"}

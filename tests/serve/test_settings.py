@@ -124,6 +124,25 @@ def test_a_batch_is_larger_on_cuda_unless_it_is_chosen() -> None:
     assert Settings(max_batch=5).batch_on("cuda") == Settings(max_batch=5).batch_on("cpu") == 5
 
 
+def test_the_file_in_8_bits_is_fetched_where_it_may_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "model.int8.onnx" not in Settings(device="cpu").files
+    monkeypatch.setattr("zoo.predictors.choice.instructions", lambda: frozenset({"avx_vnni"}))
+    assert {"model.onnx", "model.int8.onnx"} <= set(Settings(device="cpu").files)
+    assert "model.int8.onnx" not in Settings(precision="fp32").files
+    assert "model.onnx" in Settings(precision="bf16").files
+
+
+def test_an_engine_that_cannot() -> None:
+    with pytest.raises(InputError, match="engine = 'openvino' computes on the CPU only: set device to cpu, or engine"):
+        Settings(engine="openvino", device="cuda")
+    with pytest.raises(InputError, match="OpenVINO does not compute in fp16 here: must be one of fp32, bf16, int8"):
+        Settings(engine="openvino", precision="fp16")
+    with pytest.raises(InputError, match="engine = 'tensorrt': must be one of auto, onnxruntime, openvino"):
+        Settings(engine="tensorrt")  # type: ignore[arg-type]
+    assert Settings(engine="openvino").computing_device == "cpu"
+    assert Settings().computing_device == "auto"
+
+
 def test_the_file_for_a_gpu_is_fetched_where_there_may_be_one(fake_cuda: FakeCuda) -> None:
     assert {"model.onnx", "model.fp16.onnx"} <= set(Settings().files)
     assert "model.fp16.onnx" not in Settings(device="cpu").files

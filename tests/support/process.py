@@ -31,7 +31,8 @@ def serving(
     port = free_port()
     process = subprocess.Popen(
         [PROGRAM, "serve", "--port", str(port), "--threads", "1", "--processes", "1", *flags],
-        env=os.environ | environment,
+        # By default, the engine depends on the processor and on what is installed.
+        env=os.environ | {"ZOO_ENGINE": "onnxruntime"} | environment,
         stdout=output,
         stderr=subprocess.STDOUT,
         text=True,

@@ -15,6 +15,7 @@ from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.outputs import STANDARD
 from zoo.predictors import Prediction
 from zoo.predictors.onnx import OnnxPredictor
+from zoo.predictors.openvino import OpenVinoPredictor
 from zoo.predictors.torch import TorchPredictor
 
 
@@ -117,9 +118,18 @@ def test_a_precision_that_is_not_there() -> None:
         open_through("onnx-fp16", open_model("rn26"))
 
 
+def test_openvino_computes_too() -> None:
+    pytest.importorskip("openvino")
+    through, predictor, digest = open_through("openvino-fp32", open_model(DEFAULT_MODEL))
+    assert (through, isinstance(predictor, OpenVinoPredictor)) == ("openvino-fp32", True)
+    assert digest == open_model(DEFAULT_MODEL).verified_sha256("openvino-fp32")
+
+
 @pytest.mark.parametrize("through", ["tensorflow", "", "localhost:8000"])
 def test_what_does_not(through: str) -> None:
-    with pytest.raises(InputError, match="must be torch, onnx, onnx-fp16, onnx-int8 or the URL of a running server"):
+    with pytest.raises(
+        InputError, match=r"must be torch, onnx, .*, openvino-fp32, openvino-bf16, openvino-int8 or the URL of a"
+    ):
         open_through(through, open_model(DEFAULT_MODEL))
 
 

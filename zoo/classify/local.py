@@ -13,12 +13,13 @@ from zoo.hub import open_model
 from zoo.images.decode import CentreSquare, decode_pixels
 from zoo.outputs import Array
 from zoo.package import WEIGHTS_FILE, Package, serving_files
+from zoo.predictors.choice import fast_files
 from zoo.predictors.open_predictor import open_predictor
 
 
 def open_for_inference(model: str) -> Package:
     """Open a model directory with the files for inference: ONNX, and weights as a fallback."""
-    return open_model(model, (WEIGHTS_FILE, *serving_files(["fp32"])))
+    return open_model(model, (WEIGHTS_FILE, *serving_files(dict.fromkeys(["fp32", *fast_files()]))))
 
 
 class _Decoded(NamedTuple):

@@ -23,7 +23,7 @@ from zoo.package.metrics import digest_field, is_own_score, is_own_training, own
 from zoo.package.probe import read_probe
 from zoo.package.timings import read_speed
 from zoo.registry import info
-from zoo.runtime import Precision
+from zoo.runtime import EXECUTIONS, Execution
 
 
 def require_publishable(package: Package) -> None:
@@ -42,9 +42,10 @@ def require_publishable(package: Package) -> None:
     _require_own_files(package)
     package.weights()
     Entities.read(package)
-    for precision in ONNX_FILES:
-        if package.onnx(precision) or package.verified_sha256(precision):
-            _require_verified(package, precision)
+    for execution in EXECUTIONS:
+        is_file = EXECUTIONS[execution].file == execution
+        if (is_file and package.onnx(EXECUTIONS[execution].file)) or package.verified_sha256(execution):
+            _require_verified(package, execution)
     _require_own_metrics(package)
 
 
@@ -75,20 +76,22 @@ def _require_own_files(package: Package) -> None:
             raise PublishError(f"{file} is a link to {file.resolve()}, outside the model directory; copy the file")
 
 
-def _require_verified(package: Package, precision: Precision) -> None:
-    file, verified = package.onnx(precision), package.verified_sha256(precision)
-    remedy = f"verify it: zoo verify --precision {precision} --data IMAGES"
+def _require_verified(package: Package, execution: Execution) -> None:
+    method = EXECUTIONS[execution]
+    file, verified = package.onnx(method.file), package.verified_sha256(execution)
+    engine = "" if execution in ONNX_FILES else f" --engine {method.engine}"
+    remedy = f"verify it: zoo verify --precision {method.precision}{engine} --data IMAGES"
     if verified is None:
         raise PublishError(f"{file} was not verified against PyTorch, as {PARITY_FILE} has no record of it; {remedy}")
     if file and verified != (digest := sha256(file)):
         raise DigestError(f"{file} has SHA-256 {digest}, but {PARITY_FILE} was written for {verified}; {remedy}")
     # Without the file, the record identifies it: the same exporter versions reproduce it.
-    file = file or package.path / ONNX_FILES[precision]
-    if package.verified_against(precision) != {package.config.weights_sha256}:
+    file = file or package.path / ONNX_FILES[method.file]
+    if package.verified_against(execution) != {package.config.weights_sha256}:
         raise PublishError(
             f"{file} was verified against other weights than those in the directory; export it again, and {remedy}"
         )
-    if package.verification_failed(precision):
+    if package.verification_failed(execution):
         raise PublishError(
             f"{file} failed the parity check in {PARITY_FILE}; export it again, and {remedy}, which reports "
             "differences and tolerances"

@@ -29,7 +29,7 @@ from zoo.errors import DigestError, PackageError, reason_of
 from zoo.files import invalid_fields, json_text, sha256
 from zoo.images.preprocess import Normalization
 from zoo.registry import MAX_TEMPLATES, AssignmentName, PoolingName, info
-from zoo.runtime import Precision
+from zoo.runtime import Execution, Precision
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
@@ -216,17 +216,17 @@ class Package:
         return self._read_json(METRICS_FILE)
 
     def parity(self) -> dict[str, Any]:
-        """Content of `parity.json`, by precision and provider; empty if there is none."""
+        """Content of `parity.json`, by execution and provider; empty if there is none."""
         return self._read_json(PARITY_FILE)
 
-    def verified_sha256(self, precision: Precision) -> str | None:
+    def verified_sha256(self, execution: Execution) -> str | None:
         """SHA-256 digest of the ONNX file that `parity.json` was written for; None if there is no record.
 
         Raises:
             PackageError: it is not a record of `zoo verify`.
         """
         try:
-            digests = {record["onnx_sha256"] for record in self.parity().get(precision, {}).values()}
+            digests = {record["onnx_sha256"] for record in self.parity().get(execution, {}).values()}
             [digest] = digests or {None}
         except (AttributeError, KeyError, TypeError, ValueError):
             raise PackageError(
@@ -234,13 +234,18 @@ class Package:
             ) from None
         return digest
 
-    def verified_against(self, precision: Precision) -> set[str | None]:
+    def verified_against(self, execution: Execution) -> set[str | None]:
         """Digests of the weights that `zoo verify` compared the ONNX file with; None for a record without one."""
-        return {record.get("weights_sha256") for record in self.parity().get(precision, {}).values()}
+        return {record.get("weights_sha256") for record in self.parity().get(execution, {}).values()}
 
-    def verification_failed(self, precision: Precision) -> bool:
-        """Whether any record of `zoo verify` for the ONNX file is not a pass."""
-        return any(record.get("passed") is not True for record in self.parity().get(precision, {}).values())
+    def verification_failed(self, execution: Execution) -> bool:
+        """Whether any record of `zoo verify` for an execution of the ONNX file is not a pass."""
+        return any(record.get("passed") is not True for record in self.parity().get(execution, {}).values())
+
+    def agreement(self, execution: Execution) -> float | None:
+        """Recorded share of images with the same most probable class as PyTorch, 0..1; None if there is no record."""
+        records = self.parity().get(execution, {}).values()
+        return next((record["agreement"]["logits"] for record in records if "agreement" in record), None)
 
     def weights(self) -> Path:
         """Path of the weights file, with its digest checked.

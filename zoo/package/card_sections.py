@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 
 from zoo.files import sha256
 from zoo.package import ONNX_FILES, WEIGHTS_FILE, Package
-from zoo.package.metrics import ONNX, ModelMetrics, Score, own_metrics
+from zoo.package.metrics import ONNX, THROUGH, ModelMetrics, Score, own_metrics
 from zoo.package.pooling import read_pooling
 from zoo.package.probe import INTERVENTIONS, read_probe
 from zoo.package.timings import Speed, read_speed
 from zoo.registry import info
 from zoo.reporting import literal, markdown
-from zoo.runtime import Precision
+from zoo.runtime import ENGINE_NAMES, EXECUTIONS, Execution, Precision
 
 SAME_CLASS = "same class, %"
 
@@ -28,16 +28,18 @@ def usage_section(package: Package, repository: str | None) -> str:
 
 
 def results_section(package: Package) -> str:
-    """Accuracy, size and speed by precision."""
+    """Accuracy, size and speed by engine and precision."""
     metrics, speeds = own_metrics(package), read_speed(package)
     measured = metrics.measured
     rows = [_row(package, "PyTorch", WEIGHTS_FILE, measured.get("torch"))]
-    for through, precision in ONNX.items():
-        if file := package.onnx(precision):
-            agreement = _agreement(package, precision) if package.verified_sha256(precision) == sha256(file) else ""
-            speed = speeds.get(precision)
-            name, result = ONNX_FILES[precision], measured.get(through)
-            rows.append(_row(package, f"ONNX Runtime, {precision}", name, result, agreement, *_times(speed)))
+    for through, execution in THROUGH.items():
+        method = EXECUTIONS[execution]
+        if file := package.onnx(method.file):
+            agreement = _agreement(package, execution) if package.verified_sha256(execution) == sha256(file) else ""
+            name, result, speed = ONNX_FILES[method.file], measured.get(through), speeds.get(execution)
+            if through in ONNX or result or agreement or speed:
+                runtime = f"{ENGINE_NAMES[method.engine]}, {method.precision}"
+                rows.append(_row(package, runtime, name, result, agreement, *_times(speed)))
     if "server" in measured:
         rows.append(_row(package, "server", "", measured["server"]))
     scores = [f"{metrics.measured_split} images", "accuracy, %", "patches, %"]
@@ -208,9 +210,9 @@ def _row(
     return [through, f"`{name}`" if size else "", size, *shown, agreement, *(times or ("", ""))]
 
 
-def _agreement(package: Package, precision: Precision) -> str:
-    records = package.parity().get(precision, {}).values()
-    return next((f"{100 * record['agreement']['logits']:.2f}" for record in records if "agreement" in record), "")
+def _agreement(package: Package, execution: Execution) -> str:
+    share = package.agreement(execution)
+    return "" if share is None else f"{100 * share:.2f}"
 
 
 def _times(speed: Speed | None) -> tuple[str, str]:
@@ -245,9 +247,10 @@ _KEPT = {
 }
 
 
-def _about_speed(speeds: dict[Precision, Speed]) -> str:
+def _about_speed(speeds: dict[Execution, Speed]) -> str:
     speed = next(iter(speeds.values()))
+    openvino = next((f" and OpenVINO {one.openvino}" for one in speeds.values() if one.openvino), "")
     return (
-        f"Median times with {speed.device} (version {speed.onnxruntime}), {speed.processor}, {speed.threads} threads; "
-        f"throughput at batch size {max(speed.seconds)}."
+        f"Median times with {speed.device} (version {speed.onnxruntime}){openvino}, {speed.processor}, "
+        f"{speed.threads} threads; throughput at batch size {max(speed.seconds)}."
     )

@@ -10,10 +10,15 @@ from pydantic import Field, TypeAdapter, ValidationError
 from zoo.errors import PackageError
 from zoo.files import invalid_fields, sha256
 from zoo.package import METRICS_FILE, Package
-from zoo.runtime import Precision
+from zoo.runtime import EXECUTIONS, Execution, Precision
 
 ONNX: Mapping[str, Precision] = MappingProxyType({"onnx": "fp32", "onnx-fp16": "fp16", "onnx-int8": "int8"})
-"""Keys of a model's ONNX files in `metrics.json`; the other keys are `torch` and `server`."""
+"""Keys of a model's ONNX files with ONNX Runtime in `metrics.json`."""
+
+THROUGH: Mapping[str, Execution] = MappingProxyType(
+    {**ONNX, **{one: one for one, method in EXECUTIONS.items() if method.engine == "openvino"}}
+)
+"""Keys of a model's executions in `metrics.json`; the other keys are `torch` and `server`."""
 
 SPLITS = ("test", "held-out", "validation", "train")
 """Splits for which scores can be recorded."""
@@ -95,7 +100,7 @@ class ModelMetrics:
 
     training: Training | None
     scores: Mapping[str, Mapping[str, Score]]
-    """Scores by split, then by runtime: `torch`, `server` or a key of `ONNX`."""
+    """Scores by split, then by runtime: `torch`, `server` or a key of `THROUGH`."""
 
     @property
     def measured_split(self) -> str:
@@ -151,17 +156,17 @@ def is_own_score(package: Package, through: str, score: Score) -> bool:
     A missing ONNX file is identified by `parity.json`: the same versions of torch, onnx and onnxscript reproduce it.
     """
     weights = package.config.weights_sha256
-    if through not in ONNX:
+    if through not in THROUGH:
         return score.weights_sha256 == weights
-    precision = ONNX[through]
-    if file := package.onnx(precision):
+    execution = THROUGH[through]
+    if file := package.onnx(EXECUTIONS[execution].file):
         return score.onnx_sha256 == sha256(file)
-    return package.verified_sha256(precision) == score.onnx_sha256 and package.verified_against(precision) == {weights}
+    return package.verified_sha256(execution) == score.onnx_sha256 and package.verified_against(execution) == {weights}
 
 
 def digest_field(through: str) -> str:
     """Field of a score with the digest of the evaluated file."""
-    return "onnx_sha256" if through in ONNX else "weights_sha256"
+    return "onnx_sha256" if through in THROUGH else "weights_sha256"
 
 
 _training = TypeAdapter(dict[str, Training | None])

@@ -1,14 +1,15 @@
 """Measured times of a model: `speed.json`, from `zoo speed`, and `serving.json`, from `zoo tune`."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Annotated
 
-from pydantic import ConfigDict, TypeAdapter, with_config
+from pydantic import AliasChoices, ConfigDict, Field, TypeAdapter, with_config
 
 from zoo.files import read_json, sha256, write_json
 from zoo.machine import cores, processor
 from zoo.package import SERVING_FILE, SPEED_FILE, Package
-from zoo.runtime import ChosenDevice, Precision, Runtime
+from zoo.runtime import EXECUTIONS, Execution, Precision, Runtime
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -26,10 +27,12 @@ class Speed:
     onnxruntime: str
     seconds: Mapping[int, float]
     """Median seconds per batch, by batch size."""
+    openvino: str = ""
+    """Version of OpenVINO, if it computed."""
 
 
-def read_speed(package: Package) -> dict[Precision, Speed]:
-    """Speed by precision, for the ONNX files of the model directory; measurements of other files are left out.
+def read_speed(package: Package) -> dict[Execution, Speed]:
+    """Speed by execution, for the ONNX files of the model directory; measurements of other files are left out.
 
     Raises:
         PackageError: `speed.json` is not valid.
@@ -37,15 +40,15 @@ def read_speed(package: Package) -> dict[Precision, Speed]:
     file, remedy = package.path / SPEED_FILE, "remove it, or run `zoo speed` again"
     found = read_json(file, _speeds, "is not a record of `zoo speed`", remedy) or {}
     return {
-        precision: speed
-        for precision, speed in found.items()
-        if (onnx := package.onnx(precision)) and sha256(onnx) == speed.onnx_sha256
+        execution: speed
+        for execution, speed in found.items()
+        if (onnx := package.onnx(EXECUTIONS[execution].file)) and sha256(onnx) == speed.onnx_sha256
     }
 
 
-def write_speed(package: Package, found: Mapping[Precision, Speed]) -> None:
+def write_speed(package: Package, found: Mapping[Execution, Speed]) -> None:
     """Write `speed.json` into a model directory."""
-    write_json(package.path / SPEED_FILE, {precision: asdict(speed) for precision, speed in found.items()})
+    write_json(package.path / SPEED_FILE, {execution: asdict(speed) for execution, speed in found.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +71,8 @@ class Trial:
 class Serving:
     """Serving configuration of a model on one machine."""
 
-    precision: Precision = "fp32"
-    """Precision on the CPU."""
+    execution: Annotated[Execution | None, Field(validation_alias=AliasChoices("execution", "precision"))] = None
+    """Engine and precision on the CPU; None if none were chosen. Files of earlier versions name the precision."""
     cores: int = 0
     """Number of the machine's cores; 0 if nothing was measured."""
     threads: int = 0
@@ -82,12 +85,14 @@ class Serving:
     trials: tuple[Trial, ...] = field(default=(), repr=False)
     cuda_precision: Precision | None = None
     """Precision on CUDA, where nothing else can be tuned; None for fp16 if there is such a file, otherwise fp32."""
-
-    def precision_on(self, device: ChosenDevice, available: Collection[Precision]) -> Precision:
-        """Precision to compute in on a device, of those available, unless another one is requested."""
-        if device == "cpu":
-            return self.precision
-        return self.cuda_precision or ("fp16" if "fp16" in available else "fp32")
+    openvino: str = ""
+    """Version of OpenVINO, if it computes."""
+    accuracy: float | None = None
+    """Recorded top-1 accuracy of the execution, in percent; None if it was not measured."""
+    accuracy_gain: float | None = None
+    """Accuracy above that of fp32 on the same images, in percentage points."""
+    agreement: float | None = None
+    """Recorded share of images with the same most probable class as PyTorch, 0..1; None if it was not measured."""
 
     def fits(self, onnx_sha256: str, threads: int) -> bool:
         """Whether the runtime was measured for this file, processor, and number of cores and threads.
@@ -114,5 +119,5 @@ class Serving:
         write_json(package.path / SERVING_FILE, asdict(self))
 
 
-_speeds = TypeAdapter(dict[Precision, Speed])
+_speeds = TypeAdapter(dict[Execution, Speed])
 _serving = TypeAdapter(Serving)

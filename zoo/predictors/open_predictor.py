@@ -9,20 +9,25 @@ from zoo.hub import reference_of
 from zoo.outputs import EMBEDDING
 from zoo.package import WEIGHTS_FILE, Package
 from zoo.predictors import Predictor
+from zoo.predictors.choice import choose_execution
 from zoo.predictors.cuda_session import choose_device
-from zoo.predictors.onnx import OnnxPredictor, choose_precision
+from zoo.predictors.file_predictor import FilePredictor
+from zoo.predictors.open_execution import open_execution
+from zoo.runtime import EXECUTIONS
 
 _log = logging.getLogger(__name__)
 
 
 def open_predictor(package: Package) -> Predictor:
-    """Open a model with ONNX Runtime if it has an ONNX file in the precision for this device, otherwise with PyTorch.
+    """Open a model by `choose_execution` if it has the ONNX file for this device, otherwise with PyTorch.
 
     Raises:
         MissingDependencyError: the required runtime is not installed.
     """
-    if package.precisions and package.onnx(choose_precision(package, choose_device("auto"))):
-        return OnnxPredictor.open(package)
+    if package.precisions:
+        execution = choose_execution(package, device := choose_device("auto"))
+        if package.onnx(EXECUTIONS[execution].file):
+            return open_execution(package, execution, device)
     with importing("torch", f"{package.config.name} has no ONNX file, and without one it"):
         from zoo.predictors.torch import TorchPredictor
     return TorchPredictor.open(package)
@@ -36,7 +41,7 @@ def open_embedder(package: Package) -> Predictor:
         MissingDependencyError: the required runtime is not installed.
     """
     predictor = open_predictor(package)
-    if not isinstance(predictor, OnnxPredictor) or EMBEDDING in predictor.declared.outputs:
+    if not isinstance(predictor, FilePredictor) or EMBEDDING in predictor.declared.outputs:
         return predictor
     lacking = NoEmbeddingError(reference_of(package))
     if find_spec("torch") is None or not (package.path / WEIGHTS_FILE).is_file():

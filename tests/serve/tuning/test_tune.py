@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -14,21 +15,22 @@ from support.onnx_files import copy_as
 
 from serve.settings import MAX_BATCH
 from serve.tuning import stopwatch
+from serve.tuning.report import describe_choice
 from serve.tuning.stopwatch import Seconds, Setting
 from serve.tuning.tune import Measure, judge, search, tune, write
-from zoo.errors import InputError, PackageError
+from zoo.errors import InputError, MissingDependencyError, PackageError
 from zoo.files import sha256
 from zoo.hub import open_model
 from zoo.machine import cores, processor
 from zoo.package import ONNX_FILES, PARITY_FILE, SERVING_FILE, Package
 from zoo.package.timings import Serving
 from zoo.predictors.onnx import OnnxPredictor
-from zoo.runtime import Precision, Runtime
+from zoo.runtime import EXECUTIONS, Execution, Precision, Runtime
 
 RunZoo = Callable[..., CompletedProcess[str]]
 Cost = Callable[[Runtime, int], float]
 
-FIELDS = ("precision", "cores", "threads", "onnx_sha256", "runtime")
+FIELDS = ("execution", "cores", "threads", "onnx_sha256", "runtime")
 
 
 @pytest.fixture
@@ -53,7 +55,7 @@ def costing(cost: Cost, seen: list[tuple[Setting, ...]] | None = None) -> Measur
         assert len(set(settings)) == len(settings)
         if seen is not None:
             seen.append(tuple(settings))
-        speed: dict[Precision, float] = {"fp32": 1, "fp16": 0.5, "int8": 2}
+        speed: dict[Execution, float] = {"fp32": 1, "fp16": 0.5, "int8": 2}
         return [{batch: cost(runtime, batch) / speed[one] for batch in batches} for one, runtime in settings]
 
     return measure
@@ -186,12 +188,84 @@ def test_what_was_written_is_how_the_model_is_computed(package: Package) -> None
     assert predictor.runtime == found.serving.runtime
 
 
-def test_the_precision_is_that_of_before_unless_another_is_asked_for(package: Package) -> None:
+def record_parity(package: Package, **passed: bool) -> None:
+    files = {one: sha256(package.path / ONNX_FILES[EXECUTIONS[one].file]) for one in passed}
+    own = {"agreement": {"logits": 0.99}, "total_variation": 0.01, "weights_sha256": package.config.weights_sha256}
+    records = {one: {"P": own | {"passed": passed[one], "onnx_sha256": files[one]}} for one in passed}
+    (package.path / PARITY_FILE).write_text(json.dumps(records))
+
+
+@pytest.mark.parametrize(
+    ("flags", "passed", "chosen"),
+    [
+        ({"avx512_vnni"}, {"int8": True}, "int8"),
+        ({"avx512_vnni"}, {"int8": False}, "fp32"),
+        ({"avx512_vnni"}, {}, "fp32"),
+        ({"avx2"}, {"int8": True}, "fp32"),
+    ],
+)
+def test_the_fastest_is_chosen_of_those_that_keep_the_accuracy(
+    package: Package, monkeypatch: pytest.MonkeyPatch, flags: set[str], passed: dict[str, bool], chosen: str
+) -> None:
+    copy_as(package, "int8")
+    record_parity(package, **passed)
+    monkeypatch.setattr("zoo.predictors.choice.instructions", lambda: frozenset(flags))
+    serving = tune(package, None, "cpu", 1, measure=costing(alike)).serving
+    assert serving.execution == chosen
+    assert serving.agreement == (0.99 if chosen == "int8" else None)
+
+
+def test_the_measured_accuracy_is_saved_with_the_choice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shutil.copytree(open_model("wrn16-ours").path, tmp_path / "model")
+    package = Package.open(tmp_path / "model")
+    monkeypatch.setattr("zoo.predictors.choice.instructions", lambda: frozenset({"avx_vnni"}))
+    found = tune(package, None, "cpu", 1, measure=costing(alike))
+    assert (found.serving.execution, found.serving.accuracy, found.serving.accuracy_gain) == ("int8", 89.99, -0.14)
+    assert describe_choice(found).endswith("; accuracy 89.99% (-0.14)")
+
+
+def test_one_that_is_hardly_faster_is_not_chosen(package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy_as(package, "int8")
+    record_parity(package, int8=True)
+    monkeypatch.setattr("zoo.predictors.choice.instructions", lambda: frozenset({"avx_vnni"}))
+
+    def measure(settings: Sequence[Setting], batches: Sequence[int]) -> list[Seconds]:
+        return [dict.fromkeys(batches, 0.98 if one == "int8" else 1.0) for one, _ in settings]
+
+    assert tune(package, None, "cpu", 1, measure=measure).serving.execution == "fp32"
+
+
+def test_a_precision_that_is_asked_for_is_chosen_whatever_its_accuracy(package: Package) -> None:
     for one in ("fp16", "int8"):
         copy_as(package, one)
-    Serving("int8").write(package)
-    assert tune(package, None, "cpu", 1, measure=costing(alike)).serving.precision == "int8"
-    assert tune(package, "fp16", "cpu", 1, measure=costing(alike)).serving.precision == "fp16"
+    assert tune(package, "int8", "cpu", 1, measure=costing(alike)).serving.execution == "int8"
+    assert tune(package, "fp16", "cpu", 1, measure=costing(alike)).serving.execution == "fp16"
+    with pytest.raises(InputError, match="ONNX Runtime does not compute in bf16 here: must be one of fp32, fp16, int8"):
+        tune(package, "bf16", "cpu", 1, measure=costing(alike), engine="onnxruntime")
+
+
+def test_an_engine_that_is_not_installed(package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(MissingDependencyError, match=r"needs OpenVINO.*: pip install 'template-zoo\[openvino\]'"):
+        tune(package, None, "cpu", 1, measure=costing(alike), engine="openvino")
+
+
+def test_openvino_is_tried_where_it_is_installed(package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("openvino")
+    monkeypatch.setattr("zoo.predictors.choice.find_spec", lambda name: name)
+    record_parity(package, **{"openvino-fp32": True})
+    seen: list[tuple[Setting, ...]] = []
+
+    def measure(settings: Sequence[Setting], batches: Sequence[int]) -> list[Seconds]:
+        seen.append(tuple(settings))
+        return [dict.fromkeys(batches, 0.5 if EXECUTIONS[one].engine == "openvino" else 1.0) for one, _ in settings]
+
+    serving = tune(package, None, "cpu", 2, measure=measure).serving
+    assert seen[0] == (Setting("fp32", Runtime()), Setting("openvino-fp32", Runtime()))
+    assert (serving.execution, serving.openvino) == ("openvino-fp32", version("openvino"))
+    # ONNX Runtime's own options are not tried.
+    assert all(setting.runtime.spin and setting.runtime.arena for settings in seen for setting in settings)
+    assert tune(package, None, "cpu", 2, measure=measure, engine="onnxruntime").serving.execution == "fp32"
 
 
 def test_a_damaged_file_of_before_is_replaced(package: Package) -> None:
@@ -230,9 +304,9 @@ def test_on_cuda_only_the_precision_there_is_chosen(package: Package, fake_cuda:
     found = tune(package, "fp32", "auto", measure=costing(made_up), threads=8)
     assert found.serving == replace(before, cuda_precision="fp32")
     write(found.serving, package)
-    assert tune(package, None, "cuda", measure=costing(made_up)).precision == "fp32"
+    assert tune(package, None, "cuda", measure=costing(made_up)).execution == "fp32"
     on_cpu = tune(package, "fp32", "cpu", measure=costing(made_up), threads=8).serving
-    assert (on_cpu.precision, on_cpu.cuda_precision) == ("fp32", "fp32")
+    assert (on_cpu.execution, on_cpu.cuda_precision) == ("fp32", "fp32")
 
 
 @pytest.mark.slow

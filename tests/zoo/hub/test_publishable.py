@@ -44,6 +44,18 @@ def test_what_is_there_is_not_missed(package: Package) -> None:
     assert [lack for lack in missing(package) if "speed" not in lack] == []
 
 
+def test_a_check_with_another_engine_that_failed(package: Package) -> None:
+    parity = package.parity()
+    own = parity["fp32"]["CPUExecutionProvider"]
+    parity["openvino-fp32"] = {"OpenVINO CPU": own}
+    write_json(package.path / PARITY_FILE, parity)
+    require_publishable(package)
+    parity["openvino-fp32"] = {"OpenVINO CPU": own | {"passed": False}}
+    write_json(package.path / PARITY_FILE, parity)
+    with pytest.raises(PublishError, match=r"failed the parity check .* --precision fp32 --engine openvino --data"):
+        require_publishable(package)
+
+
 @pytest.mark.parametrize("name", [WEIGHTS_FILE, ONNX_FILES["int8"]])
 def test_a_replaced_file(name: str, package: Package) -> None:
     with (package.path / name).open("ab") as stream:

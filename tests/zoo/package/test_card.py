@@ -168,6 +168,23 @@ def test_every_precision_has_its_size_agreement_and_speed(make_package: MakePack
     assert "Median times with ONNX Runtime on the CPU (version 1.22), a processor, 2 threads;" in card
 
 
+def test_an_engine_has_a_row_where_something_was_measured_with_it(make_package: MakePackage) -> None:
+    package = make_package("wrn16-ours")
+    (package.path / "model.onnx").write_bytes(b"a file")
+    assert "OpenVINO" not in model_card(package)
+    digest = sha256(package.path / "model.onnx")
+    score = {"images": 1000, "accuracy": 90.1, "patch_accuracy": 85.2, "onnx_sha256": digest}
+    write_json(package.path / METRICS_FILE, {"test": {"openvino-bf16": score}})
+    measured = Speed(digest, "OpenVINO on the CPU", "a processor", 2, "1.22", {1: 0.0011, 32: 0.02}, "2026.4.1")
+    write_speed(package, {"openvino-bf16": measured})
+    card = model_card(package)
+    assert "| OpenVINO, bf16 | `model.onnx` | 0.00 | 1,000 | 90.10 | 85.20 | 1.10 | 1600 |" in card
+    assert "(version 1.22) and OpenVINO 2026.4.1, a processor" in card
+    # Another file was measured.
+    (package.path / "model.onnx").write_bytes(b"another file")
+    assert "OpenVINO" not in model_card(package)
+
+
 @pytest.mark.parametrize(("variant", "data"), [("wrn16-aux", "cifar10"), ("wrn16", "pets")])
 def test_where_the_paper_has_no_number(variant: str, data: str, make_package: MakePackage) -> None:
     package = make_package(variant, data=data)

@@ -19,7 +19,7 @@ SERVING = Serving("int8", 2, 1, "a processor", "1.22.0", "0" * 64, RUNTIME, (TRI
 
 
 def test_a_model_directory_without_one_has_the_defaults(make_package: MakePackage) -> None:
-    assert Serving.read(make_package()) == Serving("fp32", runtime=Runtime())
+    assert Serving.read(make_package()) == Serving(None, runtime=Runtime())
 
 
 def test_what_is_written_is_read(make_package: MakePackage) -> None:
@@ -31,6 +31,7 @@ def test_what_is_written_is_read(make_package: MakePackage) -> None:
 
 def test_what_is_not_said_is_as_by_default(make_package: MakePackage) -> None:
     package = make_package()
+    # "precision" is the field's name in files of earlier versions.
     (package.path / SERVING_FILE).write_text('{"precision": "fp16", "runtime": {"part": 8}}')
     assert Serving.read(package) == Serving("fp16", runtime=Runtime(part=8))
 
@@ -47,7 +48,7 @@ def test_what_is_not_said_is_as_by_default(make_package: MakePackage) -> None:
             {"trials": [{"runtime": {}, "seconds": {}, "against": {}, "kept": True, "why": "", "how": ""}]},
             "trials.0.how: Unexpected keyword argument",
         ),
-        ({"precision": "fp64"}, "precision: Input should be 'fp32', 'fp16' or 'int8'"),
+        ({"precision": "fp64"}, "precision: Input should be 'fp32', 'fp16', 'int8', 'openvino-fp32'"),
         ({"cores": "two"}, "cores: Input should be a valid integer"),
         ({"runtime": {"spin": "perhaps"}}, "runtime.spin: Input should be a valid boolean"),
         ({"runtime": []}, "runtime: Input should be an object"),

@@ -117,3 +117,17 @@ assert in_child(lambda: same(predictor(pixels), expected)) == 0
 assert in_child(lambda: same(TorchPredictor.open(package)(pixels), expected)) == 0
 assert torch.get_num_threads() == 4
 """)
+
+
+def test_openvino_too() -> None:
+    pytest.importorskip("openvino")
+    run("""
+from zoo.predictors.openvino import OpenVinoPredictor
+for runtime in (Runtime(), Runtime(streams=1, part=0)):
+    predictor = OpenVinoPredictor.open(package, "openvino-fp32", 2, runtime)
+    expected = predictor(pixels)
+    assert in_child(lambda: same(predictor(pixels), expected)) == 0
+    same(predictor(pixels), expected)
+kept = [predictor]
+assert in_child(lambda: (kept[0](pixels), kept.clear(), gc.collect())) == 0
+""")

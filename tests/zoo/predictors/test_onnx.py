@@ -22,7 +22,8 @@ from zoo.machine import cores, processor
 from zoo.nvidia import nvidia_driver
 from zoo.package import ONNX_FILES, PARITY_FILE, Package
 from zoo.package.timings import Serving
-from zoo.predictors.onnx import OnnxPredictor, require_onnx
+from zoo.predictors.file_predictor import require_onnx
+from zoo.predictors.onnx import OnnxPredictor
 from zoo.predictors.onnx_session import open_session
 from zoo.runtime import Runtime
 

@@ -19,6 +19,7 @@ from serve.process.server import describe_predictor
 from serve.process.sockets import AddressError, listening
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.predictors.onnx import OnnxPredictor
+from zoo.predictors.openvino import OpenVinoPredictor
 from zoo.runtime import Runtime
 
 pytestmark = pytest.mark.process
@@ -49,6 +50,30 @@ def test_it_says_how_it_computes(fake_cuda: FakeCuda) -> None:
     assert described == "ONNX Runtime on CUDA, NVIDIA Fake 100, fp32, captured graphs"
     fake_cuda.refuses_graphs = True
     assert describe_predictor(OnnxPredictor(file, "cuda")).endswith("fp32, no graphs")
+
+
+def test_it_says_that_openvino_computes() -> None:
+    pytest.importorskip("openvino")
+    predictor = OpenVinoPredictor.open(open_model("wrn16-ours"), "openvino-fp32", 2)
+    assert describe_predictor(predictor).startswith("OpenVINO on the CPU, fp32, 2 streams, parts of up to 4 images; d")
+
+
+def test_openvino_serves(photo_file: Path) -> None:
+    pytest.importorskip("openvino")
+    with serving(ZOO_ENGINE="openvino", ZOO_PRECISION="fp32") as (process, url):
+        answer = httpx2.post(f"{url}/classify", files={"file": photo_file.read_bytes()}).json()
+        assert answer["results"][0]["classes"][0]["label"] == "cat"
+        [model] = httpx2.get(f"{url}/models").json()
+        assert (model["execution"], model["precision"]) == ("openvino-fp32", "fp32")
+        assert model["device"] == "OpenVINO on the CPU"
+        assert f'zoo_model_loaded{{execution="openvino-fp32",model="{DEFAULT_MODEL}"}} 1.0' in (
+            httpx2.get(f"{url}/metrics").text
+        )
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=30)
+        assert process.returncode == 0
+        assert f"{DEFAULT_MODEL}: OpenVINO on the CPU, fp32, " in output
+        assert "Traceback" not in output
 
 
 def test_settings_come_from_the_environment(photo_file: Path) -> None:
