@@ -10,6 +10,7 @@ from zoo.errors import PackageError
 from zoo.images.preprocess import Pixels
 from zoo.networks.network import Network
 from zoo.outputs import ASSIGNMENT, INPUT, LOGITS, TEMPLATES, Array
+from zoo.predictors.onnx_session import session_options
 
 REPLACED = "replaced_assignment"
 """Name of the graph input that replaces the assignment."""
@@ -66,11 +67,12 @@ class OnnxBlockModel:
 
         model = onnx.load(file)
         providers = ["CPUExecutionProvider"]
-        original = onnxruntime.InferenceSession(model.SerializeToString(), providers=providers)
+        options = session_options(onnxruntime)
+        original = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=providers)
         given = {output.name for output in model.graph.output}
         output = TEMPLATES if TEMPLATES in given else ASSIGNMENT.name
         _add_assignment_input(model.graph, output, file)
-        replaceable = onnxruntime.InferenceSession(model.SerializeToString(), providers=providers)
+        replaceable = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=providers)
         return OnnxBlockModel(original, replaceable, output)
 
     def __call__(self, pixels: Pixels, assignment: Array | None = None) -> tuple[Array, Array]:

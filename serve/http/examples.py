@@ -118,6 +118,7 @@ MODEL = ModelDescription(
     execution="fp32",
     onnx_sha256="9d0c7b5e" * 8,
     embedding_size=128,
+    indexed=None,
     patch_source=info(_MODEL.variant).patch_source,
     metrics={"test": {"torch": {name: value for name, value in asdict(_SCORE).items() if value is not None}}},
     parity={"fp32": {"CPUExecutionProvider": {"passed": True}}},

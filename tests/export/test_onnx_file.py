@@ -101,7 +101,7 @@ def test_several_templates_per_class(variant, exported, pixels):
     assert_parity(model.network, model.config, model.file, pixels(1), pixels(7))
     declared = read_declarations(model.file)
     assert declared.outputs == (*STANDARD, templates_output(3), EMBEDDING)
-    assert declared.outputs[-1].labels(model.config.classes)[:4] == ("class 0 1", "class 0 2", "class 0 3", "class 1 1")
+    assert declared.outputs[3].labels(model.config.classes)[:4] == ("class 0 1", "class 0 2", "class 0 3", "class 1 1")
     prediction = OnnxPredictor(model.file, "cpu", threads=1)(pixels(2))
     shares = prediction["templates"]
     assert shares.shape == (2, 13, 8, 8)

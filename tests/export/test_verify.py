@@ -97,7 +97,7 @@ def test_every_image_is_compared(package, pixels, monkeypatch):
 
 def test_a_variant_without_the_block_has_no_assignment(complete_package, tmp_path, pixels):
     package = complete_package(tmp_path / "wrn16", "wrn16")
-    assert list(verify(package, pixels(3)).max_abs_error) == ["logits", "patch_logits"]
+    assert list(verify(package, pixels(3)).max_abs_error) == ["logits", "patch_logits", "embedding"]
 
 
 def test_a_difference_above_the_limit_fails_and_is_recorded(package, pixels):

@@ -27,7 +27,7 @@ _PREFERENCE: Mapping[Execution, frozenset[str] | None] = MappingProxyType(
     }
 )
 """Executions on the CPU, the fastest first, with the instruction sets of which it needs one; None if it needs none.
-Without them, int8 is slower than fp32, and on x86 less accurate than recorded, since sums of products overflow."""
+Without them int8 gains little with ONNX Runtime, and on x86 OpenVINO's sums of products overflow."""
 
 
 def choose_execution(

@@ -14,7 +14,7 @@ from zoo.errors import DeviceError
 from zoo.nvidia import gpu_problem, nvidia_driver
 from zoo.predictors.cuda_thread import cuda_thread
 from zoo.predictors.forks import leak_after_fork
-from zoo.predictors.onnx_session import import_onnxruntime
+from zoo.predictors.onnx_session import import_onnxruntime, session_options
 from zoo.runtime import ChosenDevice, Device, Precision
 
 CUDA = "CUDAExecutionProvider"
@@ -163,7 +163,7 @@ def _provider_problem(ort: Any) -> str:
 def _open(file: Path, provider: dict[str, str]) -> Any:
     ort = import_onnxruntime()
     # Settings tuned on a CPU do not apply to a GPU.
-    options = ort.SessionOptions()
+    options = session_options(ort)
     options.log_severity_level = _ERROR
     # With its fallback, it would print errors on standard output and compute on the CPU.
     session = ort.InferenceSession(
