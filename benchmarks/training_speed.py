@@ -3,8 +3,9 @@
     python benchmarks/training_speed.py [VARIANT ...] [--data FOLDER] [--timm-script PATH] [--steps N] [--repeats N]
                                   [--device D] [--compile] [--minutes N] [--out FILE]
 
-In images per second, for the same network, images, batch size, precision (bf16 autocast), memory format (channels-last)
-and number of threads. Each trainer is a file in `peers/` and runs in its own process:
+In images per second, for the same network, images, batch size, precision (bf16 autocast, or fp32 where the device has
+no bf16 instructions), memory format (channels-last) and number of threads. Each trainer is a file in `peers/` and runs
+in its own process:
 
 - ours: the loop of `zoo train`, with its log, progress and checkpoints.
 - plain: a loop with `DataLoader` and torchvision's transforms, and the paper's loss.
@@ -20,9 +21,10 @@ and plain, the clock is read at the end of two steps; timm's speed is the one th
 With `--minutes`, each variant gets an equal part of the time left: a third of it for the trials of data-loader workers,
 the rest for as many turns as fit.
 
-The peak is that of a large bf16 matrix product, the best of several shapes and turns; a training step counts as three
-times the multiply-adds of the forward pass. Raw results are written to benchmarks/results/training_speed.json (on
-CUDA, training_speed.cuda.json). On a noisy machine, compare the ratios rather than the speeds.
+The peak is that of a large matrix product in this precision, the best of several shapes and turns; a training step
+counts as three times the multiply-adds of the forward pass. Raw results are written to
+benchmarks/results/training_speed.json (on CUDA, training_speed.cuda.json). On a noisy machine, compare the ratios
+rather than the speeds.
 """
 
 import argparse

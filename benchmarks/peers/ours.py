@@ -31,7 +31,7 @@ def train(task: Task, clock: Clock, run: Path) -> None:
                     yield batch
 
     images = LabelledImages(*task.images())
-    recipe = Recipe(epochs=1, batch_size=task.batch_size, input_size=task.size, precision="bf16")
+    recipe = Recipe(epochs=1, batch_size=task.batch_size, input_size=task.size)
     fabric, _ = join_processes(task.device)
     start = start_network(task.variant, images, recipe)
     feed = CountedStream(images, recipe, fabric.device)

@@ -1,4 +1,4 @@
-"""Peak speed of the machine: the product of two large square bf16 matrices."""
+"""Peak speed of the machine: the product of two large square matrices, in the precision of `zoo train`."""
 
 import itertools
 import json
@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 
 import torch
+
+from training.device import choose_precision
 
 SIDES = {"cpu": (1024, 2048, 4096), "cuda": (4096, 8192, 16384)}
 SECONDS = 0.5
@@ -33,7 +35,7 @@ def best_seconds(call: Callable[[], object], on_gpu: bool) -> float:
     return best
 
 
-def multiply_adds_per_second(side: int, device: torch.device, dtype: torch.dtype = torch.bfloat16) -> float:
+def multiply_adds_per_second(side: int, device: torch.device, dtype: torch.dtype) -> float:
     """Multiply-adds per second of PyTorch's product of two matrices with this side."""
     left, right = torch.randn(2, side, side, device=device, dtype=dtype).unbind()
     result = torch.empty_like(left)
@@ -42,7 +44,8 @@ def multiply_adds_per_second(side: int, device: torch.device, dtype: torch.dtype
 
 def main(name: str) -> None:
     device = torch.device(name)
-    speeds = {side: multiply_adds_per_second(side, device) for side in SIDES[device.type]}
+    dtype = torch.bfloat16 if choose_precision("auto", device)[0] == "bf16" else torch.float32
+    speeds = {side: multiply_adds_per_second(side, device, dtype) for side in SIDES[device.type]}
     print(json.dumps({"multiply_adds_per_second": speeds}), flush=True)
 
 

@@ -68,7 +68,7 @@ def main(task: Task) -> None:
     for pixels, labels in loader:
         pixels = pixels.to(device, non_blocking=True, memory_format=torch.channels_last)
         labels = labels.to(device, non_blocking=True)
-        with torch.autocast(device.type, dtype=torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, task.precision == "bf16"):
             semantics = network.semantics(pixels)
         loss = loss_of(semantics, labels)
         optimizer.zero_grad()

@@ -10,6 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from training.device import choose_precision
+from training.recipe import TrainingPrecision
+
 
 class Images(NamedTuple):
     """Images for all trainers."""
@@ -40,6 +43,11 @@ class Task:
     """Number of data-loader workers, if the trainer has any."""
     compiled: bool
     """Whether our trainer compiles the network."""
+
+    @property
+    def precision(self) -> TrainingPrecision:
+        """Precision of `zoo train` on the device, in which all trainers compute."""
+        return choose_precision("auto", torch.device(self.device))[0]
 
     @property
     def last_step(self) -> int:

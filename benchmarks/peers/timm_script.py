@@ -36,7 +36,7 @@ def register(task: Task) -> None:
 
 
 def arguments(task: Task, classes: int, output: str) -> list[str]:
-    """Command line of the script: SGD with Nesterov momentum, bf16, channels-last, only crops and flips."""
+    """Command line of the script: SGD with Nesterov momentum, channels-last, only crops and flips."""
     size, (mean, std) = str(task.size), (CIFAR10_NORMALIZATION.mean, CIFAR10_NORMALIZATION.std)
     line = ["--data-dir", task.folder, "--train-split", "train", "--val-split", "", "--output", output]
     line += ["--model", MODEL, "--num-classes", str(classes), "--input-size", "3", size, size]
@@ -44,7 +44,9 @@ def arguments(task: Task, classes: int, output: str) -> list[str]:
     line += ["--color-jitter", "0", "--color-jitter-prob", "0", "--smoothing", "0"]
     line += ["--opt", "sgd", "--lr", "0.15", "--momentum", "0.9", "--weight-decay", "5e-4"]
     line += ["--epochs", "1", "--warmup-epochs", "0", "--batch-size", str(task.batch_size)]
-    line += ["--amp", "--amp-dtype", "bfloat16", "--channels-last", "--device", task.device]
+    line += ["--channels-last", "--device", task.device]
+    if task.precision == "bf16":
+        line += ["--amp", "--amp-dtype", "bfloat16"]
     line += ["--workers", str(task.workers), "--log-interval", str(_log_interval(task))]
     return line + (["--pin-mem"] if task.device.startswith("cuda") else [])
 
