@@ -52,6 +52,16 @@ def test_skipped_stages_are_no_failure(tmp_path: Path) -> None:
 
 
 @pytest.mark.process
+def test_what_a_stage_has_started_ends_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "GRACE_MINUTES", 0)
+    starts = "import subprocess, time; print(subprocess.Popen(['sleep', '60']).pid, flush=True); time.sleep(60)"
+    assert run_all([stage("long", starts, minutes=0.02)], tmp_path) == 1
+    child = Path("/proc") / (tmp_path / "long.log").read_text().strip()
+    while child.exists() and " Z " not in (child / "stat").read_text():
+        time.sleep(0.01)
+
+
+@pytest.mark.process
 def test_a_stage_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "GRACE_MINUTES", 0)
     monkeypatch.setattr(gpu, "ENDS_WITHIN", 0.3)
