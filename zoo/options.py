@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import Field, field, fields
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -79,6 +79,28 @@ Data = Annotated[
 
 SPLITS = "test, validation or held-out (the training images that `zoo train --hold-out` did not train on)"
 """The splits to measure on, for help texts; some commands also take `train`."""
+
+Images = Annotated[
+    list[str] | None,
+    typer.Argument(
+        parser=parse_data,
+        metavar="IMAGES...",
+        help="Image files, folders of images with all folders below them, http and https URLs, or - for an image on "
+        "standard input.",
+        show_default=False,
+    ),
+]
+FromFile = Annotated[
+    Path | None,
+    path_option("--from-file", help="File with further paths and URLs, one per line (- for standard input)."),
+]
+Unreadable = Annotated[
+    Literal["stop", "skip"],
+    typer.Option(
+        help="What to do with images that cannot be read: leave them out, and list them at the end with exit status 1, "
+        "or stop at the first and write nothing."
+    ),
+]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 RecordOption = Annotated[bool, typer.Option("--record", help="Write the result to the model directory.")]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zoo.hub import DEFAULT_MODEL
-from zoo.options import API_KEY_VARIABLE, AsJson, model_option, parse_data, path_option
+from zoo.options import API_KEY_VARIABLE, AsJson, FromFile, Images, model_option, path_option
 
 if TYPE_CHECKING:
     from zoo.classify.answers import Classifier, Failure
@@ -19,20 +19,8 @@ _OUTPUT = "(- for standard output)"
 
 
 def classify(
-    images: Annotated[
-        list[str] | None,
-        typer.Argument(
-            parser=parse_data,
-            metavar="IMAGES...",
-            help="Image files, folders of images with all folders below them, http and https URLs, or - for an image "
-            "on standard input.",
-            show_default=False,
-        ),
-    ] = None,
-    from_file: Annotated[
-        Path | None,
-        path_option("--from-file", help="File with further paths and URLs, one per line (- for standard input)."),
-    ] = None,
+    images: Images = None,
+    from_file: FromFile = None,
     model: Annotated[
         str | None, model_option(show_default=f"{DEFAULT_MODEL}, or the first model of the server")
     ] = None,

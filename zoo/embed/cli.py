@@ -3,12 +3,12 @@
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from zoo.hub import DEFAULT_MODEL
-from zoo.options import Model, parse_data, path_option
+from zoo.options import FromFile, Images, Model, Unreadable, path_option
 
 if TYPE_CHECKING:
     from zoo.classify.decoding import Named
@@ -26,28 +26,10 @@ def embed(
             show_default=False,
         ),
     ],
-    images: Annotated[
-        list[str] | None,
-        typer.Argument(
-            parser=parse_data,
-            metavar="IMAGES...",
-            help="Image files, folders of images with all folders below them, http and https URLs, or - for an image "
-            "on standard input.",
-            show_default=False,
-        ),
-    ] = None,
-    from_file: Annotated[
-        Path | None,
-        path_option("--from-file", help="File with further paths and URLs, one per line (- for standard input)."),
-    ] = None,
+    images: Images = None,
+    from_file: FromFile = None,
     model: Model = DEFAULT_MODEL,
-    unreadable: Annotated[
-        Literal["stop", "skip"],
-        typer.Option(
-            help="What to do with images that cannot be read: leave them out, and list them at the end with exit "
-            "status 1, or stop at the first and write nothing."
-        ),
-    ] = "skip",
+    unreadable: Unreadable = "skip",
 ) -> None:
     """Write the embeddings of images, for search, clustering or another classifier.
 

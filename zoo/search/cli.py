@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from zoo.hub import DEFAULT_MODEL
-from zoo.options import AsJson, Model, data_option, model_option, parse_data, path_option
+from zoo.options import AsJson, Model, Unreadable, data_option, model_option, parse_data, path_option
 
 if TYPE_CHECKING:
     from zoo.classify.answers import Failure
@@ -38,13 +38,6 @@ DataSet = Annotated[
     str | None, data_option(help="Data set in place of IMAGES, as for `zoo train`; its classes are also indexed.")
 ]
 Split = Annotated[str | None, typer.Option(help="Split of --data.", show_default="test")]
-UnreadableOption = Annotated[
-    Literal["stop", "skip"],
-    typer.Option(
-        help="What to do with images that cannot be read: leave them out, and list them at the end with exit status 1, "
-        "or stop at the first."
-    ),
-]
 IndexOption = Annotated[Path, path_option("--index", "-i", help="Folder of the index.", show_default=False)]
 Html = Annotated[Path | None, path_option(help="Write a contact sheet as an HTML page, in a single file.")]
 Png = Annotated[Path | None, path_option(help="Write a contact sheet as a PNG image.")]
@@ -64,7 +57,7 @@ def index(
             "--patches", help="Index the patches of -ours models by their assignment, for `zoo search --patch`."
         ),
     ] = False,
-    unreadable: UnreadableOption = "skip",
+    unreadable: Unreadable = "skip",
 ) -> None:
     """Index images by their embeddings, for `zoo search`, `zoo duplicates` and `zoo serve --index`.
 
@@ -157,7 +150,7 @@ def duplicates(
     html: Html = None,
     png: Png = None,
     as_json: AsJson = False,
-    unreadable: UnreadableOption = "skip",
+    unreadable: Unreadable = "skip",
 ) -> None:
     """Find groups of images that are nearly the same, by the cosine of their embeddings.
 
