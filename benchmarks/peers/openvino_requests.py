@@ -9,6 +9,7 @@ import numpy as np
 from peers.turns import fastest
 
 from zoo.images.preprocess import Pixels
+from zoo.predictors.openvino import openvino_core
 
 PARTS = (1, 4, 16)
 """Sizes of requests to try if they divide a batch of at least `LEAST_BATCH`."""
@@ -74,9 +75,7 @@ def many_requests(file: Path, part: int, options: dict[str, Any]) -> Callable[[P
 
 
 def _compile(file: Path, batch: int, options: dict[str, Any]) -> Any:
-    from openvino import Core
-
-    core = Core()
+    core = openvino_core()
     model = core.read_model(file)
     [image] = model.inputs
     model.reshape([batch, *(dimension.get_length() for dimension in list(image.partial_shape)[1:])])

@@ -29,6 +29,10 @@ _PREFERENCE: Mapping[Execution, frozenset[str] | None] = MappingProxyType(
 """Executions on the CPU, the fastest first, with the instruction sets of which it needs one; None if it needs none.
 Without them int8 gains little with ONNX Runtime, and on x86 OpenVINO's sums of products overflow."""
 
+_IMPOSSIBLE: Mapping[Execution, frozenset[str]] = MappingProxyType({"openvino-int8": frozenset({"amx_int8"})})
+"""Instruction sets with which an execution crashes: with AMX, OpenVINO computes files for batches of any size in int8
+with kernels that end in a segmentation fault (https://github.com/openvinotoolkit/openvino/issues/37577)."""
+
 
 def choose_execution(
     package: Package,
@@ -79,8 +83,15 @@ def executions_of(package: Package) -> tuple[Execution, ...]:
     return tuple(
         one
         for one, method in EXECUTIONS.items()
-        if package.onnx(method.file) and _is_installed(one) and (method.precision != "bf16" or _suits(one))
+        if package.onnx(method.file) and _is_installed(one) and is_possible(one)
     )
+
+
+def is_possible(execution: Execution) -> bool:
+    """Whether this machine's CPU can compute an execution at all."""
+    if not _IMPOSSIBLE.get(execution, frozenset()).isdisjoint(instructions()):
+        return False
+    return EXECUTIONS[execution].precision != "bf16" or _has_instructions(execution)
 
 
 def accuracy(package: Package, execution: Execution) -> tuple[float, float] | None:
@@ -127,6 +138,11 @@ def _is_installed(execution: Execution) -> bool:
 
 
 def _suits(execution: Execution) -> bool:
+    """Whether this processor computes an execution, with the instructions that make it fast and right."""
+    return is_possible(execution) and _has_instructions(execution)
+
+
+def _has_instructions(execution: Execution) -> bool:
     """Whether this processor has an instruction set that an execution needs."""
     needed = _PREFERENCE.get(execution)
     return needed is None or not needed.isdisjoint(instructions())

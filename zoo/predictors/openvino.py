@@ -12,11 +12,12 @@ from typing import Any
 from zoo.errors import DeviceError, PackageError
 from zoo.extras import importing
 from zoo.images.preprocess import Pixels
-from zoo.machine import cores
+from zoo.machine import cores, processor
 from zoo.package import Package
 from zoo.predictors import Prediction
+from zoo.predictors.choice import is_possible
 from zoo.predictors.file_predictor import FilePredictor, ThreadShare, checked_file, require_own, tuned_runtime
-from zoo.predictors.forks import leak_after_fork
+from zoo.predictors.forks import leak_after_fork, notify_after_fork
 from zoo.predictors.onnx_session import read_declarations
 from zoo.runtime import EXECUTIONS, Execution, Runtime
 
@@ -41,7 +42,7 @@ class OpenVinoPredictor(FilePredictor):
 
     Raises:
         PackageError: the file cannot be opened, or it lacks a model's metadata.
-        DeviceError: this processor does not compute in bf16.
+        DeviceError: this processor does not compute in bf16, or OpenVINO crashes in int8 on it.
         MissingDependencyError: OpenVINO or ONNX Runtime, which reads the metadata, is not installed.
     """
 
@@ -55,6 +56,11 @@ class OpenVinoPredictor(FilePredictor):
     ) -> None:
         threads = threads or cores()
         import_openvino()
+        if EXECUTIONS[execution].precision == "int8" and not is_possible(execution):
+            raise DeviceError(
+                f"OpenVINO crashes in int8 on this processor ({processor()}), which has AMX; use --engine onnxruntime "
+                "or --precision fp32. See https://github.com/openvinotoolkit/openvino/issues/37577"
+            )
         settings, tuned = (runtime or Runtime()).on(threads), runtime is not None
         super().__init__(file, read_declarations(file), execution, threads, settings, tuned, share)
         self.after_fork()
@@ -78,7 +84,6 @@ class OpenVinoPredictor(FilePredictor):
 
     def after_fork(self) -> None:
         self._opening = threading.Lock()
-        self._core: Any = None
         self._compiled: dict[int, _Compiled] = {}
 
     def _compute(self, pixels: Pixels, threads: int) -> Prediction:
@@ -111,18 +116,43 @@ class OpenVinoPredictor(FilePredictor):
             "ENABLE_HYPER_THREADING": True,
             "ENABLE_CPU_PINNING": False,
         }
-        if self._core is None:
-            self._core = import_openvino().Core()
-            leak_after_fork(self._core)
-        if precision == "bf16" and "BF16" not in self._core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES"):
+        core = openvino_core()
+        if precision == "bf16" and "BF16" not in core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES"):
             raise DeviceError(
                 f"this processor has no instructions for bf16 ({self.processor}), which need AVX512-BF16 or AMX; use "
                 "fp32 or int8"
             )
         try:
-            return _Compiled(self._core.compile_model(self._core.read_model(self._file), _DEVICE, options))
+            return _Compiled(core.compile_model(core.read_model(self._file), _DEVICE, options))
         except Exception as error:  # OpenVINO's errors have no common base of their own
             raise PackageError(f"OpenVINO cannot open {self._file}: {error}") from None
+
+
+class _SharedCore:
+    """OpenVINO's `Core`, one for all predictors of this process and never freed.
+
+    On Linux each core that compiles gives its thread a stack for signals and, when freed, restores the one before. If
+    a core is not freed last, the restored one is memory that was freed, which the next signal overwrites.
+    """
+
+    def __init__(self) -> None:
+        self.after_fork()
+        notify_after_fork(self)
+
+    def after_fork(self) -> None:
+        self._lock = threading.Lock()
+        self._core: Any = None
+
+    def core(self) -> Any:
+        """The core of this process, created on first use."""
+        with self._lock:
+            if self._core is None:
+                self._core = import_openvino().Core()
+                leak_after_fork(self._core)
+            return self._core
+
+
+_shared = _SharedCore()
 
 
 class _Compiled:
@@ -175,6 +205,11 @@ class _Compiled:
 def openvino_version(execution: Execution) -> str:
     """Installed version of OpenVINO, if it computes; otherwise empty."""
     return version("openvino") if EXECUTIONS[execution].engine == "openvino" else ""
+
+
+def openvino_core() -> Any:
+    """OpenVINO's `Core`, one for everything that this process computes with it; see `_SharedCore`."""
+    return _shared.core()
 
 
 def import_openvino() -> Any:

@@ -18,10 +18,11 @@ from zoo.images.preprocess import Pixels
 from zoo.machine import cores, processor
 from zoo.package import ONNX_FILES, PARITY_FILE, Package
 from zoo.package.timings import Serving
+from zoo.predictors.choice import is_possible
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.predictors.open_execution import open_execution
 from zoo.predictors.open_predictor import open_predictor
-from zoo.predictors.openvino import OpenVinoPredictor, import_openvino
+from zoo.predictors.openvino import OpenVinoPredictor, import_openvino, openvino_core
 from zoo.runtime import Runtime
 
 
@@ -29,6 +30,11 @@ def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(MissingDependencyError, match=r"needs OpenVINO.*: pip install 'template-zoo\[openvino\]'"):
         OpenVinoPredictor.open(open_model("wrn16-ours"))
+
+
+def require_int8() -> None:
+    if not is_possible("openvino-int8"):
+        pytest.skip("OpenVINO crashes in int8 on this processor")
 
 
 def noise(count: int) -> Pixels:
@@ -56,6 +62,7 @@ def test_it_answers_as_onnx_runtime(package: Package, runtime: Runtime | None, e
 
 
 def test_it_knows_its_model_and_device(package: Package) -> None:
+    require_int8()
     predictor = OpenVinoPredictor.open(package, "openvino-int8", 2)
     assert (predictor.device, predictor.processor) == ("OpenVINO on the CPU", processor())
     assert (predictor.execution, predictor.precision) == ("openvino-int8", "int8")
@@ -91,6 +98,7 @@ def test_asked_from_many_threads(package: Package, expected: OnnxPredictor) -> N
 
 
 def test_the_precision_is_always_said(package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
+    require_int8()
     openvino = import_openvino()
     seen: list[dict[str, object]] = []
     compile_model = openvino.Core.compile_model
@@ -107,10 +115,41 @@ def test_the_precision_is_always_said(package: Package, monkeypatch: pytest.Monk
 
 
 def test_bf16_needs_its_instructions(package: Package) -> None:
-    if "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    if "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         pytest.skip("this processor has them")
     with pytest.raises(DeviceError, match=r"no instructions for bf16 .*, which need AVX512-BF16 or AMX; use"):
         OpenVinoPredictor.open(package, "openvino-bf16", 1)
+
+
+def test_int8_is_refused_where_openvino_crashes(package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoo.predictors.choice.instructions", lambda: frozenset(["avx512_vnni", "amx_int8"]))
+    with pytest.raises(DeviceError, match=r"OpenVINO crashes in int8 on this processor .* use --engine onnxruntime"):
+        OpenVinoPredictor.open(package, "openvino-int8", 1)
+    OpenVinoPredictor.open(package, "openvino-fp32", 1)
+
+
+@pytest.mark.process
+def test_signals_are_handled_after_predictors_were_freed(package: Package) -> None:
+    # Each of OpenVINO's cores gives its thread a stack for signals, which is overwritten after it was freed.
+    code = f"""
+import signal, time
+from pathlib import Path
+from zoo.predictors.openvino import OpenVinoPredictor
+
+file = Path({str(package.path / ONNX_FILES["fp32"])!r})
+two = [OpenVinoPredictor(file, threads=1), OpenVinoPredictor(file, threads=1)]
+del two[0], two[0]
+handled = []
+signal.signal(signal.SIGALRM, lambda number, frame: handled.append(number))
+signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+until = time.monotonic() + 1
+while time.monotonic() < until:
+    [str(value) for value in range(10)]
+signal.setitimer(signal.ITIMER_REAL, 0)
+print(len(handled) > 10)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False)
+    assert (run.returncode, run.stdout) == (0, "True\n")
 
 
 def test_what_was_tuned_is_used(package: Package) -> None:
@@ -150,6 +189,7 @@ def test_a_damaged_file(package: Package) -> None:
 
 
 def test_a_file_in_another_precision_than_its_name_says(package: Package) -> None:
+    require_int8()
     (package.path / PARITY_FILE).unlink()
     shutil.copy(package.path / ONNX_FILES["fp32"], package.path / ONNX_FILES["int8"])
     with pytest.raises(PackageError, match=r"model\.int8\.onnx has precision fp32, not int8"):
