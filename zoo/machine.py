@@ -10,6 +10,9 @@ from pathlib import Path
 LARGE = 2**20
 """Size in bytes from which `return_large_memory` returns freed blocks."""
 
+X86_INT8 = frozenset({"avx_vnni", "avx512_vnni", "amx_int8"})
+"""Instruction sets of x86 processors, of which each adds products of 8-bit numbers in 32 bits."""
+
 _CONTAINER = Path("/sys/fs/cgroup")
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4

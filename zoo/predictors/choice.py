@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from types import MappingProxyType
 
 from zoo.errors import PackageError
-from zoo.machine import instructions
+from zoo.machine import X86_INT8, instructions
 from zoo.package import Package
 from zoo.package.metrics import HELD_OUT_FIRST, THROUGH, own_metrics
 from zoo.package.timings import Serving
@@ -14,13 +14,12 @@ from zoo.runtime import EXECUTIONS, ChosenDevice, ComputePrecision, Engine, Exec
 ACCURACY_MARGIN = 0.3
 """Largest loss of top-1 accuracy against fp32, in percentage points, that is accepted for speed."""
 
-_X86_INT8 = frozenset({"avx_vnni", "avx512_vnni", "amx_int8"})
 _X86_BF16 = frozenset({"avx512_bf16", "amx_bf16"})
 
 _PREFERENCE: Mapping[Execution, frozenset[str] | None] = MappingProxyType(
     {
-        "openvino-int8": _X86_INT8,
-        "int8": _X86_INT8 | {"asimddp", "i8mm"},
+        "openvino-int8": X86_INT8,
+        "int8": X86_INT8 | {"asimddp", "i8mm"},
         "openvino-bf16": _X86_BF16,
         "fp32": None,
         "openvino-fp32": None,

@@ -27,7 +27,7 @@ _TYPES = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 
 
 class OpenVinoPredictor(FilePredictor):
-    """Predictor for an ONNX file with OpenVINO. In a forked process, the first call compiles the file again.
+    """Predictor for an ONNX file with OpenVINO, which does not compute in processes forked from one where it did.
 
     A batch is divided as with ONNX Runtime: parts are inference requests, which as many streams compute concurrently.
     The network is compiled for batches of any size, since compiling takes longer than hundreds of images and was
@@ -42,7 +42,8 @@ class OpenVinoPredictor(FilePredictor):
 
     Raises:
         PackageError: the file cannot be opened, or it lacks a model's metadata.
-        DeviceError: this processor does not compute in bf16, or OpenVINO crashes in int8 on it.
+        DeviceError: this processor does not compute in bf16, OpenVINO crashes in int8 on it, or OpenVINO computed in a
+            process that this one was forked from; a predictor that was opened before the fork raises this when called.
         MissingDependencyError: OpenVINO or ONNX Runtime, which reads the metadata, is not installed.
     """
 
@@ -132,19 +133,31 @@ class _SharedCore:
     """OpenVINO's `Core`, one for all predictors of this process and never freed.
 
     On Linux each core that compiles gives its thread a stack for signals and, when freed, restores the one before. If
-    a core is not freed last, the restored one is memory that was freed, which the next signal overwrites.
+    a core is not freed last, the restored one is memory that was freed, which the next signal overwrites. In a forked
+    process the library would wait for threads that it kept for later, and which are not there.
     """
 
     def __init__(self) -> None:
-        self.after_fork()
+        self._lock = threading.Lock()
+        self._core: Any = None
+        self._forked = False
         notify_after_fork(self)
 
     def after_fork(self) -> None:
         self._lock = threading.Lock()
-        self._core: Any = None
+        self._forked = self._core is not None
 
     def core(self) -> Any:
-        """The core of this process, created on first use."""
+        """The core of this process, created on first use.
+
+        Raises:
+            DeviceError: this process was forked from one that had a core.
+        """
+        if self._forked:
+            raise DeviceError(
+                "OpenVINO does not compute in a process that was forked from one where it had computed; start the "
+                "process with the method `spawn`, or compute with ONNX Runtime"
+            )
         with self._lock:
             if self._core is None:
                 self._core = import_openvino().Core()

@@ -119,15 +119,33 @@ assert torch.get_num_threads() == 4
 """)
 
 
-def test_openvino_too() -> None:
+def test_openvino_refuses() -> None:
     pytest.importorskip("openvino")
     run("""
+from zoo.errors import DeviceError
 from zoo.predictors.openvino import OpenVinoPredictor
-for runtime in (Runtime(), Runtime(streams=1, part=0)):
-    predictor = OpenVinoPredictor.open(package, "openvino-fp32", 2, runtime)
-    expected = predictor(pixels)
-    assert in_child(lambda: same(predictor(pixels), expected)) == 0
-    same(predictor(pixels), expected)
+
+def open_one():
+    return OpenVinoPredictor.open(package, "openvino-fp32", 2)
+
+def refused(call):
+    try:
+        call()
+    except DeviceError as error:
+        assert "forked from one where it had computed; start the process with the method `spawn`" in str(error)
+    else:
+        raise AssertionError("computed")
+
+assert in_child(lambda: open_one()(pixels)) == 0  # this process has not computed with it
+freed = open_one()
+predictor = open_one()
+expected = predictor(pixels)
+del freed
+assert in_child(lambda: refused(lambda: predictor(pixels))) == 0
+assert in_child(lambda: refused(open_one)) == 0
+assert in_child(lambda: in_child(lambda: refused(open_one)) and os._exit(1)) == 0
+same(predictor(pixels), expected)
 kept = [predictor]
-assert in_child(lambda: (kept[0](pixels), kept.clear(), gc.collect())) == 0
+del predictor
+assert in_child(lambda: (kept.clear(), gc.collect())) == 0
 """)

@@ -25,7 +25,7 @@ from zoo.package import ONNX_FILES, PARITY_FILE, Package
 from zoo.package.timings import Serving
 from zoo.predictors.file_predictor import require_onnx
 from zoo.predictors.onnx import OnnxPredictor
-from zoo.predictors.onnx_session import open_session
+from zoo.predictors.onnx_session import import_onnxruntime, open_session, session_options
 from zoo.runtime import Runtime
 
 MakePackage = Callable[..., Package]
@@ -331,3 +331,20 @@ def test_int8_answers_as_fp32_on_any_processor(cifar: Path) -> None:
     whole, in_8_bits = (OnnxPredictor.open(package, "cpu", precision=one)(pixels) for one in ("fp32", "int8"))
     assert (whole.patch_logits.argmax(1) == in_8_bits.patch_logits.argmax(1)).mean() > 0.97
     assert (whole.logits.argmax(1) == in_8_bits.logits.argmax(1)).mean() > 0.97
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [((), True), (("avx2",), True), (("avx2", "avx_vnni"), False), (("avx512_vnni",), False), (("amx_int8",), False)],
+)
+def test_sums_are_kept_from_overflow_only_where_they_would(
+    monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...], expected: bool
+) -> None:
+    # On processors with VNNI, the option doubles the time of int8.
+    monkeypatch.setattr("zoo.predictors.onnx_session.instructions", lambda: frozenset(flags))
+    options = session_options(import_onnxruntime())
+    try:
+        found = options.get_session_config_entry("session.x64quantprecision")
+    except RuntimeError:  # not set
+        found = "0"
+    assert found == ("1" if expected else "0")
