@@ -45,7 +45,7 @@ def one_request(file: Path, batch: int, options: dict[str, Any]) -> Callable[[Pi
     request = _compile(file, batch, options | {"PERFORMANCE_HINT": "LATENCY"}).create_infer_request()
 
     def call(pixels: Pixels) -> list[Any]:
-        return list(request.infer({0: pixels}, share_inputs=True).values())
+        return list(request.infer([pixels], share_inputs=True, share_outputs=True).values())
 
     return call
 

@@ -1,5 +1,6 @@
 """Timing of calls in interleaved turns, so that other load on the machine slows all of them."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -9,45 +10,52 @@ from serve.tuning.stopwatch import wait_for_quiet
 WARMUP = 3
 """Warm-up calls of each."""
 SHORT = 0.05
-"""Seconds; a shorter call is made once without the clock right before, which wakes its threads and fills the caches."""
-
-TRIALS = 5
-"""Calls of each of several alternatives, of which the shortest counts."""
+"""Seconds; shorter calls are repeated for this long, after one without the clock, which wakes threads."""
+TRIALS = 7
+"""Measurements of each of several alternatives, of which the median counts."""
 
 Times = dict[str, list[float]]
 """Seconds per call by name, one for each turn."""
 
 
-def seconds(call: Callable[[], object]) -> float:
-    """Seconds of one call."""
+def seconds(call: Callable[[], object], count: int = 1) -> float:
+    """Mean seconds of calls in a row."""
     started = time.perf_counter()
+    for _ in range(count):
+        call()
+    return (time.perf_counter() - started) / count
+
+
+def steady_seconds(call: Callable[[], object], usual: float) -> float:
+    """Seconds per call; short ones are repeated.
+
+    Arguments:
+        call: the function.
+        usual: about how long a call takes.
+    """
+    wait_for_quiet()
+    if usual >= SHORT:
+        return seconds(call)
     call()
-    return time.perf_counter() - started
+    return seconds(call, math.ceil(SHORT / usual))
 
 
 def in_turn(calls: Mapping[str, Callable[[], object]], repeats: int) -> Times:
-    """Time one call of each in every turn; each turn starts with another one."""
+    """Time each in every turn; each turn starts with another one."""
     names = list(calls)
     usual = {name: statistics.median(seconds(call) for _ in range(WARMUP)) for name, call in calls.items()}
     times: Times = {name: [] for name in names}
     for turn in range(repeats):
         first = turn % len(names)
         for name in names[first:] + names[:first]:
-            wait_for_quiet()
-            if usual[name] < SHORT:
-                calls[name]()
-            times[name].append(round(seconds(calls[name]), 7))
+            times[name].append(round(steady_seconds(calls[name], usual[name]), 7))
     return times
 
 
 def fastest(ways: Mapping[str, Callable[[], object]]) -> str:
-    """Name of the alternative that was fastest in a few calls."""
-    times = {}
-    for name, call in ways.items():
-        call()
-        wait_for_quiet()
-        times[name] = min(seconds(call) for _ in range(TRIALS))
-    return min(times, key=times.__getitem__)
+    """Name of the fastest alternative."""
+    times = in_turn(ways, TRIALS)
+    return min(times, key=lambda name: statistics.median(times[name]))
 
 
 def ratios(numerator: Sequence[float], denominator: Sequence[float]) -> list[float]:

@@ -3,11 +3,14 @@
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from zoo.errors import DeviceError, PackageError
 from zoo.extras import importing
@@ -22,6 +25,8 @@ from zoo.predictors.onnx_session import read_declarations
 from zoo.runtime import EXECUTIONS, Execution, Runtime
 
 _DEVICE = "CPU"
+_SIZES = (1, 2, 4, 8, 16, 32, 64)
+"""Batch sizes for which the network is compiled."""
 _TYPES = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 """OpenVINO's names of the precisions of computing, for what is not quantised in the file."""
 
@@ -30,8 +35,8 @@ class OpenVinoPredictor(FilePredictor):
     """Predictor for an ONNX file with OpenVINO, which does not compute in processes forked from one where it did.
 
     A batch is divided as with ONNX Runtime: parts are inference requests, which as many streams compute concurrently.
-    The network is compiled for batches of any size, since compiling takes longer than hundreds of images and was
-    measured to save nothing.
+    The network is compiled for parts of 1, 2, 4, ... images, which saves up to a quarter of the time, and for others
+    once for all sizes, since compiling takes as long as hundreds of images.
 
     Arguments:
         file: ONNX file written by `zoo export`.
@@ -65,7 +70,7 @@ class OpenVinoPredictor(FilePredictor):
         settings, tuned = (runtime or Runtime()).on(threads), runtime is not None
         super().__init__(file, read_declarations(file), execution, threads, settings, tuned, share)
         self.after_fork()
-        self._compiled_with(1)
+        self._network(1, 1)
 
     @staticmethod
     def open(
@@ -85,27 +90,35 @@ class OpenVinoPredictor(FilePredictor):
 
     def after_fork(self) -> None:
         self._opening = threading.Lock()
-        self._compiled: dict[int, _Compiled] = {}
+        self._networks: dict[tuple[int, int], _Network] = {}
+
+    def warm_up(self, count: int) -> None:
+        """Compute noise in batches of every size for which the network is compiled, up to `count` images."""
+        size = self.config.input_size
+        for images in (*(one for one in _SIZES if one < count), count):
+            self(np.zeros((images, 3, size, size), np.uint8))
 
     def _compute(self, pixels: Pixels, threads: int) -> Prediction:
         all_threads = threads >= self._threads
         parts, streams = self._divide(pixels, threads)
+        # Parts of two sizes are not computed by two networks, whose threads would compete.
+        sizes = {len(part) for part in parts}
+        size = sizes.pop() if len(sizes) == 1 else 0
+        network = self._network(streams if all_threads else self._threads, size if size in _SIZES else 0)
         # With all threads, a request waits behind each one that is computed, so that no stream waits for Python.
         # Otherwise as many requests are computed as there are threads for them, one each.
-        compiled = self._compiled_with(streams if all_threads else self._threads)
-        answers = compiled.run(parts, 2 * streams if all_threads else streams)
-        names = [output.name for output in self.declared.outputs]
-        found = [Prediction(self.declared.outputs, [answer[name] for name in names]) for answer in answers]
-        return found[0] if len(found) == 1 else Prediction.join(found)
+        found = network.compute(parts, 2 * streams if all_threads else streams)
+        return Prediction(self.declared.outputs, [found[output.name] for output in self.declared.outputs])
 
-    def _compiled_with(self, streams: int) -> "_Compiled":
-        """The network compiled for this many streams, which share the threads; on first use."""
+    def _network(self, streams: int, size: int) -> "_Network":
+        """The network compiled for this many streams, which share the threads, and a batch size, 0 for any; on first
+        use."""
         with self._opening:
-            if streams not in self._compiled:
-                self._compiled[streams] = self._compile(streams)
-            return self._compiled[streams]
+            if (streams, size) not in self._networks:
+                self._networks[streams, size] = self._compile(streams, size)
+            return self._networks[streams, size]
 
-    def _compile(self, streams: int) -> "_Compiled":
+    def _compile(self, streams: int, size: int) -> "_Network":
         precision = EXECUTIONS[self.execution].precision
         options = {
             # By default it would be bf16 where the processor has instructions for it.
@@ -124,7 +137,10 @@ class OpenVinoPredictor(FilePredictor):
                 "fp32 or int8"
             )
         try:
-            return _Compiled(core.compile_model(core.read_model(self._file), _DEVICE, options))
+            model = core.read_model(self._file)
+            if size:
+                model.reshape([size, 3, self.config.input_size, self.config.input_size])
+            return _Network(core.compile_model(model, _DEVICE, options), size, self.declared.shapes)
         except Exception as error:  # OpenVINO's errors have no common base of their own
             raise PackageError(f"OpenVINO cannot open {self._file}: {error}") from None
 
@@ -168,51 +184,114 @@ class _SharedCore:
 _shared = _SharedCore()
 
 
-class _Compiled:
-    """A compiled network with its inference requests, which any thread may take."""
+class _Network:
+    """A compiled network with its inference requests, which any thread may take.
 
-    def __init__(self, model: Any) -> None:
-        self._model = model
-        self._free: deque[Any] = deque()
+    Arguments:
+        model: the compiled model.
+        size: its batch size; 0 for any.
+        shapes: shape of each output for one image.
+    """
+
+    def __init__(self, model: Any, size: int, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        self._model, self._size, self._shapes = model, size, shapes
+        self._names = [output.get_any_name() for output in model.outputs]
+        self._free: deque[_Request] = deque()
         leak_after_fork(model)
 
-    def run(self, parts: list[Pixels], most: int) -> list[dict[str, Any]]:
-        """Arrays by name of output for each part, of which at most this many are in work at once."""
-        running: deque[Any] = deque()
-        answers = []
+    def compute(self, parts: list[Pixels], most: int) -> dict[str, NDArray[np.float32]]:
+        """Outputs by name for the parts of a batch, of which at most this many are in work at once."""
+        images = sum(map(len, parts))
+        outputs = {name: np.empty((images, *self._shapes[name]), np.float32) for name in self._names}
+        if len(parts) == 1:  # in this thread, as handing it over takes a twentieth of the time of one image
+            request = self._take()
+            self._keep(request, request.compute(parts[0]), outputs, 0)
+            return outputs
+        running: deque[_Request] = deque()
+        read = 0
         try:
             for part in parts:
                 if len(running) == most:
-                    answers.append(self._collect(running))
+                    read = self._read(running, outputs, read)
                 request = self._take()
-                request.start_async([part], share_inputs=True)
+                request.start(part)
                 running.append(request)
             while running:
-                answers.append(self._collect(running))
+                read = self._read(running, outputs, read)
         finally:
             for request in running:  # after an error: requests read the pixels until they end
                 request.cancel()
-                request.wait()
-        return answers
+        return outputs
 
-    def _take(self) -> Any:
+    def _take(self) -> "_Request":
         try:
             return self._free.pop()
         except IndexError:
-            request = self._model.create_infer_request()
-            leak_after_fork(request)
-            return request
+            return _Request(self._model, self._size)
 
-    def _collect(self, running: deque[Any]) -> dict[str, Any]:
-        """Wait for the first request and copy its outputs, which its next run overwrites."""
+    def _read(self, running: "deque[_Request]", outputs: dict[str, NDArray[np.float32]], start: int) -> int:
+        """Wait for the first request; the rest as for `_keep`."""
         request = running.popleft()
-        request.wait()
-        answer = {
-            output.get_any_name(): request.get_output_tensor(index).data.copy()
-            for index, output in enumerate(self._model.outputs)
-        }
+        return self._keep(request, request.wait(), outputs, start)
+
+    def _keep(
+        self,
+        request: "_Request",
+        found: list[NDArray[np.float32]],
+        outputs: dict[str, NDArray[np.float32]],
+        start: int,
+    ) -> int:
+        """Copy what a request found, from image `start` on; returns the index of the image after its last."""
+        stop = start + len(found[0])
+        for name, array in zip(self._names, found, strict=True):
+            outputs[name][start:stop] = array
         self._free.append(request)
-        return answer
+        return stop
+
+
+class _Request:
+    """An inference request. With a fixed batch size it has its own input and outputs, which saves as much as a tenth of
+    the time of one image.
+
+    Arguments:
+        model: the compiled model.
+        size: its batch size; 0 for any.
+    """
+
+    def __init__(self, model: Any, size: int) -> None:
+        self._request = model.create_infer_request()
+        leak_after_fork(self._request)
+        self._pixels = self._request.input_tensors[0].data if size else None
+        self._outputs = self._read() if size else None
+
+    def compute(self, pixels: Pixels) -> list[NDArray[np.float32]]:
+        """The outputs, which the next run overwrites."""
+        self._request.infer(self._inputs(pixels), share_inputs=True, share_outputs=True)
+        return self._read() if self._outputs is None else self._outputs
+
+    def start(self, pixels: Pixels) -> None:
+        """Start to compute in other threads."""
+        self._request.start_async(self._inputs(pixels), share_inputs=True)
+
+    def wait(self) -> list[NDArray[np.float32]]:
+        """Wait for the outputs, which the next run overwrites."""
+        self._request.wait()
+        return self._read() if self._outputs is None else self._outputs
+
+    def cancel(self) -> None:
+        """Stop computing."""
+        self._request.cancel()
+        self._request.wait()
+
+    def _inputs(self, pixels: Pixels) -> list[Pixels] | None:
+        """The inputs to pass; None after they were copied into the request's own."""
+        if self._pixels is None:
+            return [pixels]
+        self._pixels[:] = pixels
+        return None
+
+    def _read(self) -> list[NDArray[np.float32]]:
+        return [tensor.data for tensor in self._request.output_tensors]
 
 
 def openvino_version(execution: Execution) -> str:

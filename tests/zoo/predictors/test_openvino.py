@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -112,6 +113,30 @@ def test_the_precision_is_always_said(package: Package, monkeypatch: pytest.Monk
     OpenVinoPredictor.open(package, "openvino-int8", 2)
     assert [one["INFERENCE_PRECISION_HINT"] for one in seen] == ["f32", "f32", "f32"]
     assert [(one["NUM_STREAMS"], one["INFERENCE_NUM_THREADS"]) for one in seen] == [(1, 2), (2, 2), (1, 2)]
+
+
+def test_networks_are_compiled_for_equal_parts_of_usual_sizes(
+    package: Package, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    openvino = import_openvino()
+    seen: list[tuple[str, int]] = []
+    compile_model = openvino.Core.compile_model
+
+    def record(self: object, model: Any, device: str, options: dict[str, Any]) -> object:
+        seen.append((str(model.inputs[0].partial_shape[0]), options["NUM_STREAMS"]))
+        return compile_model(self, model, device, options)
+
+    monkeypatch.setattr(openvino.Core, "compile_model", record)
+    predictor = OpenVinoPredictor.open(package, "openvino-fp32", 2, Runtime(streams=2, part=4))
+    for images, compiled in ((1, []), (8, [("4", 2)]), (2, [("1", 2)]), (7, [("?", 2)]), (6, []), (8, [])):
+        del seen[:]
+        predictor(noise(images))
+        assert seen == compiled, images
+    predictor.warm_up(64)
+    del seen[:]
+    for images in range(1, 65):
+        predictor(noise(images))
+    assert seen == []
 
 
 def test_bf16_needs_its_instructions(package: Package) -> None:
