@@ -1,5 +1,6 @@
 """The tables of docs/performance.md and of benchmarks/results/inference.md."""
 
+import statistics
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -78,6 +79,29 @@ def batches() -> str:
             texts = [f"{row['images_per_second']:.0f}, {_ratio(row)}" if row else "" for row in cells]
             rows.append([f"`{variant}`", name, *texts])
     return _table(["variant", "contender", *map(str, sizes)], "ll" + "r" * len(sizes), rows)
+
+
+def best() -> str:
+    """The fastest of this project's rows beside the fastest other one, at each batch size."""
+    rows = []
+    for variant in (one for one in DETAILED if one in results()):
+        for batch in sorted(results()[variant]["batches"], key=int):
+            measured = {name: row for name, row in contenders(variant, batch).items() if name != ORDINARY}
+            groups = [name for name in measured if is_ours(name)], [name for name in measured if not is_ours(name)]
+            if not all(groups):
+                continue
+            ours, other = (max(group, key=lambda name: measured[name]["images_per_second"]) for group in groups)
+            turns = [a / b for a, b in zip(measured[other]["seconds"], measured[ours]["seconds"], strict=True)]
+            ratio = f"{statistics.median(turns):.2f} ({min(turns):.2f} to {max(turns):.2f})"
+            speeds = [f"{measured[name]['images_per_second']:.0f}" for name in (ours, other)]
+            rows.append([f"`{variant}`", batch, ours, speeds[0], other, speeds[1], ratio])
+    headings = ["variant", "batch", "fastest of ours", "images/s", "fastest peer", "images/s", "ours / peer"]
+    return _table(headings, "lrlrlrr", rows)
+
+
+def is_ours(contender: str) -> bool:
+    """Whether a contender is this project's."""
+    return contender.startswith("ours ")
 
 
 def precisions() -> str:
@@ -164,6 +188,7 @@ PERFORMANCE: dict[str, Callable[[], str]] = {
     "image": image,
     "speedups": speedups,
     "latencies": latencies,
+    "best": best,
     "ordinary": ordinary,
     "precisions": precisions,
     "semantics": semantics,
