@@ -32,8 +32,8 @@ def explain(
         path_option(
             "-o",
             "--output",
-            help="Output folder for the pages, which are named after the images: photos/inner/cat.jpg of the folder photos "
-            "becomes inner-cat.html.",
+            help="Output folder for the pages, which are named after the images and, where they are in several "
+            "folders, after these too (inner-cat.html).",
         ),
     ] = Path("explained"),
     maps: Annotated[

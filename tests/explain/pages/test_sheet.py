@@ -16,7 +16,7 @@ def test_larger_type_makes_a_larger_legend() -> None:
 
 @pytest.mark.parametrize("name", ["cat", "a breed of dogs with a very long name"])
 def test_the_whole_legend_is_on_the_sheet(name: str) -> None:
-    tiles = tuple(Tile("tile", Image.new("RGB", (256, 256)), "note") for _ in range(3))
+    tiles = tuple(Tile("tile", "note", Image.new("RGB", (256, 256))) for _ in range(3))
     sheet = draw_sheet("title", "", (Section("section", "", tiles, (LegendRow(name, 1.0, "#ff0000"),)),))
     legend = np.asarray(draw_legend([LegendRow(name, 1.0, "#ff0000")], "mean share", 21))
     pixels = np.asarray(sheet)
