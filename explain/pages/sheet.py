@@ -34,7 +34,8 @@ def _arrange(section: Section) -> list[Image.Image]:
     rows = -(-count // TILES)
     per_row = -(-count // rows)
     width = min((WIDTH - 2 * MARGIN + GAP) // per_row - GAP, NOTE_WIDTH)
-    parts, below = [_tile(tile, width) for tile in section.tiles], []
+    parts = [_tile(tile, width) for tile in section.tiles]
+    below: list[Image.Image] = []
     if section.legend:
         legend = draw_legend(list(section.legend), "mean share", NOTE)
         (parts if legend.width <= width else below).append(legend)
