@@ -296,6 +296,7 @@ def _report_unreadable(problems: tuple[str, ...], job: Job, first: bool, tell: S
     listed = f"{shown}\n  (full list: {file})"
     if job.unreadable == "stop":
         raise DataError(
-            f"{len(problems)} files cannot be read; repair or remove them, or skip them with --unreadable skip:{listed}"
+            f"{len(problems)} file{'' if len(problems) == 1 else 's'} cannot be read; repair or remove them, or skip "
+            f"them with --unreadable skip:{listed}"
         )
     tell(f"skipping {len(problems)} unreadable files:{listed}")

@@ -35,6 +35,7 @@ from zoo.machine import keep_freed_memory
 from zoo.networks.blocks import SemanticBlock
 from zoo.networks.network import Network, Semantics
 from zoo.progress import duration
+from zoo.progress import rate as speed_text
 from zoo.terminal import progress_bar
 
 CHECKPOINT_SECONDS = 60
@@ -217,7 +218,7 @@ def train(
                 save_now = talk and bool(largest_in_any(fabric, save_now))
             progress.update(task, completed=step)
             if fabric.is_global_zero and now - shown > SHOW_SECONDS:
-                status = f"epoch {min(epoch + 1, recipe.epochs)}/{recipe.epochs}, {sums}, {speed:.0f} images/s"
+                status = f"epoch {min(epoch + 1, recipe.epochs)}/{recipe.epochs}, {sums}, {speed_text(speed)} images/s"
                 pace.observe(step, time.monotonic())  # `sums` were read, so the steps are complete
                 left = pace.left(step)
                 progress.update(task, status=status, left=left)
@@ -244,7 +245,7 @@ def train(
                 history.append({"epoch": epoch, "input_size": batch.pixels.shape[-1], **means, **validated})
                 shares = [value for name, value in validated.items() if name == "validation_accuracy"]
                 line = ", ".join([str(everywhere), *(f"validation {share:.1%}" for share in shares)])
-                line = f"epoch {epoch} of {recipe.epochs}: {line}, {speed:.0f} images/s"
+                line = f"epoch {epoch} of {recipe.epochs}: {line}, {speed_text(speed)} images/s"
                 left = pace.left(step)
                 end = "" if left is None or step == feed.steps else f", about {duration(left)} left"
                 progress.console.print(line + end, soft_wrap=True)

@@ -72,8 +72,8 @@ Data = Annotated[
     data_option(
         help="Data set: a folder with one sub-folder per class (optionally below folders of splits such as train and "
         "test), a CSV or JSON Lines file of paths and labels, a folder with metadata.csv or metadata.jsonl or with "
-        "Parquet files as on the Hub, the id of a data set there (uoft-cs/cifar10), or cifar10, cifar100 or "
-        "mini-imagenet, which are downloaded."
+        "Parquet files as on the Hub, the id of a data set there (uoft-cs/cifar10), the name of a folder in "
+        "$ZOO_DATA, or cifar10, cifar100 or mini-imagenet, which are downloaded."
     ),
 ]
 

@@ -89,3 +89,8 @@ def duration(seconds: float) -> str:
         if unit == "day" or number < {"second": 60, "minute": 90, "hour": 36}[unit]:
             break
     return f"{number:g} {unit}{'' if number == 1 else 's'}"
+
+
+def rate(per_second: float) -> str:
+    """A speed as a number: whole from 10 up, with two digits below, as in the first steps of a short run."""
+    return f"{per_second:.0f}" if per_second >= 9.5 else f"{per_second:.2g}"

@@ -107,19 +107,20 @@ def legend_rows(shares: Array, classes: tuple[str, ...]) -> list[LegendRow]:
     return [*rows, LegendRow(NONE, float(means[-1]), None)]
 
 
-def draw_legend(rows: list[LegendRow], title: str) -> Image.Image:
-    """The legend as a separate image: a title above its rows."""
-    font, margin, line = ImageFont.load_default(18), 16, 32
-    name_width = max(font.getlength(row.name) for row in rows)
-    width = round(max(margin * 2 + 34 + name_width + 80, margin * 2 + font.getlength(title)))
+def draw_legend(rows: list[LegendRow], title: str, size: int = 18) -> Image.Image:
+    """The legend as a separate image: a title above its rows, with type of `size` pixels."""
+    font, margin, line, swatch = ImageFont.load_default(size), 16, round(1.78 * size), round(1.22 * size)
+    indent, name_width = swatch + 12, max(font.getlength(row.name) for row in rows)
+    share_width = font.getlength("100%") + size
+    width = round(2 * margin + max(indent + name_width + share_width, font.getlength(title)))
     legend = Image.new("RGB", (width, margin * 2 + line * (len(rows) + 1)), PAPER)
     pen = ImageDraw.Draw(legend)
     pen.text((margin, margin), title, fill=INK, font=font)
     for index, row in enumerate(rows, start=1):
         top = margin + index * line
-        swatch = (margin, top, margin + 22, top + 22)
-        pen.rectangle(swatch, fill=row.colour, outline=INK if row.colour is None else None)
-        pen.text((margin + 34, top), row.name, fill=INK, font=font)
+        square = (margin, top, margin + swatch, top + swatch)
+        pen.rectangle(square, fill=row.colour, outline=INK if row.colour is None else None)
+        pen.text((margin + indent, top), row.name, fill=INK, font=font)
         pen.text((width - margin, top), f"{row.share:.0%}", fill=INK, font=font, anchor="ra")
     return legend
 

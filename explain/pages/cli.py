@@ -27,7 +27,15 @@ def explain(
             show_default="the plain variant of the same data set, if available locally",
         ),
     ] = None,
-    output: Annotated[Path, path_option("-o", "--output", help="Output folder for the pages.")] = Path("explained"),
+    output: Annotated[
+        Path,
+        path_option(
+            "-o",
+            "--output",
+            help="Output folder for the pages, which are named after the images and, where they are in several "
+            "folders, after these too (inner-cat.html).",
+        ),
+    ] = Path("explained"),
     maps: Annotated[
         bool, typer.Option("--maps", help="Also write the maps as NumPy arrays, NAME.MAP.npy, to that folder.")
     ] = False,

@@ -29,15 +29,17 @@ def draw_sheet(title: str, subtitle: str, sections: tuple[Section, ...]) -> Imag
 
 
 def _arrange(section: Section) -> list[Image.Image]:
-    """Tiles of a section side by side, in as many rows as needed, and its legend."""
+    """Tiles of a section side by side, in as many rows as needed, and its legend, below them if it is wider."""
     count = len(section.tiles) + bool(section.legend)
     rows = -(-count // TILES)
     per_row = -(-count // rows)
     width = min((WIDTH - 2 * MARGIN + GAP) // per_row - GAP, NOTE_WIDTH)
     parts = [_tile(tile, width) for tile in section.tiles]
+    below: list[Image.Image] = []
     if section.legend:
-        parts.append(draw_legend(list(section.legend), "mean share"))
-    return [_side_by_side(parts[first : first + per_row]) for first in range(0, count, per_row)]
+        legend = draw_legend(list(section.legend), "mean share", NOTE)
+        (parts if legend.width <= width else below).append(legend)
+    return [*(_side_by_side(parts[first : first + per_row]) for first in range(0, len(parts), per_row)), *below]
 
 
 def _tile(tile: Tile, width: int) -> Image.Image:

@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from zoo.progress import ProgressBar, duration
+from zoo.progress import ProgressBar, duration, rate
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,8 @@ def test_a_long_task_gets_a_line_for_each_percent(clock: list[float]) -> None:
 
 def test_a_terminal_gets_none(clock: list[float]) -> None:
     assert printed(clock, [100.0 * step for step in range(50)], terminal=True) == []
+
+
+@pytest.mark.parametrize(("speed", "expected"), [(0.21, "0.21"), (4.44, "4.4"), (9.7, "10"), (533.4, "533")])
+def test_a_slow_speed_is_not_shown_as_0(speed: float, expected: str) -> None:
+    assert rate(speed) == expected

@@ -79,7 +79,7 @@ def draw_history(measured: Measured) -> "Figure":
                 epochs = [entry["epoch"] for entry in entries]
                 values = [scale * entry[prefix + metric] for entry in entries]
                 axes.plot(epochs, values, style, color=colour, marker="o", markersize=2.5, label=label)
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             axes.set(xlabel="epoch", ylabel=title)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
         figure.suptitle(measured.title, fontsize=9)

@@ -22,7 +22,7 @@ from zoo.package.entities import Entities
 from zoo.package.metrics import digest_field, is_own_score, is_own_training, own_metrics, read_metrics
 from zoo.package.probe import read_probe
 from zoo.package.timings import read_speed
-from zoo.registry import info
+from zoo.registry import DATA_SETS, info
 from zoo.runtime import EXECUTIONS, Execution
 
 
@@ -51,7 +51,9 @@ def require_publishable(package: Package) -> None:
 
 def missing(package: Package) -> Iterator[str]:
     """Optional content that is missing, each with the command that creates it."""
-    model, data = shlex.quote(reference_of(package)), package.config.data
+    model, named = shlex.quote(reference_of(package)), package.config.data
+    # The name of other data is no place: it may be that of a folder elsewhere, or a label given to `zoo.save`.
+    data = named if named in DATA_SETS else "IMAGES"
     if not package.precisions:
         yield f"no ONNX file, which servers need: zoo export {model}, then zoo verify {model} --data {data}"
     if not own_metrics(package).measured:

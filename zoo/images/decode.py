@@ -127,7 +127,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
 def _open(data: bytes, max_pixels: int) -> ImageFile:
     """An image whose header was read and whose size is allowed."""
     if not data:
-        raise ImageError("the file is empty (0 bytes); send an image")
+        raise ImageError("the file is empty (0 bytes); replace it by an image")
     kind = format_of(data)
     if kind is None:
         raise UnsupportedImageError(

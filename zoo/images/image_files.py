@@ -58,7 +58,9 @@ class Listing:
                     else:
                         listing.others[entry.name] = entry.path
         except OSError as error:
-            raise DataError(f"cannot read the folder {printable(folder)}: {reason_of(error)}") from error
+            raise DataError(
+                f"cannot read the folder {printable(folder)}: {reason_of(error)}; check its permissions"
+            ) from error
         return listing
 
 
@@ -131,5 +133,7 @@ def _identity(folder: str) -> tuple[int, int]:
     try:
         status = os.stat(folder)
     except OSError as error:
-        raise DataError(f"cannot read the folder {printable(folder)}: {reason_of(error)}") from error
+        raise DataError(
+            f"cannot read the folder {printable(folder)}: {reason_of(error)}; check its permissions"
+        ) from error
     return status.st_dev, status.st_ino

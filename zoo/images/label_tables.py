@@ -93,8 +93,9 @@ class _Table:
         for column in used:
             if empty := [number for number, fields in self.lines if not _text(fields.get(column))]:
                 raise DataError(
-                    f"{shown} has {len(empty)} of {len(self.lines)} rows without a {column}, in the lines "
-                    f"{listed(map(str, empty))}; fill them in, or remove these rows"
+                    f"{shown} has {len(empty)} of {len(self.lines)} rows without a {column}, in "
+                    f"line{'' if len(empty) == 1 else 's'} {listed(map(str, empty))}; fill them in, "
+                    "or remove these rows"
                 )
         rows = []
         for number, fields in self.lines:

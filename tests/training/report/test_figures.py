@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support.measured import measured_of
@@ -47,3 +49,10 @@ def test_the_history_has_the_epochs_that_were_validated(measured: Measured) -> N
     assert np.asarray(training.get_xydata()).tolist() == [[1, 50], [2, 60]]
     assert np.asarray(validation.get_xydata()).tolist() == [[2, 40]]
     assert np.asarray(loss.lines[1].get_xydata()).tolist() == [[2, 1.1]]
+
+
+def test_the_only_epoch_of_a_short_run_is_the_only_tick(measured: Measured) -> None:
+    short = replace(measured, history=measured.history[:1])
+    for axes in draw_history(short).axes:
+        low, high = axes.get_xlim()
+        assert [tick for tick in axes.get_xticks() if low <= tick <= high] == [1]

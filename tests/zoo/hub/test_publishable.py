@@ -1,5 +1,6 @@
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -156,3 +157,11 @@ def test_a_card_without_a_licence(package: Package) -> None:
     card = package.path / CARD_FILE
     card.write_text(card.read_text().replace("license: apache-2.0\n", ""))
     assert "no licence in the card: add `license: ...`" in "; ".join(missing(package))
+
+
+@pytest.mark.parametrize(("data", "given"), [("cifar100", "cifar100"), ("my-images", "IMAGES")])
+def test_the_commands_name_only_data_that_can_be_opened(package: Package, data: str, given: str) -> None:
+    (package.path / METRICS_FILE).unlink()
+    other = replace(package, config=replace(package.config, data=data))
+    [lack] = [each for each in missing(other) if each.startswith("accuracy")]
+    assert f" --data {given} --record" in lack
