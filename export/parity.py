@@ -57,8 +57,8 @@ TOLERANCES: Mapping[tuple[Execution, Provider], Tolerance] = MappingProxyType(
         ("int8", "CUDAExecutionProvider"): _INT8,
         ("openvino-fp32", "OpenVINO CPU"): _FP32,
         ("openvino-int8", "OpenVINO CPU"): _INT8,
-        # bf16 keeps 8 bits of a factor where fp16 keeps 11, so that rounding errors are
-        # up to 8 times as large, and so is the share of answers that change.
+        # bf16 keeps 8 bits of a factor where fp16 keeps 11, so that rounding errors are up to 8 times as large, and so
+        # is the share of answers that change.
         ("openvino-bf16", "OpenVINO CPU"): Tolerance(8 * _FP16.atol, 8 * _FP16.rtol, 0.98),
     }
 )

@@ -29,8 +29,9 @@ _PREFERENCE: Mapping[Execution, frozenset[str] | None] = MappingProxyType(
 Without them int8 gains little with ONNX Runtime, and on x86 OpenVINO's sums of products overflow."""
 
 _IMPOSSIBLE: Mapping[Execution, frozenset[str]] = MappingProxyType({"openvino-int8": frozenset({"amx_int8"})})
-"""Instruction sets with which an execution crashes: with AMX, OpenVINO computes files for batches of any size in int8
-with kernels that end in a segmentation fault (https://github.com/openvinotoolkit/openvino/issues/37577)."""
+"""Instruction sets with which an execution is reported to crash: with AMX, OpenVINO computes files for batches of any
+size in int8 with kernels that end in a segmentation fault
+(https://github.com/openvinotoolkit/openvino/issues/37577)."""
 
 
 def choose_execution(

@@ -77,8 +77,12 @@ class FilePredictor(ABC):
     def warm_up(self, count: int) -> None:
         """Compute noise in batches of up to `count` images, so that no later batch waits for lazy initialisation."""
         size = self.config.input_size
-        for images in dict.fromkeys((1, count)):
+        for images in dict.fromkeys(self._warm_up_sizes(count)):
             self(np.zeros((images, 3, size, size), np.uint8))
+
+    def _warm_up_sizes(self, count: int) -> tuple[int, ...]:
+        """Batch sizes to compute in `warm_up`."""
+        return 1, count
 
     def __call__(self, pixels: Pixels) -> Prediction:
         check_pixels(pixels, self.config)

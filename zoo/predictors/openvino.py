@@ -92,11 +92,8 @@ class OpenVinoPredictor(FilePredictor):
         self._opening = threading.Lock()
         self._networks: dict[tuple[int, int], _Network] = {}
 
-    def warm_up(self, count: int) -> None:
-        """Compute noise in batches of every size for which the network is compiled, up to `count` images."""
-        size = self.config.input_size
-        for images in (*(one for one in _SIZES if one < count), count):
-            self(np.zeros((images, 3, size, size), np.uint8))
+    def _warm_up_sizes(self, count: int) -> tuple[int, ...]:
+        return *(size for size in _SIZES if size < count), count
 
     def _compute(self, pixels: Pixels, threads: int) -> Prediction:
         all_threads = threads >= self._threads
