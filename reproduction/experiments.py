@@ -204,12 +204,15 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
         ),
         "gsp": on_few_images(
             title="Does generalised sum pooling help?",
-            question="Global average pooling, and generalised sum pooling that keeps 30% of each image's patches.",
+            question="Global average pooling, and generalised sum pooling that keeps 30% of each image's patches. The "
+            "larger gamma (5 unless named), the more the weights of the patches differ.",
             arms=(
                 Arm("plain, average pooling", "wrn16"),
                 Arm("plain, sum pooling", "wrn16", (SUM_POOLING,)),
                 Arm("ours, average pooling", "wrn16-ours"),
                 Arm("ours, sum pooling", "wrn16-ours", (SUM_POOLING,)),
+                Arm("plain, sum pooling, gamma 10", "wrn16", (SUM_POOLING, ("pooling_gamma", 10.0)), seeds=1),
+                Arm("plain, sum pooling, gamma 20", "wrn16", (SUM_POOLING, ("pooling_gamma", 20.0)), seeds=1),
             ),
             against="plain, average pooling",
             seeds=3,

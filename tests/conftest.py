@@ -126,6 +126,7 @@ def make_package(tmp_path: Path) -> Callable[..., Package]:
             templates=templates,
             pooling=pooling,
             kept_mass=network.pooling.mean_kept,
+            pooling_gamma=network.pooling.sharpness,
         )
         (folder / CONFIG_FILE).write_text(config.to_json())
         return Package.open(folder)

@@ -81,6 +81,7 @@ def start_network(variant: str, images: LabelledImages | StreamedImages, recipe:
         templates=recipe.templates,
         pooling=recipe.pooling,
         kept_mass=recipe.kept_mass,
+        pooling_gamma=recipe.pooling_gamma,
     )
     pools = isinstance(network.pooling, SumPooling)
     if package is None:
@@ -133,6 +134,7 @@ def describe(
         templates=recipe.templates,
         pooling=pooling_name(network.pooling),
         kept_mass=network.pooling.mean_kept,
+        pooling_gamma=network.pooling.sharpness,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 from zoo.errors import InputError
 from zoo.options import option, require_bounds
 from zoo.package import MAX_INPUT_SIZE, MIN_INPUT_SIZE
-from zoo.registry import KEPT_MASS, MAX_TEMPLATES, AssignmentName, PoolingName
+from zoo.registry import KEPT_MASS, MAX_POOLING_GAMMA, MAX_TEMPLATES, POOLING_GAMMA, AssignmentName, PoolingName
 
 TrainingPrecision = Literal["auto", "bf16", "fp32"]
 
@@ -107,6 +107,11 @@ class Recipe:
     )
     kept_mass: float = option(
         KEPT_MASS, "With gsp, the share of an image's patches that is kept; 1 keeps all, as gap.", most=1
+    )
+    pooling_gamma: float = option(
+        POOLING_GAMMA,
+        "With gsp, the inverse weight of the entropy: the larger, the more the weights of the patches differ.",
+        most=MAX_POOLING_GAMMA,
     )
     input_size: int = option(
         0,

@@ -34,6 +34,12 @@ PROTOTYPE_DIMENSIONS = 64
 KEPT_MASS = 0.3
 """Default share of an image's patches that generalised sum pooling keeps: that of the authors' code."""
 
+POOLING_GAMMA = 5.0
+"""Default gamma of generalised sum pooling, the inverse weight of its entropy: that of the authors' configurations."""
+
+MAX_POOLING_GAMMA = 40.0
+"""Maximum gamma: exp(-gamma x distance), for distances up to 2, stays a normal number in single precision."""
+
 MAX_TEMPLATES = 256
 """Maximum number of templates per class."""
 

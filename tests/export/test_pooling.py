@@ -15,7 +15,7 @@ from zoo.images.preprocess import CIFAR10_NORMALIZATION
 from zoo.networks.network import Network
 from zoo.outputs import KEPT_MASS
 from zoo.package import ModelConfig
-from zoo.package.onnx_metadata import onnx_metadata
+from zoo.package.onnx_metadata import config_from_metadata, onnx_metadata
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.predictors.onnx_session import read_declarations
 from zoo.predictors.torch import TorchPredictor
@@ -27,9 +27,9 @@ CONFIG = ModelConfig(
 )
 
 
-def network(variant: str, pixels) -> Network:
+def network(variant: str, pixels, gamma: float = 5) -> Network:
     torch.manual_seed(0)
-    made = zoo.create(variant, num_classes=3, pooling="gsp")
+    made = zoo.create(variant, num_classes=3, pooling="gsp", pooling_gamma=gamma)
     for module in made.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None  # the statistics of the one batch below
@@ -39,9 +39,12 @@ def network(variant: str, pixels) -> Network:
     return made.eval()
 
 
-@pytest.mark.parametrize("variant", ["wrn16", "wrn16-aux", "wrn16-ours", "dn100-ours-c"])
-def test_the_file_answers_as_pytorch(variant: str, pixels, tmp_path: Path) -> None:
-    made, config, file = network(variant, pixels), replace(CONFIG, variant=variant), tmp_path / "model.onnx"
+@pytest.mark.parametrize(
+    ("variant", "gamma"), [("wrn16", 5), ("wrn16", 40), ("wrn16-aux", 5), ("wrn16-ours", 20), ("dn100-ours-c", 5)]
+)
+def test_the_file_answers_as_pytorch(variant: str, gamma: float, pixels, tmp_path: Path) -> None:
+    made, config = network(variant, pixels, gamma), replace(CONFIG, variant=variant, pooling_gamma=gamma)
+    file = tmp_path / "model.onnx"
     export_network(made, config, file)
     assert read_declarations(file).outputs == made.outputs
     assert KEPT_MASS in made.outputs
@@ -56,9 +59,10 @@ def test_the_file_answers_as_pytorch(variant: str, pixels, tmp_path: Path) -> No
     assert {node.domain for node in onnx.load(file).graph.node} == {""}
 
 
+@pytest.mark.parametrize("gamma", [5, 20])
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
-def test_lower_precision_keeps_the_same_patches(precision, pixels, tmp_path: Path) -> None:
-    made, file = network("wrn16", pixels), tmp_path / "model.onnx"
+def test_lower_precision_keeps_the_same_patches(precision, gamma: float, pixels, tmp_path: Path) -> None:
+    made, file = network("wrn16", pixels, gamma), tmp_path / "model.onnx"
     export_network(made, CONFIG, file, precision, pixels(16) if precision == "int8" else None)
     expected, found = (
         predictor(pixels(4))["kept_mass"]
@@ -73,3 +77,7 @@ def test_metadata_name_the_pooling_where_it_is_not_the_average() -> None:
     assert not {"pooling", "kept_mass"} & onnx_metadata(average, "fp32", ()).keys()
     found = onnx_metadata(CONFIG, "fp32", ())
     assert (found["pooling"], found["kept_mass"]) == ('"gsp"', "0.3")
+    assert "pooling_gamma" not in found
+    assert config_from_metadata(found, "here") == CONFIG
+    sharper = replace(CONFIG, pooling_gamma=20.0)
+    assert config_from_metadata(onnx_metadata(sharper, "fp32", ()), "here") == sharper

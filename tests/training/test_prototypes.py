@@ -107,9 +107,20 @@ def test_another_pooling_starts_from_the_same_weights(
     assert not any(name.startswith("pooling.") for name in back.network.state_dict())
 
 
-def test_a_recipe_of_another_mass(pooled: Recipe) -> None:
+def test_gamma_is_that_of_the_recipe(first: First, pooled: Recipe, make_package: Callable[..., Package]) -> None:
+    images = first(64)
+    assert start_network("wrn16", images, replace(pooled, pooling_gamma=20)).network.pooling.gamma == 20
+    package = make_package("wrn16", classes=images.classes, pooling="gsp")
+    recipe = replace(pooled, start_from=f"local-dir:{package.path}", pooling_gamma=10)
+    assert start_network("wrn16", images, recipe).network.pooling.gamma == 10
+
+
+def test_a_recipe_of_another_mass_or_gamma(pooled: Recipe) -> None:
     for mass in (0.0, 1.1, -1.0):
         with pytest.raises(InputError, match=r"kept_mass = .*above 0 and at most 1"):
             replace(pooled, kept_mass=mass)
+    for gamma in (0.0, 41.0):
+        with pytest.raises(InputError, match=r"pooling_gamma = .*above 0 and at most 40"):
+            replace(pooled, pooling_gamma=gamma)
     with pytest.raises(InputError, match="pooling = 'max': must be one of gap, gsp"):
         replace(pooled, pooling="max")

@@ -18,7 +18,7 @@ from zoo.networks.backbone import Backbone
 from zoo.networks.network import Network, require_classes
 from zoo.networks.pooling import make_pooling
 from zoo.package import CONFIG_FILE, NETWORK_FILES, Package
-from zoo.registry import KEPT_MASS, AssignmentName, PoolingName, info
+from zoo.registry import KEPT_MASS, POOLING_GAMMA, AssignmentName, PoolingName, info
 
 
 def create(
@@ -30,6 +30,7 @@ def create(
     templates: int = 1,
     pooling: PoolingName = "gap",
     kept_mass: float = KEPT_MASS,
+    pooling_gamma: float = POOLING_GAMMA,
 ) -> Network:
     """Create a variant's network with random weights, in training mode.
 
@@ -42,11 +43,13 @@ def create(
         pooling: how the head pools the features of the patches: `gap`, their mean, or `gsp`, generalised sum pooling,
             which leaves patches out.
         kept_mass: with `gsp`, the share of the patches that is kept, above 0 and at most 1; 1 is `gap`.
+        pooling_gamma: with `gsp`, the inverse weight of the entropy, above 0 and at most 40; the larger, the more the
+            weights of the patches differ.
 
     Raises:
         UnknownNameError: the variant, the assignment or the pooling is unknown.
-        InputError: fewer than 2 classes, a number of templates that the variant cannot have, or a kept mass out of
-            range.
+        InputError: fewer than 2 classes, a number of templates that the variant cannot have, or a kept mass or gamma
+            out of range.
     """
     refuse_path(name)
     variant = info(name)
@@ -56,7 +59,7 @@ def create(
     build = getattr(importlib.import_module(module), function)
     network = cast(Network, build(variant, num_classes, assignment, normalization, templates))
     # Made last, so that networks with the same random state differ in nothing else.
-    network.pooling = make_pooling(pooling, network.num_features, kept_mass)
+    network.pooling = make_pooling(pooling, network.num_features, kept_mass, pooling_gamma)
     network.variant = variant.name
     return network
 
@@ -156,6 +159,7 @@ def load_package(package: Package, num_classes: int | None = None) -> Network:
             templates=config.templates,
             pooling=config.pooling,
             kept_mass=config.kept_mass,
+            pooling_gamma=config.pooling_gamma,
         )
     own = network.state_dict()
     for name in sorted(network.configured_tensors()):

@@ -42,8 +42,8 @@ def solve_mass(scores: Tensor, mass: Tensor, weights: Tensor | None = None, step
     return nu
 
 
-KEPT_STEPS = 10
-"""Newton steps of `kept_shares`: enough for scores 10 apart, and few enough to be written out in an ONNX file."""
+KEPT_STEPS = 12
+"""Newton steps of `kept_shares`: enough for scores 80 apart, and few enough to be written out in an ONNX file."""
 
 
 def kept_shares(scores: Tensor, mass: Tensor) -> Tensor:

@@ -257,8 +257,8 @@ class Network(nn.Module):
         return {name for name in self.state_dict() if name.startswith(prefixes)} - self.configured_tensors()
 
     def configured_tensors(self) -> set[str]:
-        """Names of the state's tensors that are configured, not trained: normalisation, slack and kept mass."""
-        own = ("none_logit", "pooling.mass")
+        """Names of the state's tensors that are configured, not trained: of normalisation, slack and pooling."""
+        own = ("none_logit", "pooling.mass", "pooling.gamma")
         return {name for name in self.state_dict() if name.startswith("normalize.") or name.endswith(own)}
 
     def require_consistent_classes(self) -> None:

@@ -21,10 +21,7 @@ from torch import Tensor, nn
 
 from zoo.errors import InputError, UnknownNameError
 from zoo.networks.mass import kept_shares
-from zoo.registry import PROTOTYPE_DIMENSIONS, PROTOTYPES, PoolingName
-
-GAMMA = 5.0
-"""Inverse weight of the entropy, for new networks; weights come with their own."""
+from zoo.registry import MAX_POOLING_GAMMA, POOLING_GAMMA, PROTOTYPE_DIMENSIONS, PROTOTYPES, PoolingName
 
 MIN_DISTANCE = 1e-2
 """Distances below are equal to it: the rounding of squared distances would be magnified by the square root."""
@@ -45,6 +42,7 @@ class AveragePooling(nn.Module):
     """Global average pooling: the mean of features [N, d, h, w] over the patches."""
 
     mean_kept = 1.0
+    sharpness = POOLING_GAMMA
 
     def forward(self, features: Tensor) -> Pooled:
         return Pooled(features.mean(dim=(2, 3)), None)
@@ -60,23 +58,29 @@ class SumPooling(nn.Module):
     Arguments:
         channels: d.
         mass: mu, the mean share of the patches that is kept, above 0 and below 1.
+        gamma: inverse weight of the entropy; the larger, the more the weights of the patches differ.
     """
 
     mass: Tensor
     gamma: Tensor
 
-    def __init__(self, channels: int, mass: float) -> None:
+    def __init__(self, channels: int, mass: float, gamma: float = POOLING_GAMMA) -> None:
         super().__init__()
         # Rows of length 1 in the mean; features are longer than that, so that clipping makes up for their scale.
         self.projection = nn.Parameter(torch.randn(PROTOTYPE_DIMENSIONS, channels) / math.sqrt(channels))
         self.prototypes = nn.Parameter(nn.functional.normalize(torch.randn(PROTOTYPES, PROTOTYPE_DIMENSIONS)))
         self.register_buffer("mass", torch.tensor(mass))
-        self.register_buffer("gamma", torch.tensor(GAMMA))
+        self.register_buffer("gamma", torch.tensor(float(gamma)))
 
     @property
     def mean_kept(self) -> float:
         """Mean share of the patches that is kept, by the shortest decimal that stands for it."""
-        return float(str(np.float32(self.mass.item())))
+        return _shortest(self.mass)
+
+    @property
+    def sharpness(self) -> float:
+        """gamma, by the shortest decimal that stands for it."""
+        return _shortest(self.gamma)
 
     def forward(self, features: Tensor) -> Pooled:
         kept = match(features, self.projection, self.prototypes, self.mass, self.gamma)
@@ -95,7 +99,7 @@ class SumPooling(nn.Module):
 Pooling = AveragePooling | SumPooling
 
 
-def make_pooling(name: PoolingName, channels: int, mass: float) -> Pooling:
+def make_pooling(name: PoolingName, channels: int, mass: float, gamma: float = POOLING_GAMMA) -> Pooling:
     """The pooling called `name`, for features of `channels` channels.
 
     Arguments:
@@ -103,10 +107,11 @@ def make_pooling(name: PoolingName, channels: int, mass: float) -> Pooling:
         channels: number of channels.
         mass: mean share of the patches that is kept, above 0 and at most 1; at 1, generalised sum pooling is global
             average pooling, which is returned. Not used for `gap`.
+        gamma: inverse weight of the entropy, above 0 and at most `MAX_POOLING_GAMMA`. Not used for `gap`.
 
     Raises:
         UnknownNameError: there is no such pooling.
-        InputError: the mass is out of range.
+        InputError: the mass or gamma is out of range.
     """
     if name == "gap":
         return AveragePooling()
@@ -115,10 +120,12 @@ def make_pooling(name: PoolingName, channels: int, mass: float) -> Pooling:
     rounded = np.float32(mass)  # the precision of the state
     if not 0 < rounded <= 1:
         raise InputError(f"kept_mass = {mass}: must be above 0 and at most 1")
+    if not 0 < np.float32(gamma) <= MAX_POOLING_GAMMA:
+        raise InputError(f"pooling_gamma = {gamma}: must be above 0 and at most {MAX_POOLING_GAMMA:g}")
     if rounded == 1:
         _log.warning("kept_mass = 1 keeps every patch: pooling is the global average, gap")
         return AveragePooling()
-    return SumPooling(channels, mass)
+    return SumPooling(channels, mass, gamma)
 
 
 def pooling_name(pooling: nn.Module) -> PoolingName:
@@ -170,6 +177,10 @@ def _project(features: Tensor, projection: Tensor) -> Tensor:
 def _clip(vectors: Tensor, dim: int) -> Tensor:
     """Vectors along `dim`, those longer than 1 shortened to 1."""
     return vectors / vectors.norm(dim=dim, keepdim=True).clamp(min=1)
+
+
+def _shortest(value: Tensor) -> float:
+    return float(str(np.float32(value.item())))
 
 
 def _wide(tensor: Tensor) -> Tensor:

@@ -124,6 +124,7 @@ def _describe(network: Network, classes: Iterable[str], data: str, weights_sha25
             templates=matching[1],
             pooling=pooling_name(network.pooling),
             kept_mass=network.pooling.mean_kept,
+            pooling_gamma=network.pooling.sharpness,
         )
     except ValueError as error:
         raise InputError(str(error)) from None
@@ -155,6 +156,7 @@ def _require_reproducible(network: Network, config: ModelConfig) -> None:
             templates=config.templates,
             pooling=config.pooling,
             kept_mass=config.kept_mass,
+            pooling_gamma=config.pooling_gamma,
         ).float()
     remedy = "register your own network as a variant: zoo.register"
     try:

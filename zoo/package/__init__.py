@@ -28,7 +28,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from zoo.errors import DigestError, PackageError, reason_of
 from zoo.files import invalid_fields, json_text, sha256
 from zoo.images.preprocess import Normalization
-from zoo.registry import MAX_TEMPLATES, AssignmentName, PoolingName, info
+from zoo.registry import MAX_POOLING_GAMMA, MAX_TEMPLATES, POOLING_GAMMA, AssignmentName, PoolingName, info
 from zoo.runtime import Execution, Precision
 
 WEIGHTS_FILE = "model.safetensors"
@@ -88,6 +88,8 @@ class ModelConfig:
     pooling: PoolingName = "gap"
     kept_mass: float = 1.0
     """Share of an image's patches that the pooling keeps: 1 for `gap`, less for `gsp`."""
+    pooling_gamma: float = POOLING_GAMMA
+    """gamma of `gsp`; the default for `gap`."""
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -104,6 +106,8 @@ class ModelConfig:
                 f"kept_mass = {self.kept_mass} with pooling = {self.pooling}: must be 1 for gap, and above 0 and below "
                 "1 for gsp"
             )
+        if not 0 < self.pooling_gamma <= MAX_POOLING_GAMMA:
+            raise ValueError(f"pooling_gamma = {self.pooling_gamma}: must be above 0 and at most {MAX_POOLING_GAMMA:g}")
         # It is part of folders' and repositories' names.
         if not re.fullmatch(r"[\w.-]{1,96}", self.data):
             raise ValueError(

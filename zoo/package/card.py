@@ -158,7 +158,11 @@ def _introduction(package: Package) -> str:
     config, variant = package.config, info(package.config.variant)
     classes = f": {', '.join(map(literal, config.classes))}" if len(config.classes) <= 20 else ""
     templates = f" with {config.templates} templates each" if config.templates > 1 else ""
-    pooling = "" if config.pooling == "gap" else f" Pooling: gsp, which keeps {config.kept_mass:.0%} of the patches."
+    pooling = (
+        ""
+        if config.pooling == "gap"
+        else f" Pooling: gsp (gamma {config.pooling_gamma:g}), which keeps {config.kept_mass:.0%} of the patches."
+    )
     text = (
         "An image classifier from template-zoo that also shows what each patch of an image looks like. Variant "
         f"`{config.variant}`: {_MECHANISMS[variant.mechanism]}. "

@@ -10,6 +10,7 @@ from zoo.errors import PackageError
 from zoo.files import invalid_fields
 from zoo.outputs import STANDARD, Output
 from zoo.package import ONNX_FILES, ModelConfig
+from zoo.registry import POOLING_GAMMA
 from zoo.runtime import Precision
 
 _outputs_adapter = TypeAdapter(tuple[Output, ...])
@@ -25,6 +26,8 @@ def onnx_metadata(config: ModelConfig, precision: Precision, outputs: Sequence[O
         del values["templates"]
     if config.pooling == "gap":
         del values["pooling"], values["kept_mass"]
+    if config.pooling == "gap" or config.pooling_gamma == POOLING_GAMMA:
+        del values["pooling_gamma"]
     return {"name": config.name} | {key: json.dumps(value, ensure_ascii=False) for key, value in values.items()}
 
 

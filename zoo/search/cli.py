@@ -146,7 +146,7 @@ def duplicates(
         Path | None, path_option("--index", "-i", help="Folder of an index in place of IMAGES and --data.")
     ] = None,
     model: Annotated[str | None, model_option(show_default=f"{DEFAULT_MODEL}, or that of the index")] = None,
-    threshold: Annotated[float, typer.Option(help="Smallest cosine of two near-duplicates, from -1 to 1.")] = 0.99,
+    threshold: Annotated[float, typer.Option(help="Smallest cosine of two near-duplicates, from -1 to 1.")] = 0.997,
     html: Html = None,
     png: Png = None,
     as_json: AsJson = False,

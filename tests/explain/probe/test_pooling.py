@@ -73,7 +73,7 @@ def test_it_is_recorded_for_the_weights_alone(make_package: Callable[..., Packag
     assert read_pooling(package) == found
     write_card(package)
     card = (package.path / CARD_FILE).read_text()
-    assert "Pooling: gsp, which keeps 30% of the patches." in card
+    assert "Pooling: gsp (gamma 5), which keeps 30% of the patches." in card
     assert f"with a standard deviation of {found.spread:.2f}" in card
     write_pooling(package, replace(found, digest="of others"))
     assert read_pooling(package) is None

@@ -1,5 +1,6 @@
 import json
 import logging
+import math
 from collections.abc import Callable
 
 import pytest
@@ -8,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import zoo
-from zoo.errors import InputError, UnknownNameError, WeightsMismatchError
+from zoo.errors import InputError, PackageError, UnknownNameError, WeightsMismatchError
 from zoo.files import sha256
 from zoo.networks.mass import kept_shares, solve_mass
 from zoo.networks.pooling import AveragePooling, SumPooling, choose_prototypes, make_pooling, match
@@ -211,10 +212,52 @@ def test_it_is_saved_and_loaded(tmp_path, pixels: Pixels) -> None:
     assert package.config.parameters == zoo.info("wrn16").parameters(10, pooling="gsp")
     network = zoo.load(f"local-dir:{package.path}")
     torch.testing.assert_close(network.predict(pixels(2))["kept_mass"].mean().item(), 0.123457, atol=1e-5, rtol=0)
-    network.pooling.gamma.fill_(20)  # weights have their own
+    network.pooling.gamma.fill_(20)
     again = zoo.save(network, tmp_path / "again", classes=package.config.classes, data="farm")
-    assert again.config.kept_mass == package.config.kept_mass
+    assert (again.config.kept_mass, again.config.pooling_gamma) == (package.config.kept_mass, 20)
     assert zoo.load(f"local-dir:{again.path}").pooling.gamma == 20
+
+
+@pytest.mark.slow
+def test_gamma_is_part_of_the_model(tmp_path, pixels: Pixels) -> None:
+    package = save(tmp_path / "gsp", pooling="gsp", pooling_gamma=20)
+    assert package.config.pooling_gamma == 20
+    torch.manual_seed(0)
+    created, loaded = zoo.create("wrn16", pooling="gsp", pooling_gamma=20), zoo.load(f"local-dir:{package.path}")
+    kept = created.eval().predict(pixels(2))["kept_mass"]
+    assert torch.equal(loaded.predict(pixels(2))["kept_mass"], kept)
+    torch.manual_seed(0)
+    softer = zoo.create("wrn16", pooling="gsp").eval().predict(pixels(2))["kept_mass"]
+    assert kept.std() > 2 * softer.std()
+
+
+@pytest.mark.slow
+def test_models_saved_without_gamma_mean_5(tmp_path) -> None:
+    package = save(tmp_path / "gsp", pooling="gsp")
+    file = package.path / CONFIG_FILE
+    config = json.loads(file.read_text())
+    assert config.pop("pooling_gamma") == 5
+    file.write_text(json.dumps(config))
+    network = zoo.load(f"local-dir:{package.path}")
+    assert (network.config.pooling_gamma, network.pooling.gamma) == (5, 5)
+
+
+def test_gamma_out_of_range() -> None:
+    for gamma in (0.0, -1.0, 40.5, math.nan, math.inf):
+        with pytest.raises(InputError, match=r"pooling_gamma = .*: must be above 0 and at most 40"):
+            zoo.create("wrn16", pooling="gsp", pooling_gamma=gamma)
+
+
+@pytest.mark.parametrize("patches", [4, 441])
+def test_the_mass_is_kept_at_the_largest_gamma(patches: int) -> None:
+    """Also where one patch, or half of them, is as near to a prototype as can be, and the others as far."""
+    generator, mass = torch.Generator().manual_seed(0), torch.tensor(0.3)
+    halves = (torch.rand(200, patches, generator=generator) < torch.rand(200, 1, generator=generator)).float()
+    one = torch.zeros(1, patches).index_fill(1, torch.tensor([0]), 1)
+    for near in (halves, one):
+        distances = 2 - 1.95 * near + 0.05 * torch.rand(near.shape, generator=generator)
+        kept = kept_shares(-40 * distances, mass)
+        torch.testing.assert_close(kept.mean(dim=1), mass.expand(len(kept)), atol=1e-5, rtol=0)
 
 
 @pytest.mark.slow
@@ -228,6 +271,12 @@ def test_weights_of_another_pooling_are_refused(tmp_path) -> None:
 
     write(kept_mass=0.5)
     with pytest.raises(WeightsMismatchError, match=r"pooling\.mass is 0\.3.*in the file 0\.5"):
+        zoo.load(f"local-dir:{package.path}")
+    write(pooling_gamma=20.0)
+    with pytest.raises(WeightsMismatchError, match=r"pooling\.gamma is 5\.0.*in the file 20\.0"):
+        zoo.load(f"local-dir:{package.path}")
+    write(pooling_gamma=41.0)
+    with pytest.raises(PackageError, match=r"pooling_gamma = 41\.0: must be above 0 and at most 40"):
         zoo.load(f"local-dir:{package.path}")
     write(pooling="gap", kept_mass=1.0)
     with pytest.raises(WeightsMismatchError, match=r"Unexpected key.*pooling\.projection"):

@@ -36,6 +36,12 @@ export class DeclaredMap {
     return (this.indices && this.colours[this.indices[cell]]) ?? SCALAR_COLOUR;
   }
 
+  /** Text for all cells: the mean of a scalar map; others have none. */
+  summary() {
+    if (this.kind !== "scalar map" || this.numbers.includes(null)) return "…";
+    return format(this.numbers.reduce((sum, number) => sum + number, 0) / this.numbers.length);
+  }
+
   /** Text of a cell: its name, its number, or both. */
   textOf(cell) {
     const parts = [];

@@ -50,7 +50,7 @@ export class SemanticMap extends Grid {
   describe(cell) {
     const { top, none, entity } = cell === null ? this.average() : this.patches[cell];
     const rows = [...rowsOf(top.slice(0, SHOWN_CLASSES), this.model), { label: "none", share: none }];
-    const notes = [...this.declared.values()].map((own) => `${own.title}: ${cell === null ? "…" : own.textOf(cell)}`);
+    const notes = [...this.declared.values()].map((own) => `${own.title}: ${cell === null ? own.summary() : own.textOf(cell)}`);
     return { title: cell === null ? "Average over all cells" : this.nameOf(cell), rows, notes, entity };
   }
 
