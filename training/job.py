@@ -48,6 +48,11 @@ from zoo.terminal import progress_bar
 SHOWN = 10
 """Maximum number of classes, and of unreadable files, that are printed."""
 
+VALIDATED_SHARE = 0.1
+VALIDATED_LEAST = 1_000
+"""Maximum number of images measured after each epoch: this share of the number of training images, or this number if it
+is larger."""
+
 Say = Callable[[str], None]
 
 
@@ -83,9 +88,9 @@ def run_job(job: Job, say: Say) -> Package:
     """Train, write the model directory, and measure and report its accuracy; an interrupted run resumes.
 
     The validation split, or else the images held out of the training split, are measured after each epoch, for the log
-    and the history. The test split is measured once, at the end; before, it is only decoded, to find unreadable files.
-    Without a test split, the validation split is measured at the end; with neither, or on request, images held out of
-    the training split.
+    and the history; of many images a sample, a tenth as many as there are training images. The test split is measured
+    once, at the end; before, it is only decoded, to find unreadable files. Without a test split, the validation split is
+    measured at the end; with neither, or on request, images held out of the training split.
 
     Arguments:
         job: the job.
@@ -207,7 +212,11 @@ def _divide(job: Job, tell: Say) -> _Division:
             f"{len(measured):,} images are held out of the training split and measured at the end; measure them "
             "again with zoo eval --split held-out"
         )
-    return _Division(sample(encoded, job.limit), measured, split, validation, held_out, digest)
+    train = sample(encoded, job.limit)
+    most = max(int(VALIDATED_SHARE * len(train)), VALIDATED_LEAST)
+    if validation is not None and len(validation) > most:
+        validation = sample(validation, most)  # as many as the training images would take as long as training
+    return _Division(train, measured, split, validation, held_out, digest)
 
 
 def _check(job: Job, divided: _Division, size: int, fabric: Fabric) -> None:
