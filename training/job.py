@@ -89,8 +89,8 @@ def run_job(job: Job, say: Say) -> Package:
 
     The validation split, or else the images held out of the training split, are measured after each epoch, for the log
     and the history; of many images a sample, a tenth as many as there are training images. The test split is measured
-    once, at the end; before, it is only decoded, to find unreadable files. Without a test split, the validation split is
-    measured at the end; with neither, or on request, images held out of the training split.
+    once, at the end; before, it is only decoded, to find unreadable files. Without a test split, the validation split
+    is measured at the end; with neither, or on request, images held out of the training split.
 
     Arguments:
         job: the job.

@@ -308,6 +308,23 @@ def test_the_validation_split_is_measured_after_each_epoch(
     assert [entry["epoch"] for entry in log if "validation_accuracy" in entry] == [1, 2, 3]
 
 
+def test_each_epoch_measures_a_sample_of_a_large_validation_split(
+    monkeypatch: pytest.MonkeyPatch, run: RunJob, tiny: Recipe, three_splits: Path
+) -> None:
+    """As many held-out images as training images would take as long as the training."""
+    sizes: list[int] = []
+    monkeypatch.setattr("training.job.VALIDATED_LEAST", 4)
+
+    def counted(predict: TorchPredictor, images: LabelledImages, **options: object) -> Evaluation:
+        sizes.append(len(images.labels))
+        return evaluate(predict, images)
+
+    monkeypatch.setattr("training.job.evaluate", counted)
+    package, _ = run(replace(tiny, epochs=2), source=str(three_splits))
+    assert sizes == [4, 4]
+    assert len(ModelData(package, str(three_splits)).load("validation").labels) == 8
+
+
 def test_measuring_the_validation_split_changes_no_weight(run: RunJob, tiny: Recipe, three_splits: Path) -> None:
     """With an average of the weights, too."""
     recipe = replace(tiny, ema_decay=0.9)
