@@ -139,6 +139,15 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             against="aux",
             seeds=8,
         ),
+        "feedback-full": Experiment(
+            title="What does the feedback add with all images and the recipe fast?",
+            question="The main arms of the experiment `feedback` with crops, flips and all images that are not held "
+            "out.",
+            arms=(Arm("plain", "wrn16"), Arm("aux", "wrn16-aux"), Arm("ours", "wrn16-ours")),
+            against="aux",
+            recipe_name="fast",
+            seeds=2,
+        ),
         "block": on_few_images(
             title="Which settings make the block help?",
             question="Settings of patch supervision, interchange and assignment, changed one at a time.",
