@@ -42,6 +42,11 @@ class SharedNumber:
         """Sum over all processes."""
         return sum(self.parts)
 
+    @property
+    def processes(self) -> int:
+        """Number of processes whose integer is not 0."""
+        return sum(part != 0 for part in self.parts)
+
 
 class SharedTimes:
     """Fixed-size map from names to times, 0 for an unknown name.
@@ -124,21 +129,24 @@ class Shared:
 
 
 class FairThreads:
-    """`ThreadShare` that divides the threads evenly among all batches being computed, at least one for each.
+    """`ThreadShare` that divides the threads evenly among all batches being computed, at least one for each, but leaves
+    a thread to each process with images in flight, which is busy even while it computes none.
 
     Arguments:
         computing: batches being computed, in all processes.
+        items: images in flight, in all processes.
     """
 
-    def __init__(self, computing: SharedNumber) -> None:
+    def __init__(self, computing: SharedNumber, items: SharedNumber) -> None:
         self._computing = computing
+        self._items = items
         self._lock = threading.Lock()
 
     @contextmanager
     def __call__(self, threads: int) -> Iterator[int]:
         self._add(1)
         try:
-            yield max(threads // self._computing.total, 1)
+            yield max(threads // max(self._computing.total, self._items.processes), 1)
         finally:
             self._add(-1)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -18,6 +19,9 @@ from zoo.images.preprocess import Pixels
 from zoo.predictors import Prediction, Predictor, predict_in_parts
 
 _log = logging.getLogger(__name__)
+
+LOOP_SECONDS = 0.03
+"""Time for which a batch may keep the event loop from its other work, in seconds."""
 
 
 class BatchTiming(NamedTuple):
@@ -42,6 +46,10 @@ Promise = asyncio.Future[Answer]
 """Future of a request on an event loop; a batcher's threads only read whether it is done, and let the loop set it."""
 
 
+Resolve = Callable[[Sequence[tuple[Promise, Answer | Exception]]], None]
+"""Sets the results or errors of promises."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
     pixels: Pixels
@@ -54,14 +62,15 @@ class Batcher:
     """Collects the images of several requests into batches and computes them.
 
     A batch starts when `max_batch` images are waiting, when no further request is expected, or when the first one has
-    waited for `max_wait` seconds. A single request thus starts at once, and concurrent ones are batched.
+    waited for `max_wait` seconds. A single request thus starts at once, and concurrent ones are batched. Batches are
+    computed by threads, or by the event loop; see `submit_on_loop`.
 
     Arguments:
-        predictor: called by this batcher's threads only.
+        predictor: called by this batcher's threads, and by the event loop in `submit_on_loop`.
         max_batch: maximum images in a batch; a larger request is computed in parts.
         max_wait: maximum time that a batch waits for expected requests, in seconds.
         workers: number of batches computed concurrently.
-        observe: called on a batcher thread after each batch.
+        observe: called after each batch by the thread that computed it.
     """
 
     def __init__(
@@ -80,6 +89,10 @@ class Batcher:
         self._jobs: deque[_Job] = deque()
         self._waiting = 0
         self._expected = 0
+        self._computing = 0
+        self._image_seconds = math.inf
+        """Time per image in the last batch."""
+        self._flushing = False
         self._changed = threading.Condition()
         self._closed = False
         name = f"batcher {predictor.config.name}"
@@ -131,6 +144,22 @@ class Batcher:
                 return
         _keep([(promise, ShuttingDownError())])
 
+    def submit_on_loop(self, pixels: Pixels, deadline: float, promise: Promise) -> None:
+        """Queue the images of a request, as `submit` does, from the event loop, which then computes them itself with
+        those of the other requests that are ready, unless a thread is computing or they take over `LOOP_SECONDS`.
+
+        Where a process has one core, this saves waking a thread and waiting for it.
+        """
+        with self._changed:
+            if not self._closed:
+                self._jobs.append(_Job(pixels, deadline, promise))
+                self._waiting += len(pixels)
+                if not self._flushing:
+                    self._flushing = True
+                    promise.get_loop().call_soon(self._flush)
+                return
+        promise.set_exception(ShuttingDownError())
+
     def close(self, timeout: float) -> bool:
         """Accept no more work, finish the queue and stop the threads; returns whether they stopped within `timeout`
         seconds.
@@ -148,21 +177,28 @@ class Batcher:
         if not self._expected:
             self._changed.notify()
 
+    def _flush(self) -> None:
+        """Compute what waits, on the event loop, or leave it to the threads."""
+        with self._changed:
+            self._flushing = False
+            seconds = min(self._waiting, self._max_batch) * self._image_seconds
+            if self._computing or self._expected or seconds > LOOP_SECONDS:
+                self._changed.notify()
+                return
+            if not self._jobs:
+                return
+            jobs = self._take()
+        self._process(jobs, _set)
+
     def _work(self) -> None:
         while jobs := self._collect():
-            now = time.monotonic()
-            late = [job for job in jobs if job.deadline < now]
-            if late:
-                _keep([(job.promise, _late(now - job.arrived)) for job in late])
-            live = [job for job in jobs if job.deadline >= now and not job.promise.done()]
-            if live:
-                self._compute(live)
+            self._process(jobs, _keep)
 
     def _collect(self) -> list[_Job]:
         """Jobs of the next batch; empty once the batcher is closed and the queue is empty."""
         with self._changed:
             while True:
-                while not self._jobs and not self._closed:
+                while self._computing >= len(self._threads) or not (self._jobs or self._closed):
                     self._changed.wait()
                 if not self._jobs:
                     return []
@@ -171,26 +207,48 @@ class Batcher:
                     break
                 # Meanwhile another worker may take the jobs.
                 self._changed.wait(left)
-            batch = [self._jobs.popleft()]
-            count = len(batch[0].pixels)
-            while self._jobs and count + len(self._jobs[0].pixels) <= self._max_batch:
-                batch.append(self._jobs.popleft())
-                count += len(batch[-1].pixels)
-            self._waiting -= count
-            if self._jobs:
-                self._changed.notify()
-            return batch
+            return self._take()
 
-    def _compute(self, jobs: list[_Job]) -> None:
+    def _take(self) -> list[_Job]:
+        """Jobs that fit into a batch, at least the first; the lock is held."""
+        batch = [self._jobs.popleft()]
+        count = len(batch[0].pixels)
+        while self._jobs and count + len(self._jobs[0].pixels) <= self._max_batch:
+            batch.append(self._jobs.popleft())
+            count += len(batch[-1].pixels)
+        self._waiting -= count
+        self._computing += 1
+        if self._jobs:
+            self._changed.notify()
+        return batch
+
+    def _process(self, jobs: list[_Job], resolve: Resolve) -> None:
+        """Compute the jobs of a batch that was taken, as far as they are still wanted."""
+        try:
+            now = time.monotonic()
+            late = [job for job in jobs if job.deadline < now]
+            if late:
+                resolve([(job.promise, _late(now - job.arrived)) for job in late])
+            live = [job for job in jobs if job.deadline >= now and not job.promise.done()]
+            if live:
+                self._compute(live, resolve)
+        finally:
+            with self._changed:
+                self._computing -= 1
+                if self._jobs or self._closed:
+                    self._changed.notify_all()
+
+    def _compute(self, jobs: list[_Job], resolve: Resolve) -> None:
         started = time.monotonic()
         try:
             # The only copy between decoder and session; a single request needs none.
             pixels = jobs[0].pixels if len(jobs) == 1 else np.concatenate([job.pixels for job in jobs])
             prediction = predict_in_parts(self.predictor, pixels, self._max_batch)
         except Exception as error:  # any error must reach the requests, and must not end the thread
-            _keep([(job.promise, error) for job in jobs])
+            resolve([(job.promise, error) for job in jobs])
             return
         compute = time.monotonic() - started
+        self._image_seconds = compute / len(pixels)
         answers: list[tuple[Promise, Answer | Exception]] = []
         start = 0
         for job in jobs:
@@ -198,7 +256,7 @@ class Batcher:
             timing = BatchTiming(started - job.arrived, compute, len(pixels))
             answers.append((job.promise, Answer(prediction.rows(start, stop), timing)))
             start = stop
-        _keep(answers)
+        resolve(answers)
         try:
             self._observe(BatchReport([started - job.arrived for job in jobs], compute, len(pixels)))
         except Exception:  # the answers are sent; an error in the metrics must not end the thread

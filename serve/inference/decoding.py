@@ -7,9 +7,15 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from zoo.errors import ImageError
+from zoo.errors import ImageError, ImageTooLargeError
 from zoo.images.decode import decode, decode_pixels
+from zoo.images.formats import format_of
 from zoo.images.preprocess import Box, Pixels
+
+SMALL_BYTES = 2**18
+SMALL_JPEG_PIXELS = 2**20
+"""JPEG files are decoded at reduced size, so that more pixels take no longer than `SMALL_PIXELS` of other formats."""
+SMALL_PIXELS = 2**16
 
 
 class Upload(NamedTuple):
@@ -32,6 +38,29 @@ class DecodedImage(NamedTuple):
     """Part of the upright image that the pixels show."""
     image: Image.Image | None
     """Upright RGB image, kept only on request: it may be a thousand times the size of the pixels."""
+
+
+def decode_small(upload: Upload, size: int, max_pixels: int) -> DecodedImage | None:
+    """Decode a file if that takes about a millisecond, by its size and its header; otherwise None, and decode nothing.
+
+    Arguments:
+        upload: the file.
+        size: height and width of the network input, in pixels.
+        max_pixels: maximum width x height; None for an image above it.
+
+    Raises:
+        ImageError: the file is not a readable image; the message names it.
+    """
+    if len(upload.data) > SMALL_BYTES:
+        return None
+    kind = format_of(upload.data)
+    small = SMALL_JPEG_PIXELS if kind and kind.name == "JPEG" else SMALL_PIXELS
+    try:
+        return _decode(upload, size, min(small, max_pixels))
+    except ImageTooLargeError:
+        return None
+    except ImageError as error:
+        raise _named(upload, error) from None
 
 
 class Decoding:
@@ -80,11 +109,9 @@ class Decoding:
         upload = self._uploads[index]
         try:
             if not self.error and self._wanted():
-                self._decoded[index] = self._read(upload)
+                self._decoded[index] = _decode(upload, self._size, self._max_pixels, self._keep_images)
         except ImageError as error:
-            # A new error: the traceback of this one references the file's bytes, in a cycle that only the garbage
-            # collector would free.
-            self.error = self.error or type(error)(f"{upload.name}: {error}")
+            self.error = self.error or _named(upload, error)
         except Exception as error:  # any error must reach the request
             self.error = self.error or error
         with self._lock:
@@ -95,7 +122,14 @@ class Decoding:
                 self.images = [self._decoded[index] for index in range(len(self._uploads))]
             self._done(self)
 
-    def _read(self, upload: Upload) -> DecodedImage:
-        square = decode_pixels(upload.data, self._size, self._max_pixels)
-        image = decode(upload.data, self._max_pixels) if self._keep_images else None
-        return DecodedImage(upload.name, square.width, square.height, square.pixels, square.box, image)
+
+def _decode(upload: Upload, size: int, max_pixels: int, keep_image: bool = False) -> DecodedImage:
+    square = decode_pixels(upload.data, size, max_pixels)
+    image = decode(upload.data, max_pixels) if keep_image else None
+    return DecodedImage(upload.name, square.width, square.height, square.pixels, square.box, image)
+
+
+def _named(upload: Upload, error: ImageError) -> ImageError:
+    # A new error: the traceback of this one references the file's bytes, in a cycle that only the garbage collector
+    # would free.
+    return type(error)(f"{upload.name}: {error}")

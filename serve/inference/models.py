@@ -102,8 +102,9 @@ class Models(Mapping[str, ServedModel]):
         self._settings = settings
         self._metrics = metrics
         # Started now, so that no model is charged for what CUDA itself takes.
-        self._device = choose_device(settings.computing_device)
-        self.max_batch = settings.batch_on(self._device)
+        self.device = choose_device(settings.computing_device)
+        """Device that computes."""
+        self.max_batch = settings.batch_on(self.device)
         """Maximum number of images in a batch."""
         self._loading = asyncio.Lock()
         self._models: dict[str, ServedModel] = {}
@@ -196,7 +197,7 @@ class Models(Mapping[str, ServedModel]):
         """
         if model.declared is None:
             try:
-                execution = self._settings.execution(model.package, self._device)
+                execution = self._settings.execution(model.package, self.device)
                 model.declared = read_declarations(require_onnx(model.package, EXECUTIONS[execution].file))
             except ZooError as error:
                 raise _unavailable(model, error) from None
@@ -265,10 +266,10 @@ class Models(Mapping[str, ServedModel]):
     def _load(self, model: ServedModel) -> LoadedModel:
         started = time.perf_counter()
         try:
-            with loading_alone(self._device):
-                before = used_bytes(self._device)
+            with loading_alone(self.device):
+                before = used_bytes(self.device)
                 predictor = self._open(model.package)
-                grown = used_bytes(self._device) - before
+                grown = used_bytes(self.device) - before
         except ZooError:
             raise
         except Exception as error:  # ONNX Runtime's errors have no common base class

@@ -13,7 +13,7 @@ import numpy as np
 from serve.errors import DeadlineError, ShuttingDownError
 from serve.inference.admission import Admission, Reservation
 from serve.inference.batcher import Answer, BatchTiming, Promise
-from serve.inference.decoding import DecodedImage, Decoding, Upload
+from serve.inference.decoding import DecodedImage, Decoding, Upload, decode_small
 from serve.inference.memory import cuda_memory_limit
 from serve.inference.models import Models, OpenPredictor, ServedModel
 from serve.inference.search import open_index
@@ -23,6 +23,7 @@ from serve.settings import Settings
 from serve.shared import FairThreads, Shared
 from zoo.hub import open_model
 from zoo.images.preprocess import Pixels
+from zoo.machine import cores
 from zoo.package import Package
 from zoo.predictors import Prediction, Predictor
 from zoo.predictors.cuda_session import CudaOptions, choose_device
@@ -69,13 +70,14 @@ class Service:
         self.draining = False
         """Whether new requests are refused; those in flight are finished."""
         processes = len(self.shared.pids.parts)
-        open_predictor = open_predictor or partial(_open_onnx, settings, FairThreads(self.shared.computing), processes)
+        open_predictor = open_predictor or partial(_open_onnx, settings, FairThreads(self.shared.computing, self.shared.items), processes)
         self.models = Models(packages, open_predictor, settings, self.metrics)
         self.index = open_index(settings.index, [model.package for model in self.models.values()])
         """Index to search; None if the server has none."""
         self.models.load_first()
         if self.index:
             self.models.require_embedding(self.models[self.index.model])
+        self._one_core = self.models.device == "cpu" and processes >= cores()
         self._decoders = ThreadPoolExecutor(settings.decoders, thread_name_prefix="decode")
 
     @staticmethod
@@ -118,6 +120,9 @@ class Service:
     ) -> Result:
         """Decode images in the thread pool, compute them in a batch, and wait for the result.
 
+        A single small image is decoded on the event loop, and its batch computed there if it is short, if the process
+        has one core: threads then take from the loop what they give.
+
         Arguments:
             model: one of `self.models`.
             uploads: files to classify, at least one.
@@ -130,6 +135,15 @@ class Service:
         """
         async with self._until(deadline), self.models.use(model) as batcher:
             promise: Promise = asyncio.get_running_loop().create_future()
+            if self._one_core and len(uploads) == 1 and not keep_images:
+                # Requests that have arrived by now are admitted, and join the batch.
+                await asyncio.sleep(0)
+                started = time.perf_counter()
+                image = decode_small(uploads[0], model.package.config.input_size, self.settings.max_pixels)
+                if image:
+                    self.metrics.decode.labels(model.name).observe(time.perf_counter() - started)
+                    batcher.submit_on_loop(image.pixels[None], deadline, promise)
+                    return Result([image], *await promise)
             started = time.perf_counter()
 
             def decoded(decoding: Decoding) -> None:

@@ -83,7 +83,7 @@ def test_the_earliest_time_is_forgotten() -> None:
 
 def test_threads_are_divided_among_those_who_compute() -> None:
     shared = Shared.create(3)
-    one, two, three = (FairThreads(shared.at(place).computing) for place in range(3))
+    one, two, three = (_share(shared.at(place)) for place in range(3))
     with one(8) as alone:
         assert alone == 8
         with two(8) as second, three(8) as third:
@@ -97,9 +97,17 @@ def test_threads_are_divided_among_those_who_compute() -> None:
     assert shared.computing.total == 0
 
 
+def test_a_process_that_decodes_keeps_a_thread() -> None:
+    shared = Shared.create(3)
+    shared.items.own = 2
+    shared.at(2).items.own = 1
+    with _share(shared)(8) as threads:
+        assert threads == 4
+
+
 def test_threads_of_one_process_count_right() -> None:
     shared = Shared.create()
-    share = FairThreads(shared.computing)
+    share = _share(shared)
 
     def compute() -> None:
         for _ in range(500):
@@ -141,3 +149,7 @@ def test_what_processes_take_is_summed() -> None:
     assert both["process_open_fds"] > child["process_open_fds"]
     assert both["process_start_time_seconds"] < child["process_start_time_seconds"]
     assert both["process_max_fds"] <= child["process_max_fds"]
+
+
+def _share(shared: Shared) -> FairThreads:
+    return FairThreads(shared.computing, shared.items)

@@ -30,6 +30,9 @@ from serve.inference.service import Service
 from serve.settings import Settings
 from zoo.hub import DEFAULT_MODEL, open_model
 from zoo.images.formats import MEDIA_TYPES
+from zoo.images.preprocess import Pixels
+from zoo.outputs import EMBEDDING
+from zoo.predictors import Prediction
 
 pytestmark = pytest.mark.slow
 
@@ -57,9 +60,17 @@ for kind in MEDIA_TYPES:
 schemathesis.openapi.format("binary", whole_images)
 
 
+class EmbeddingPredictor(GatedPredictor):
+    """A predictor that embeds, as the description of `/embed` promises."""
+
+    def __call__(self, pixels: Pixels) -> Prediction:
+        prediction = super().__call__(pixels)
+        return Prediction([*prediction.outputs, EMBEDDING], [*prediction.values(), prediction.logits[:, :4]])
+
+
 @contextmanager
 def application() -> Iterator[FastAPI]:
-    service = Service(replace(Settings(), threads=1), [open_model(DEFAULT_MODEL)], lambda own: GatedPredictor())
+    service = Service(replace(Settings(), threads=1), [open_model(DEFAULT_MODEL)], lambda own: EmbeddingPredictor())
     yield create_app(service)
     service.close()
 

@@ -10,9 +10,10 @@ import pytest
 from support.serving import GatedPredictor
 
 from serve.errors import DeadlineError, ShuttingDownError
-from serve.inference.batcher import Answer, Batcher, Promise
+from serve.inference.batcher import LOOP_SECONDS, Answer, Batcher, Promise
 from serve.metrics import BatchReport
 from zoo.images.preprocess import Pixels
+from zoo.predictors import Prediction
 
 FAR = 1e9
 
@@ -48,6 +49,29 @@ class Desk:
         future = asyncio.run_coroutine_threadsafe(ask(), self._loop)
         assert submitted.wait(10)
         return future
+
+    def promise(self) -> "tuple[Promise, Future[Answer]]":
+        """A promise, and what ends as it does."""
+
+        async def make() -> Promise:
+            return asyncio.get_running_loop().create_future()
+
+        async def wait_for(promise: Promise) -> Answer:
+            return await promise
+
+        promise = asyncio.run_coroutine_threadsafe(make(), self._loop).result(10)
+        return promise, asyncio.run_coroutine_threadsafe(wait_for(promise), self._loop)
+
+    def submit_on_loop(self, *requests: Pixels) -> "list[Future[Answer]]":
+        """Submit requests on the loop, all before it goes on."""
+        promises = [self.promise() for _ in requests]
+
+        def submit() -> None:
+            for pixels, (promise, _) in zip(requests, promises, strict=True):
+                self.batcher.submit_on_loop(pixels, FAR, promise)
+
+        self._loop.call_soon_threadsafe(submit)
+        return [future for _, future in promises]
 
     def give_up(self, error: Exception | None) -> "Future[Answer]":
         async def ask() -> Answer:
@@ -233,6 +257,97 @@ def test_closing_says_when_the_limit_was_too_short(make: Callable[..., Desk], pr
     desk.submit(images(1), FAR)
     assert predictor.entered.wait(10)
     assert not desk.batcher.close(0.01)
+
+
+class Computed:
+    """The threads that computed batches."""
+
+    def __init__(self, predictor: GatedPredictor, slow: float = 0.0) -> None:
+        self.config, self.device = predictor.config, predictor.device
+        self.threads: list[str] = []
+        self.slow = slow
+        self._predictor = predictor
+
+    def __call__(self, pixels: Pixels) -> Prediction:
+        self.threads.append(threading.current_thread().name)
+        time.sleep(self.slow)
+        return self._predictor(pixels)
+
+    @property
+    def on_loop(self) -> list[bool]:
+        return [not name.startswith("batcher") for name in self.threads]
+
+
+def test_short_batches_are_computed_on_the_loop(predictor: GatedPredictor, make: Callable[..., Desk]) -> None:
+    desk = make()
+    computed = desk.batcher.predictor = Computed(predictor)
+    # The first tells how long an image takes.
+    [first] = desk.submit_on_loop(images(1))
+    assert greys(first) == [1]
+    answers = desk.submit_on_loop(images(2), images(3), images(4))
+    assert [greys(answer) for answer in answers] == [[2], [3], [4]]
+    assert predictor.batches == [1, 3]
+    assert computed.on_loop == [False, True]
+
+
+def test_long_batches_are_left_to_the_threads(predictor: GatedPredictor, make: Callable[..., Desk]) -> None:
+    desk = make()
+    computed = desk.batcher.predictor = Computed(predictor, slow=1.1 * LOOP_SECONDS)
+    for value in (1, 2):
+        [answer] = desk.submit_on_loop(images(value))
+        assert greys(answer) == [value]
+    computed.slow = 0
+    for value in (3, 4):
+        [answer] = desk.submit_on_loop(images(value))
+        assert greys(answer) == [value]
+    assert computed.on_loop == [False, False, False, True]
+
+
+def test_what_waits_on_the_loop_joins_those_expected_from_threads(
+    predictor: GatedPredictor, make: Callable[..., Desk]
+) -> None:
+    desk = make(max_wait=30)
+    assert [greys(answer) for answer in desk.submit_on_loop(images(1))] == [[1]]
+    desk.batcher.expect()
+    [small] = desk.submit_on_loop(images(2))
+    large = desk.submit(images(3), FAR, expected=True)
+    assert [greys(small), greys(large)] == [[2], [3]]
+    assert predictor.batches == [1, 2]
+
+
+def test_threads_wait_for_a_batch_of_the_loop(predictor: GatedPredictor, make: Callable[..., Desk]) -> None:
+    desk = make(max_wait=0)
+    assert [greys(answer) for answer in desk.submit_on_loop(images(1))] == [[1]]
+    predictor.gate.clear()
+    predictor.entered.clear()
+    promise, from_thread = desk.promise()
+    [on_loop] = desk.submit_on_loop(images(2))
+    assert predictor.entered.wait(10)
+    desk.batcher.submit(images(3), FAR, promise)
+    time.sleep(0.05)
+    assert predictor.batches == [1, 1]
+    predictor.gate.set()
+    assert [greys(on_loop), greys(from_thread)] == [[2], [3]]
+    assert predictor.batches == [1, 1, 1]
+
+
+def test_an_error_on_the_loop_is_that_of_its_requests(predictor: GatedPredictor, make: Callable[..., Desk]) -> None:
+    desk = make()
+    assert [greys(answer) for answer in desk.submit_on_loop(images(1))] == [[1]]
+    predictor.error = RuntimeError("out of order")
+    [answer] = desk.submit_on_loop(images(2))
+    with pytest.raises(RuntimeError, match="out of order"):
+        answer.result(timeout=10)
+    predictor.error = None
+    assert [greys(answer) for answer in desk.submit_on_loop(images(3))] == [[3]]
+
+
+def test_a_closed_batcher_takes_nothing_on_the_loop(make: Callable[..., Desk]) -> None:
+    desk = make()
+    assert desk.batcher.close(10)
+    [answer] = desk.submit_on_loop(images(1))
+    with pytest.raises(ShuttingDownError):
+        answer.result(timeout=10)
 
 
 def test_every_batch_is_reported(make: Callable[..., Desk]) -> None:
