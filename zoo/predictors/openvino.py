@@ -3,7 +3,7 @@
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
@@ -27,8 +27,12 @@ from zoo.runtime import EXECUTIONS, Execution, Runtime
 _DEVICE = "CPU"
 _SIZES = (1, 2, 4, 8, 16, 32, 64)
 """Batch sizes for which the network is compiled."""
+_PIECES = (8, 4, 2, 1)
+"""Sizes of the pieces that one thread computes one after the other: larger ones are hardly faster."""
 _TYPES = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 """OpenVINO's names of the precisions of computing, for what is not quantised in the file."""
+
+_Arrays = dict[str, NDArray[np.float32]]
 
 
 class OpenVinoPredictor(FilePredictor):
@@ -36,7 +40,8 @@ class OpenVinoPredictor(FilePredictor):
 
     A batch is divided as with ONNX Runtime: parts are inference requests, which as many streams compute concurrently.
     The network is compiled for parts of 1, 2, 4, ... images, which saves up to a quarter of the time, and for others
-    once for all sizes, since compiling takes as long as hundreds of images.
+    once for all sizes, since compiling takes as long as hundreds of images. A single thread computes only pieces for
+    which it is compiled.
 
     Arguments:
         file: ONNX file written by `zoo export`.
@@ -92,10 +97,33 @@ class OpenVinoPredictor(FilePredictor):
         self._opening = threading.Lock()
         self._networks: dict[tuple[int, int], _Network] = {}
 
+    def warm_up(self, count: int) -> None:
+        super().warm_up(count)
+        for size in _PIECES:
+            if size <= count:
+                self._network(self._threads, size)
+
     def _warm_up_sizes(self, count: int) -> tuple[int, ...]:
         return *(size for size in _SIZES if size < count), count
 
     def _compute(self, pixels: Pixels, threads: int) -> Prediction:
+        shapes = self.declared.shapes
+        outputs = {name: np.empty((len(pixels), *shape), np.float32) for name, shape in shapes.items()}
+        if threads == 1:
+            self._compute_pieces(pixels, outputs)
+        else:
+            self._compute_parts(pixels, threads, outputs)
+        return Prediction(self.declared.outputs, [outputs[output.name] for output in self.declared.outputs])
+
+    def _compute_pieces(self, pixels: Pixels, outputs: _Arrays) -> None:
+        """Compute a batch on this thread."""
+        start = 0
+        while start < len(pixels):
+            size = next(size for size in _PIECES if size <= len(pixels) - start)
+            self._network(self._threads, size).compute([pixels[start : start + size]], 1, outputs, start)
+            start += size
+
+    def _compute_parts(self, pixels: Pixels, threads: int, outputs: _Arrays) -> None:
         all_threads = threads >= self._threads
         parts, streams = self._divide(pixels, threads)
         # Parts of two sizes are not computed by two networks, whose threads would compete.
@@ -104,8 +132,7 @@ class OpenVinoPredictor(FilePredictor):
         network = self._network(streams if all_threads else self._threads, size if size in _SIZES else 0)
         # With all threads, a request waits behind each one that is computed, so that no stream waits for Python.
         # Otherwise as many requests are computed as there are threads for them, one each.
-        found = network.compute(parts, 2 * streams if all_threads else streams)
-        return Prediction(self.declared.outputs, [found[output.name] for output in self.declared.outputs])
+        network.compute(parts, 2 * streams if all_threads else streams, outputs)
 
     def _network(self, streams: int, size: int) -> "_Network":
         """The network compiled for this many streams, which share the threads, and a batch size, 0 for any; on first
@@ -137,7 +164,7 @@ class OpenVinoPredictor(FilePredictor):
             model = core.read_model(self._file)
             if size:
                 model.reshape([size, 3, self.config.input_size, self.config.input_size])
-            return _Network(core.compile_model(model, _DEVICE, options), size, self.declared.shapes)
+            return _Network(core.compile_model(model, _DEVICE, options), size)
         except Exception as error:  # OpenVINO's errors have no common base of their own
             raise PackageError(f"OpenVINO cannot open {self._file}: {error}") from None
 
@@ -187,25 +214,29 @@ class _Network:
     Arguments:
         model: the compiled model.
         size: its batch size; 0 for any.
-        shapes: shape of each output for one image.
     """
 
-    def __init__(self, model: Any, size: int, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        self._model, self._size, self._shapes = model, size, shapes
+    def __init__(self, model: Any, size: int) -> None:
+        self._model, self._size = model, size
         self._names = [output.get_any_name() for output in model.outputs]
         self._free: deque[_Request] = deque()
         leak_after_fork(model)
 
-    def compute(self, parts: list[Pixels], most: int) -> dict[str, NDArray[np.float32]]:
-        """Outputs by name for the parts of a batch, of which at most this many are in work at once."""
-        images = sum(map(len, parts))
-        outputs = {name: np.empty((images, *self._shapes[name]), np.float32) for name in self._names}
+    def compute(self, parts: list[Pixels], most: int, outputs: _Arrays, start: int = 0) -> None:
+        """Compute parts of a batch.
+
+        Arguments:
+            parts: the images.
+            most: number of parts in work at once.
+            outputs: arrays for the outputs of the batch, by name, which are filled from image `start` on.
+            start: index of the first image in the batch.
+        """
         if len(parts) == 1:  # in this thread, as handing it over takes a twentieth of the time of one image
             request = self._take()
-            self._keep(request, request.compute(parts[0]), outputs, 0)
-            return outputs
+            self._keep(request, request.compute(parts[0]), outputs, start)
+            return
         running: deque[_Request] = deque()
-        read = 0
+        read = start
         try:
             for part in parts:
                 if len(running) == most:
@@ -218,7 +249,6 @@ class _Network:
         finally:
             for request in running:  # after an error: requests read the pixels until they end
                 request.cancel()
-        return outputs
 
     def _take(self) -> "_Request":
         try:
@@ -226,18 +256,12 @@ class _Network:
         except IndexError:
             return _Request(self._model, self._size)
 
-    def _read(self, running: "deque[_Request]", outputs: dict[str, NDArray[np.float32]], start: int) -> int:
+    def _read(self, running: "deque[_Request]", outputs: _Arrays, start: int) -> int:
         """Wait for the first request; the rest as for `_keep`."""
         request = running.popleft()
         return self._keep(request, request.wait(), outputs, start)
 
-    def _keep(
-        self,
-        request: "_Request",
-        found: list[NDArray[np.float32]],
-        outputs: dict[str, NDArray[np.float32]],
-        start: int,
-    ) -> int:
+    def _keep(self, request: "_Request", found: list[NDArray[np.float32]], outputs: _Arrays, start: int) -> int:
         """Copy what a request found, from image `start` on; returns the index of the image after its last."""
         stop = start + len(found[0])
         for name, array in zip(self._names, found, strict=True):

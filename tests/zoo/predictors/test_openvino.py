@@ -4,7 +4,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,27 @@ def test_with_fewer_threads_than_its_own(package: Package, free: int, expected: 
     for count in (1, 9):
         assert_alike(predictor(noise(count)), expected(noise(count)))
     assert asked == [3, 3]
+
+
+def test_one_thread_computes_pieces_for_which_it_is_compiled(
+    package: Package, monkeypatch: pytest.MonkeyPatch, expected: OnnxPredictor
+) -> None:
+    openvino = import_openvino()
+    seen: list[str] = []
+    compile_model = openvino.Core.compile_model
+
+    def record(self: object, model: Any, device: str, options: dict[str, Any]) -> object:
+        seen.append(str(model.inputs[0].partial_shape[0]))
+        return compile_model(self, model, device, options)
+
+    monkeypatch.setattr(openvino.Core, "compile_model", record)
+    predictor = OpenVinoPredictor.open(package, "openvino-fp32", 2, share=lambda threads: nullcontext(1))
+    predictor.warm_up(32)
+    assert "?" not in seen
+    del seen[:]
+    for count in (7, 31):
+        assert_alike(predictor(noise(count)), expected(noise(count)))
+    assert seen == []
 
 
 def test_asked_from_many_threads(package: Package, expected: OnnxPredictor) -> None:
