@@ -28,7 +28,7 @@ _DEVICE = "CPU"
 _SIZES = (1, 2, 4, 8, 16, 32, 64)
 """Batch sizes for which the network is compiled."""
 _PIECES = (8, 4, 2, 1)
-"""Sizes of the pieces that one thread computes one after the other: larger ones are hardly faster."""
+"""Batch sizes of a single thread: larger ones are hardly faster."""
 _TYPES = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 """OpenVINO's names of the precisions of computing, for what is not quantised in the file."""
 
@@ -40,8 +40,10 @@ class OpenVinoPredictor(FilePredictor):
 
     A batch is divided as with ONNX Runtime: parts are inference requests, which as many streams compute concurrently.
     The network is compiled for parts of 1, 2, 4, ... images, which saves up to a quarter of the time, and for others
-    once for all sizes, since compiling takes as long as hundreds of images. A single thread computes only pieces for
-    which it is compiled.
+    once for all sizes, since compiling takes as long as hundreds of images.
+
+    On a single thread, that of the caller computes, one piece of such a size after the other: a stream has a thread of
+    its own, which would have to be woken. Only if another caller computes so, a stream does.
 
     Arguments:
         file: ONNX file written by `zoo export`.
@@ -75,7 +77,7 @@ class OpenVinoPredictor(FilePredictor):
         settings, tuned = (runtime or Runtime()).on(threads), runtime is not None
         super().__init__(file, read_declarations(file), execution, threads, settings, tuned, share)
         self.after_fork()
-        self._network(1, 1)
+        self._network(1, 1, threads)
 
     @staticmethod
     def open(
@@ -95,13 +97,14 @@ class OpenVinoPredictor(FilePredictor):
 
     def after_fork(self) -> None:
         self._opening = threading.Lock()
-        self._networks: dict[tuple[int, int], _Network] = {}
+        self._networks: dict[tuple[int, int, int], _Network] = {}
+        self._calling = threading.Lock()
 
     def warm_up(self, count: int) -> None:
         super().warm_up(count)
         for size in _PIECES:
             if size <= count:
-                self._network(self._threads, size)
+                self._network(1, size, 1)
 
     def _warm_up_sizes(self, count: int) -> tuple[int, ...]:
         return *(size for size in _SIZES if size < count), count
@@ -109,18 +112,21 @@ class OpenVinoPredictor(FilePredictor):
     def _compute(self, pixels: Pixels, threads: int) -> Prediction:
         shapes = self.declared.shapes
         outputs = {name: np.empty((len(pixels), *shape), np.float32) for name, shape in shapes.items()}
-        if threads == 1:
-            self._compute_pieces(pixels, outputs)
+        if threads == 1 and self._calling.acquire(blocking=False):
+            try:
+                self._compute_pieces(pixels, outputs)
+            finally:
+                self._calling.release()
         else:
             self._compute_parts(pixels, threads, outputs)
         return Prediction(self.declared.outputs, [outputs[output.name] for output in self.declared.outputs])
 
     def _compute_pieces(self, pixels: Pixels, outputs: _Arrays) -> None:
-        """Compute a batch on this thread."""
+        """Compute a batch on the caller's thread."""
         start = 0
         while start < len(pixels):
             size = next(size for size in _PIECES if size <= len(pixels) - start)
-            self._network(self._threads, size).compute([pixels[start : start + size]], 1, outputs, start)
+            self._network(1, size, 1).compute([pixels[start : start + size]], 1, outputs, start)
             start += size
 
     def _compute_parts(self, pixels: Pixels, threads: int, outputs: _Arrays) -> None:
@@ -129,27 +135,29 @@ class OpenVinoPredictor(FilePredictor):
         # Parts of two sizes are not computed by two networks, whose threads would compete.
         sizes = {len(part) for part in parts}
         size = sizes.pop() if len(sizes) == 1 else 0
-        network = self._network(streams if all_threads else self._threads, size if size in _SIZES else 0)
+        size = size if size in _SIZES else 0
+        network = self._network(streams if all_threads else self._threads, size, self._threads)
         # With all threads, a request waits behind each one that is computed, so that no stream waits for Python.
         # Otherwise as many requests are computed as there are threads for them, one each.
         network.compute(parts, 2 * streams if all_threads else streams, outputs)
 
-    def _network(self, streams: int, size: int) -> "_Network":
-        """The network compiled for this many streams, which share the threads, and a batch size, 0 for any; on first
+    def _network(self, streams: int, size: int, threads: int) -> "_Network":
+        """The network compiled for a batch size, 0 for any, and this many streams, which share the threads; on first
         use."""
+        key = streams, size, threads
         with self._opening:
-            if (streams, size) not in self._networks:
-                self._networks[streams, size] = self._compile(streams, size)
-            return self._networks[streams, size]
+            if key not in self._networks:
+                self._networks[key] = self._compile(*key)
+            return self._networks[key]
 
-    def _compile(self, streams: int, size: int) -> "_Network":
+    def _compile(self, streams: int, size: int, threads: int) -> "_Network":
         precision = EXECUTIONS[self.execution].precision
         options = {
             # By default it would be bf16 where the processor has instructions for it.
             "INFERENCE_PRECISION_HINT": _TYPES[precision],
             "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
             "NUM_STREAMS": streams,
-            "INFERENCE_NUM_THREADS": self._threads,
+            "INFERENCE_NUM_THREADS": threads,
             # The number of threads counts hyper-threads, and other processes compute on the same cores.
             "ENABLE_HYPER_THREADING": True,
             "ENABLE_CPU_PINNING": False,
