@@ -106,8 +106,8 @@ class Settings:
     )
     decode_threads: int = option(
         0,
-        "Images that each process decodes at once, each with up to 8 bytes per pixel (400 MB at the default "
-        "--max-pixels); 0 for its part of the cores, at least 2.",
+        "Threads of each process that decode images, each with up to 8 bytes per pixel (400 MB at the default "
+        "--max-pixels); 0 for its part of the cores, at least 2. Small images need none where a process has one core.",
         least=0,
         most=MAX_THREADS,
     )
