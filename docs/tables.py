@@ -21,6 +21,7 @@ from faithfulness_tables import DIFFERENCES, FAITHFULNESS
 from gpu_tables import GPU, NOT_MEASURED
 from measured import COMPARED, LATENCY, contenders, results
 from performance_tables import INFERENCE, PERFORMANCE
+from quantization_tables import QUANTIZATION
 from search_tables import SEARCH
 from serving_tables import LONG_LOAD, SERVERS, SERVING
 
@@ -152,7 +153,7 @@ DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
     "docs/training.md": {"expected": expected_table, "speed": speed_table},
     "docs/classify.md": CLASSIFY,
     "docs/embeddings.md": SEARCH,
-    "docs/performance.md": PERFORMANCE,
+    "docs/performance.md": PERFORMANCE | QUANTIZATION,
     "docs/gpu.md": GPU | {"gpu-training": partial(speed_table, "training_speed.cuda.json")},
     "docs/serving.md": SERVING,
     "docs/explain.md": FAITHFULNESS,
