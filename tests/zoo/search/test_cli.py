@@ -132,7 +132,7 @@ def test_a_query_that_cannot_be_read(index: Path, run_zoo: RunZoo, model: str, p
         (("--patch", "0,0"), "is an index of images, not of patches; `zoo index --patches` makes one"),
         (("--patch", "1;2"), "--patch 1;2: must be ROW,COLUMN"),
         (("--html", "page.txt"), "--html page.txt: must end in .html"),
-        (("--png", "nowhere/sheet.png"), "cannot write nowhere/sheet.png: No such file or directory"),
+        (("--png", "nowhere/sheet.png"), "cannot write nowhere/sheet.png: there is no folder nowhere; make it"),
         (("-m", "wrn16"), "is an index of another model: of wrn16-ours.cifar10"),
     ],
 )
