@@ -229,11 +229,7 @@ def test_info_of_nothing(run_zoo: RunZoo) -> None:
 
 
 def test_info_of_a_bare_path(run_zoo: RunZoo) -> None:
-    fails(
-        run_zoo("info", "weights/x"),
-        r"there is no such folder; .* local-dir:PATH, for a Hub repository hf-hub:ORG/NAME",
-    )
-    fails(run_zoo("info", "weights"), "is not a model|unknown variant")
+    fails(run_zoo("info", "weights/x"), r"there is no such folder; .* local-dir:PATH, for a Hub repository hf-hub:")
 
 
 def test_info_of_a_model_with_broken_metrics(run_zoo: RunZoo, make_package: MakePackage) -> None:
