@@ -157,6 +157,12 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
                 *(Arm(f"ours, lambda {value}", "wrn16-ours", (("patch_weight", value),)) for value in (0.05, 0.1, 0.5)),
                 Arm("ours, lambda falling to 0 over the last half", "wrn16-ours", (("patch_weight_fall", 0.5),)),
                 *(Arm(f"ours, interchange {value}", "wrn16-ours", (("interchange", value),)) for value in (0.05, 0.25)),
+                # The assignment is then as unreliable in training as it is on new images.
+                Arm(
+                    "ours, interchange 0.25, own labels only",
+                    "wrn16-ours",
+                    (("interchange", 0.25), ("interchanged_label", 0.0)),
+                ),
                 Arm("ours, no slack", "wrn16-ours", (("assignment", "softmax_no_slack"),)),
             ),
             against="ours",

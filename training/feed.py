@@ -43,6 +43,8 @@ class Batch(NamedTuple):
     `Recipe.interchange`."""
     patch_targets: Tensor | None = None
     """[N, C, S / 4, S / 4], the share of each patch's area that shows each class; None if all show the label."""
+    teacher_logits: Tensor | None = None
+    """[N, C], class logits of the teacher; None without one, or if it computes each batch."""
 
     def interchanged(self, share: float) -> Tensor:
         """Targets [N, C], with a share from the image whose assignment is used."""
@@ -50,9 +52,9 @@ class Batch(NamedTuple):
 
     def clone(self) -> "Batch":
         """A copy, in memory of its own."""
-        shown = None if self.patch_targets is None else self.patch_targets.clone()
         pixels, labels, targets, source = (field.clone() for field in self[:4])
-        return Batch(pixels, labels, targets, source, shown)
+        shown, taught = (None if field is None else field.clone() for field in self[4:])
+        return Batch(pixels, labels, targets, source, shown, taught)
 
     def split(self, count: int) -> Iterator["Batch"]:
         """Batches of `count` images each."""
@@ -123,6 +125,8 @@ class BatchStream:
     processes: int = 1
     workers: int = 0
     """Number of worker processes for decoding images that are not held in memory."""
+    teacher_logits: Tensor | None = None
+    """[images, C], class logits of the teacher on the device; None without one, or if it computes each batch."""
 
     @property
     def steps_per_epoch(self) -> int:
@@ -188,7 +192,8 @@ class BatchStream:
             patch_targets = augment.mix_labels(targets, shown)
             targets = F.normalize(patch_targets.sum(dim=(2, 3)), p=1, dim=1)
         source = augment.interchange(draws.interchanged) % self._part
-        return Batch(pixels, labels, targets, source, patch_targets)
+        taught = None if self.teacher_logits is None else self.teacher_logits[draws.chosen]
+        return Batch(pixels, labels, targets, source, patch_targets, taught)
 
     def _chunks(self, start: int) -> Iterator[tuple[int, Draws]]:
         """Side of the images, and draws of several steps of an epoch on the device, from step `start` on."""

@@ -1,7 +1,8 @@
 """A training job, from the name of a data set to a model directory and its accuracy."""
 
+import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -24,6 +25,7 @@ from training.data.images import LabelledImages
 from training.data.prepare import Prepared, choose_input_size, prepare
 from training.data.stream import StreamedImages
 from training.device import choose_precision
+from training.distillation.teacher import Teacher, open_teacher
 from training.evaluate import ask, evaluate
 from training.feed import BatchStream
 from training.loop import train
@@ -42,6 +44,7 @@ from zoo.package import ModelConfig, Package
 from zoo.package.metrics import HELD_OUT_SHARE, own_metrics
 from zoo.predictors.torch import TorchPredictor
 from zoo.printable import encodable, printable
+from zoo.progress import duration
 from zoo.registry import info
 from zoo.terminal import progress_bar
 
@@ -115,7 +118,7 @@ def run_job(job: Job, say: Say) -> Package:
         (job.recipe.input_size, "as requested") if job.recipe.input_size else choose_input_size(divided.train)
     )
     tell(f"input {size}x{size} pixels: {why_size}; a step costs {(size / 32) ** 2:.3g} times that at 32x32")
-    _check(job, divided, size, fabric)
+    _check(job, divided, size, fabric, tell)
     memory = int(fabric.broadcast(_memory_for_images(fabric.device)))
     with progress_bar(fabric.is_global_zero) as progress:
 
@@ -144,13 +147,25 @@ def run_job(job: Job, say: Say) -> Package:
         )
 
     data = data_set_name(job.source)
+    taught_by = open_teacher(job.recipe, images.classes, job.out)
     start = start_network(job.variant, images, recipe)
     workers = max(1, cores() // processes_here()) if job.workers is None else job.workers
     feed = BatchStream(images, recipe, fabric.device, fabric.global_rank, fabric.world_size, workers)
     if start.new_prototypes:
         start_prototypes(start.network, feed, fabric)
+    teacher = None
+    if taught_by is not None:
+        teacher = Teacher.load(taught_by, images.classes, fabric.device)
+        feed = _teach(teacher, feed, fabric, tell)
     held = isinstance(images, LabelledImages)
-    identity = {"variant": job.variant, "data": images.digest(), "held": held, "start": start.weights, **asdict(recipe)}
+    identity = {
+        "variant": job.variant,
+        "data": images.digest(),
+        "held": held,
+        "start": start.weights,
+        "teacher_weights": taught_by.config.weights_sha256 if taught_by else "",
+        **asdict(recipe),
+    }
     validate = None
     if validation is not None:
         untrained = describe(job.variant, data, images.classes, start.normalization, recipe, start.network)
@@ -158,7 +173,16 @@ def run_job(job: Job, say: Say) -> Package:
     if job.restart and fabric.is_global_zero:
         with writing(job.run / CHECKPOINT_FILE):
             (job.run / CHECKPOINT_FILE).unlink(missing_ok=True)
-    trained = train(fabric, start.network, feed, job.run, identity, compiled=job.compiled, validate=validate)
+    trained = train(
+        fabric,
+        start.network,
+        feed,
+        job.run,
+        identity,
+        compiled=job.compiled,
+        validate=validate,
+        teacher=teacher,
+    )
 
     config = describe(job.variant, data, images.classes, start.normalization, recipe, trained.network)
     predict = TorchPredictor(trained.network, config)
@@ -167,7 +191,16 @@ def run_job(job: Job, say: Say) -> Package:
     package = Package(job.out, config)
     if fabric.is_global_zero:
         save_model(
-            job.out, config, trained, images, recipe, job.recipe_name, divided.held_out, job.limit, divided.digest
+            job.out,
+            config,
+            trained,
+            images,
+            recipe,
+            job.recipe_name,
+            held_out=divided.held_out,
+            limit=job.limit,
+            data_digest=divided.digest,
+            teacher=taught_by.config if taught_by else None,
         )
         record_evaluation(package, divided.split, "torch", evaluation, config.weights_sha256)
         tell(f"{package.path}: {evaluation.accuracy:.2f}% of {evaluation.images:,} {divided.split} images")
@@ -219,14 +252,14 @@ def _divide(job: Job, tell: Say) -> _Division:
     return _Division(train, measured, split, validation, held_out, digest)
 
 
-def _check(job: Job, divided: _Division, size: int, fabric: Fabric) -> None:
+def _check(job: Job, divided: _Division, size: int, fabric: Fabric, tell: Say) -> None:
     """Check everything that can be checked before the images are decoded.
 
     Raises:
         DataError: there are too few classes.
-        InputError: the batch cannot be divided among the processes, the start weights have seen the held-out images, or
-            a folder cannot be written.
-        PackageError: the model to start from does not exist or is damaged.
+        InputError: the batch cannot be divided among the processes, the start weights have seen the held-out images,
+            the teacher has other classes, or a folder cannot be written.
+        PackageError: the model to start from or the teacher does not exist or is damaged.
         CheckpointError: the run folder belongs to another run.
     """
     if (present := sum(count > 0 for count in class_counts(divided.train).values())) < MIN_CLASSES:
@@ -236,24 +269,55 @@ def _check(job: Job, divided: _Division, size: int, fabric: Fabric) -> None:
         )
     job.recipe.fitted(size, len(divided.train), fabric.world_size)
     start = open_start(job.variant, job.recipe)
-    if start and divided.held_out and start.config.data == data_set_name(job.source):
-        training = own_metrics(start).training
-        # Weights that held out the same images have not seen them.
-        if training is None or (training.held_out, training.data_digest) != (divided.held_out, divided.digest):
-            remedy = "leave out --hold-out" if job.hold_out else "add a test split of images that it has not seen"
-            raise InputError(
-                f"start_from = {job.recipe.start_from!r} was trained on {start.config.data}, including the images to "
-                f"be held out; start from random weights, or {remedy}"
-            )
+    if start and _saw_held_out(start, job, divided):
+        remedy = "leave out --hold-out" if job.hold_out else "add a test split of images that it has not seen"
+        raise InputError(
+            f"start_from = {job.recipe.start_from!r} was trained on {start.config.data}, including the images to be "
+            f"held out; start from random weights, or {remedy}"
+        )
+    teacher = open_teacher(job.recipe, divided.train.classes, job.out)
+    if teacher and _saw_held_out(teacher, job, divided):
+        tell(
+            f"the teacher {teacher.config.name} was trained on the images that are held out, so their accuracy may be "
+            "too high"
+        )
     if not fabric.is_global_zero:
         return
     if not job.restart:
-        settings = {"variant": job.variant, "start": start.config.weights_sha256 if start else "", "input_size": size}
+        settings = {
+            "variant": job.variant,
+            "start": start.config.weights_sha256 if start else "",
+            "teacher_weights": teacher.config.weights_sha256 if teacher else "",
+            "input_size": size,
+        }
         # Not the batch size, which unreadable images may reduce.
         recipe = {name: value for name, value in asdict(job.recipe).items() if name not in ("batch_size", "input_size")}
         require_own_checkpoint(job.run / CHECKPOINT_FILE, settings | recipe)
     require_writable(job.run, f"into {job.run}", "choose another folder with --run-folder")
     require_writable(job.out, f"into {job.out}", "choose another folder with --out")
+
+
+def _saw_held_out(package: Package, job: Job, divided: _Division) -> bool:
+    """Whether a model was trained on the images that are held out: one that held out the same images was not."""
+    if not divided.held_out or package.config.data != data_set_name(job.source):
+        return False
+    training = own_metrics(package).training
+    return training is None or (training.held_out, training.data_digest) != (divided.held_out, divided.digest)
+
+
+def _teach(teacher: Teacher, feed: BatchStream, fabric: Fabric, tell: Say) -> BatchStream:
+    """Batches with the teacher's class logits, if the images stay the same from step to step; tells what they cost."""
+    images, name = feed.images, teacher.config.name
+    if feed.recipe.changes_images or not isinstance(images, LabelledImages):
+        cost = teacher.seconds_per_step(feed)
+        tell(f"teacher {name}: computed in each step, since the images change; about {cost:.2g} s per step")
+        return feed
+    started = time.monotonic()
+    with progress_bar(fabric.is_global_zero) as progress:
+        task = progress.add_task(f"teacher {name}", total=len(images.labels), status="")
+        logits = teacher.logits_of_all(images.images, lambda done: progress.update(task, completed=done))
+    tell(f"teacher {name}: computed once per image, in {duration(time.monotonic() - started)}")
+    return replace(feed, teacher_logits=logits)
 
 
 def _validate(

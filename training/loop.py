@@ -21,6 +21,7 @@ from training.average import MovingAverage
 from training.captured_step import Capture, CapturedStep, cuda_graph
 from training.checkpoint import CHECKPOINT_FILE, CheckpointError, load_checkpoint, save_checkpoint
 from training.device import choose_precision
+from training.distillation.teacher import Teacher
 from training.feed import Batch, BatchStream
 from training.interrupt import stop_on_signal
 from training.log import Log
@@ -86,6 +87,7 @@ def train(
     validate: Validate | None = None,
     stop_after: int | None = None,
     capture: Capture | None = None,
+    teacher: Teacher | None = None,
 ) -> TrainedNetwork:
     """Train a network, resuming from the checkpoint in the run folder if there is one.
 
@@ -99,6 +101,7 @@ def train(
         validate: measures the network after each epoch, in every process.
         stop_after: number of steps after which to stop as if killed, for tests and measurements.
         capture: how steps are captured, for tests; None for a CUDA graph in a process alone on a GPU, else for not.
+        teacher: network whose class probabilities this one learns beside the labels; None for labels only.
 
     Raises:
         TrainingStoppedError: stopped by Ctrl-C or SIGTERM; the state is saved.
@@ -159,6 +162,7 @@ def train(
         """One step, which a CUDA graph captures: nothing in it is read back from the device."""
         with torch.autocast(device.type, torch.bfloat16, precision == "bf16", cache_enabled=False):
             semantics = module(batch.pixels, batch.source if has_block else None)
+            taught = None if teacher is None else teacher.targets(batch, recipe, interchanged=has_block)
         loss = semantic_loss(
             semantics,
             batch.targets,
@@ -168,6 +172,7 @@ def train(
             batch.interchanged(recipe.interchanged_label) if has_block else None,
             batch.patch_targets,
             patch_loss,
+            taught,
         )
         loss.backward()  # type: ignore[no-untyped-call]
         if recipe.clip_norm:

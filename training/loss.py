@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from training.distillation.loss import SoftTargets, distillation_loss
 from training.patch_loss import PatchLoss, cross_entropy
 from zoo.networks.network import Semantics
 
@@ -22,8 +23,11 @@ def semantic_loss(
     image_targets: Tensor | None = None,
     patch_targets: Tensor | None = None,
     patch_loss: PatchLoss = cross_entropy,
+    soft_targets: SoftTargets | None = None,
 ) -> Tensor:
     """(1 - lambda) CE(class logits, y) + lambda / (w h) sum over patches of the patch loss, mean over images.
+
+    With a teacher, (1 - w) CE + w distillation loss takes the place of CE.
 
     Arguments:
         semantics: a network's output for N images.
@@ -34,6 +38,7 @@ def semantic_loss(
         image_targets: [N, C], targets of the class logits if they differ from those of the patches.
         patch_targets: [N, C, h, w], share of each patch's area that shows each class; None if all show the label.
         patch_loss: loss of the patch logits; the paper's is the cross-entropy.
+        soft_targets: class probabilities of a teacher for the class logits; None without one.
     """
     image_loss = F.cross_entropy(
         semantics.logits.float(),
@@ -41,6 +46,9 @@ def semantic_loss(
         weight=class_weights,
         label_smoothing=label_smoothing,
     )
+    if soft_targets is not None:
+        distilled = distillation_loss(semantics.logits, soft_targets)
+        image_loss = (1 - soft_targets.weight) * image_loss + soft_targets.weight * distilled
     if not has_patch_supervision(semantics):
         return image_loss
     patch_logits = semantics.patch_logits.float()

@@ -148,6 +148,7 @@ def save_model(
     held_out: float = 0.0,
     limit: int | None = None,
     data_digest: str | None = None,
+    teacher: ModelConfig | None = None,
 ) -> Package:
     """Write a model directory: weights, configuration, training record and card.
 
@@ -161,6 +162,7 @@ def save_model(
         held_out: share of the training split that was held out.
         limit: limit on the number of training images.
         data_digest: digest of the training split before holding out; see `training.data.data_set.data_digest`.
+        teacher: the teacher's identity; None if only the labels were learned.
     """
     kept = _evaluations_of(out, config)
     write_atomically(out / WEIGHTS_FILE, weights_file(trained.network))
@@ -173,6 +175,7 @@ def save_model(
         "held_out": held_out,
         "limit": limit,
         "data_digest": data_digest,
+        "teacher": teacher and {"name": teacher.name, "weights_sha256": teacher.weights_sha256},
         "recipe_name": recipe_name,
         "recipe": asdict(recipe),
         "minutes": round(trained.seconds / 60, 1),

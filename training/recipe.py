@@ -113,6 +113,20 @@ class Recipe:
         "With gsp, the inverse weight of the entropy: the larger, the more the weights of the patches differ.",
         most=MAX_POOLING_GAMMA,
     )
+    teacher: str = option(
+        "",
+        "Model whose class probabilities the network learns beside the labels, in any form that `zoo --help` lists; it "
+        "must have the same classes. Without one, only the labels count.",
+        group="Recipe: distillation",
+    )
+    distill_weight: float = option(
+        0.9,
+        "With a teacher, its weight w in the image loss: (1 - w) x cross-entropy + w x distillation loss.",
+        most=1,
+    )
+    distill_temperature: float = option(
+        4.0, "With a teacher, the temperature that softens the probabilities of both networks."
+    )
     input_size: int = option(
         0,
         "Height and width of the network's input in pixels, at least 32; a patch is 4 x 4 of them. 0 for the median "
@@ -196,6 +210,11 @@ class Recipe:
     def composed(self) -> bool:
         """Whether some images are composed of two; see `training.composition`."""
         return self.canvas + self.cutmix > 0
+
+    @property
+    def changes_images(self) -> bool:
+        """Whether anything random changes the images from step to step."""
+        return bool(self.crop_padding or self.flip != "none" or self.cutout or self.mixup or self.composed)
 
     def _require(self, name: str, holds: bool, rule: str) -> None:
         if not holds:

@@ -70,7 +70,9 @@ class Service:
         self.draining = False
         """Whether new requests are refused; those in flight are finished."""
         processes = len(self.shared.pids.parts)
-        open_predictor = open_predictor or partial(_open_onnx, settings, FairThreads(self.shared.computing, self.shared.items), processes)
+        open_predictor = open_predictor or partial(
+            _open_onnx, settings, FairThreads(self.shared.computing, self.shared.items), processes
+        )
         self.models = Models(packages, open_predictor, settings, self.metrics)
         self.index = open_index(settings.index, [model.package for model in self.models.values()])
         """Index to search; None if the server has none."""

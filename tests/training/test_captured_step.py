@@ -27,11 +27,13 @@ def assert_same(one: TrainedNetwork, other: TrainedNetwork) -> None:
 
 MIXED = {"mixup": 0.3, "cutout": 8, "interchange": 0.3}
 COMPOSED = {"canvas": 0.4, "cutmix": 0.4, "patch_loss": "slack", "patch_weight_fall": 0.5, "balance": True}
+TAUGHT = {"teacher": "wrn16-ours"}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("variant", "changes"), [("wrn16-ours", MIXED), ("wrn16-ours", COMPOSED), ("dn100-ours-c", MIXED)]
+    ("variant", "changes"),
+    [("wrn16-ours", MIXED), ("wrn16-ours", COMPOSED), ("dn100-ours-c", MIXED), ("wrn16-ours", TAUGHT)],
 )
 def test_replayed_steps_are_those_of_the_loop(
     variant: str, changes: dict[str, Any], first: First, tmp_path: Path, capsys: pytest.CaptureFixture[str]

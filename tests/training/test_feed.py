@@ -134,6 +134,17 @@ def test_processes_share_the_batch_of_one(feed: Callable[..., BatchStream], chan
         assert_same([joined._replace(source=source)], [whole])
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_each_image_has_the_logits_of_its_teacher(feed: Callable[..., BatchStream], processes: int) -> None:
+    made = feed(processes=processes, rank=processes - 1, crop_padding=0, flip="none", growth=(1.0,))
+    assert isinstance(made.images, LabelledImages)
+    sums = made.images.images.sum(dim=(1, 2, 3)).float()
+    for batch in replace(made, teacher_logits=torch.stack([sums, -sums], dim=1)).batches():
+        assert batch.teacher_logits is not None
+        torch.testing.assert_close(batch.teacher_logits[:, 0], batch.pixels.sum(dim=(1, 2, 3)).float())
+    assert all(batch.teacher_logits is None for batch in made.batches())
+
+
 def test_patches_have_the_label_of_what_they_show(feed: Callable[..., BatchStream]) -> None:
     batch = next(feed(canvas=0.4, cutmix=0.4).batches())
     assert batch.patch_targets is not None

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -152,6 +153,25 @@ def test_what_the_weights_have_seen_is_not_held_out(run: RunJob, tiny: Recipe, c
         run(recipe, source=str(cifar), hold_out=0.1)
 
 
+@pytest.mark.parametrize("changes", [{}, {"crop_padding": 0, "flip": "none"}])
+def test_a_teacher(run: RunJob, tiny: Recipe, cifar: Path, changes: dict[str, Any]) -> None:
+    recipe = replace(tiny, teacher="wrn16-ours", epochs=1, growth=(1.0,), **changes)
+    package, said = run(recipe, source=str(cifar), limit=32)
+    released = zoo.load("wrn16-ours").config
+    once = r"computed once per image, in \d+ s" if changes else "computed in each step, since the images change; about"
+    assert re.search(f"teacher wrn16-ours.cifar10: {once}", said)
+    training = own_metrics(package).training
+    assert training
+    assert training.teacher
+    assert (training.teacher.name, training.teacher.weights_sha256) == (released.name, released.weights_sha256)
+    assert "Distilled from wrn16-ours.cifar10 (weights" in (package.path / CARD_FILE).read_text()
+
+
+def test_a_teacher_that_has_seen_the_held_out_images(run: RunJob, tiny: Recipe, cifar: Path) -> None:
+    _, said = run(replace(tiny, teacher="wrn16-ours", epochs=1, growth=(1.0,)), source=str(cifar), hold_out=0.5)
+    assert "the teacher wrn16-ours.cifar10 was trained on the images that are held out" in said
+
+
 def test_a_limit_takes_of_all_classes(run: RunJob, tiny: Recipe) -> None:
     """Files lie class by class."""
     package, _ = run(replace(tiny, epochs=1, growth=(1.0,), batch_size=4), limit=10)
@@ -174,6 +194,8 @@ def test_a_folder_that_cannot_be_written_is_found_before_training(run: RunJob, t
         ({}, {"run": Path("file") / "run"}, r"cannot write into .*file/run.*--run-folder"),
         ({"start_from": "wrn16"}, {}, "start_from = 'wrn16' is a wrn16; it must be a wrn16-ours"),
         ({"start_from": "rn38"}, {}, "is not available"),
+        ({"teacher": "rn38"}, {}, "is not available"),
+        ({"teacher": "wrn16"}, {}, "teacher = 'wrn16': the classes of wrn16.cifar10 are not those of the data: only"),
         ({"seed": 7}, {}, "belongs to another run .seed: 0 in the checkpoint, 7 now.*--restart"),
         ({"input_size": 36}, {}, "input_size: 32 in the checkpoint, 36 now"),
         ({}, {"variant": "wrn16-aux"}, "variant: wrn16-ours in the checkpoint, wrn16-aux now"),
@@ -190,9 +212,9 @@ def test_what_is_wrong_is_found_before_any_image_is_decoded(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").touch()
-    saved = {"variant": "wrn16-ours", "start": "", **asdict(tiny)}
+    saved = {"variant": "wrn16-ours", "start": "", "teacher_weights": "", **asdict(tiny)}
     save_checkpoint(tmp_path / "run" / CHECKPOINT_FILE, {"identity": saved})
-    if "start_from" in recipe:
+    if recipe.keys() & {"start_from", "teacher"}:
         (tmp_path / "run" / CHECKPOINT_FILE).unlink()
     monkeypatch.setattr("training.job.prepare", _no_decoding)
     with pytest.raises(ZooError, match=message):

@@ -239,6 +239,48 @@ def test_networks_with_a_block_learn_to_listen_to_it(
     assert all(torch.equal(*pair) for pair in pairs) == same
 
 
+@pytest.mark.parametrize("taught_once", [False, True])
+def test_a_stopped_run_with_a_teacher_resumes_to_the_same_weights(
+    first: First, tiny: Recipe, tmp_path: Path, taught_once: bool
+) -> None:
+    recipe = replace(tiny, teacher="wrn16-ours", **({"crop_padding": 0, "flip": "none"} if taught_once else {}))
+    whole = train("wrn16-ours", first(70), recipe, tmp_path / "whole", taught_once=taught_once)
+    train("wrn16-ours", first(70), recipe, tmp_path / "parts", stop_after=6, taught_once=taught_once)
+    assert_same(train("wrn16-ours", first(70), recipe, tmp_path / "parts", taught_once=taught_once), whole)
+
+
+def test_a_teacher_s_logits_computed_once_are_those_of_each_step(first: First, tiny: Recipe, tmp_path: Path) -> None:
+    recipe = replace(tiny, teacher="wrn16-ours", crop_padding=0, flip="none", growth=(1.0,), epochs=1)
+    networks = [
+        train("wrn16-ours", first(32), recipe, tmp_path / str(once), taught_once=once).network for once in (False, True)
+    ]
+    alone = train("wrn16-ours", first(32), replace(recipe, teacher=""), tmp_path / "alone").network
+    each, once, untaught = (network.classifier.weight for network in (*networks, alone))
+    torch.testing.assert_close(once, each, rtol=1e-4, atol=1e-6)
+    assert not torch.allclose(untaught, each, rtol=1e-2)
+
+
+def test_a_student_agrees_with_its_teacher_against_the_labels(first: First, tmp_path: Path) -> None:
+    images = first(32)
+    wrong = LabelledImages(images.images, (images.labels + 1) % 10, images.classes)
+    recipe = Recipe(
+        epochs=12,
+        batch_size=16,
+        peak_learning_rate=0.05,
+        input_size=32,
+        crop_padding=0,
+        flip="none",
+        precision="fp32",
+        teacher="wrn16-ours",
+        distill_weight=1.0,
+        distill_temperature=1.0,
+    )
+    student = train("wrn16", wrong, recipe, tmp_path, taught_once=True).network
+    answers, taught = (network(images.images).argmax(1) for network in (student, zoo.load("wrn16-ours")))
+    assert int((answers == taught).sum()) > 20
+    assert int((answers == wrong.labels).sum()) < 5
+
+
 def test_sums_of_an_epoch() -> None:
     sums = EpochSums.zero(torch.device("cpu"))
     patch_logits = torch.zeros(2, 2, 1, 2)

@@ -117,10 +117,12 @@ def training_section(package: Package) -> str:
     if training is None:
         return ""
     recipe = markdown(["setting", "value"], "ll", ([name, str(value)] for name, value in training.recipe.items()))
-    rounded = " The weights were then rounded to half precision." if training.rounded_from_sha256 else ""
+    teacher = training.teacher
+    notes = f" Distilled from {teacher.name} (weights {teacher.weights_sha256[:16]})." if teacher else ""
+    notes += " The weights were then rounded to half precision." if training.rounded_from_sha256 else ""
     return (
         f"## Training\n\nTrained on {training.images:,} images of {training.data} in {training.minutes} minutes "
-        f"({training.machine.device}; torch {training.torch}).{rounded}\n\n{recipe}\n{_log(training.history)}"
+        f"({training.machine.device}; torch {training.torch}).{notes}\n\n{recipe}\n{_log(training.history)}"
     )
 
 

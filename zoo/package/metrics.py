@@ -70,6 +70,15 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True)
+class DistilledFrom:
+    """The teacher of a model."""
+
+    name: str
+    """Its name, `variant.data`."""
+    weights_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Training:
     """How a model was trained."""
 
@@ -90,6 +99,8 @@ class Training:
     """Limit on the number of training images; None for all."""
     data_digest: str | None = None
     """Digest of the training split before any were held out; with the share, it determines the held-out images."""
+    teacher: DistilledFrom | None = None
+    """The model whose class probabilities it learned beside the labels."""
     rounded_from_sha256: str | None = None
     """Digest of the weights before `zoo compact` rounded them."""
 

@@ -1,7 +1,13 @@
 /** Maps that a network declares besides its semantic map; their cells have a number, a name or both. */
 
 /** Colour of scalar maps, which have no classes. */
-export const SCALAR_COLOUR = "#7a1fa2";
+const SCALAR_COLOUR = "#7a1fa2";
+
+/** Colour of what a scalar map leaves out. */
+const LEFT_OUT_COLOUR = "#0b0d12";
+
+/** Scalar maps of shares that are kept: what they leave out is covered. */
+const MASKS = new Set(["kept_mass"]);
 
 const numbers = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 
@@ -16,6 +22,10 @@ export class DeclaredMap {
     this.title = title;
     this.legend = legend;
     this.colours = colours;
+    /** Whether small values are covered instead of large ones coloured. */
+    this.isMask = MASKS.has(name);
+    /** Colour of all cells without a name. */
+    this.colour = this.isMask ? LEFT_OUT_COLOUR : SCALAR_COLOUR;
     /** Index of each cell's name; null if cells only have numbers. */
     this.indices = null;
     /** Number of each cell; null if cells only have names. */
@@ -33,7 +43,7 @@ export class DeclaredMap {
 
   /** Colour of a cell, as #rrggbb. */
   colourOf(cell) {
-    return (this.indices && this.colours[this.indices[cell]]) ?? SCALAR_COLOUR;
+    return (this.indices && this.colours[this.indices[cell]]) ?? this.colour;
   }
 
   /** Text for all cells: the mean of a scalar map; others have none. */

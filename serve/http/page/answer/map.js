@@ -1,7 +1,7 @@
 /** Semantic maps: the server's results for each cell, and their colours. */
 
 import { rowsOf } from "./bars.js";
-import { DeclaredMap, SCALAR_COLOUR } from "./declared.js";
+import { DeclaredMap } from "./declared.js";
 import { channels, Grid } from "./grid.js";
 import { FOR } from "./occlusion.js";
 
@@ -99,12 +99,14 @@ export function viewColour(view, model, maps) {
   if (view.kind === "why") return FOR;
   if (view.kind === "none") return NONE_COLOUR;
   if (view.kind === "class") return model.colours[view.index];
-  return maps.some((map) => map.declared.get(view.name)?.indices) ? null : SCALAR_COLOUR;
+  const declared = maps.map((map) => map.declared.get(view.name)).filter(Boolean);
+  return declared.some((map) => map.indices) ? null : declared[0]?.colour ?? null;
 }
 
 /**
  * Values at the ends of a view's scale. The first is drawn as transparent: 0 for the best class and for names, the
- * minimum over all maps for declared numbers, else 0. That of occlusion maps is as far from 0 as the last one.
+ * minimum over all maps for declared numbers, else 0. That of occlusion maps is as far from 0 as the last one. A map of
+ * what is kept is transparent at its maximum and opaque at 0, so that equal weights leave the image as it is.
  */
 export function rangeOf(view, maps) {
   if (view.kind === "best") return [0, 1];
@@ -116,5 +118,6 @@ export function rangeOf(view, maps) {
   const named = view.kind === "declared" && maps.every((map) => !map.declared.get(view.name)?.numbers);
   const low = view.kind === "declared" && !named ? Math.min(...values) : 0;
   const high = Math.max(...values);
+  if (maps.some((map) => map.declared.get(view.name)?.isMask)) return [Math.max(high, 1e-6), 0];
   return [low, high > low ? high : low + 1e-6];
 }

@@ -12,6 +12,8 @@ const NOTES = {
   why: (label) => `Each part in turn is covered: orange where the logit of ${label} then falls, blue where it rises.`,
 };
 
+const MASK_NOTE = "The darker a cell, the less of it the pooling keeps.";
+
 /**
  * A view is {kind: "best"}, {kind: "class", index}, {kind: "none"}, {kind: "why", index} or {kind: "declared", name}; an
  * index is that of a class.
@@ -78,7 +80,8 @@ export class Views {
     scale.hidden = !colour;
     scale.classList.toggle("signed", kind === "why");
     byId("class-field").hidden = index === undefined;
-    byId("note").textContent = NOTES[kind]?.(model.classes[index]) ?? "";
+    const masked = maps.some((map) => map.declared.get(this.view.name)?.isMask);
+    byId("note").textContent = masked ? MASK_NOTE : NOTES[kind]?.(model.classes[index]) ?? "";
     scale.style.setProperty("--colour", colour);
     const [low, high] = range.map({ declared: format, why: formatLogit }[kind] ?? percent);
     scale.querySelector(".low").textContent = low;

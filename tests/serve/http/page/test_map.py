@@ -3,10 +3,11 @@
 import re
 from pathlib import Path
 
+import httpx2
 import numpy as np
 import pytest
 from PIL import Image, ImageColor
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from support.page import OURS, PLAIN, OpenPage, ask, bars, cells, choose, percent, shares_of
 
 from zoo.hub import open_model
@@ -59,6 +60,26 @@ def test_one_class_and_none_are_heat_maps(page: Page, url: str, photo_file: Path
     none = np.array([[patch["none"] for patch in row] for row in result["patches"]])
     np.testing.assert_allclose(cells(page)[..., 3], 255 * none / none.max(), atol=1)
     expect(page.locator("#class")).to_be_hidden()
+
+
+@pytest.mark.parametrize("spread", [1.0, 0.0])
+def test_what_the_pooling_leaves_out_is_covered(page: Page, photo_file: Path, spread: float) -> None:
+    kept = 0.3 + spread * np.linspace(-0.25, 0.3, 64).reshape(8, 8)
+
+    def pool(route: Route) -> None:
+        files = {"file": (photo_file.name, photo_file.read_bytes())}
+        answer = httpx2.post(route.request.url, files=files).raise_for_status().json()
+        declared = {"kind": "scalar map", "title": "What was kept", "legend": [], "colours": []}
+        answer["results"][0]["maps"] = [{"name": "kept_mass", **declared, "values": kept.tolist()}]
+        route.fulfill(json=answer)
+
+    page.route("**/patch-semantics*", pool)
+    choose(page, photo_file)
+    page.get_by_text("What was kept", exact=True).click()
+    np.testing.assert_allclose(cells(page)[..., 3], 255 * (1 - kept / kept.max()), atol=1)
+    expect(page.locator("#note")).to_contain_text("The darker a cell")
+    expect(page.locator("#scale .low")).to_have_text(f"{kept.max():.3g}")
+    expect(page.locator("#scale output")).to_have_text("0")
 
 
 def test_the_legend_has_what_is_in_the_map_and_shows_one_class(page: Page, url: str, photo_file: Path) -> None:
