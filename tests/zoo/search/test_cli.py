@@ -142,6 +142,14 @@ def test_what_cannot_be_searched(
     fails(run_zoo("search", photos / "003.png", "-i", index, "-m", model, *arguments), re.escape(message))
 
 
+def test_the_model_of_an_index_that_has_no_name_here(
+    index: Path, run_zoo: RunZoo, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo.hub.local_models", list)
+    message = f"made with {re.escape(DEFAULT_MODEL)}, which is not available by its name; .* --model local-dir:PATH"
+    fails(run_zoo("search", photos / "003.png", "-i", index), message)
+
+
 def test_there_is_no_index_or_no_image(run_zoo: RunZoo, model: str, photos: Path, tmp_path: Path) -> None:
     fails(
         run_zoo("search", photos, "-i", tmp_path / "none"), "there is no index in .*none .*; make one with `zoo index`"
