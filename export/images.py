@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import ImageError, InputError
+from zoo.errors import ImageError, InputError, reading_problem
 from zoo.extras import importing
 from zoo.images.class_folders import find_splits, split_of
 from zoo.images.decode import decode_pixels
@@ -138,5 +138,7 @@ def _table(file: Path) -> Iterator[tuple[Any, str]]:
             if column is None:
                 raise InputError(f"{file} has no image column (a struct with `bytes`), only {columns}")
             yield table, column
-    except (OSError, pyarrow.ArrowException) as error:
+    except OSError as error:
+        raise InputError(reading_problem(file, error)) from None
+    except pyarrow.ArrowException as error:
         raise InputError(f"{file} is not a readable Parquet file: {error}") from None

@@ -203,7 +203,7 @@ class Recipe:
         self._require(
             "growth",
             ascending and 1 <= len(self.growth) <= self.epochs and self.growth[-1] == 1,
-            f"must be 1 to {self.epochs} (epochs) shares above 0, ascending, the last 1",
+            f"must be 1 to {self.epochs} (epochs) shares above 0, ascending, the last 1; --growth 1 keeps to one size",
         )
 
     @property

@@ -264,8 +264,8 @@ def main() -> None:
     except BrokenPipeError:
         message = ""  # the reader, such as `head`, has closed the pipe
     except OSError as error:
-        where = "cannot read or write" if error.filename is None else error.filename
-        message = f"{where}: {reason_of(error)}"
+        where = "" if error.filename is None else f" {error.filename}"
+        message = f"cannot read or write{where}: {reason_of(error)}"
     with suppress(OSError):
         if message:
             print_error(message)

@@ -1,6 +1,7 @@
 """Exceptions of the zoo. Each message names the value, the limit and the remedy."""
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 
@@ -8,9 +9,41 @@ class ZooError(Exception):
     """Base class of the zoo's exceptions; the command line prints the message without a traceback."""
 
 
-def reason_of(error: Exception) -> str:
-    """Reason for an error, for messages that name the file themselves; for an `OSError`, without number and file."""
-    return (isinstance(error, OSError) and error.strerror) or str(error)
+_PERMISSIONS = "check the permissions of this path and of the folders above it, or give another one"
+_SPACE = "free some space, or give a path on another disk"
+
+_REMEDIES = {
+    errno.EACCES: _PERMISSIONS,
+    errno.EPERM: _PERMISSIONS,
+    errno.ENOENT: "check the path",
+    errno.ENOTDIR: "check the path: a part of it is a file, not a folder",
+    errno.EISDIR: "give a file, not a folder",
+    errno.EROFS: "the disk is read-only; give a path on another one",
+    errno.ENOSPC: _SPACE,
+    errno.EDQUOT: _SPACE,
+    errno.ENAMETOOLONG: "give a shorter path",
+    errno.EMFILE: "raise the limit of open files (`ulimit -n`)",
+}
+"""Remedies by the number of an `OSError`."""
+
+
+def reason_of(error: Exception, remedy: str | None = None) -> str:
+    """Reason for an error, for messages that name the file themselves; for an `OSError`, with a remedy.
+
+    Arguments:
+        error: the error.
+        remedy: for an `OSError`, in place of the usual remedy; empty for none.
+    """
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    if remedy is None:
+        remedy = _REMEDIES.get(error.errno or 0, "")
+    return f"{error.strerror}; {remedy}" if remedy else error.strerror
+
+
+def reading_problem(file: object, error: Exception) -> str:
+    """Message about a file that cannot be read, or whose content is wrong."""
+    return f"{'cannot read ' if isinstance(error, OSError) else ''}{file}: {reason_of(error)}"
 
 
 class UnknownNameError(ZooError, LookupError):

@@ -1,5 +1,6 @@
 """Bounded reads and atomic writes of files, which never overwrite an input."""
 
+import errno
 import hashlib
 import io
 import json
@@ -116,13 +117,11 @@ def check_output(output: Path, inputs: Iterable[Path] = ()) -> None:
         InputError: it is an input or a directory, or its directory does not exist or is not writable.
     """
     refuse_inputs(output, inputs)
-    problem = None
-    if not output.parent.is_dir():
-        problem = f"No such file or directory: {output.parent}"
-    elif not os.access(output if output.exists() and not output.is_file() else output.parent, os.W_OK):
-        problem = "Permission denied"
-    if problem:
-        raise InputError(f"cannot write {output}: {problem}")
+    with writing(output):
+        if not output.parent.is_dir():
+            raise InputError(f"cannot write {output}: there is no folder {output.parent}; make it, or check the path")
+        if not os.access(output if output.exists() and not output.is_file() else output.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def refuse_inputs(output: Path, inputs: Iterable[Path]) -> None:
@@ -144,20 +143,20 @@ def _same(one: Path, other: Path) -> bool:
 
 
 @contextmanager
-def writing(output: object, remedy: str = "") -> Iterator[None]:
+def writing(output: object, remedy: str | None = None) -> Iterator[None]:
     """Context manager that turns an `OSError` into an `InputError` with the output, the reason and the remedy.
 
     Arguments:
         output: the file, or a description of it.
+        remedy: in place of the usual one.
     """
     try:
         yield
     except OSError as error:
-        problem = f"cannot write {output}: {reason_of(error)}"
-        raise InputError(f"{problem}; {remedy}" if remedy else problem) from None
+        raise InputError(f"cannot write {output}: {reason_of(error, remedy)}") from None
 
 
-def require_writable(folder: Path, output: object, remedy: str = "") -> None:
+def require_writable(folder: Path, output: object, remedy: str | None = None) -> None:
     """Check that a folder is writable, or can be created; it is not created. Arguments and errors as for `writing`."""
     with writing(output, remedy):
         existing = next(each for each in (folder, *folder.absolute().parents) if each.exists())

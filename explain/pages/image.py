@@ -7,9 +7,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from zoo.errors import ImageError, reason_of
+from zoo.errors import ImageError, reading_problem
 from zoo.files import read_bounded
 from zoo.images.decode import decode, decode_pixels
+from zoo.images.image_files import NO_IMAGES
 from zoo.images.preprocess import Box, scale_box
 
 TILE = 256
@@ -43,11 +44,10 @@ def read_image(file: Path, size: int) -> InputImage:
         ImageError: the file cannot be read, or is not an image; the message begins with its name.
     """
     if file.is_dir():
-        raise ImageError(f"{file}: the folder has no images")
+        raise ImageError(f"{file}: {NO_IMAGES}")
     try:
         data = read_bounded(file)
         square = decode_pixels(data, size)
         return InputImage(file, decode(data), square.box, torch.from_numpy(square.pixels)[None])
     except (OSError, ImageError, ValueError) as error:  # ValueError: a name with a null character
-        reason = reason_of(error)
-        raise ImageError(f"{file}: {reason}") from None
+        raise ImageError(reading_problem(file, error)) from None

@@ -179,7 +179,7 @@ def _read_file(file: Path) -> dict[bytes, str]:
         # Some editors write a byte order mark.
         lines = file.read_bytes().decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError, InputError) as error:
-        reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else reason_of(error)
+        reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else reason_of(error, "")
         raise InputError(f"cannot read the API key file {file}: {reason}; set api_keys_file to another file") from None
     keys = _read(lines, str(file))
     if not keys:

@@ -47,7 +47,7 @@ from zoo.errors import InputError, UnknownNameError
         ("growth", (1.0, 0.5), "ascending, the last 1"),
         ("growth", (0.5,), "the last 1"),
         ("growth", (0.0, 1.0), "above 0"),
-        ("growth", (1.0,) * 11, "1 to 10"),
+        ("growth", (1.0,) * 11, "1 to 10 .*; --growth 1 keeps to one size"),
     ],
 )
 def test_a_value_out_of_range_is_named_with_its_limit(name: str, value: Any, limit: str) -> None:

@@ -20,7 +20,7 @@ from training.data.folder import open_folder
 from training.data.places import own_folder
 from training.data.source import EncodedFiles, Source
 from training.data.table import HubTable, ParquetTable
-from zoo.errors import DataError, ImageError, InputError, reason_of
+from zoo.errors import DataError, ImageError, InputError, reading_problem
 from zoo.images.class_folders import SPLITS, split_of
 from zoo.images.decode import decode, decode_pixels
 from zoo.images.preprocess import Pixels
@@ -69,8 +69,7 @@ class EncodedImages:
         try:
             yield
         except (OSError, ImageError) as error:
-            reason = reason_of(error)
-            raise DataError(f"{self.files.where(index)}: {reason}") from error
+            raise DataError(reading_problem(self.files.where(index), error)) from error
 
 
 class DataSet:
@@ -314,7 +313,7 @@ def _open(source: str) -> Source:
             f"{source} is a file; give a folder (unpack the file if it is an archive), or a table of paths and labels "
             f"({', '.join(SUFFIXES)})"
         )
-    if source.startswith((".", "/", "~")):
+    if source.startswith((".", "/", "~")) or "\\" in source or os.path.isdir(os.path.dirname(source)):
         raise DataError(
             f"the folder {source} does not exist; give a folder of class folders or of Parquet files, or a table of "
             "paths and labels"

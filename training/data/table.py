@@ -164,10 +164,11 @@ class HubTable(Table):
                 if unreachable
                 else str(error)
             )
+            not_here = "" if identifier in DATA_SETS else f"there is no folder {source!r}, and "
             raise DataError(
-                f"cannot load {source!r}: {reason}. Give a folder of class folders or of Parquet files, a table "
-                f"of paths and labels, a Hub data set id (ORG/NAME, or ORG/NAME:CONFIGURATION), one of "
-                f"{', '.join(DATA_SETS)}, or the name of a folder in ${DATA_VARIABLE}"
+                f"{not_here}cannot load {source!r} from the Hub: {reason}. Give a folder of class folders or of "
+                f"Parquet files, a table of paths and labels, a Hub data set id (ORG/NAME, or ORG/NAME:CONFIGURATION), "
+                f"one of {', '.join(DATA_SETS)}, or the name of a folder in ${DATA_VARIABLE}"
             ) from error
         splits = name_splits(tables)
         self._tables = {splits[name]: rows for name, rows in tables.items()}

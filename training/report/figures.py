@@ -17,6 +17,8 @@ MAX_NUMBERED = 25
 """Largest number of classes for which the cells have numbers."""
 MAX_NAME = 24
 """Largest number of characters of a name."""
+MIN_WIDTH = 5.0
+"""Smallest width of the confusion matrix in inches, for its title."""
 
 RIGHT, WRONG = (0.0, 0.447, 0.698), (0.835, 0.369, 0.0)
 
@@ -38,7 +40,7 @@ def draw_confusion(measured: Measured) -> "Figure":
     side = float(np.clip(9 / len(shown), 0.17, 0.5)) * len(shown)
     size = 9 if len(shown) <= MAX_NUMBERED else 7
     with matplotlib.rc_context(STYLE | {"font.size": size, "axes.grid": False}):
-        figure = Figure(figsize=(side + 2, side + 2.4), layout="constrained")
+        figure = Figure(figsize=(max(side + 2, MIN_WIDTH), side + 2.4), layout="constrained")
         axes = figure.add_subplot()
         axes.imshow(1 - share[:, :, None] * (1 - colours), interpolation="nearest")
         axes.set_xticks(range(len(shown)), names, rotation=90)
@@ -57,7 +59,8 @@ def draw_confusion(measured: Measured) -> "Figure":
                 axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
         axes.set(xlabel="predicted class", ylabel="true class")
         selected = "" if len(shown) == len(measured.classes) else f"\nthe {len(shown)} classes with the most mistakes"
-        axes.set_title(f"{_title(measured)}{selected}\nblue: right, orange: wrong; darker: more of the row", fontsize=9)
+        colours_mean = "blue: right, orange: wrong; darker: more of the row"
+        figure.suptitle(f"{_title(measured)}{selected}\n{colours_mean}", fontsize=9)
     return figure
 
 

@@ -38,7 +38,7 @@ def unreadable_error(failures: Sequence[Failure], total: int) -> ImageError:
     """Error that lists the images, out of `total`, that could not be read."""
     lines = [f"{failure.file}: {failure.reason}" for failure in failures]
     problem = f"{len(failures):,} of {total:,} images cannot be read:"
-    return ImageError(lines[0] if total == 1 else "\n  ".join([problem, *lines]))
+    return ImageError(f"cannot read {lines[0]}" if total == 1 else "\n  ".join([problem, *lines]))
 
 
 class Classifier(Protocol):

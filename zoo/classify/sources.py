@@ -10,8 +10,7 @@ from typing import BinaryIO, NamedTuple, NoReturn
 
 from zoo.errors import DataError, InputError, ZooError
 from zoo.files import MAX_FILE_BYTES, read_bounded
-from zoo.images.formats import NAMES
-from zoo.images.image_files import walk
+from zoo.images.image_files import NO_IMAGES, walk
 from zoo.parallel import map_in_order
 
 STANDARD_INPUT = "-"
@@ -98,18 +97,18 @@ def _file(path: str) -> Source:
 
 
 def _folder(folder: str) -> Iterator[Source]:
-    """Images of a folder and all folders below it; a folder that cannot be read or has no images fails as one."""
-    found = False
-    try:
-        for listing in walk(folder):
-            for path in listing.images.values():
-                found = True
-                yield _file(path)
-    except DataError as error:
-        yield Source(folder, _raising(error))
-        return
-    if not found:
-        yield Source(folder, _raising(InputError(f"the folder has no images ({NAMES})")))
+    """Images of a folder and all folders below it; each that cannot be read fails as one, and one without images."""
+    found, unreadable = False, list[DataError]()
+    for listing in walk(folder, unreadable.append):
+        for path in listing.images.values():
+            found = True
+            yield _file(path)
+    for error in unreadable:
+        cause = error.__cause__
+        assert isinstance(cause, OSError)
+        yield Source(cause.filename or folder, _raising(cause))
+    if not found and not unreadable:
+        yield Source(folder, _raising(InputError(NO_IMAGES)))
 
 
 def _downloaded(source: Source) -> Source:

@@ -138,7 +138,8 @@ def weight_folders() -> list[Path]:
 def refuse_path(reference: str) -> None:
     """Raise `BarePathError` for a reference that can only be a path."""
     if "/" in reference or "\\" in reference or reference.startswith((".", "~")) or not reference:
+        missing = "" if not reference or expand_path(reference).exists() else " and there is no such folder"
         raise BarePathError(
-            f"{reference!r} is not a model name; for a model directory use {LOCAL_PREFIX}{reference or 'PATH'}, "
-            f"for a Hub repository {HUB_PREFIX}ORG/NAME"
+            f"{reference!r} is not a model name{missing}; for a model directory use {LOCAL_PREFIX}"
+            f"{'PATH' if missing else reference or 'PATH'}, for a Hub repository {HUB_PREFIX}ORG/NAME"
         )

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
-from zoo.errors import ImageError, ImageTooLargeError, InputError, UnsupportedImageError, reason_of
+from zoo.errors import ImageError, ImageTooLargeError, InputError, UnsupportedImageError, reading_problem
 from zoo.files import read_bounded
 from zoo.images.formats import NAMES, enable_decoder, format_of
 from zoo.images.headers import check_header
@@ -90,7 +90,7 @@ def naming(file: str | PathLike[str]) -> Iterator[None]:
     try:
         yield
     except (OSError, ImageError, InputError) as error:
-        raise ImageError(f"{os.fspath(file)}: {reason_of(error)}") from None
+        raise ImageError(reading_problem(os.fspath(file), error)) from None
 
 
 def size_of(data: bytes) -> tuple[int, int]:

@@ -2,12 +2,13 @@
 
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from zoo.errors import DataError, reason_of
-from zoo.images.formats import SUFFIXES
+from zoo.images.formats import NAMES, SUFFIXES
 from zoo.printable import printable
 
 OTHER_SUFFIXES = (".jp2", ".jxl", ".pgm", ".ppm", ".tga")
@@ -18,6 +19,9 @@ IGNORED = frozenset(
     | {"system volume information", "lost+found"}
 )
 """Files and folders, in lower case, that operating systems leave behind; hidden files are ignored, too."""
+
+NO_IMAGES = f"the folder has no images ({NAMES})"
+"""Reason for refusing a folder, with the formats that are read."""
 
 MAX_NAMES_SHOWN = 20
 """Maximum number of names in a message."""
@@ -58,21 +62,23 @@ class Listing:
                     else:
                         listing.others[entry.name] = entry.path
         except OSError as error:
-            raise DataError(
-                f"cannot read the folder {printable(folder)}: {reason_of(error)}; check its permissions"
-            ) from error
+            raise DataError(f"cannot read the folder {printable(folder)}: {reason_of(error)}") from error
         return listing
 
 
-def walk(folder: str) -> Iterator[Listing]:
+def walk(folder: str, unreadable: Callable[[DataError], None] | None = None) -> Iterator[Listing]:
     """Listings of a folder and of all folders below it, each once; links are followed, except to a parent folder.
+
+    Arguments:
+        folder: path of the folder.
+        unreadable: called for each folder that cannot be read, in place of an exception; its cause is an `OSError`.
 
     Raises:
         DataError: a folder cannot be read.
     """
     parent = Path(os.path.abspath(folder)).parent
     above = {_identity(str(path)) for path in (parent, *parent.resolve().parents)}
-    return _walk(folder, above - {_identity(folder)})
+    return _walk(folder, above - {_identity(folder)}, unreadable or _raise)
 
 
 def has_images(folder: str) -> bool:
@@ -118,22 +124,28 @@ def _is_below(folder: Path, other: Path) -> bool:
     return folder.resolve().is_relative_to(other.resolve())
 
 
-def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[Listing]:
-    identity = _identity(folder)
-    if identity in seen:
+def _walk(folder: str, seen: set[tuple[int, int]], unreadable: Callable[[DataError], None]) -> Iterator[Listing]:
+    try:
+        identity = _identity(folder)
+        if identity in seen:
+            return
+        seen.add(identity)
+        listing = Listing.of(folder)
+    except DataError as error:
+        unreadable(error)
         return
-    seen.add(identity)
-    listing = Listing.of(folder)
     yield listing
     for inner in listing.folders.values():
-        yield from _walk(inner, seen)
+        yield from _walk(inner, seen, unreadable)
+
+
+def _raise(error: DataError) -> NoReturn:
+    raise error
 
 
 def _identity(folder: str) -> tuple[int, int]:
     try:
         status = os.stat(folder)
     except OSError as error:
-        raise DataError(
-            f"cannot read the folder {printable(folder)}: {reason_of(error)}; check its permissions"
-        ) from error
+        raise DataError(f"cannot read the folder {printable(folder)}: {reason_of(error)}") from error
     return status.st_dev, status.st_ino

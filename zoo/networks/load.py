@@ -1,6 +1,7 @@
 """Networks by name: created with random weights, or loaded with trained ones."""
 
 import importlib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, cast, overload
@@ -11,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from zoo.errors import InputError, WeightsMismatchError
+from zoo.files import expand_path
 from zoo.hub import HUB_PREFIX, LOCAL_PREFIX, open_model, refuse_path
 from zoo.hub.download import fetch
 from zoo.images.preprocess import CIFAR10_NORMALIZATION, Normalization
@@ -203,7 +205,8 @@ class AutoModel:
         """The network of a model directory.
 
         Arguments:
-            pretrained_model_name_or_path: `ORG/NAME` or a path.
+            pretrained_model_name_or_path: `ORG/NAME` or a path; without `revision`, also what lies in a folder ORG
+                that exists here is a path.
             revision: branch, tag or commit; None for the newest.
             cache_dir, force_download, local_files_only, token: as for `huggingface_hub.snapshot_download`.
             map_location: device to move the network to.
@@ -212,8 +215,8 @@ class AutoModel:
         Raises:
             PackageError: as for `zoo.load`.
         """
-        if Path(pretrained_model_name_or_path).is_dir():
-            package = Package.open(Path(pretrained_model_name_or_path))
+        if revision is None and _is_path(pretrained_model_name_or_path):
+            package = Package.open(expand_path(os.fspath(pretrained_model_name_or_path)))
         else:
             package = fetch(
                 str(pretrained_model_name_or_path),
@@ -225,6 +228,13 @@ class AutoModel:
                 token=token,
             )
         return load_package(package, num_classes).to(map_location)
+
+
+def _is_path(name: str | Path) -> bool:
+    """Whether a name is a path, even if nothing is there: the Hub is not asked for a mistyped folder."""
+    text = os.fspath(name)
+    only_path = isinstance(name, Path) or text.count("/") != 1 or "\\" in text or text.startswith((".", "~", "/"))
+    return only_path or Path(text).parent.is_dir()
 
 
 def _read_weights(package: Package) -> dict[str, Tensor]:

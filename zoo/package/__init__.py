@@ -25,7 +25,7 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
-from zoo.errors import DigestError, PackageError, reason_of
+from zoo.errors import DigestError, PackageError, reading_problem, reason_of
 from zoo.files import invalid_fields, json_text, sha256
 from zoo.images.preprocess import Normalization
 from zoo.registry import MAX_POOLING_GAMMA, MAX_TEMPLATES, POOLING_GAMMA, AssignmentName, PoolingName, info
@@ -200,9 +200,7 @@ class Package:
         try:
             text = file.read_bytes()
         except OSError as error:
-            inner = path / "model"
-            meant = f"; did you mean {inner}?" if (inner / CONFIG_FILE).exists() else ""
-            raise PackageError(f"{path} is not a model directory: {CONFIG_FILE}: {reason_of(error)}{meant}") from None
+            raise PackageError(_problem(path, error)) from None
         return Package(path, ModelConfig.from_json(text, str(file)))
 
     def onnx(self, precision: Precision = "fp32") -> Path | None:
@@ -280,6 +278,23 @@ class Package:
         if not isinstance(value, dict):
             raise PackageError(f"{file} is not a JSON object")
         return value
+
+
+def _problem(path: Path, error: OSError) -> str:
+    """Why a model directory has no readable `config.json`, with the remedy."""
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        return reading_problem(path / CONFIG_FILE, error)
+    if not path.exists():
+        return (
+            f"there is no folder {path}; check the path of the model directory, or name a Hub repository as "
+            "hf-hub:ORG/NAME"
+        )
+    inner = path / "model"
+    if (inner / CONFIG_FILE).exists():
+        remedy = f"did you mean {inner}?"
+    else:
+        remedy = "give the folder model/ of a run, or one that `zoo.save` wrote"
+    return f"{path} is not a model directory: {CONFIG_FILE}: {reason_of(error, '')}; {remedy}"
 
 
 def serving_files(precisions: Iterable[Precision]) -> tuple[str, ...]:

@@ -100,7 +100,7 @@ def search(
     """
     from zoo.classify.sources import Sources
     from zoo.search.hits import check_count, check_threshold
-    from zoo.search.image_index import ImageIndex, read_header
+    from zoo.search.image_index import ImageIndex
     from zoo.search.query import search as find
     from zoo.search.strips import search_strips
     from zoo.terminal import print_json
@@ -110,7 +110,7 @@ def search(
     sources = Sources(tuple(images))
     _check_outputs((html, png), images)
     kind: Kind = "images" if place is None else "patches"
-    predictor = _open(model or read_header(index).model, kind)
+    predictor = _open(model or _model_of(index), kind)
     opened = ImageIndex.open(index, predictor.config, kind)
     found, failures = find(opened, predictor, sources, check_count(count, len(opened)), threshold, place)
     title = f"{opened.header.model}: what is like {len(found):,} image{'s' if len(found) > 1 else ''}"
@@ -241,6 +241,22 @@ def _make(
             return index_images(folder, predictor, images, kind, unreadable, show)
     except OSError as error:
         raise InputError(f"cannot write the index {folder}: {reason_of(error)}") from None
+
+
+def _model_of(index: Path) -> str:
+    """Name of the model of an index, which does not say where a model of the user's own lies."""
+    from zoo.errors import InputError
+    from zoo.hub import local_models, released_models
+    from zoo.hub.releases import chosen_organization
+    from zoo.search.image_index import read_header
+
+    name = read_header(index).model
+    if not chosen_organization() and name not in {*local_models(), *released_models()}:
+        raise InputError(
+            f"{index} was made with {name}, which is not available by its name; give the model as for `zoo index`: "
+            "--model local-dir:PATH or --model hf-hub:ORG/NAME@REVISION"
+        )
+    return name
 
 
 def _open(model: str, kind: "Kind") -> "Predictor":

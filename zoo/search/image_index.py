@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
-from zoo.errors import ImageIndexError, reason_of
+from zoo.errors import ImageIndexError, reading_problem, reason_of
 from zoo.files import invalid_fields
 from zoo.images.decode import decode
 from zoo.package import ModelConfig
@@ -131,8 +131,10 @@ class ImageIndex:
         try:
             index = _load(folder, header)
             problem = _problem(index)
+        except PermissionError as error:
+            raise ImageIndexError(reading_problem(error.filename or folder, error)) from None
         except (OSError, ValueError) as error:
-            problem = reason_of(error).splitlines()[0]
+            problem = reason_of(error, "").splitlines()[0]
         if problem:
             raise ImageIndexError(f"{folder} is damaged ({problem}); make it again with `zoo index`")
         return index
@@ -143,8 +145,10 @@ def read_header(folder: Path) -> Header:
     try:
         content = (folder / HEADER_FILE).read_bytes()
     except OSError as error:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise ImageIndexError(reading_problem(folder / HEADER_FILE, error)) from None
         raise ImageIndexError(
-            f"there is no index in {folder} ({HEADER_FILE}: {reason_of(error)}); make one with `zoo index`"
+            f"there is no index in {folder} ({HEADER_FILE}: {reason_of(error, '')}); make one with `zoo index`"
         ) from None
     try:
         version = _object_adapter.validate_json(content).get("format_version")

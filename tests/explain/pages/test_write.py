@@ -55,9 +55,9 @@ def test_pages_of_several_images(run_zoo: Run, images: list[Path], tmp_path: Pat
     out = tmp_path / "out"
     done = run_zoo("explain", missing, images[0], damaged, empty, images[1], "-m", "wrn16-ours", "-o", out)
     assert done.returncode == 1
-    assert "missing.jpg: No such file or directory" in done.stderr
+    assert "missing.jpg: No such file or directory; check the path" in done.stderr
     assert "damaged.jpg: the image is truncated or damaged" in done.stderr
-    assert "empty: the folder has no images" in done.stderr
+    assert "empty: the folder has no images (JPEG, PNG, " in done.stderr
     names = sorted(path.name for path in out.iterdir())
     [hostile] = [name for name in names if "script" in name and name.endswith(".html")]
     [own] = [name for name in names if name.endswith("cat.html")]

@@ -87,7 +87,7 @@ def test_a_image_that_cannot_be_read_is_named(tmp_path: Path, photo: bytes) -> N
     for index, message in enumerate(["truncated or damaged", "not an image in one of the formats", "empty"]):
         with pytest.raises(DataError, match=f"^{tmp_path}/a/{index + 1}: .*{message}"):
             images.pixels(index, 32)
-    with pytest.raises(DataError, match=f"^{tmp_path}/b/2: No such file or directory$"):
+    with pytest.raises(DataError, match=f"^cannot read {tmp_path}/b/2: No such file or directory; check the path$"):
         images.pixels(4, 32)
 
 

@@ -189,5 +189,5 @@ def test_a_folder_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.Monke
         raise PermissionError(errno.EACCES, "Permission denied", path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    with pytest.raises(DataError, match=f"cannot read the folder {tmp_path}: Permission denied; check its permissions"):
+    with pytest.raises(DataError, match=f"cannot read the folder {tmp_path}: Permission denied; check the permissions"):
         open_folder(str(tmp_path))

@@ -198,5 +198,7 @@ def test_class_names_are_composed(tmp_path: Path) -> None:
 
 
 def test_a_data_set_that_cannot_be_fetched() -> None:
-    with pytest.raises(DataError, match=r"cannot load 'cifar100'.*Give a folder of class folders"):
+    with pytest.raises(DataError, match=r"^cannot load 'cifar100'.*Give a folder of class folders"):
         open_splits("cifar100")
+    with pytest.raises(DataError, match=r"^there is no folder 'photos', and cannot load 'photos' from the Hub: "):
+        open_splits("photos")

@@ -18,6 +18,15 @@ def test_the_matrix_has_the_numbers_of_images(measured: Measured) -> None:
     assert [label.get_text() for label in axes.get_yticklabels()] == ["cat", "$dog$ <b>", r"x\x1b[31m", "犬"]
 
 
+def test_the_title_of_few_classes_is_not_cut_off() -> None:
+    figure = draw_confusion(measured_of([0, 1, 1], [0, 1, 0], ("cat", "dog")))
+    figure.draw_without_rendering()
+    [title] = figure.texts
+    shown = title.get_window_extent()
+    assert shown.x0 >= 0
+    assert shown.x1 <= figure.bbox.x1
+
+
 def test_colours_tell_right_from_wrong(measured: Measured) -> None:
     [axes] = draw_confusion(measured).axes
     [image] = axes.get_images()

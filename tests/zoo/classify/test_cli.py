@@ -187,7 +187,7 @@ def test_the_bad_one_of_several_files_is_named_and_the_others_answered(
 
 
 def test_a_file_that_is_not_there_or_a_folder_without_images(run_zoo: RunZoo, tmp_path: Path) -> None:
-    fails(run_zoo("classify", tmp_path / "no.png"), r"no\.png: No such file or directory")
+    fails(run_zoo("classify", tmp_path / "no.png"), r"cannot read .*no\.png: No such file or directory; check the path")
     fails(run_zoo("classify", tmp_path, "--json"), "the folder has no images")
 
 
@@ -214,7 +214,7 @@ def test_answers_are_labels_to_train_on(run_zoo: RunZoo, tmp_path: Path) -> None
     [
         (("--csv", "a.csv", "--jsonl", "b.jsonl"), "--csv and --jsonl: give only one of them"),
         (("--csv", "-", "--json"), "--csv and --json: give only one of them"),
-        (("--csv", "nowhere/a.csv"), "cannot write nowhere/a.csv: No such file or directory"),
+        (("--csv", "nowhere/a.csv"), "cannot write nowhere/a.csv: there is no folder nowhere; make it"),
         (("--csv", "."), "cannot write .: it is a directory"),
         (("--csv", "cat.jpg"), "it is an input file"),
         (("--jsonl", "list.txt", "--from-file", "list.txt"), "it is an input file"),

@@ -51,9 +51,28 @@ def test_a_folder_without_images_is_one_that_fails(kind: str, tmp_path: Path, mo
         monkeypatch.setattr(os, "scandir", lambda path: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
     first, second = Sources((f"{tmp_path}/folder", f"{tmp_path}/1.png"))
     assert first.name == f"{tmp_path}/folder"
-    with pytest.raises(ValueError, match={"empty": "no images", "closed": "Permission denied"}[kind]):
+    with pytest.raises((InputError, PermissionError), match={"empty": "no images", "closed": "denied"}[kind]):
         first.read()
     assert second.read() == b"1"
+
+
+def test_a_folder_that_cannot_be_read_does_not_hide_those_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_files(tmp_path, {"a/1.png": b"1", "b/2.png": b"2", "c/3.png": b"3"})
+    scandir = os.scandir
+
+    def closed(path: str) -> object:
+        if path == f"{tmp_path}/b":
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    *images, unreadable = Sources((str(tmp_path),))
+    assert [source.name for source in images] == [f"{tmp_path}/a/1.png", f"{tmp_path}/c/3.png"]
+    assert unreadable.name == f"{tmp_path}/b"
+    with pytest.raises(PermissionError):
+        unreadable.read()
 
 
 def test_a_list_has_files_folders_and_urls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -141,6 +141,22 @@ def test_a_directory_without_configuration(tmp_path: Path) -> None:
         Package.open(tmp_path)
 
 
+def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(PackageError, match=r"^there is no folder .*/no; check the path .* hf-hub:ORG/NAME$"):
+        Package.open(tmp_path / "no")
+
+
+def test_a_directory_that_may_not_be_read(make_package: MakePackage, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = make_package()
+
+    def refuse(file: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(file))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(PackageError, match=r"^cannot read .*/config\.json: Permission denied; check the permissions"):
+        Package.open(package.path)
+
+
 def test_a_file_is_no_directory(photo_file: Path) -> None:
     with pytest.raises(PackageError, match=r"is not a model directory: config\.json: Not a directory"):
         Package.open(photo_file)

@@ -132,7 +132,7 @@ def test_a_query_that_cannot_be_read(index: Path, run_zoo: RunZoo, model: str, p
         (("--patch", "0,0"), "is an index of images, not of patches; `zoo index --patches` makes one"),
         (("--patch", "1;2"), "--patch 1;2: must be ROW,COLUMN"),
         (("--html", "page.txt"), "--html page.txt: must end in .html"),
-        (("--png", "nowhere/sheet.png"), "cannot write nowhere/sheet.png: No such file or directory"),
+        (("--png", "nowhere/sheet.png"), "cannot write nowhere/sheet.png: there is no folder nowhere; make it"),
         (("-m", "wrn16"), "is an index of another model: of wrn16-ours.cifar10"),
     ],
 )
@@ -140,6 +140,14 @@ def test_what_cannot_be_searched(
     arguments: tuple[object, ...], message: str, index: Path, run_zoo: RunZoo, model: str, photos: Path
 ) -> None:
     fails(run_zoo("search", photos / "003.png", "-i", index, "-m", model, *arguments), re.escape(message))
+
+
+def test_the_model_of_an_index_that_has_no_name_here(
+    index: Path, run_zoo: RunZoo, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo.hub.local_models", list)
+    message = f"made with {re.escape(DEFAULT_MODEL)}, which is not available by its name; .* --model local-dir:PATH"
+    fails(run_zoo("search", photos / "003.png", "-i", index), message)
 
 
 def test_there_is_no_index_or_no_image(run_zoo: RunZoo, model: str, photos: Path, tmp_path: Path) -> None:

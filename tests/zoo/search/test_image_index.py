@@ -130,6 +130,19 @@ def test_an_older_index_is_replaced_and_nothing_else(folder: Path, tmp_path: Pat
     assert len(write_images(tmp_path / "empty", VECTORS)) == 11
 
 
+@pytest.mark.parametrize("file", ["index.json", "embeddings.npy"])
+def test_an_index_that_may_not_be_read_is_not_damaged(file: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(folder / file))
+
+    if file == "index.json":
+        monkeypatch.setattr(Path, "read_bytes", refuse)
+    else:
+        monkeypatch.setattr("zoo.search.image_index._load", refuse)
+    with pytest.raises(ImageIndexError, match=f"^cannot read .*{file}: Permission denied; check the permissions"):
+        ImageIndex.open(folder)
+
+
 def test_no_image_is_no_index(folder: Path) -> None:
     header = ImageIndex.open(folder).header
     with pytest.raises(InputError, match="there is no image to index"), writing_index(folder.parent / "none", header):

@@ -103,6 +103,11 @@ export function viewColour(view, model, maps) {
   return declared.some((map) => map.indices) ? null : declared[0]?.colour ?? null;
 }
 
+/** Whether a view covers small values instead of colouring large ones. Occlusion maps declare nothing. */
+export function isMask(view, maps) {
+  return view.kind === "declared" && maps.some((map) => map.declared.get(view.name)?.isMask);
+}
+
 /**
  * Values at the ends of a view's scale. The first is drawn as transparent: 0 for the best class and for names, the
  * minimum over all maps for declared numbers, else 0. That of occlusion maps is as far from 0 as the last one. A map of
@@ -118,6 +123,6 @@ export function rangeOf(view, maps) {
   const named = view.kind === "declared" && maps.every((map) => !map.declared.get(view.name)?.numbers);
   const low = view.kind === "declared" && !named ? Math.min(...values) : 0;
   const high = Math.max(...values);
-  if (maps.some((map) => map.declared.get(view.name)?.isMask)) return [Math.max(high, 1e-6), 0];
+  if (isMask(view, maps)) return [Math.max(high, 1e-6), 0];
   return [low, high > low ? high : low + 1e-6];
 }

@@ -14,6 +14,7 @@ export function showNearest(answer) {
 function itemOf({ name, label, cosine, thumbnail }) {
   const image = element("img", { src: thumbnail, alt: "" });
   const near = element("span", { className: "cosine", title: "Cosine of the embeddings" }, cosine.toFixed(3));
-  const caption = element("span", { className: "name" }, label ?? name);
+  // Paths often begin alike, and the end of a long one would not be seen.
+  const caption = element("span", { className: "name" }, label ?? name.slice(name.lastIndexOf("/") + 1));
   return element("li", { title: name }, image, caption, near);
 }

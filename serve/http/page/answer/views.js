@@ -2,7 +2,7 @@
 
 import { byId, element, percent, setOptions } from "../dom.js";
 import { format } from "./declared.js";
-import { viewColour } from "./map.js";
+import { isMask, viewColour } from "./map.js";
 import { formatLogit } from "./occlusion.js";
 
 const NOTES = {
@@ -80,8 +80,7 @@ export class Views {
     scale.hidden = !colour;
     scale.classList.toggle("signed", kind === "why");
     byId("class-field").hidden = index === undefined;
-    const masked = maps.some((map) => map.declared.get(this.view.name)?.isMask);
-    byId("note").textContent = masked ? MASK_NOTE : NOTES[kind]?.(model.classes[index]) ?? "";
+    byId("note").textContent = isMask(this.view, maps) ? MASK_NOTE : NOTES[kind]?.(model.classes[index]) ?? "";
     scale.style.setProperty("--colour", colour);
     const [low, high] = range.map({ declared: format, why: formatLogit }[kind] ?? percent);
     scale.querySelector(".low").textContent = low;

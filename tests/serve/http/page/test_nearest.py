@@ -1,5 +1,6 @@
 """The nearest images of the server's index, below an answer."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -44,5 +45,5 @@ def test_the_nearest_images_are_shown(page: Page, photo_file: Path) -> None:
     expect(items.first).to_have_attribute("title", "photos/01.png")
     expect(items.first).to_have_text("cat1.000")
     assert items.first.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 32
-    # An image without a class has its name.
-    expect(items.filter(has_text="photos/05.png")).to_have_count(1)
+    # An image without a class has the name of its file.
+    expect(items.filter(has_text=re.compile("^05.png"))).to_have_count(1)
