@@ -1,5 +1,6 @@
 """The commands `zoo export`, `zoo verify` and `zoo compact`."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -93,7 +94,8 @@ def export(
     table.add_row("size", f"{file.stat().st_size / 1e6:.2f} MB")
     table.add_row("SHA-256", digest)
     if digest != verified:
-        table.add_row("verified", "no; run zoo verify")
+        own = file.resolve() == own_file.resolve()
+        table.add_row("verified", f"no; run zoo verify {shlex.quote(model)}" if own else "no")
     else:
         failed = package.verification_failed(precision)
         table.add_row("verified", f"{'failed' if failed else 'passed'}, with identical bytes ({PARITY_FILE})")

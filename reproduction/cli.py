@@ -173,7 +173,7 @@ def _write(results: Path, say: Callable[[str], None]) -> None:
 
     records = read_records(results / RECORDS)
     plots = write_plots(results, records)
-    say(f"{write_results(results, records, plots)}: {len(records)} runs")
+    say(f"{write_results(results, records, plots)}: {len(records)} run{'s' if len(records) != 1 else ''}")
 
 
 def claims(

@@ -201,7 +201,8 @@ class Service:
             async with asyncio.timeout(deadline - started):
                 yield
         except TimeoutError:
-            raise DeadlineError(f"no result within the deadline of {1000 * (deadline - started):.0f} ms") from None
+            left = max(1, round(1000 * (deadline - started)))
+            raise DeadlineError(f"no result within the deadline of {left} ms") from None
 
 
 def _open_onnx(settings: Settings, share: ThreadShare, processes: int, package: Package) -> Predictor:

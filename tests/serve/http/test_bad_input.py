@@ -410,6 +410,8 @@ def test_a_deadline_passed(make_client: MakeClient, predictor: GatedPredictor, p
     response = send(client, "/classify", photo_file)
     assert response.status_code == 504
     assert "deadline of 200 ms" in problem(response)
+    response = send(client, "/classify", photo_file, headers={"X-Request-Timeout-Ms": "0.4"})
+    assert "deadline of 1 ms" in problem(response)
     predictor.gate.set()
     assert send(client, "/classify", photo_file).status_code == 200
 
