@@ -27,7 +27,7 @@ from serving_tables import LONG_LOAD, SERVERS, SERVING
 
 from zoo.cli import app
 from zoo.package import WEIGHTS_FILE, Package
-from zoo.registry import DATA_SETS, info, list_models
+from zoo.registry import DATA_SETS, OWN_PAPER, Variant, info, list_models
 from zoo.reporting import markdown
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,19 +42,34 @@ EXTRAS = {
 }
 """Extras that the commands of each package need."""
 
+SIZES = ("parameters, C classes", "multiply-adds")
+
 WITHOUT_EXTRA = ("list", "info", "publish")
 """Commands that need no extra."""
 
 
 def variants_table() -> str:
-    """The variants with their sizes and the paper's accuracies."""
+    """The paper's variants with their sizes and the paper's accuracies."""
     rows = []
     for name in list_models():
         variant = info(name)
+        if variant.origin != OWN_PAPER:
+            continue
         paper = [f"{variant.paper_accuracy[data]:.2f}" if variant.paper_accuracy else "" for data in DATA_SETS]
-        size = f"{variant.fixed_parameters:,} + {variant.parameters_per_class:,} C"
-        rows.append([f"`{name}`", variant.mechanism, size, f"{variant.multiply_adds / 1e6:.1f} M", *paper])
-    return markdown(["variant", "mechanism", "parameters, C classes", "multiply-adds", *DATA_SETS], "llrrrrr", rows)
+        rows.append([f"`{name}`", variant.mechanism, *_sizes(variant), *paper])
+    return markdown(["variant", "mechanism", *SIZES, *DATA_SETS], "llrrrrr", rows)
+
+
+def other_variants_table() -> str:
+    """The networks of other papers with their sizes."""
+    variants = [info(name) for name in list_models() if info(name).origin != OWN_PAPER]
+    return markdown(["variant", *SIZES], "lrr", [[f"`{one.name}`", *_sizes(one)] for one in variants])
+
+
+def _sizes(variant: Variant) -> list[str]:
+    """Cells of the columns `SIZES`."""
+    size = f"{variant.fixed_parameters:,} + {variant.parameters_per_class:,} C"
+    return [size, f"{variant.multiply_adds / 1e6:.1f} M"]
 
 
 def models_table() -> str:
@@ -149,7 +164,7 @@ def commands_table() -> str:
 
 DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"models": models_table, "commands": commands_table},
-    "docs/variants.md": {"variants": variants_table} | CORRUPTED,
+    "docs/variants.md": {"variants": variants_table, "other-variants": other_variants_table} | CORRUPTED,
     "docs/training.md": {"expected": expected_table, "speed": speed_table},
     "docs/classify.md": CLASSIFY,
     "docs/embeddings.md": SEARCH,

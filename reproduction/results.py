@@ -15,7 +15,7 @@ from reproduction.plots import Plot
 from reproduction.records import Group, Record, grouped, linked_logs, shown, shown_mean
 from training.recipe import Recipe
 from zoo.files import write_atomically
-from zoo.registry import DATA_SETS, info, list_models
+from zoo.registry import DATA_SETS, OWN_PAPER, info, list_models
 from zoo.reporting import markdown
 
 RESULTS_FILE = "results.md"
@@ -85,6 +85,8 @@ def _table_of(data: str, groups: Sequence[Group]) -> str:
         paper = info(variant).paper_accuracy.get(data)
         cell = "" if paper is None else f"{paper:.2f}"
         found = [group for group in groups if (group.first.data, group.first.variant) == (data, variant)]
+        if not found and info(variant).origin != OWN_PAPER:
+            continue
         for group in found:
             difference = "" if paper is None else f"{statistics.fmean(group.accuracies) - paper:+.2f}"
             rows.append([f"`{variant}`", *_numbers(group), cell, difference, *_training(group)])

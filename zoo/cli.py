@@ -102,13 +102,14 @@ def list_(
     table = Table("name", "mechanism", title="Variants (C classes; multiply-adds at 32x32)")
     table.add_column("parameters", justify="right", no_wrap=True)
     table.add_column("multiply-adds", justify="right")
+    table.add_column("paper")
     names = list_models(pattern)
     if not names:
         raise InputError(f"no variant matches {pattern!r}; try {pattern + '*'!r}, or no pattern for all")
     for name in names:
         variant = info(name)
         parameters = f"{variant.fixed_parameters:,} + {variant.parameters_per_class:,} C"
-        table.add_row(name, variant.mechanism, parameters, f"{variant.multiply_adds / 1e6:.1f} M")
+        table.add_row(name, variant.mechanism, parameters, f"{variant.multiply_adds / 1e6:.1f} M", variant.origin)
     Terminal(folded=True).print(table)
     places = {"available locally": local_models(), "on the Hub": released_models()}
     for place, models in places.items():

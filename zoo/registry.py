@@ -1,8 +1,8 @@
 """The registry of variants, the only place where facts about them are stated.
 
 Counts, multiply-adds and accuracies of the ten variants of *Feature Embedding by Template Matching as a ResNet Block*
-(BMVC 2022). Documentation tables are generated from this module, and tests build every network to check it.
-Nothing here imports torch.
+(BMVC 2022), and the networks that another paper distils. Documentation tables are generated from this module, and tests
+build every network to check it. Nothing here imports torch.
 """
 
 import fnmatch
@@ -43,6 +43,12 @@ MAX_POOLING_GAMMA = 40.0
 MAX_TEMPLATES = 256
 """Maximum number of templates per class."""
 
+OWN_PAPER = "BMVC 2022"
+"""*Feature Embedding by Template Matching as a ResNet Block*, the paper of this project."""
+
+LETKD = "BMVC 2023"
+"""*Knowledge Distillation Layer that Lets the Student Decide*, whose teachers and students are usual networks."""
+
 SemanticSource = Literal["semantic block", "auxiliary head", "class activation map"]
 """Source of a variant's patch logits."""
 
@@ -65,13 +71,13 @@ DATA_SETS: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One row of the paper's table."""
+    """A network with a mechanism: one row of the paper's table, or a network of another paper."""
 
     name: str
     builder: str
     """`module:function` that builds the network; imported only when a network is created."""
     blocks: int
-    """Residual blocks, or dense layers, in each of the four stages."""
+    """Residual blocks, or dense layers, in each stage."""
     mechanism: Mechanism
     fixed_parameters: int
     """Trainable parameters that do not depend on the number of classes C."""
@@ -85,6 +91,8 @@ class Variant:
     """Trainable parameters of each further template: 2d + 3 for a semantic block of d channels; 0 without one."""
     is_control: bool = False
     """Whether the variant is only a control for comparisons."""
+    origin: str = OWN_PAPER
+    """The paper to whose networks it belongs."""
     features: int = 0
     """Channels of the features that the head pools; for the number of parameters of generalised sum pooling."""
 
@@ -162,6 +170,7 @@ def _paper(cifar10: float, cifar100: float, mini_imagenet: float) -> Mapping[str
 
 _RN, _WRN, _DN = "zoo.networks.resnet:build", "zoo.networks.resnet:build_wide", "zoo.networks.densenet:build"
 _SOFT = "zoo.networks.resnet:build_soft"
+_POST, _WIDE_1, _WIDE_2 = (f"zoo.networks.three_stage:{name}" for name in ("build", "build_wide_1", "build_wide_2"))
 
 for _variant in (
     Variant("rn26", _RN, 2, "plain", 961_488, 257, 114_215_424, _paper(89.52, 65.94, 60.43), features=256),
@@ -187,5 +196,18 @@ for _variant in (
     Variant(
         "dn100-ours-c", _DN, 16, "concat", 1_364_286, 1264, 325_578_240, _paper(92.71, 72.14, 68.93), 687, features=576
     ),
+    # The networks of the other paper, from the smallest.
+    *(
+        Variant(f"rn{6 * blocks + 2}", _POST, blocks, "plain", fixed, 65, multiply_adds, origin=LETKD, features=64)
+        for blocks, fixed, multiply_adds in (
+            (3, 271_824, 40_813_184),
+            (5, 466_256, 69_124_736),
+            (9, 855_120, 125_747_840),
+            (18, 1_730_064, 253_149_824),
+        )
+    ),
+    Variant("wrn16-2", _WIDE_2, 2, "plain", 690_384, 129, 101_106_944, origin=LETKD, features=128),
+    Variant("wrn40-1", _WIDE_1, 6, "plain", 563_280, 65, 83_280_512, origin=LETKD, features=64),
+    Variant("wrn40-2", _WIDE_2, 6, "plain", 2_242_256, 129, 327_599_360, origin=LETKD, features=128),
 ):
     register(_variant)

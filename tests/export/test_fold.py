@@ -3,10 +3,11 @@ import copy
 import pytest
 import torch
 from support.closeness import assert_alike
+from support.variants import STRUCTURES
 from torch import nn
 
 from export.fold import fold
-from zoo.registry import info, list_models
+from zoo.registry import info
 
 pytestmark = pytest.mark.slow
 
@@ -14,6 +15,11 @@ REMAINING_NORMS = {
     # One before each residual block, whose input is a sum, and the head's; the first is folded into the stem.
     "zoo.networks.resnet:build": lambda blocks: 4 * blocks,
     "zoo.networks.resnet:build_wide": lambda blocks: 4 * blocks,
+    # All of the usual residual blocks follow a convolution.
+    "zoo.networks.three_stage:build": lambda blocks: 0,
+    # The first is folded into the stem only where a convolution is on its shortcut.
+    "zoo.networks.three_stage:build_wide_1": lambda blocks: 3 * blocks + 1,
+    "zoo.networks.three_stage:build_wide_2": lambda blocks: 3 * blocks,
     # One before each dense layer and each of two transitions, whose input is a concatenation, and the head's.
     "zoo.networks.densenet:build": lambda blocks: 4 * blocks + 3,
 }
@@ -30,7 +36,7 @@ def assert_equivalent(network, pixels):
     assert_alike(actual, expected)
 
 
-@pytest.mark.parametrize("variant", list_models())
+@pytest.mark.parametrize("variant", STRUCTURES)
 def test_a_folded_network_answers_as_the_network(variant, make_network, pixels):
     assert_equivalent(make_network(variant), pixels(2))
 
@@ -54,7 +60,7 @@ def test_the_networks_of_the_fixture_have_ordinary_numbers(make_network, pixels)
                 assert 1 < output.abs().max() < 10
 
 
-@pytest.mark.parametrize("variant", list_models())
+@pytest.mark.parametrize("variant", STRUCTURES)
 def test_only_what_follows_a_sum_or_a_concatenation_stays_normalised(variant, make_network):
     norms = [module for module in fold(make_network(variant)).modules() if isinstance(module, nn.BatchNorm2d)]
     facts = info(variant)

@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import pytest
 from support.closeness import assert_alike
+from support.variants import STRUCTURES
 from torch import nn
 
 from export.onnx_file import OPSET, export_network, export_onnx
@@ -18,7 +19,7 @@ from zoo.package.onnx_metadata import config_from_metadata
 from zoo.predictors.onnx import OnnxPredictor
 from zoo.predictors.onnx_session import read_declarations
 from zoo.predictors.torch import TorchPredictor
-from zoo.registry import info, list_models
+from zoo.registry import info
 
 pytestmark = pytest.mark.slow
 
@@ -36,13 +37,13 @@ def assert_parity(network, config, file, *batches):
         assert_alike(candidate(images), reference(images))
 
 
-@pytest.mark.parametrize("variant", list_models())
+@pytest.mark.parametrize("variant", STRUCTURES)
 def test_onnx_runtime_answers_as_pytorch(variant, exported, pixels):
     model = exported(variant)
     assert_parity(model.network, model.config, model.file, pixels(1), pixels(2), pixels(7))
 
 
-@pytest.mark.parametrize("variant", list_models())
+@pytest.mark.parametrize("variant", STRUCTURES)
 def test_the_file_holds_the_folded_network_and_its_identity(variant, exported):
     model = exported(variant)
     proto = onnx.load(model.file, load_external_data=False)

@@ -1,12 +1,12 @@
 import pytest
 import torch
 from support.closeness import assert_alike
+from support.variants import STRUCTURES
 from torch import nn
 
 from export.fold import fold
 from export.precision import in_half, with_scaled_channels
 from zoo.errors import InputError
-from zoo.registry import list_models
 
 pytestmark = pytest.mark.slow
 
@@ -16,7 +16,7 @@ def answers(module, images):
         return module(torch.from_numpy(images))
 
 
-@pytest.mark.parametrize("variant", list_models())
+@pytest.mark.parametrize("variant", STRUCTURES)
 def test_convolutions_of_single_channels_do_what_normalisation_did(variant, make_network, pixels):
     expected = answers(fold(make_network(variant)), pixels(2))
     scaled = with_scaled_channels(fold(make_network(variant)))

@@ -86,10 +86,10 @@ def test_the_paper_has_these_variants_and_no_others() -> None:
 @pytest.mark.parametrize(
     ("pattern", "names"),
     [
-        ("wrn*", ["wrn16", "wrn16-aux", "wrn16-ours"]),
+        ("wrn16*", ["wrn16", "wrn16-aux", "wrn16-ours", "wrn16-2"]),
         ("*-aux", ["rn26-aux", "wrn16-aux"]),
         ("dn100", ["dn100"]),
-        ("rn??", ["rn26", "rn38"]),
+        ("rn??", ["rn26", "rn38", "rn20", "rn32", "rn56"]),
         ("RN26", []),
         ("", []),
     ],

@@ -124,6 +124,7 @@ class Network(nn.Module):
             of the first three stages, such as `stages.0`, and `last_stage`.
         num_classes: number of classes C.
         normalization: normalisation of the pixels; part of the network, so that its input is always raw pixels.
+        final_norm: whether batch normalisation follows the last stage, as its blocks need whose output is a plain sum.
     """
 
     config: ModelConfig | None = None
@@ -154,6 +155,7 @@ class Network(nn.Module):
         channels: Mapping[str, int],
         num_classes: int,
         normalization: Normalization,
+        final_norm: bool = True,
     ) -> None:
         super().__init__()
         self.feature_info = FeatureInfo(
@@ -166,7 +168,7 @@ class Network(nn.Module):
         self.stages = stages
         self.block = block
         self.last_stage = last_stage
-        self.norm = nn.BatchNorm2d(self.num_features)
+        self.norm = nn.BatchNorm2d(self.num_features) if final_norm else nn.Identity()
         self.pooling = AveragePooling()
         self.classifier = nn.Linear(self.num_features, num_classes)
         self.apply(_initialize)
@@ -244,7 +246,7 @@ class Network(nn.Module):
         if num_classes == 0:
             self.set_submodule("classifier", nn.Identity())
             return
-        like = self.norm.weight
+        like = next(self.parameters())
         self.classifier = nn.Linear(self.num_features, num_classes)
         self.block.reset_classes(num_classes)
         modules = dict(self.named_modules())

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from support.variants import CONTROLS
+from support.variants import CONTROLS, STRUCTURES
 from torch import Tensor
 from torchvision.models.feature_extraction import create_feature_extractor
 
@@ -12,7 +12,7 @@ from zoo.errors import InputError
 Networks = Callable[..., zoo.Network]
 Pixels = Callable[..., Tensor]
 
-VARIANTS = [*zoo.list_models(), *CONTROLS]
+VARIANTS = [*STRUCTURES, *CONTROLS]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.variants import CONTROLS
+from support.variants import CONTROLS, STRUCTURES
 from torch import Tensor
 
 import zoo
@@ -14,7 +14,7 @@ from zoo.networks.network import Normalize
 Networks = Callable[..., zoo.Network]
 Pixels = Callable[..., Tensor]
 
-VARIANTS = zoo.list_models()
+VARIANTS = STRUCTURES
 SOURCES = {
     "plain": "class activation map",
     "aux": "auxiliary head",

@@ -42,8 +42,8 @@ def test_the_name_counts_the_layers(variant: str, depth: int) -> None:
 @pytest.mark.parametrize(
     ("pattern", "expected"),
     [
-        ("rn*", [(64, 32, 32), (128, 16, 16), (128, 8, 8), (256, 8, 8)]),
-        ("wrn*", [(32, 32, 32), (64, 16, 16), (128, 8, 8), (128, 8, 8)]),
+        ("rn[23][68]*", [(64, 32, 32), (128, 16, 16), (128, 8, 8), (256, 8, 8)]),
+        ("wrn16*s", [(32, 32, 32), (64, 16, 16), (128, 8, 8), (128, 8, 8)]),
     ],
 )
 def test_channels_of_the_stages(pattern: str, expected: list[tuple[int, ...]]) -> None:
