@@ -11,7 +11,8 @@ Needs `pip install --group bench -e .`; contenders whose package is missing are 
 - plain ONNX: `torch.onnx.export` of the unmodified network, in ONNX Runtime with default options.
 - OpenVINO on our fp32 file, in fp32 and bf16, and on our int8 file; one request for the batch or several for parts of
   it, whichever is faster.
-- plain session int8: our int8 file in ONNX Runtime with default options.
+- plain session int8: our int8 file in ONNX Runtime with default options. As the two above, it is called with new arrays
+  or bound to arrays that are kept, whichever is faster.
 - ours: the files of `zoo export` with the server's predictor; "one run" is the whole batch at once on all threads,
   "tuned" the fastest engine and split into parts for this batch.
 - on a GPU also torch.compile in fp16 with captured graphs (`mode="reduce-overhead"`), and ours in TF32 and fp16.

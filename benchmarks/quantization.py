@@ -39,6 +39,7 @@ from zoo.machine import cores
 from zoo.outputs import INPUT, LOGITS
 from zoo.package import ONNX_FILES, Package
 from zoo.predictors.onnx_session import open_session
+from zoo.predictors.openvino import without_telemetry
 from zoo.runtime import Runtime
 
 RESULTS = Path(__file__).parent / "results" / "quantization.json"
@@ -60,13 +61,14 @@ def read_arguments() -> argparse.Namespace:
 def quantize_with_nncf(file: Path, target: Path, pixels: Pixels) -> None:
     """NNCF's post-training quantisation with its defaults for ONNX, except that activations of residual sums may be
     unsigned (`MIXED`), as it recommends for networks with other activations than ReLU."""
-    import nncf
-
     logging.getLogger("nncf").setLevel(logging.ERROR)
     batches = [{INPUT: pixels[start : start + BATCH]} for start in range(0, len(pixels), BATCH)]
-    data_set = nncf.Dataset(batches)
-    preset = nncf.QuantizationPreset.MIXED
-    onnx.save(nncf.quantize(onnx.load(file), data_set, preset=preset, subset_size=len(batches)), target)
+    with without_telemetry():
+        import nncf
+
+        data_set = nncf.Dataset(batches)
+        preset = nncf.QuantizationPreset.MIXED
+        onnx.save(nncf.quantize(onnx.load(file), data_set, preset=preset, subset_size=len(batches)), target)
 
 
 def logits_of(file: Path, pixels: Pixels, threads: int) -> NDArray[np.float32]:

@@ -169,10 +169,13 @@ def record_of(package: Package) -> dict[str, Any]:
     training = training | {"history": {name: [epoch.get(name) for epoch in history] for name in history[0]}}
     recipe_name, recipe = training.get("recipe_name"), training["recipe"]
     changes = _changes(recipe_name, recipe) if recipe_name else {}
-    hold_out = training.get("held_out", HELD_OUT_SHARE) if "held-out" in metrics else 0.0
+    # A run is represented by its score through PyTorch; those of its files are in the model directory.
+    found = {split: metrics.get(split, {}).get("torch") for split in ("test", "held-out")}
+    scores = {split: {"torch": score} for split, score in found.items() if score}
+    hold_out = training.get("held_out", HELD_OUT_SHARE) if "held-out" in scores else 0.0
     limit, seed = training.get("limit"), recipe.get("seed", 0)
     name = run_name(config.variant, config.data, recipe_name, changes, hold_out, seed, limit)
-    record = config.identity() | {"name": name, "changes": changes} | metrics | {"training": training}
+    record = config.identity() | {"name": name, "changes": changes, "training": training} | scores
     if probe := read_probe(package).get("torch"):
         record["probe"] = asdict(probe)
     if pooling := read_pooling(package):

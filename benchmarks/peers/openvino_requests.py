@@ -1,4 +1,4 @@
-"""Inference of an ONNX file with OpenVINO: a batch as one request, or split into several."""
+"""Inference of an ONNX file with OpenVINO: a batch as one request or several, with new arrays or kept ones."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,10 +15,11 @@ PARTS = (1, 4, 16)
 """Sizes of requests to try if they divide a batch of at least `LEAST_BATCH`."""
 LEAST_BATCH = 8
 
+Call = Callable[[Pixels], list[Any]]
+"""Pixels to arrays, in the order of the file's outputs."""
 
-def build_openvino(
-    file: Path, pixels: Pixels, threads: int, precision: str
-) -> tuple[Callable[[Pixels], list[Any]], str]:
+
+def build_openvino(file: Path, pixels: Pixels, threads: int, precision: str) -> tuple[Call, str]:
     """Find the fastest setting for a batch.
 
     Arguments:
@@ -28,21 +29,29 @@ def build_openvino(
         precision: `f32` or `bf16`.
 
     Returns:
-        A function from pixels to arrays, in the order of the file's outputs, and the name of the setting.
+        A function for batches of this shape, whose next call may overwrite its arrays, and the name of the setting.
     """
-    options = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": threads}
-    ways = {"one request": one_request(file, len(pixels), options)}
-    if len(pixels) >= LEAST_BATCH:
-        for part in PARTS:
-            if part < len(pixels) and len(pixels) % part == 0:
-                ways[f"requests of {part}"] = many_requests(file, part, options)
+    ways = openvino_ways(file, pixels, {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": threads})
     best = fastest({name: partial(call, pixels) for name, call in ways.items()})
     return ways[best], best
 
 
-def one_request(file: Path, batch: int, options: dict[str, Any]) -> Callable[[Pixels], list[Any]]:
-    """The whole batch at once, compiled for latency."""
-    request = _compile(file, batch, options | {"PERFORMANCE_HINT": "LATENCY"}).create_infer_request()
+def openvino_ways(file: Path, pixels: Pixels, options: dict[str, Any]) -> dict[str, Call]:
+    """Every setting to try, by name: the batch as one request or split, each with new arrays and with kept ones."""
+    whole = _compile(file, len(pixels), options | {"PERFORMANCE_HINT": "LATENCY"})
+    ways = {"one request": one_request(whole), "one request, kept arrays": kept_requests(whole, pixels)}
+    if len(pixels) >= LEAST_BATCH:
+        for part in PARTS:
+            if part < len(pixels) and len(pixels) % part == 0:
+                compiled = _compile(file, part, options | {"PERFORMANCE_HINT": "THROUGHPUT"})
+                ways[f"requests of {part}"] = many_requests(compiled, part)
+                ways[f"requests of {part}, kept arrays"] = kept_requests(compiled, pixels, part)
+    return ways
+
+
+def one_request(compiled: Any) -> Call:
+    """The whole batch at once, with the pixels as they are and new outputs."""
+    request = compiled.create_infer_request()
 
     def call(pixels: Pixels) -> list[Any]:
         return list(request.infer([pixels], share_inputs=True, share_outputs=True).values())
@@ -50,16 +59,14 @@ def one_request(file: Path, batch: int, options: dict[str, Any]) -> Callable[[Pi
     return call
 
 
-def many_requests(file: Path, part: int, options: dict[str, Any]) -> Callable[[Pixels], list[Any]]:
-    """Parts of the batch concurrently, compiled for throughput."""
+def many_requests(compiled: Any, part: int) -> Call:
+    """Parts of the batch concurrently, with the pixels as they are and new outputs."""
     from openvino import AsyncInferQueue
 
-    compiled = _compile(file, part, options | {"PERFORMANCE_HINT": "THROUGHPUT"})
     queue = AsyncInferQueue(compiled)  # with OpenVINO's choice of the number of requests
-    shapes = [list(output.shape)[1:] for output in compiled.outputs]
 
     def call(pixels: Pixels) -> list[Any]:
-        arrays = [np.empty([len(pixels), *shape], dtype=np.float32) for shape in shapes]
+        arrays = _outputs(compiled, len(pixels))
 
         def keep(request: Any, start: int) -> None:
             for index, array in enumerate(arrays):
@@ -72,6 +79,45 @@ def many_requests(file: Path, part: int, options: dict[str, Any]) -> Callable[[P
         return arrays
 
     return call
+
+
+def kept_requests(compiled: Any, pixels: Pixels, part: int = 0) -> Call:
+    """One request per part, each bound to its part of arrays that are kept from call to call.
+
+    Arguments:
+        compiled: the network, compiled for the size of a part.
+        pixels: a batch of the size to come.
+        part: number of images in a part; 0 for the whole batch, which the caller's thread computes.
+    """
+    from openvino import Tensor
+
+    inputs, arrays = np.empty_like(pixels), _outputs(compiled, len(pixels))
+    requests = []
+    for start in range(0, len(pixels), part or len(pixels)):
+        own = slice(start, start + (part or len(pixels)))
+        request = compiled.create_infer_request()
+        request.set_input_tensor(0, Tensor(inputs[own], shared_memory=True))
+        for index, array in enumerate(arrays):
+            request.set_output_tensor(index, Tensor(array[own], shared_memory=True))
+        requests.append(request)
+
+    def call(pixels: Pixels) -> list[Any]:
+        inputs[:] = pixels
+        if not part:
+            requests[0].infer(share_inputs=True, share_outputs=True)
+            return arrays
+        for request in requests:
+            request.start_async(share_inputs=True)
+        for request in requests:
+            request.wait()
+        return arrays
+
+    return call
+
+
+def _outputs(compiled: Any, images: int) -> list[Any]:
+    """New arrays for the outputs of a batch."""
+    return [np.empty([images, *list(output.shape)[1:]], dtype=np.float32) for output in compiled.outputs]
 
 
 def _compile(file: Path, batch: int, options: dict[str, Any]) -> Any:

@@ -2,15 +2,20 @@
 
 import numpy as np
 import pytest
+from onnxruntime import InferenceSession
 from peers.budget import Budget
 from peers.comparison import Measured, compare, summary
-from peers.contenders import CONTENDERS, Contender, build_tuned
+from peers.contenders import CONTENDERS, Contender, build_tuned, session_ways
 from peers.machine import Roofline
+from peers.openvino_requests import openvino_ways
 from peers.subject import SIDE, HalfAnswerTuple, Subject
+
+from zoo.outputs import INPUT
 
 pytestmark = pytest.mark.slow
 
 COMPARED = ("PyTorch eager", "plain ONNX", "ours fp32, one run", "ours fp32", "ours fp32, TF32")
+KEPT = ", kept arrays"
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +81,24 @@ def test_ours_tuned_is_the_fastest_of_the_installed_engines(subject: Subject, pi
     assert tuned.setting.startswith(("ONNX Runtime, ", "OpenVINO, "))
     plain = next(one for one in CONTENDERS if one.name == "plain ONNX").build(subject, pixels)
     np.testing.assert_allclose(tuned.call(pixels)[0], plain.call(pixels)[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("images", [3, 8])
+def test_kept_arrays_hold_the_answers_of_the_last_call(subject: Subject, images: int) -> None:
+    first, second = np.random.default_rng(1).integers(0, 256, (2, images, 3, SIDE, SIDE), dtype=np.uint8)
+    session = InferenceSession(subject.files["fp32"].path, providers=["CPUExecutionProvider"])
+    options = {"INFERENCE_PRECISION_HINT": "f32"}
+    ways = session_ways(session, first) | openvino_ways(subject.files["fp32"].path, first, options)
+    parts = [f"requests of {part}" for part in (1, 4) if images == 8]
+    names = ["one request", *parts]
+    assert list(ways) == [*("new arrays", "kept arrays"), *(name + end for name in names for end in ("", KEPT))]
+    for pixels in (first, second):
+        expected = session.run(None, {INPUT: pixels})
+        for call in ways.values():
+            for found, array in zip(call(pixels), expected, strict=True):
+                np.testing.assert_allclose(found, array, atol=1e-4 * np.abs(array).max())
+    for name, call in ways.items():
+        assert (call(first)[0] is call(second)[0]) == name.endswith("kept arrays")
 
 
 def test_a_file_that_could_not_be_exported(

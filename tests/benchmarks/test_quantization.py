@@ -1,9 +1,12 @@
+import importlib
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
 import pytest
-from quantization import logits_of, quality
+from quantization import logits_of, quality, quantize_with_nncf
 
 from training.data.images import LabelledImages
 from training.data.prepare import load_split
@@ -32,3 +35,21 @@ def test_accuracy_and_agreement_of_files(cifar: Path, tmp_path: Path) -> None:
     assert found["other"]["agreement"] == pytest.approx(100 * float((best == 3).mean()), abs=0.01)
     assert found["other"]["accuracy"] == pytest.approx(100 * float((tested.labels == 3).float().mean()), abs=0.01)
     assert quality({"fp32": exact}, tested, False, 1)["fp32"]["accuracy"] is None
+
+
+def test_nncf_finds_no_telemetry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def quantize(model: onnx.ModelProto, *_: object, **__: object) -> onnx.ModelProto:
+        with pytest.raises(ImportError):
+            importlib.import_module("openvino_telemetry")
+        return model
+
+    (tmp_path / "openvino_telemetry.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "openvino_telemetry", raising=False)
+    preset = SimpleNamespace(MIXED="mixed")
+    monkeypatch.setitem(
+        sys.modules, "nncf", SimpleNamespace(Dataset=list, QuantizationPreset=preset, quantize=quantize)
+    )
+    file, target = open_model("wrn16-ours").path / ONNX_FILES["fp32"], tmp_path / "nncf.onnx"
+    quantize_with_nncf(file, target, np.zeros((2, 3, 32, 32), np.uint8))
+    assert target.is_file()

@@ -25,6 +25,7 @@ from zoo.predictors.onnx_session import read_declarations
 from zoo.runtime import EXECUTIONS, Execution, Runtime
 
 _DEVICE = "CPU"
+_TELEMETRY = "openvino_telemetry"
 _SIZES = (1, 2, 4, 8, 16, 32, 64)
 """Batch sizes for which the network is compiled."""
 _PIECES = (8, 4, 2, 1)
@@ -339,19 +340,19 @@ def import_openvino() -> Any:
     Raises:
         MissingDependencyError: it is not installed.
     """
-    with importing("openvino"), _without("openvino_telemetry"):
+    with importing("openvino"), without_telemetry():
         import openvino
     return openvino
 
 
 @contextmanager
-def _without(module: str) -> Iterator[None]:
-    """Context in which a module that was not imported before seems not to be installed."""
-    if module in sys.modules:
+def without_telemetry() -> Iterator[None]:
+    """Context in which OpenVINO's telemetry seems not to be installed, unless it was imported before."""
+    if _TELEMETRY in sys.modules:
         yield
         return
-    sys.modules[module] = None  # type: ignore[assignment]  # as documented for the import system
+    sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  # as documented for the import system
     try:
         yield
     finally:
-        del sys.modules[module]
+        del sys.modules[_TELEMETRY]
