@@ -1,8 +1,7 @@
 """A training job, from the name of a data set to a model directory and its accuracy."""
 
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -44,7 +43,6 @@ from zoo.package import ModelConfig, Package
 from zoo.package.metrics import HELD_OUT_SHARE, own_metrics
 from zoo.predictors.torch import TorchPredictor
 from zoo.printable import encodable, printable
-from zoo.progress import duration
 from zoo.registry import info
 from zoo.terminal import progress_bar
 
@@ -156,7 +154,7 @@ def run_job(job: Job, say: Say) -> Package:
     teacher = None
     if taught_by is not None:
         teacher = Teacher.load(taught_by, images.classes, fabric.device)
-        feed = _teach(teacher, feed, fabric, tell)
+        feed = teacher.teach(feed, tell, fabric.is_global_zero)
     held = isinstance(images, LabelledImages)
     identity = {
         "variant": job.variant,
@@ -303,21 +301,6 @@ def _saw_held_out(package: Package, job: Job, divided: _Division) -> bool:
         return False
     training = own_metrics(package).training
     return training is None or (training.held_out, training.data_digest) != (divided.held_out, divided.digest)
-
-
-def _teach(teacher: Teacher, feed: BatchStream, fabric: Fabric, tell: Say) -> BatchStream:
-    """Batches with the teacher's class logits, if the images stay the same from step to step; tells what they cost."""
-    images, name = feed.images, teacher.config.name
-    if feed.recipe.changes_images or not isinstance(images, LabelledImages):
-        cost = teacher.seconds_per_step(feed)
-        tell(f"teacher {name}: computed in each step, since the images change; about {cost:.2g} s per step")
-        return feed
-    started = time.monotonic()
-    with progress_bar(fabric.is_global_zero) as progress:
-        task = progress.add_task(f"teacher {name}", total=len(images.labels), status="")
-        logits = teacher.logits_of_all(images.images, lambda done: progress.update(task, completed=done))
-    tell(f"teacher {name}: computed once per image, in {duration(time.monotonic() - started)}")
-    return replace(feed, teacher_logits=logits)
 
 
 def _validate(

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from training.data.images import LabelledImages
 from training.device import choose_precision
 from training.distillation.loss import SoftTargets
 from training.feed import Batch, BatchStream
@@ -18,6 +19,8 @@ from zoo.hub import open_model
 from zoo.networks.load import load_package
 from zoo.networks.network import Network
 from zoo.package import NETWORK_FILES, ModelConfig, Package
+from zoo.progress import duration
+from zoo.terminal import progress_bar
 
 BATCH = 256
 """Images at once when those of a whole data set are computed."""
@@ -108,17 +111,6 @@ class Teacher:
             probabilities = probabilities.lerp(probabilities[batch.source], recipe.interchanged_label)
         return SoftTargets(probabilities, recipe.distill_temperature, recipe.distill_weight)
 
-    def seconds_per_step(self, feed: BatchStream) -> float:
-        """Time for the class logits of a batch at full size, in the precision of the recipe."""
-        recipe, device = feed.recipe, feed.device
-        size, (precision, _) = recipe.input_size, choose_precision(recipe.precision, device)
-        pixels = torch.zeros(recipe.batch_size // feed.processes, 3, size, size, dtype=torch.uint8, device=device)
-        with torch.autocast(device.type, torch.bfloat16, precision == "bf16", cache_enabled=False):
-            for _ in range(2):  # the first one allocates memory and chooses algorithms
-                started = time.monotonic()
-                self.logits(pixels).sum().item()  # waits for a GPU
-        return time.monotonic() - started
-
     def logits_of_all(self, images: Tensor, progress: Callable[[int], None] = lambda done: None) -> Tensor:
         """Class logits [N, C] of all images of a data set, on the teacher's device.
 
@@ -131,3 +123,36 @@ class Teacher:
             parts.append(self.logits(images[start : start + BATCH].to(self.order.device)).float())
             progress(min(start + BATCH, len(images)))
         return torch.cat(parts)
+
+    def teach(self, feed: BatchStream, tell: Callable[[str], None], shown: bool = True) -> BatchStream:
+        """Batches with the class logits of the teacher, if nothing random changes the images.
+
+        Otherwise the batches as they are, for each of which `targets` computes the logits.
+
+        Arguments:
+            feed: the student's batches.
+            tell: called with what the teacher costs.
+            shown: whether to show a progress bar.
+        """
+        images, name = feed.images, self.config.name
+        if feed.recipe.changes_images or not isinstance(images, LabelledImages):
+            cost = self.seconds_per_step(feed)
+            tell(f"teacher {name}: computed in each step, since the images change; about {cost:.2g} s per step")
+            return feed
+        started = time.monotonic()
+        with progress_bar(shown) as progress:
+            task = progress.add_task(f"teacher {name}", total=len(images.labels), status="")
+            logits = self.logits_of_all(images.images, lambda done: progress.update(task, completed=done))
+        tell(f"teacher {name}: computed once per image, in {duration(time.monotonic() - started)}")
+        return replace(feed, teacher_logits=logits)
+
+    def seconds_per_step(self, feed: BatchStream) -> float:
+        """Time for the class logits of a batch at full size, in the precision of the recipe."""
+        recipe, device = feed.recipe, feed.device
+        size, (precision, _) = recipe.input_size, choose_precision(recipe.precision, device)
+        pixels = torch.zeros(recipe.batch_size // feed.processes, 3, size, size, dtype=torch.uint8, device=device)
+        with torch.autocast(device.type, torch.bfloat16, precision == "bf16", cache_enabled=False):
+            for _ in range(2):  # the first one allocates memory and chooses algorithms
+                started = time.monotonic()
+                self.logits(pixels).sum().item()  # waits for a GPU
+        return time.monotonic() - started
