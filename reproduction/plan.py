@@ -10,7 +10,7 @@ from reproduction.records import Record, RecordError, run_name, shown
 from training import recipes
 from training.recipe import Recipe
 from zoo.errors import InputError, UnknownNameError
-from zoo.registry import DATA_SETS, info, list_models
+from zoo.registry import DATA_SETS, OWN_PAPER, info, list_models
 
 FAMILIES = (("rn26", "rn26-aux", "rn26-ours"), ("wrn16", "wrn16-aux", "wrn16-ours"))
 """Networks with a plain variant, one with patch supervision alone, and one with the block."""
@@ -207,9 +207,11 @@ def _differing(recipe_name: str, changes: Mapping[str, Any]) -> tuple[Change, ..
 
 
 def _matching(patterns: Iterable[str]) -> list[str]:
+    """Variants that match patterns, which only networks of other papers must match exactly."""
     chosen = set()
     for pattern in patterns:
-        chosen |= set(list_models(pattern) or [info(pattern).name])
+        own = [name for name in list_models(pattern) if info(name).origin == OWN_PAPER]
+        chosen |= set(own or [info(pattern).name])
     return [name for name in list_models() if name in chosen]
 
 

@@ -46,7 +46,10 @@ Promise = asyncio.Future[Answer]
 """Future of a request on an event loop; a batcher's threads only read whether it is done, and let the loop set it."""
 
 
-Resolve = Callable[[Sequence[tuple[Promise, Answer | Exception]]], None]
+Outcome = tuple[Promise, Answer | Exception]
+"""Promise with its result or error."""
+
+Resolve = Callable[[Sequence[Outcome]], None]
 """Sets the results or errors of promises."""
 
 
@@ -224,6 +227,7 @@ class Batcher:
 
     def _process(self, jobs: list[_Job], resolve: Resolve) -> None:
         """Compute the jobs of a batch that was taken, as far as they are still wanted."""
+        answers, report = list[Outcome](), None
         try:
             now = time.monotonic()
             late = [job for job in jobs if job.deadline < now]
@@ -231,50 +235,54 @@ class Batcher:
                 resolve([(job.promise, _late(now - job.arrived)) for job in late])
             live = [job for job in jobs if job.deadline >= now and not job.promise.done()]
             if live:
-                self._compute(live, resolve)
+                answers, report = self._compute(live)
         finally:
+            # Before the answers, so that whoever gets one finds the batch done.
             with self._changed:
                 self._computing -= 1
                 if self._jobs or self._closed:
                     self._changed.notify_all()
+        if answers:
+            resolve(answers)
+        if report:
+            try:
+                self._observe(report)
+            except Exception:  # the answers are sent; an error in the metrics must not end the thread
+                _log.exception("failed to record the metrics of a batch")
 
-    def _compute(self, jobs: list[_Job], resolve: Resolve) -> None:
+    def _compute(self, jobs: list[_Job]) -> tuple[list[Outcome], BatchReport | None]:
+        """Answers of a batch and its report, or its error for each job and None."""
         started = time.monotonic()
         try:
             # The only copy between decoder and session; a single request needs none.
             pixels = jobs[0].pixels if len(jobs) == 1 else np.concatenate([job.pixels for job in jobs])
             prediction = predict_in_parts(self.predictor, pixels, self._max_batch)
         except Exception as error:  # any error must reach the requests, and must not end the thread
-            resolve([(job.promise, error) for job in jobs])
-            return
+            return [(job.promise, error) for job in jobs], None
         compute = time.monotonic() - started
         self._image_seconds = compute / len(pixels)
-        answers: list[tuple[Promise, Answer | Exception]] = []
+        answers = list[Outcome]()
         start = 0
         for job in jobs:
             stop = start + len(job.pixels)
             timing = BatchTiming(started - job.arrived, compute, len(pixels))
             answers.append((job.promise, Answer(prediction.rows(start, stop), timing)))
             start = stop
-        resolve(answers)
-        try:
-            self._observe(BatchReport([started - job.arrived for job in jobs], compute, len(pixels)))
-        except Exception:  # the answers are sent; an error in the metrics must not end the thread
-            _log.exception("failed to record the metrics of a batch")
+        return answers, BatchReport([started - job.arrived for job in jobs], compute, len(pixels))
 
 
 def _late(waited: float) -> DeadlineError:
     return DeadlineError(f"the deadline passed after {1000 * waited:.0f} ms in the queue")
 
 
-def _keep(promises: Sequence[tuple[Promise, Answer | Exception]]) -> None:
+def _keep(promises: Sequence[Outcome]) -> None:
     """Resolve promises on their event loop, which is woken once for all of them."""
     # On a closed loop, nothing waits for them any more.
     with suppress(RuntimeError):
         promises[0][0].get_loop().call_soon_threadsafe(_set, promises)
 
 
-def _set(promises: Sequence[tuple[Promise, Answer | Exception]]) -> None:
+def _set(promises: Sequence[Outcome]) -> None:
     for promise, outcome in promises:
         if promise.done():
             continue

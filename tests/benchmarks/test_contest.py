@@ -158,7 +158,7 @@ def test_a_model_directory_is_measured_wherever_the_servers_run(
 
 
 @pytest.mark.parametrize(
-    ("model", "reason"), [("wrn61", "unknown variant 'wrn61'"), ("local-dir:none", "none is not a model directory")]
+    ("model", "reason"), [("wrn61", "unknown variant 'wrn61'"), ("local-dir:none", "there is no folder none")]
 )
 def test_a_model_that_does_not_exist(model: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["serving.py", "--model", model])

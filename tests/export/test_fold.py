@@ -3,26 +3,13 @@ import copy
 import pytest
 import torch
 from support.closeness import assert_alike
-from support.variants import STRUCTURES
+from support.variants import REMAINING_NORMS, STRUCTURES
 from torch import nn
 
 from export.fold import fold
 from zoo.registry import info
 
 pytestmark = pytest.mark.slow
-
-REMAINING_NORMS = {
-    # One before each residual block, whose input is a sum, and the head's; the first is folded into the stem.
-    "zoo.networks.resnet:build": lambda blocks: 4 * blocks,
-    "zoo.networks.resnet:build_wide": lambda blocks: 4 * blocks,
-    # All of the usual residual blocks follow a convolution.
-    "zoo.networks.three_stage:build": lambda blocks: 0,
-    # The first is folded into the stem only where a convolution is on its shortcut.
-    "zoo.networks.three_stage:build_wide_1": lambda blocks: 3 * blocks + 1,
-    "zoo.networks.three_stage:build_wide_2": lambda blocks: 3 * blocks,
-    # One before each dense layer and each of two transitions, whose input is a concatenation, and the head's.
-    "zoo.networks.densenet:build": lambda blocks: 4 * blocks + 3,
-}
 
 
 def outputs(network, pixels):

@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 import pytest
 from support.closeness import assert_alike
-from support.variants import STRUCTURES
+from support.variants import REMAINING_NORMS, STRUCTURES
 from torch import nn
 
 from export.onnx_file import OPSET, export_network, export_onnx
@@ -63,8 +63,7 @@ def test_the_file_holds_the_folded_network_and_its_identity(variant, exported):
     assert {output.name: dimensions(output) for output in proto.graph.output} == shapes
 
     operators = [node.op_type for node in proto.graph.node]
-    dense = facts.builder.startswith("zoo.networks.densenet")
-    assert operators.count("BatchNormalization") == 4 * facts.blocks + (3 if dense else 0)
+    assert operators.count("BatchNormalization") == REMAINING_NORMS[facts.builder](facts.blocks)
     assert not NOT_FOR_INFERENCE & set(operators)
     assert all(tensor.data_location == onnx.TensorProto.DEFAULT for tensor in proto.graph.initializer)
 

@@ -215,7 +215,7 @@ def test_a_run_that_wrote_no_model_has_failed(
 ) -> None:
     with pytest.raises(UnfinishedError):
         make(planned("wrn16"), trainer("sys.exit()\n"))
-    assert "model is not a model directory" in said[1]
+    assert re.search("there is no folder .*/model; check the path", said[1])
 
 
 @pytest.mark.process
