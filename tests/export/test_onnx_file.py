@@ -23,6 +23,8 @@ from zoo.registry import info
 
 pytestmark = pytest.mark.slow
 
+EXPORTED = [name for name in STRUCTURES if name != "dn100"]  # whose layers dn100-ours has, and it takes seconds
+
 NOT_FOR_INFERENCE = {"Pad", "Expand", "ConstantOfShape", "Shape", "Transpose", "Reshape"}
 
 
@@ -37,13 +39,13 @@ def assert_parity(network, config, file, *batches):
         assert_alike(candidate(images), reference(images))
 
 
-@pytest.mark.parametrize("variant", STRUCTURES)
+@pytest.mark.parametrize("variant", EXPORTED)
 def test_onnx_runtime_answers_as_pytorch(variant, exported, pixels):
     model = exported(variant)
     assert_parity(model.network, model.config, model.file, pixels(1), pixels(2), pixels(7))
 
 
-@pytest.mark.parametrize("variant", STRUCTURES)
+@pytest.mark.parametrize("variant", EXPORTED)
 def test_the_file_holds_the_folded_network_and_its_identity(variant, exported):
     model = exported(variant)
     proto = onnx.load(model.file, load_external_data=False)

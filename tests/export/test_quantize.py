@@ -62,7 +62,7 @@ def test_all_convolutions_but_the_wide_ones_are_in_8_bits(float_model, pixels, m
     assert types == {onnx.TensorProto.INT8: convolutions - 3, onnx.TensorProto.FLOAT: 3}
 
 
-@pytest.mark.parametrize(("variant", "assignment"), [("dn100-ours-c", "softmax"), ("wrn16-ours", "bn_relu")])
+@pytest.mark.parametrize(("variant", "assignment"), [("rn26-ours", "softmax"), ("wrn16-ours", "bn_relu")])
 def test_the_answers_themselves_are_not_rounded(variant, assignment, make_network, pixels, monkeypatch, tmp_path):
     monkeypatch.setattr(module, "_parts", lambda model: {})
     model = folded_onnx(make_network(variant, assignment=assignment))

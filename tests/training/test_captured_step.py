@@ -33,7 +33,7 @@ TAUGHT = {"teacher": "wrn16-ours"}
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("variant", "changes"),
-    [("wrn16-ours", MIXED), ("wrn16-ours", COMPOSED), ("dn100-ours-c", MIXED), ("wrn16-ours", TAUGHT)],
+    [("wrn16-ours", MIXED), ("wrn16-ours", COMPOSED), ("rn26-ours", MIXED), ("wrn16-ours", TAUGHT)],
 )
 def test_replayed_steps_are_those_of_the_loop(
     variant: str, changes: dict[str, Any], first: First, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -40,9 +40,9 @@ def assert_same(one: TrainedNetwork, other: TrainedNetwork) -> None:
 
 
 def test_the_loss_falls(first: First, tmp_path: Path) -> None:
-    recipe = Recipe(epochs=5, batch_size=64, peak_learning_rate=0.02, input_size=32, precision="fp32")
+    recipe = Recipe(epochs=4, batch_size=64, peak_learning_rate=0.02, input_size=32, precision="fp32")
     trained = train("wrn16-ours", first(256), recipe, tmp_path)
-    assert [entry["epoch"] for entry in trained.history] == [1, 2, 3, 4, 5]
+    assert [entry["epoch"] for entry in trained.history] == [1, 2, 3, 4]
     assert trained.history[-1]["loss"] < trained.history[0]["loss"] - 0.3
     assert trained.history[-1]["accuracy"] > trained.history[0]["accuracy"]
     assert not trained.network.training
