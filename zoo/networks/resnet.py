@@ -1,6 +1,7 @@
 """Pre-activation residual networks in four stages: RN26 and RN38 of bottleneck blocks, WRN16 of wide basic blocks."""
 
 from collections.abc import Callable
+from functools import partial
 
 from torch import Tensor, nn
 
@@ -74,6 +75,13 @@ def basic(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
     )
 
 
+def wide_stage(in_channels: int, out_channels: int, stride: int, blocks: int) -> nn.Sequential:
+    """`blocks` residual blocks of two 3x3 convolutions, the first of which changes channels and size."""
+    return stage(
+        in_channels, out_channels, stride, blocks, lambda channels, stride: basic(channels, out_channels, stride)
+    )
+
+
 def build(
     variant: Variant,
     num_classes: int,
@@ -118,15 +126,7 @@ def build_wide(
 ) -> Network:
     """Wide network of a variant: basic blocks, twice as wide as those of the original residual network."""
 
-    def make_stage(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
-        return stage(
-            in_channels,
-            out_channels,
-            stride,
-            variant.blocks,
-            lambda channels, stride: basic(channels, out_channels, stride),
-        )
-
+    make_stage = partial(wide_stage, blocks=variant.blocks)
     block = make_block(variant.mechanism, 128, num_classes, assignment, templates)
     return Network(
         stem=conv(3, 16, 3),

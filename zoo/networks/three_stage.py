@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from zoo.images.preprocess import Normalization
 from zoo.networks.blocks import Block, make_block
 from zoo.networks.network import Network, conv
-from zoo.networks.resnet import basic, stage
+from zoo.networks.resnet import basic, wide_stage
 from zoo.registry import AssignmentName, Variant
 
 
@@ -66,16 +66,7 @@ def _build_wide(
 ) -> Network:
     """Network of pre-activation blocks with `width` times 16, 32 and 64 channels."""
     channels = (16 * width, 32 * width, 64 * width)
-
-    def make_stage(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
-        return stage(
-            in_channels,
-            out_channels,
-            stride,
-            variant.blocks,
-            lambda before, stride: basic(before, out_channels, stride),
-        )
-
+    make_stage = partial(wide_stage, blocks=variant.blocks)
     return _network(
         conv(3, 16, 3),
         (make_stage(16, channels[0], 1), make_stage(*channels[:2], 2), make_stage(*channels[1:], 2)),
